@@ -1,0 +1,1 @@
+"""Everything a user meets: the command line, REST, the web page, AWS Lambda."""

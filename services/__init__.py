@@ -1,0 +1,1 @@
+"""The two steps of GIF Analyzer: `services.preprocess` and `services.inference`."""

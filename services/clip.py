@@ -1,0 +1,75 @@
+"""The tensor both steps agree on: preprocess makes a `Clip`, inference takes one.
+
+GIF bytes -> services.preprocess -> **Clip** -> services.inference -> Prediction
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.errors import InvalidClip
+
+CLIP_FRAMES = 10  # instants sampled from a GIF, at the middle of ten equal parts of its duration
+CLIP_SIZE = 224  # pixels, height and width of a frame
+CLIP_CHANNELS = 3  # red, green, blue
+CLIP_SHAPE = (CLIP_FRAMES, CLIP_SIZE, CLIP_SIZE, CLIP_CHANNELS)
+CLIP_BYTES = CLIP_FRAMES * CLIP_SIZE * CLIP_SIZE * CLIP_CHANNELS  # 1_505_280 bytes
+
+
+@dataclass(frozen=True)
+class GifSource:
+    """What was read of the GIF that a clip was made from.
+
+    Attributes:
+        width: of the canvas, in pixels.
+        height: of the canvas, in pixels.
+        frames: how many whole frames the GIF holds, at least 1.
+        duration_ms: of one run through the frames, in milliseconds, as a browser plays them.
+        size_bytes: length of the GIF.
+        sha256: digest of the GIF's bytes, 64 lower-case hexadecimal digits.
+    """
+
+    width: int
+    height: int
+    frames: int
+    duration_ms: int
+    size_bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, eq=False)
+class Clip:
+    """Ten frames of one GIF, ready for a model.
+
+    Attributes:
+        frames: uint8 [10, 224, 224, 3], RGB in 0..255, C-contiguous.
+        timestamps_ms: the instant that each frame shows, in milliseconds from the start, never decreasing.
+        source: the GIF it was made from; None for a clip that was made otherwise.
+    """
+
+    frames: NDArray[np.uint8]
+    timestamps_ms: tuple[int, ...]
+    source: GifSource | None = None
+
+
+def check_clip(clip: Clip) -> None:
+    """Refuse a clip that does not fit the contract above.
+
+    Raises:
+        InvalidClip: names the field, what was expected and what was found.
+    """
+    frames, times = clip.frames, clip.timestamps_ms
+    if frames.dtype != np.uint8:
+        raise InvalidClip("frames", expected="uint8", found=str(frames.dtype))
+    if frames.shape != CLIP_SHAPE:
+        raise InvalidClip("frames", expected=f"shape {CLIP_SHAPE}", found=f"shape {frames.shape}")
+    if not frames.flags.c_contiguous:
+        raise InvalidClip("frames", expected="C-contiguous memory", found="strided memory")
+    if len(times) != CLIP_FRAMES:
+        raise InvalidClip("timestamps_ms", expected=f"{CLIP_FRAMES} instants", found=f"{len(times)}")
+    if times[0] < 0 or any(later < earlier for earlier, later in itertools.pairwise(times)):
+        raise InvalidClip("timestamps_ms", expected="instants that never decrease", found=str(times))

@@ -1,0 +1,129 @@
+"""Every error a user of GIF Analyzer can meet, in one catalogue.
+
+    AnalyzerError
+    ├── GifError            the bytes are not a GIF that can be shown
+    │   ├── NotAGif         NOT_A_GIF
+    │   ├── CorruptGif      CORRUPT_GIF
+    │   └── GifTooLarge     GIF_TOO_LARGE
+    ├── InvalidClip         INVALID_CLIP
+    └── ModelError          MODEL_ERROR
+
+Each class carries its reason, its gRPC status code and its HTTP status; the doors (gRPC, HTTP, command
+line) read them from here and keep no table of their own. The codes are plain names and numbers: nothing
+here knows a wire.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+DOMAIN = "gif-analyzer"  # of google.rpc.ErrorInfo: the reasons below are unique within it
+
+
+class AnalyzerError(Exception):
+    """The base of the family: a reason for programs, a message for people, details for both.
+
+    Attributes:
+        reason: UPPER_SNAKE_CASE, stable across versions.
+        grpc_code: name of a gRPC status code.
+        http_status: 400..599.
+        details: what the message says, as values by name.
+    """
+
+    reason: ClassVar[str]
+    grpc_code: ClassVar[str]
+    http_status: ClassVar[int]
+
+    def __init__(self, message: str, **details: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.details = details
+
+    @classmethod
+    def restore(cls, message: str, details: dict[str, str]) -> AnalyzerError:
+        """Make the error again from what a wire carried of it."""
+        error = cls.__new__(cls)
+        AnalyzerError.__init__(error, message, **details)
+        return error
+
+
+class GifError(AnalyzerError):
+    """The bytes are not a GIF that can be shown."""
+
+
+class NotAGif(GifError):
+    """The bytes are something else than a GIF; the message says what."""
+
+    reason = "NOT_A_GIF"
+    grpc_code = "INVALID_ARGUMENT"
+    http_status = 415
+
+    def __init__(self, found: str) -> None:
+        super().__init__(f"not a GIF: this is {found}", found=found)
+
+
+class CorruptGif(GifError):
+    """The bytes begin as a GIF and hold not one whole frame."""
+
+    reason = "CORRUPT_GIF"
+    grpc_code = "INVALID_ARGUMENT"
+    http_status = 422
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"corrupt GIF: {why}", why=why)
+
+
+class GifTooLarge(GifError):
+    """The GIF asks for more than the budget allows: names the limit, its value and what was found."""
+
+    reason = "GIF_TOO_LARGE"
+    grpc_code = "INVALID_ARGUMENT"
+    http_status = 413
+
+    def __init__(self, limit: str, *, allowed: int, found: int, unit: str) -> None:
+        super().__init__(
+            f"GIF too large: {limit} is limited to {allowed:,} {unit}, this one has {found:,}",
+            limit=limit,
+            allowed=str(allowed),
+            found=str(found),
+            unit=unit,
+        )
+
+
+class InvalidClip(AnalyzerError):
+    """A clip does not have the shape, the type or the range that both steps agreed on."""
+
+    reason = "INVALID_CLIP"
+    grpc_code = "INVALID_ARGUMENT"
+    http_status = 400
+
+    def __init__(self, field: str, *, expected: str, found: str) -> None:
+        super().__init__(
+            f"invalid clip: {field} must be {expected}, this is {found}",
+            field=field,
+            expected=expected,
+            found=found,
+        )
+
+
+class ModelError(AnalyzerError):
+    """A file is not a model that takes a clip and names shows."""
+
+    reason = "MODEL_ERROR"
+    grpc_code = "FAILED_PRECONDITION"
+    http_status = 500
+
+    def __init__(self, path: str, why: str) -> None:
+        super().__init__(f"not a usable model: {path}: {why}", path=path, why=why)
+
+
+def catalogue() -> dict[str, type[AnalyzerError]]:
+    """Every class that carries a reason, by that reason."""
+    found: dict[str, type[AnalyzerError]] = {}
+    waiting = [AnalyzerError]
+    while waiting:
+        error = waiting.pop()
+        waiting.extend(error.__subclasses__())
+        if "reason" in vars(error):
+            found[error.reason] = error
+    return found

@@ -1,0 +1,1 @@
+"""Step two: a `Clip` to ranked shows."""

@@ -1,0 +1,1 @@
+"""Step one: GIF bytes to a `Clip`."""

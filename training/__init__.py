@@ -1,0 +1,1 @@
+"""From a manifest of GIFs to a model file."""
