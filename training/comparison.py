@@ -8,11 +8,12 @@ both falls out of the difference.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from training.estimate import Bootstrap, Estimate, Statistic, weighted_mean
 from training.metrics import TopK, macro_f1, mean_of_shows, top_k_accuracy
@@ -149,11 +150,7 @@ def paired_difference(
         raise ValueError(f"both sides must be of the same clips, found {sorted(lengths)}")
     one = first if callable(first) else weighted_mean(first)
     other = second if callable(second) else weighted_mean(second)
-
-    def difference(weights: NDArray[np.float64]) -> NDArray[np.float64]:
-        return one(weights) - other(weights)
-
-    return bootstrap.estimate(difference, lengths.pop(), groups=groups)
+    return bootstrap.estimate(_difference(one, other), lengths.pop(), groups=groups)
 
 
 def compare_systems(
@@ -180,28 +177,24 @@ def compare_systems(
     """
     if baseline not in systems:
         raise ValueError(f"no system is named {baseline!r}")
-    clips = len(np.asarray(labels))
-
-    def estimate(statistic: Statistic) -> Estimate:
-        return bootstrap.estimate(statistic, clips, groups=groups)
-
+    clips, ordered = len(np.asarray(labels)), sorted(ks)
     reference = top_k_accuracy(systems[baseline], labels, 1)
     rows = []
     for name, probabilities in systems.items():
-        gain = None
-        if name != baseline:
-            own = top_k_accuracy(probabilities, labels, 1)
-            gain = paired_difference(own, reference, clips, groups=groups, bootstrap=bootstrap)
-        rows.append(
-            System(
-                name=name,
-                top_k=tuple(TopK(k, estimate(top_k_accuracy(probabilities, labels, k))) for k in sorted(ks)),
-                macro_f1=estimate(macro_f1(probabilities, labels)),
-                mean_of_shows=estimate(mean_of_shows(probabilities, labels)),
-                gain=gain,
-                gain_excludes_zero=gain is not None and gain.excludes_zero,
-            )
+        own = top_k_accuracy(probabilities, labels, 1)
+        *top, f1, mean, difference = bootstrap.estimates(
+            [
+                *(top_k_accuracy(probabilities, labels, k) for k in ordered),
+                macro_f1(probabilities, labels),
+                mean_of_shows(probabilities, labels),
+                _difference(own, reference),
+            ],
+            clips,
+            groups=groups,
         )
+        top_k = tuple(itertools.starmap(TopK, zip(ordered, top, strict=True)))
+        gain = None if name == baseline else difference
+        rows.append(System(name, top_k, f1, mean, gain, gain is not None and gain.excludes_zero))
     return ComparisonReport(clips, baseline, tuple(rows))
 
 
@@ -230,10 +223,13 @@ def measure_robustness(
     rows = []
     for name, probabilities in disturbed.items():
         own = top_k_accuracy(probabilities, labels, 1)
-        change = paired_difference(own, reference, clips, groups=groups, bootstrap=bootstrap)
-        accuracy = bootstrap.estimate(own, clips, groups=groups)
+        accuracy, change = bootstrap.estimates([own, _difference(own, reference)], clips, groups=groups)
         rows.append(Disturbance(name, accuracy, change, change.excludes_zero))
     return RobustnessReport(clips, bootstrap.estimate(reference, clips, groups=groups), tuple(rows))
+
+
+def _difference(first: Statistic, second: Statistic) -> Statistic:
+    return lambda weights: first(weights) - second(weights)
 
 
 def _marked(difference: Estimate) -> str:

@@ -9,7 +9,7 @@ of a chunk are then a few matrix products, and 10,000 of them take about a secon
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -82,10 +82,21 @@ class Bootstrap:
         groups: ArrayLike | None = None,
         strata: ArrayLike | None = None,
     ) -> Estimate:
-        """The statistic of all clips, with its interval.
+        """The statistic of all clips, with its interval: see `estimates`."""
+        return self.estimates([statistic], clips, groups=groups, strata=strata)[0]
+
+    def estimates(
+        self,
+        statistics: Sequence[Statistic],
+        clips: int,
+        *,
+        groups: ArrayLike | None = None,
+        strata: ArrayLike | None = None,
+    ) -> list[Estimate]:
+        """Each statistic of all clips, with its interval, all from the same resamples.
 
         Args:
-            statistic: see `Statistic`.
+            statistics: see `Statistic`.
             clips: how many clips there are, at least 1.
             groups: [clip], any labels: clips of one group are drawn together, for they are not independent
                 (the cluster bootstrap; Davison & Hinkley, 1997, section 3.8). None draws clip by clip.
@@ -95,13 +106,20 @@ class Bootstrap:
             ValueError: no clips, or groups or strata of another length.
         """
         unit_of_clip, stratum_of_unit = _units(clips, groups, strata)
-        value = float(statistic(np.ones((1, clips)))[0])
-        if len(stratum_of_unit) < 2:
-            return Estimate(value, math.nan, math.nan)  # one unit drawn again and again says nothing
-        drawn = [statistic(counts[:, unit_of_clip]) for counts in self._draw(stratum_of_unit)]
-        tail = (1 - LEVEL) / 2
-        low, high = np.quantile(np.concatenate(drawn), [tail, 1 - tail])
-        return Estimate(value, float(low), float(high))
+        values = [float(statistic(np.ones((1, clips)))[0]) for statistic in statistics]
+        if len(stratum_of_unit) < 2:  # one unit drawn again and again says nothing
+            return [Estimate(value, math.nan, math.nan) for value in values]
+        drawn: list[list[NDArray[np.float64]]] = [[] for _ in statistics]
+        for counts in self._draw(stratum_of_unit):
+            weights = counts[:, unit_of_clip]
+            for chunks, statistic in zip(drawn, statistics, strict=True):
+                chunks.append(statistic(weights))
+        ends = [(1 - LEVEL) / 2, (1 + LEVEL) / 2]
+        intervals = [np.quantile(np.concatenate(chunks), ends) for chunks in drawn]
+        return [
+            Estimate(value, float(low), float(high))
+            for value, (low, high) in zip(values, intervals, strict=True)
+        ]
 
     def _draw(self, stratum_of_unit: NDArray[np.intp]) -> Iterator[NDArray[np.float64]]:
         """How often each unit is drawn, float64 [up to CHUNK, unit], until all resamples are made."""

@@ -8,6 +8,7 @@ true show among the columns.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -147,19 +148,24 @@ def measure_accuracy(
     scores, truth = check_scores(probabilities, labels)
     if len(shows) != scores.shape[1]:
         raise ValueError(f"{len(shows)} names of shows for {scores.shape[1]} columns")
-    clips = len(truth)
-
-    def estimate(statistic: Statistic) -> Estimate:
-        return bootstrap.estimate(statistic, clips, groups=groups)
-
+    clips, ordered = len(truth), sorted(ks)
+    *top, f1, mean = bootstrap.estimates(
+        [
+            *(top_k_accuracy(scores, truth, k) for k in ordered),
+            macro_f1(scores, truth),
+            mean_of_shows(scores, truth),
+        ],
+        clips,
+        groups=groups,
+    )
     confusion = confusion_matrix(scores, truth)
     return AccuracyReport(
         shows=tuple(shows),
         clips=clips,
         units=clips if groups is None else len(np.unique(np.asarray(groups))),
-        top_k=tuple(TopK(k, estimate(top_k_accuracy(scores, truth, k))) for k in sorted(ks)),
-        macro_f1=estimate(macro_f1(scores, truth)),
-        mean_of_shows=estimate(mean_of_shows(scores, truth)),
+        top_k=tuple(itertools.starmap(TopK, zip(ordered, top, strict=True))),
+        macro_f1=f1,
+        mean_of_shows=mean,
         per_show=_per_show(confusion, shows),
         confusion=tuple(tuple(int(cell) for cell in row) for row in confusion),
     )
