@@ -32,8 +32,10 @@ def plot_confusion(report: AccuracyReport, path: Path) -> None:
     counts = counts[np.ix_(kept, kept)]
     clips = counts.sum(axis=1, keepdims=True)
     share = counts / np.maximum(clips, 1)
-    side = 2.6 + 0.36 * len(kept)
-    with drawing(path, side + 0.6, side) as figure:
+    names = [report.shows[index] for index in kept]
+    square = max(4.2, 0.38 * len(names))  # inches, the cells
+    longest = 0.085 * max(len(name) for name in names)  # inches, beside and, aslant, below them
+    with drawing(path, square + longest + 1.0, square + longest + 1.3) as figure:
         axes = figure.add_subplot()
         axes.grid(False)
         axes.spines[:].set_visible(False)
@@ -49,7 +51,6 @@ def plot_confusion(report: AccuracyReport, path: Path) -> None:
                 color="white" if share[row, column] > 0.55 else INK,
                 fontweight="bold" if row == column else "normal",
             )
-        names = [report.shows[index] for index in kept]
         axes.set_xticks(range(len(kept)), names, rotation=50, ha="right", rotation_mode="anchor")
         axes.set_yticks(range(len(kept)), names)
         axes.set_xticks(np.arange(len(kept) + 1) - 0.5, minor=True)
@@ -170,12 +171,8 @@ def plot_shows(report: AccuracyReport, path: Path) -> None:
         )
         mean = report.mean_of_shows.value
         axes.axvline(mean, color=ORANGE, linewidth=1.5, linestyle="--")
-        axes.set_xlabel("clips named right")
-        title(
-            axes,
-            "Recall by show",
-            f"number of clips in brackets; whiskers: 95 % intervals; dashed: mean of shows, {mean:.0%}",
-        )
+        axes.set_xlabel("clips named right, with 95 % intervals")
+        title(axes, "Recall by show", f"clips in brackets; dashed: mean of shows, {mean:.0%}")
 
 
 def plot_robustness(report: RobustnessReport, path: Path) -> None:
@@ -193,8 +190,8 @@ def plot_robustness(report: RobustnessReport, path: Path) -> None:
         axes = figure.add_subplot()
         bars(axes, names, values, [*texts, f"{report.plain.value:.1%}"])
         axes.axvline(report.plain.value, color=ORANGE, linewidth=1.5, linestyle="--")
-        axes.set_xlabel("top-1 accuracy")
-        title(axes, "Changed clips", "change in points in brackets; whiskers: 95 % intervals")
+        axes.set_xlabel("top-1 accuracy, with 95 % intervals")
+        title(axes, "Changed clips", "change in points in brackets; dashed: unchanged")
 
 
 def plot_training(history: Mapping[str, Sequence[float]], path: Path) -> None:

@@ -20,7 +20,7 @@ from training.plots import (
 )
 
 QUICK = Bootstrap(resamples=100)
-SHOWS = ["Pokémon", "Ca$h & $ons", "The <Office>", "Never seen"]
+SHOWS = ["Pokémon", "Ca$h & $ons", "The <Office>, as told in Scranton", "Never seen"]
 GENERATOR = np.random.default_rng(0)
 LABELS = GENERATOR.integers(0, 3, 80)  # the fourth show has no clips
 LOGITS = 3 * np.eye(4)[LABELS] + GENERATOR.normal(0, 1.5, (80, 4)) - [0, 0, 0, 50]
@@ -59,12 +59,13 @@ def test_every_plot_is_a_picture_on_white(tmp_path: Path) -> None:
     ]
     for file in files:
         with Image.open(file) as picture:
+            colours = picture.convert("RGB").getcolors(1 << 24)
             pixels = np.asarray(picture.convert("RGB"))
         assert picture.format == "PNG"
         assert min(pixels.shape[:2]) > 300
         border = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
         assert (border == 255).all()  # nothing runs over the edge
-        assert len(np.unique(pixels.reshape(-1, 3), axis=0)) > 20
+        assert colours is not None and len(colours) > 20
 
 
 def test_the_same_figures_give_the_same_svg(tmp_path: Path) -> None:
@@ -82,7 +83,7 @@ def test_names_and_counts_are_written_as_they_are(tmp_path: Path, monkeypatch: p
     plot_confusion(ACCURACY, tmp_path / "confusion.svg")
 
     drawn = (tmp_path / "confusion.svg").read_text()
-    assert "Ca$h &amp; $ons" in drawn and "The &lt;Office&gt;" in drawn
+    assert "Ca$h &amp; $ons" in drawn and "The &lt;Office&gt;, as told in Scranton" in drawn
     assert "Never seen" not in drawn
     for count in np.unique(np.array(ACCURACY.confusion)):
         assert count == 0 or f">{count}<" in drawn
