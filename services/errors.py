@@ -83,9 +83,10 @@ class GifTooLarge(GifError):
     grpc_code = "INVALID_ARGUMENT"
     http_status = 413
 
-    def __init__(self, limit: str, *, allowed: int, found: int, unit: str) -> None:
+    def __init__(self, limit: str, *, allowed: int, found: int, unit: str, at_least: bool = False) -> None:
+        has = "has at least" if at_least else "has"
         super().__init__(
-            f"GIF too large: {limit} is limited to {allowed:,} {unit}, this one has {found:,}",
+            f"GIF too large: {limit} is limited to {allowed:,} {unit}, this one {has} {found:,}",
             limit=limit,
             allowed=str(allowed),
             found=str(found),

@@ -11,6 +11,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
+from PIL import Image
 
 from services.clip import CLIP_SHAPE, Clip
 
@@ -113,3 +114,16 @@ def make_clip(*colours: tuple[int, int, int]) -> Clip:
 def clip_of() -> Callable[..., Clip]:
     """The function `make_clip`: colours -> clip."""
     return make_clip
+
+
+@pytest.fixture
+def save_gif(tmp_path: Path) -> Callable[..., Path]:
+    """A function that writes a GIF of plain colours, each shown for half a second: name, colours -> path."""
+
+    def save(name: str, *colours: str) -> Path:
+        path = tmp_path / name
+        first, *others = [Image.new("RGB", (64, 48), colour) for colour in colours]
+        first.save(path, save_all=True, append_images=others, duration=500, loop=0)
+        return path
+
+    return save

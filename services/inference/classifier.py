@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
+from onnxruntime.capi.onnxruntime_pybind11_state import InvalidProtobuf
 
 from services.clip import CLIP_FRAMES, CLIP_SHAPE, Clip, check_clip
 from services.errors import InvalidArgument, ModelError
@@ -209,6 +210,8 @@ def _open_session(path: Path, threads: int) -> onnxruntime.InferenceSession:
     content = _read_model(path)
     try:
         return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    except InvalidProtobuf as error:
+        raise ModelError(str(path), "it is not an ONNX file, or half of one") from error
     except Exception as error:  # ONNX Runtime's errors share no narrower base
         raise ModelError(str(path), f"ONNX Runtime refuses it: {_first_line(error)}") from error
 
