@@ -47,16 +47,16 @@ def render(gif: bytes, container: Container, steps: Collection[Step]) -> Iterato
         if action is Action.CLEAR:
             part[...] = 0
             continue
-        pixels = decode_lzw(gif, index, frame)
         restore = action is Action.SHOW and frame.disposal is Disposal.RESTORE
         before = part.copy() if restore else None
-        _draw(part, pixels, frame)
+        _draw(part, decode_lzw(gif, index, frame), frame)
         if action is Action.SHOW:
             yield index, canvas
             if before is not None:
                 part[...] = before
             elif frame.disposal is Disposal.CLEAR:
                 part[...] = 0
+        del before  # up to 64 MB, not to be held while the next frame is copied
 
 
 def decode_lzw(gif: bytes, index: int, frame: Frame) -> NDArray[np.uint8]:
