@@ -87,8 +87,12 @@ def _draw(part: Canvas, pixels: NDArray[np.uint8], frame: Frame) -> None:
     for top in range(0, height, rows):
         band = part[top : top + rows]
         indices = pixels[top : top + rows]
-        colours = np.take(palette, indices, mode="wrap")  # a uint8 never wraps at 256; saves the range check
-        band[...] = colours if frame.opaque else np.where(indices != frame.transparent, colours, band)
+        # A uint8 never wraps at 256; the mode only saves numpy the range check, and a copy of `out`.
+        if frame.opaque:
+            np.take(palette, indices, out=band, mode="wrap")
+        else:
+            colours = np.take(palette, indices, mode="wrap")
+            band[...] = np.where(indices != frame.transparent, colours, band)
 
 
 def _palette(frame: Frame) -> NDArray[np.uint32]:
