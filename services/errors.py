@@ -5,7 +5,10 @@
     │   ├── NotAGif         NOT_A_GIF
     │   ├── CorruptGif      CORRUPT_GIF
     │   └── GifTooLarge     GIF_TOO_LARGE
+    ├── UnreadableFile      UNREADABLE_FILE
+    ├── InvalidArgument     INVALID_ARGUMENT
     ├── InvalidClip         INVALID_CLIP
+    ├── InvalidSetting      INVALID_SETTING
     └── ModelError          MODEL_ERROR
 
 Each class carries its reason, its gRPC status code and its HTTP status; the doors (gRPC, HTTP, command
@@ -80,13 +83,41 @@ class GifTooLarge(GifError):
     grpc_code = "INVALID_ARGUMENT"
     http_status = 413
 
-    def __init__(self, limit: str, *, allowed: int, found: int, unit: str) -> None:
+    def __init__(self, limit: str, *, allowed: int, found: int, unit: str, at_least: bool = False) -> None:
+        has = "has at least" if at_least else "has"
         super().__init__(
-            f"GIF too large: {limit} is limited to {allowed:,} {unit}, this one has {found:,}",
+            f"GIF too large: {limit} is limited to {allowed:,} {unit}, this one {has} {found:,}",
             limit=limit,
             allowed=str(allowed),
             found=str(found),
             unit=unit,
+        )
+
+
+class UnreadableFile(AnalyzerError):
+    """A file that was named cannot be read: it is missing, a directory, or not ours to open."""
+
+    reason = "UNREADABLE_FILE"
+    grpc_code = "NOT_FOUND"
+    http_status = 404
+
+    def __init__(self, path: str, why: str) -> None:
+        super().__init__(f"cannot read the file: {why}", path=path, why=why)
+
+
+class InvalidArgument(AnalyzerError):
+    """A value given beside the GIF or the clip is out of its range."""
+
+    reason = "INVALID_ARGUMENT"
+    grpc_code = "INVALID_ARGUMENT"
+    http_status = 400
+
+    def __init__(self, field: str, *, expected: str, found: str) -> None:
+        super().__init__(
+            f"invalid {field}: it must be {expected}, this is {found}",
+            field=field,
+            expected=expected,
+            found=found,
         )
 
 
@@ -101,6 +132,22 @@ class InvalidClip(AnalyzerError):
         super().__init__(
             f"invalid clip: {field} must be {expected}, this is {found}",
             field=field,
+            expected=expected,
+            found=found,
+        )
+
+
+class InvalidSetting(AnalyzerError):
+    """A variable of the environment holds what its setting cannot be; names the variable."""
+
+    reason = "INVALID_SETTING"
+    grpc_code = "FAILED_PRECONDITION"
+    http_status = 500
+
+    def __init__(self, variable: str, *, expected: str, found: str) -> None:
+        super().__init__(
+            f"invalid setting: {variable} must be {expected}, it is {found!r}",
+            variable=variable,
             expected=expected,
             found=found,
         )

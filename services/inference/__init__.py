@@ -1,1 +1,18 @@
 """Step two: a `Clip` to ranked shows."""
+
+from services.inference.classifier import INPUT, OUTPUTS, Classifier, ModelOutputs, default_model_path
+from services.inference.metadata import CONTRACT
+from services.inference.prediction import FrameVote, ModelInfo, Prediction, ShowProbability
+
+__all__ = [
+    "CONTRACT",
+    "INPUT",
+    "OUTPUTS",
+    "Classifier",
+    "FrameVote",
+    "ModelInfo",
+    "ModelOutputs",
+    "Prediction",
+    "ShowProbability",
+    "default_model_path",
+]

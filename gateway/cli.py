@@ -1,0 +1,142 @@
+"""The command line: **files** -> pipeline -> **a table for people, or JSON lines for programs**.
+
+Exit codes: 0 all was read, 1 some input failed, 2 usage, setting or model, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.metadata
+import io
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from gateway.answer import error_json, prediction_json
+from gateway.files import STDIN, read_gif
+from gateway.pipeline import Pipeline, local
+from gateway.settings import Settings
+from gateway.table import prediction_lines, printable
+from services.errors import AnalyzerError, InvalidSetting, ModelError
+
+FAILED = 1  # an input could not be answered
+USAGE = 2  # the command itself cannot run: its options, its settings, its model
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"gif-analyzer {importlib.metadata.version('gif-analyzer')}")
+        raise typer.Exit
+
+
+@app.callback()
+def gif_analyzer(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Tell which TV show an animated GIF came from."""
+
+
+@app.command()
+def identify(
+    files: Annotated[list[str], typer.Argument(metavar="FILE", help="GIF files; `-` is standard input.")],
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object on a line for each input.")
+    ] = False,
+    top_k: Annotated[int, typer.Option(min=1, metavar="K", help="How many shows to name.")] = 5,
+    model: Annotated[
+        Path | None, typer.Option(metavar="PATH", help="Model file, instead of the packaged one.")
+    ] = None,
+) -> None:
+    """Name the show of each GIF, with probabilities and the frames that say so.
+
+    A GIF unlike everything the model learned is answered with *unknown* and the nearest guesses.
+    An input that cannot be read is reported, and the others are answered all the same.
+
+    **Examples**
+
+        gif-analyzer identify meadow.gif
+
+        gif-analyzer identify --top-k 1 --json *.gif
+
+        curl -s https://example.org/some.gif | gif-analyzer identify -
+
+    **Exit codes**: 0 when all inputs were answered, 1 when any failed, 2 when the command could not run
+    (usage, a bad setting, a bad model), 130 when interrupted.
+
+    **Settings** from the environment: GIF_ANALYZER_MODEL, GIF_ANALYZER_THREADS, and the limits
+    GIF_ANALYZER_MAX_BYTES, GIF_ANALYZER_MAX_CANVAS_PIXELS, GIF_ANALYZER_MAX_FRAMES and
+    GIF_ANALYZER_MAX_DECODED_PIXELS.
+    """
+    if files.count(STDIN) > 1:
+        raise typer.BadParameter("standard input (-) can be read only once", param_hint="FILE")
+    try:
+        settings = Settings.from_env()
+        if model is not None:
+            settings = dataclasses.replace(settings, model=model)
+        pipeline = local(settings.model, threads=settings.threads, budget=settings.budget)
+    except (InvalidSetting, ModelError) as error:
+        _complain(error.message)
+        raise typer.Exit(USAGE) from error
+    report = _report_json if as_json else _report_table
+    answered = [report(pipeline, source, settings.budget.max_bytes, top_k) for source in files]
+    if not all(answered):
+        raise typer.Exit(FAILED)
+
+
+def _report_json(pipeline: Pipeline, source: str, max_bytes: int, top_k: int) -> bool:
+    """Print one line for one input; return whether it was answered."""
+    try:
+        prediction = pipeline.identify(read_gif(source, max_bytes=max_bytes), top_k)
+    except AnalyzerError as error:
+        typer.echo(json.dumps(error_json(source, error)))
+        return False
+    typer.echo(json.dumps(prediction_json(source, prediction), allow_nan=False))
+    return True
+
+
+def _report_table(pipeline: Pipeline, source: str, max_bytes: int, top_k: int) -> bool:
+    """Print some lines for one input, on standard error if it failed; return whether it was answered."""
+    name = "standard input" if source == STDIN else source or "''"
+    try:
+        prediction = pipeline.identify(read_gif(source, max_bytes=max_bytes), top_k)
+    except AnalyzerError as error:
+        _complain(f"{name}: {error.message}")
+        return False
+    console = Console(highlight=False)
+    for line in prediction_lines(name, prediction, ascii_only=console.options.ascii_only):
+        console.print(line, soft_wrap=True)  # a long name stays on its line: it may be copied
+    return True
+
+
+def _complain(message: str) -> None:
+    """Print one line on standard error."""
+    typer.echo(f"gif-analyzer: {printable(message)}", err=True)
+
+
+def main() -> None:
+    """Run the command line."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A name that the terminal's encoding cannot write is escaped, not a traceback.
+        sys.stdout.reconfigure(errors="backslashreplace")
+    try:
+        app(prog_name="gif-analyzer")
+    except OSError as error:  # of the output: an input that cannot be read is answered above
+        _complain(f"cannot write the answer: {(error.strerror or str(error)).lower()}")
+        # Python flushes once more when it ends; what is still held back would fail again, with a traceback.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        sys.exit(FAILED)

@@ -1,0 +1,55 @@
+"""The one place that knows the order of the steps: **GIF bytes** -> decode -> classify -> **Prediction**."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from services.clip import Clip
+from services.inference import Classifier, Prediction, default_model_path
+from services.preprocess import Budget, decode_gif
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """Both steps, one after the other. Any number of threads may share one when they may share its steps.
+
+    Attributes:
+        decode: GIF bytes -> clip; raises `GifError`.
+        classify: clip, how many shows to name -> prediction.
+    """
+
+    decode: Callable[[bytes], Clip]
+    classify: Callable[[Clip, int], Prediction]
+
+    def identify(self, gif: bytes, top_k: int = 5) -> Prediction:
+        """Name the most probable shows of a GIF.
+
+        Args:
+            gif: the whole file.
+            top_k: how many shows to name, at least 1; more than the model knows gives all it knows.
+
+        Raises:
+            GifError: the bytes are not a GIF that can be shown within the budget.
+            InvalidArgument: top_k is less than 1.
+        """
+        return self.classify(self.decode(gif), top_k)
+
+
+def local(
+    model_path: str | Path | None = None, *, threads: int = 1, budget: Budget | None = None
+) -> Pipeline:
+    """Make a pipeline whose steps run in this process; threads may share it.
+
+    Args:
+        model_path: of the model file; None is the packaged one.
+        threads: that one classification may use, at least 1.
+        budget: what a GIF may cost; None is the default budget.
+
+    Raises:
+        ModelError: the file is not a model that takes a clip and names shows.
+    """
+    classifier = Classifier(model_path or default_model_path(), threads=threads)
+    return Pipeline(functools.partial(decode_gif, budget=budget or Budget()), classifier.classify)

@@ -1,0 +1,100 @@
+"""What a person reads on a terminal: **Prediction** -> a few lines of text with bars.
+
+meadow.gif: Big Buck Bunny
+  1  Big Buck Bunny   97.3%  ███████████████████▌
+  2  The Simpsons      1.2%  ▎
+  0.15-2.85 s  Big Buck Bunny  10 of 10 frames
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from rich.cells import cell_len
+from rich.text import Text
+
+from services.inference import FrameVote, Prediction
+
+BAR_CELLS = 20  # of the terminal, for a probability of 1
+_EIGHTHS = " ▏▎▍▌▋▊▉"  # each an eighth of a cell longer
+
+
+@dataclass(frozen=True)
+class VoteRun:
+    """Neighbouring frames that vote for the same show.
+
+    Attributes:
+        show: what they vote for.
+        start_ms: instant of the first, in milliseconds.
+        end_ms: instant of the last, in milliseconds.
+        frames: how many they are.
+    """
+
+    show: str
+    start_ms: int
+    end_ms: int
+    frames: int
+
+
+def prediction_lines(source: str, prediction: Prediction, *, ascii_only: bool = False) -> Iterable[Text]:
+    """Yield the lines that say what a GIF shows; ascii_only draws the bars of `#`."""
+    yield _headline(source, prediction)
+    width = max(cell_len(printable(ranked.show)) for ranked in prediction.shows)
+    digits = len(str(len(prediction.shows)))
+    for rank, ranked in enumerate(prediction.shows, start=1):
+        name = printable(ranked.show)
+        best = "bold" if rank == 1 and prediction.known else ""
+        yield Text.assemble(
+            (f"  {rank:>{digits}}  ", "dim"),
+            (name + " " * (width - cell_len(name)), best),
+            f"  {ranked.probability:6.1%}  ",
+            (bar(ranked.probability, ascii_only=ascii_only), "green" if prediction.known else "yellow"),
+        )
+    for run in vote_runs(prediction.frames):
+        yield Text.assemble(
+            (f"  {_seconds(run.start_ms, run.end_ms)}  ", "dim"),
+            printable(run.show),
+            (f"  {run.frames} of {len(prediction.frames)} frames", "dim"),
+        )
+
+
+def vote_runs(votes: Iterable[FrameVote]) -> list[VoteRun]:
+    """Put neighbouring votes for the same show together."""
+    runs = []
+    for show, group in itertools.groupby(votes, key=lambda vote: vote.show):
+        same = list(group)
+        runs.append(VoteRun(show, same[0].timestamp_ms, same[-1].timestamp_ms, len(same)))
+    return runs
+
+
+def bar(probability: float, *, ascii_only: bool = False) -> str:
+    """Draw a probability of 0..1 as a bar of 0..20 cells."""
+    if ascii_only:
+        return "#" * round(probability * BAR_CELLS)
+    whole, part = divmod(round(probability * BAR_CELLS * 8), 8)
+    return "█" * whole + (_EIGHTHS[part] if part else "")
+
+
+def printable(text: str) -> str:
+    """Write what would steer the terminal, or is no text at all, as its escape."""
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape", "backslashreplace").decode("ascii")
+        for char in text
+    )
+
+
+def _headline(source: str, prediction: Prediction) -> Text:
+    nearest = printable(prediction.shows[0].show)
+    name = (printable(source), "bold")
+    if prediction.known:
+        return Text.assemble(name, ": ", (nearest, "bold green"))
+    return Text.assemble(
+        name, ": ", ("unknown", "bold yellow"), f", like none of the model's shows; nearest guess: {nearest}"
+    )
+
+
+def _seconds(start_ms: int, end_ms: int) -> str:
+    start, end = f"{start_ms / 1000:.2f}", f"{end_ms / 1000:.2f}"
+    return f"{start} s" if start == end else f"{start}-{end} s"

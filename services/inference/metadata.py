@@ -1,0 +1,109 @@
+"""What a model file says of itself: its metadata strings -> checked values.
+
+| key | value |
+|---|---|
+| `contract` | `gif-analyzer/1` |
+| `name`, `version` | which model this is |
+| `shows` | JSON list of titles, in the order of the outputs |
+| `clip_shape` | JSON list, `[10, 224, 224, 3]` |
+| `unknown_threshold` | decimal number: a clip is known from this familiarity on |
+| `training_data_sha256` | 64 hexadecimal digits |
+| `licence` | free text on the weights and the data |
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from services.clip import CLIP_SHAPE
+from services.errors import ModelError
+from services.inference.prediction import ModelInfo
+
+CONTRACT = "gif-analyzer/1"
+KEYS = (
+    "contract",
+    "name",
+    "version",
+    "shows",
+    "clip_shape",
+    "unknown_threshold",
+    "training_data_sha256",
+    "licence",
+)
+
+
+@dataclass(frozen=True)
+class ModelMetadata:
+    """The metadata of a model file, checked.
+
+    Attributes:
+        info: name, version, data and licence.
+        shows: titles, in the order of the outputs, each once.
+        unknown_threshold: finite; a clip is known from this familiarity on.
+    """
+
+    info: ModelInfo
+    shows: tuple[str, ...]
+    unknown_threshold: float
+
+
+def read_metadata(path: str, strings: Mapping[str, str]) -> ModelMetadata:
+    """Check the metadata of the model file at `path`.
+
+    Raises:
+        ModelError: a key is missing or its value is not what the table above says.
+    """
+    missing = [key for key in KEYS if not strings.get(key, "").strip()]
+    if missing == list(KEYS):
+        raise ModelError(path, f"it is some other ONNX model: it carries no metadata of {CONTRACT}")
+    if missing:
+        raise ModelError(path, f"its metadata lack {', '.join(missing)}")
+    if strings["contract"] != CONTRACT:
+        raise ModelError(path, f"it is made for contract {strings['contract']}, this program for {CONTRACT}")
+    if _parse_json(strings["clip_shape"]) != list(CLIP_SHAPE):
+        raise ModelError(path, f"its clip_shape must be {list(CLIP_SHAPE)}, it is {strings['clip_shape']}")
+    digest = strings["training_data_sha256"]
+    if not re.fullmatch("[0-9a-f]{64}", digest):
+        raise ModelError(path, f"its training_data_sha256 must be 64 lower-case hex digits, it is {digest}")
+    return ModelMetadata(
+        info=ModelInfo(strings["name"], strings["version"], digest, strings["licence"]),
+        shows=_read_shows(path, strings["shows"]),
+        unknown_threshold=_read_threshold(path, strings["unknown_threshold"]),
+    )
+
+
+def _read_shows(path: str, text: str) -> tuple[str, ...]:
+    shows = _parse_json(text)
+    if (
+        not isinstance(shows, list)
+        or not shows
+        or not all(isinstance(show, str) and show.strip() for show in shows)
+    ):
+        raise ModelError(path, f"its shows must be a JSON list of titles, they are {text}")
+    twice = sorted({show for show in shows if shows.count(show) > 1})
+    if twice:
+        raise ModelError(path, f"its shows must differ; more than once: {', '.join(twice)}")
+    return tuple(shows)
+
+
+def _read_threshold(path: str, text: str) -> float:
+    try:
+        threshold = float(text)
+    except ValueError:
+        threshold = math.nan
+    if not math.isfinite(threshold):
+        raise ModelError(path, f"its unknown_threshold must be a finite number, it is {text}")
+    return threshold
+
+
+def _parse_json(text: str) -> object:
+    """Return what the JSON says, None where it is no JSON: the caller says what it should have been."""
+    try:
+        value: object = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return value

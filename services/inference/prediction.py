@@ -1,0 +1,67 @@
+"""What inference answers: ranked shows, whether to trust them, and the frames that say so."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class ShowProbability:
+    """How probable it is that a clip is from a show.
+
+    Attributes:
+        show: title, as the model names it.
+        probability: calibrated, 0..1; over all shows of the model they sum to 1.
+    """
+
+    show: str
+    probability: float
+
+
+@dataclass(frozen=True)
+class FrameVote:
+    """What one frame of a clip says by itself.
+
+    Attributes:
+        timestamp_ms: the instant that the frame shows, in milliseconds from the start of the GIF.
+        show: the most probable show for this frame alone.
+        probability: of that show, 0..1.
+    """
+
+    timestamp_ms: int
+    show: str
+    probability: float
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """Which model answered.
+
+    Attributes:
+        name: of the family of models, e.g. "gif-shows".
+        version: of this one, e.g. "2026.11.23".
+        training_data_sha256: digest of what it was trained on, 64 lower-case hexadecimal digits.
+        licence: free text on its weights and its data.
+    """
+
+    name: str
+    version: str
+    training_data_sha256: str
+    licence: str
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The answer for one clip.
+
+    Attributes:
+        shows: most probable first; as many as were asked for, and no more than the model knows.
+        known: whether the clip resembles what the model learned; when False, `shows` are the nearest guesses.
+        frames: one vote for each frame of the clip, in time.
+        model: which model answered.
+    """
+
+    shows: tuple[ShowProbability, ...]
+    known: bool
+    frames: tuple[FrameVote, ...]
+    model: ModelInfo

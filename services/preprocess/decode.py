@@ -1,0 +1,131 @@
+"""Step one as the rest of the house sees it: GIF bytes in, a `Clip` or whole canvases out.
+
+GIF bytes -> scan -> timeline -> plan -> render -> crop -> resize -> **Clip**
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import itertools
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.clip import CLIP_FRAMES, CLIP_SHAPE, Clip, GifSource
+from services.errors import CorruptGif, GifTooLarge
+from services.preprocess.container import Budget, Container, scan
+from services.preprocess.crop import find_content
+from services.preprocess.plan import cost_pixels, plan
+from services.preprocess.render import BrokenFrameError, decode_lzw, render
+from services.preprocess.resize import resize, shrink
+from services.preprocess.timeline import Timeline, sample
+
+DEFAULT_BUDGET = Budget()
+
+
+def decode_gif(gif: bytes, *, budget: Budget = DEFAULT_BUDGET) -> Clip:
+    """Make the clip of a GIF: ten frames at the middles of ten equal parts of its duration.
+
+    Only the frames that the clip needs are decompressed. If one of those is broken, the animation ends
+    before the first broken frame, as in a browser, and the clip is made of what is left. A broken frame that
+    the clip does not need is not noticed: it changes no pixel, but still counts in the duration.
+
+    Raises:
+        NotAGif: the bytes are something else; the message says what.
+        CorruptGif: not one frame is whole.
+        GifTooLarge: a limit of the budget is exceeded; the message names it.
+    """
+    container = scan(gif, budget)
+    spent = 0
+    try:
+        return _make_clip(gif, container, budget, spent)
+    except BrokenFrameError as broken:
+        spent = sum(frame.rect.area for frame in container.frames[: broken.index + 1])
+        _check_pixels(spent, budget)
+        whole = _count_whole(gif, container, broken.index)
+    if not whole:
+        raise CorruptGif("not one frame is whole")
+    return _make_clip(gif, dataclasses.replace(container, frames=container.frames[:whole]), budget, spent)
+
+
+def render_frames(
+    gif: bytes, indices: Iterable[int], *, budget: Budget = DEFAULT_BUDGET
+) -> Iterator[NDArray[np.uint8]]:
+    """Show frames of a GIF as a browser does: uint8 [height, width, 4] RGBA, the whole canvas, each a copy.
+
+    Alpha is 0 where nothing was drawn, and so are red, green and blue; else 255.
+
+    Args:
+        gif: the bytes of the GIF.
+        indices: which frames to show, counted from 0, in increasing order.
+        budget: `max_decoded_pixels` holds for all of these frames together.
+
+    Raises:
+        NotAGif, CorruptGif, GifTooLarge: as `decode_gif`; CorruptGif also, while iterating, at a frame that
+            cannot be decoded.
+        ValueError: the indices do not increase, or the GIF has no such frame.
+    """
+    wanted = list(indices)
+    container = scan(gif, budget)
+    if any(later <= earlier for earlier, later in itertools.pairwise(wanted)):
+        raise ValueError(f"frame indices must increase: {wanted}")
+    if wanted and not 0 <= wanted[0] <= wanted[-1] < len(container.frames):
+        raise ValueError(f"frame indices must be in 0..{len(container.frames) - 1}: {wanted}")
+    steps = plan(container, wanted)
+    _check_pixels(cost_pixels(container, steps), budget)
+
+    def canvases() -> Iterator[NDArray[np.uint8]]:
+        try:
+            for _, canvas in render(gif, container, steps):
+                yield canvas.copy().view(np.uint8).reshape(*canvas.shape, 4)
+        except BrokenFrameError as broken:
+            raise CorruptGif(str(broken)) from broken
+
+    return canvases()
+
+
+def _make_clip(gif: bytes, container: Container, budget: Budget, spent: int) -> Clip:
+    """Make the clip of these frames; `spent` pixels were decoded for it before.
+
+    Raises:
+        BrokenFrameError: one of the frames that it needs.
+        GifTooLarge: by `max_decoded_pixels`.
+    """
+    timeline = sample([frame.delay_ms for frame in container.frames])
+    steps = plan(container, timeline.frames)
+    _check_pixels(spent + cost_pixels(container, steps), budget)
+    pictures = {index: shrink(canvas) for index, canvas in render(gif, container, steps)}
+    content = find_content(list(pictures.values()))
+    scaled = {index: resize(picture, content) for index, picture in pictures.items()}
+    frames = np.empty(CLIP_SHAPE, np.uint8)
+    for position in range(CLIP_FRAMES):
+        frames[position] = scaled[timeline.frames[position]]
+    return Clip(frames, timeline.instants_ms, _source(gif, container, timeline))
+
+
+def _source(gif: bytes, container: Container, timeline: Timeline) -> GifSource:
+    return GifSource(
+        width=container.width,
+        height=container.height,
+        frames=len(container.frames),
+        duration_ms=timeline.duration_ms,
+        size_bytes=len(gif),
+        sha256=hashlib.sha256(gif).hexdigest(),
+    )
+
+
+def _check_pixels(found: int, budget: Budget) -> None:
+    if found > budget.max_decoded_pixels:
+        raise GifTooLarge("decoding", allowed=budget.max_decoded_pixels, found=found, unit="pixels")
+
+
+def _count_whole(gif: bytes, container: Container, broken: int) -> int:
+    """Count the frames before the first broken one, which is at `broken` or earlier."""
+    for index in range(broken):
+        try:
+            decode_lzw(gif, index, container.frames[index])
+        except BrokenFrameError:
+            return index
+    return broken

@@ -1,0 +1,129 @@
+"""What several rooms test with: tiny real ONNX models, and clips of plain colours."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+from PIL import Image
+
+from services.clip import CLIP_SHAPE, Clip
+
+SHOWS = ("Red Show", "Green Show", "Blue Show")
+METADATA = {
+    "contract": "gif-analyzer/1",
+    "name": "mean-colour",
+    "version": "1.2.3",
+    "shows": json.dumps(SHOWS),
+    "clip_shape": "[10, 224, 224, 3]",
+    "unknown_threshold": "0.25",
+    "training_data_sha256": "0" * 64,
+    "licence": "Apache-2.0",
+}
+OUTPUT_SHAPES: dict[str, tuple[int | str, ...]] = {
+    "probabilities": ("batch", 3),
+    "frame_probabilities": ("batch", 10, 3),
+    "embedding": ("batch", 3),
+    "familiarity": ("batch",),
+}
+
+
+def mean_colour_model(
+    *,
+    metadata: Mapping[str, str | None] = {},
+    outputs: Mapping[str, tuple[int | str, ...] | None] = {},
+    input_name: str = "clip",
+    input_shape: tuple[int | str, ...] = ("batch", *CLIP_SHAPE),
+    input_type: int = TensorProto.UINT8,
+    second_input: bool = False,
+    scale: float = 8.0,
+) -> onnx.ModelProto:
+    """A classifier that knows three shows, a red one, a green one and a blue one, by their mean colour.
+
+    How familiar a clip is to it is how colourful it is: grey is 0, pure colour is near 1.
+    metadata and outputs overrule what the contract asks for; None leaves a key or an output out.
+    """
+    nodes = [
+        helper.make_node("Cast", [input_name], ["pixels"], to=TensorProto.FLOAT),
+        helper.make_node("Div", ["pixels", "white"], ["unit"]),
+        helper.make_node("ReduceMean", ["unit"], ["colour"], axes=[2, 3], keepdims=0),
+        helper.make_node("Mul", ["colour", "scale"], ["logits"]),
+        helper.make_node("Softmax", ["logits"], ["frame_probabilities"], axis=-1),
+        helper.make_node("ReduceMean", ["logits"], ["mean_logits"], axes=[1], keepdims=0),
+        helper.make_node("Softmax", ["mean_logits"], ["probabilities"], axis=-1),
+        helper.make_node("ReduceMean", ["colour"], ["embedding"], axes=[1], keepdims=0),
+        helper.make_node("ReduceMax", ["embedding"], ["most"], axes=[1], keepdims=0),
+        helper.make_node("ReduceMin", ["embedding"], ["least"], axes=[1], keepdims=0),
+        helper.make_node("Sub", ["most", "least"], ["familiarity"]),
+    ]
+    inputs = [helper.make_tensor_value_info(input_name, input_type, input_shape)]
+    if second_input:
+        inputs.append(helper.make_tensor_value_info("mask", TensorProto.FLOAT, (1,)))
+    kept = {name: shape for name, shape in {**OUTPUT_SHAPES, **outputs}.items() if shape is not None}
+    graph = helper.make_graph(
+        nodes,
+        "mean_colour",
+        inputs,
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in kept.items()],
+        initializer=[
+            numpy_helper.from_array(np.float32(255), "white"),
+            numpy_helper.from_array(np.float32(scale), "scale"),
+        ],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    strings = {key: value for key, value in {**METADATA, **metadata}.items() if value is not None}
+    helper.set_model_props(model, strings)
+    return model
+
+
+@pytest.fixture
+def save_model(tmp_path: Path) -> Callable[..., Path]:
+    """A function that writes a mean-colour model, as `mean_colour_model` is asked to make it, then edited."""
+
+    def save(*, edit: Callable[[onnx.ModelProto], None] = lambda model: None, **options: Any) -> Path:
+        path = tmp_path / "model.onnx"
+        model = mean_colour_model(**options)
+        edit(model)
+        onnx.save(model, path)
+        return path
+
+    return save
+
+
+@pytest.fixture
+def model_path(save_model: Callable[..., Path]) -> Path:
+    """A model file that fits the contract."""
+    return save_model()
+
+
+def make_clip(*colours: tuple[int, int, int]) -> Clip:
+    """A clip of plain frames, the colours one after another, each for an equal part of the ten frames."""
+    frames = np.empty(CLIP_SHAPE, np.uint8)
+    for index in range(len(frames)):
+        frames[index] = colours[index * len(colours) // len(frames)]
+    return Clip(frames, tuple(range(50, 1050, 100)))
+
+
+@pytest.fixture
+def clip_of() -> Callable[..., Clip]:
+    """The function `make_clip`: colours -> clip."""
+    return make_clip
+
+
+@pytest.fixture
+def save_gif(tmp_path: Path) -> Callable[..., Path]:
+    """A function that writes a GIF of plain colours, each shown for half a second: name, colours -> path."""
+
+    def save(name: str, *colours: str) -> Path:
+        path = tmp_path / name
+        first, *others = [Image.new("RGB", (64, 48), colour) for colour in colours]
+        first.save(path, save_all=True, append_images=others, duration=500, loop=0)
+        return path
+
+    return save

@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+from gateway.answer import error_json, prediction_json
+from services.errors import NotAGif
+from services.inference import FrameVote, ModelInfo, Prediction, ShowProbability
+
+
+def test_a_prediction_as_json() -> None:
+    prediction = Prediction(
+        shows=(ShowProbability("Friends", 0.75), ShowProbability("The Office", 0.25)),
+        known=False,
+        frames=(FrameVote(150, "Friends", 0.5),),
+        model=ModelInfo("gif-shows", "2026.11.23", "0" * 64, "Apache-2.0"),
+    )
+
+    assert prediction_json("a.gif", prediction) == {
+        "source": "a.gif",
+        "shows": [
+            {"show": "Friends", "probability": 0.75},
+            {"show": "The Office", "probability": 0.25},
+        ],
+        "known": False,
+        "frames": [{"timestamp_ms": 150, "show": "Friends", "probability": 0.5}],
+        "model": {"name": "gif-shows", "version": "2026.11.23"},
+    }
+
+
+def test_an_error_as_json() -> None:
+    assert error_json("a.gif", NotAGif("a PNG image")) == {
+        "source": "a.gif",
+        "error": {"reason": "NOT_A_GIF", "message": "not a GIF: this is a PNG image"},
+    }

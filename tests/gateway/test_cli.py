@@ -1,0 +1,295 @@
+"""The command as people and programs run it: a process of its own, real files, real pipes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+SaveGif = Callable[..., Path]
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+COMMAND = [sys.executable, "-c", "from gateway.cli import main; main()"]
+
+
+@pytest.fixture
+def environ(model_path: Path) -> dict[str, str]:
+    """An environment that names the mean-colour model, and no terminal."""
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("GIF_ANALYZER_")}
+    return {**kept, "GIF_ANALYZER_MODEL": str(model_path), "PYTHONPATH": str(Path(__file__).parents[2])}
+
+
+@pytest.fixture
+def run(environ: dict[str, str], tmp_path: Path) -> Run:
+    """A function that runs gif-analyzer to its end: arguments, stdin, further variables."""
+
+    def run_to_end(
+        *arguments: str | Path, stdin: bytes = b"", **variables: str
+    ) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            [*COMMAND, *map(str, arguments)],
+            input=stdin,
+            env={**environ, **variables},
+            cwd=tmp_path,
+            capture_output=True,
+            check=False,
+            timeout=60,
+        )
+        return subprocess.CompletedProcess(
+            done.args, done.returncode, done.stdout.decode(), done.stderr.decode()
+        )
+
+    return run_to_end
+
+
+# For people
+
+
+def test_a_gif_is_named_with_bars_and_votes(run: Run, save_gif: SaveGif) -> None:
+    done = run("identify", save_gif("two.gif", "red", "red", "red", "blue").name)
+
+    assert done.returncode == 0
+    assert done.stderr == ""
+    lines = done.stdout.splitlines()
+    assert lines[0] == "two.gif: Red Show"
+    assert lines[1] == "  1  Red Show     95.7%  ███████████████████▏"
+    assert [line.split("s  ")[1] for line in lines[4:]] == [
+        "Red Show  7 of 10 frames",
+        "Blue Show  3 of 10 frames",
+    ]
+
+
+def test_a_grey_gif_is_plainly_unknown(run: Run, save_gif: SaveGif) -> None:
+    done = run("identify", save_gif("grey.gif", "grey"))
+
+    assert done.returncode == 0
+    assert "grey.gif: unknown, like none of the model's shows; nearest guess:" in done.stdout
+
+
+def test_output_without_a_terminal_has_no_colours_and_keeps_a_long_name_on_one_line(
+    run: Run, save_gif: SaveGif
+) -> None:
+    name = "a very long name " * 10 + "[bold].gif"
+
+    done = run("identify", save_gif(name, "red"), TERM="xterm-256color", COLUMNS="40")
+
+    assert "\x1b" not in done.stdout + done.stderr
+    assert any(line.endswith(f"{name}: Red Show") for line in done.stdout.splitlines())
+
+
+def test_output_that_takes_only_ascii_is_ascii(run: Run, save_gif: SaveGif) -> None:
+    done = run("identify", save_gif("rød.gif", "red"), PYTHONIOENCODING="ascii", PYTHONUTF8="1")
+
+    assert done.returncode == 0
+    assert done.stdout.isascii()
+    assert "r\\xf8d.gif: Red Show" in done.stdout
+
+
+def test_one_bad_file_does_not_stop_the_others(run: Run, save_gif: SaveGif, tmp_path: Path) -> None:
+    red, blue = save_gif("red.gif", "red"), save_gif("blue.gif", "blue")
+    (tmp_path / "page.gif").write_text("<!doctype html>")
+    (tmp_path / "empty.gif").touch()
+
+    done = run("identify", red, "page.gif", "none.gif", ".", "empty.gif", blue)
+
+    assert done.returncode == 1
+    assert "red.gif: Red Show" in done.stdout
+    assert "blue.gif: Blue Show" in done.stdout
+    page, missing, directory, empty = done.stderr.splitlines()
+    assert page.startswith("gif-analyzer: page.gif: not a GIF: this is ")
+    assert missing == "gif-analyzer: none.gif: cannot read the file: there is no such file"
+    assert directory == "gif-analyzer: .: cannot read the file: it is a directory"
+    assert empty.startswith("gif-analyzer: empty.gif: not a GIF: this is ")
+
+
+def test_a_name_cannot_steer_the_terminal(run: Run) -> None:
+    done = run("identify", "\x1b[2Jgone\n.gif")
+
+    assert "\\x1b[2Jgone\\n.gif: cannot read the file" in done.stderr
+
+
+def test_a_gif_comes_through_standard_input(run: Run, save_gif: SaveGif) -> None:
+    done = run("identify", "-", stdin=save_gif("red.gif", "red").read_bytes())
+
+    assert done.stdout.startswith("standard input: Red Show\n")
+
+
+# For programs
+
+
+def test_json_is_one_object_on_a_line_for_each_input(run: Run, save_gif: SaveGif) -> None:
+    red = save_gif("red.gif", "red")
+
+    done = run("identify", "--json", "--top-k", "2", red, "none.gif", "-", stdin=red.read_bytes())
+
+    assert done.returncode == 1
+    assert done.stderr == ""
+    named, failed, piped = [json.loads(line) for line in done.stdout.splitlines()]
+    assert named.keys() == {"source", "shows", "known", "frames", "model"}
+    assert named["source"] == str(red)
+    assert [ranked["show"] for ranked in named["shows"]] == ["Red Show", "Green Show"]
+    assert named["known"] is True
+    assert len(named["frames"]) == 10
+    assert named["frames"][0].keys() == {"timestamp_ms", "show", "probability"}
+    assert named["model"] == {"name": "mean-colour", "version": "1.2.3"}
+    assert failed == {
+        "source": "none.gif",
+        "error": {"reason": "UNREADABLE_FILE", "message": "cannot read the file: there is no such file"},
+    }
+    assert piped == {**named, "source": "-"}
+
+
+def test_each_json_line_comes_as_soon_as_its_input_is_answered(
+    environ: dict[str, str], save_gif: SaveGif, tmp_path: Path
+) -> None:
+    red = save_gif("red.gif", "red")
+    with subprocess.Popen(
+        [*COMMAND, "identify", "--json", str(red), "-"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env=environ,
+        cwd=tmp_path,
+    ) as process:
+        assert process.stdout is not None
+        assert json.loads(process.stdout.readline())["known"] is True  # while standard input is still open
+        process.communicate(red.read_bytes(), timeout=60)
+    assert process.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("variable", "limit", "unit"),
+    [
+        ("GIF_ANALYZER_MAX_BYTES", 20, "bytes"),
+        ("GIF_ANALYZER_MAX_CANVAS_PIXELS", 100, "pixels"),
+        ("GIF_ANALYZER_MAX_FRAMES", 1, "frames"),
+        ("GIF_ANALYZER_MAX_DECODED_PIXELS", 5_000, "pixels"),
+    ],
+)
+def test_limits_come_from_the_environment(
+    run: Run, save_gif: SaveGif, variable: str, limit: int, unit: str
+) -> None:
+    done = run("identify", "--json", save_gif("two.gif", "red", "blue"), **{variable: str(limit)})
+
+    assert done.returncode == 1
+    error = json.loads(done.stdout)["error"]
+    assert error["reason"] == "GIF_TOO_LARGE"
+    assert f"limited to {limit:,} {unit}" in error["message"]
+
+
+# Usage, settings, model: the command itself cannot run
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["identify"], "Missing argument"),
+        (["identify", "--top-k", "0", "a.gif"], "--top-k"),
+        (["identify", "--top-k", "many", "a.gif"], "--top-k"),
+        (["identify", "--colour", "a.gif"], "No such option"),
+        (["identify", "-", "-"], "can be read only once"),
+        (["identyfi", "a.gif"], "No such command"),
+        (["identify", "--model", "none.onnx", "a.gif"], "none.onnx: there is no such file"),
+        (["identify", "--json", "--model", ".", "a.gif"], "it is a directory"),
+    ],
+)
+def test_what_cannot_run_exits_2_and_says_why(run: Run, arguments: list[str], says: str) -> None:
+    done = run(*arguments)
+
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_bad_setting_exits_2_and_names_the_variable(run: Run) -> None:
+    done = run("identify", "a.gif", GIF_ANALYZER_THREADS="all")
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        "gif-analyzer: invalid setting: "
+        "GIF_ANALYZER_THREADS must be a whole number, at least 1, it is 'all'\n"
+    )
+
+
+def test_the_model_option_overrules_the_environment(run: Run, save_gif: SaveGif, model_path: Path) -> None:
+    done = run("identify", "--model", model_path, save_gif("red.gif", "red"), GIF_ANALYZER_MODEL="none.onnx")
+
+    assert done.returncode == 0
+
+
+def test_version_and_help(run: Run) -> None:
+    version, overview, help_text = run("--version"), run("--help"), run("identify", "-h")
+
+    assert version.stdout.startswith("gif-analyzer ")
+    assert "identify" in overview.stdout
+    for promised in ("Examples", "--json", "--top-k", "--model", "Exit codes", "GIF_ANALYZER_THREADS"):
+        assert promised in help_text.stdout
+    assert {version.returncode, overview.returncode, help_text.returncode} == {0}
+
+
+# Interrupted, cut off, full
+
+
+def test_ctrl_c_ends_it_quietly(environ: dict[str, str], save_gif: SaveGif) -> None:
+    with subprocess.Popen(
+        [*COMMAND, "identify", "--json", str(save_gif("red.gif", "red")), "-"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environ,
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()  # the first file is answered, so it is at standard input or will be soon
+        time.sleep(0.2)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert errors == b""
+
+
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_a_reader_that_leaves_is_no_error_worth_a_word(
+    environ: dict[str, str], save_gif: SaveGif, options: list[str]
+) -> None:
+    red = str(save_gif("red.gif", "red"))
+    with subprocess.Popen(
+        [*COMMAND, "identify", *options, *[red] * 3, "-", *[red] * 3],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environ,
+    ) as process:
+        assert process.stdout is not None and process.stdin is not None and process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        process.stdin.close()
+        errors = process.stderr.read()
+        process.wait(timeout=60)
+    assert errors == b""
+    assert process.returncode == 1
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no full device here")
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_an_answer_that_cannot_be_written_is_one_clear_error(
+    environ: dict[str, str], save_gif: SaveGif, options: list[str]
+) -> None:
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [*COMMAND, "identify", *options, str(save_gif("red.gif", "red"))],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            env=environ,
+            check=False,
+            timeout=60,
+        )
+
+    assert done.returncode == 1
+    assert done.stderr == b"gif-analyzer: cannot write the answer: no space left on device\n"

@@ -1,0 +1,67 @@
+"""What `make demo` shows: the example GIFs through the packaged model."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from gateway.pipeline import Pipeline, local
+from services.inference import default_model_path
+from services.preprocess import decode_gif
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+needs_the_default_model = pytest.mark.skipif(
+    not default_model_path().exists(), reason="this copy carries no default model"
+)
+
+
+@pytest.fixture(scope="module")
+def pipeline() -> Pipeline:
+    return local()
+
+
+@pytest.mark.parametrize("name", ["meadow.gif", "title.gif", "bouncing-ball.gif"])
+def test_an_example_lasts_three_seconds(name: str) -> None:
+    clip = decode_gif((EXAMPLES / name).read_bytes())
+
+    assert clip.source is not None
+    assert (clip.source.width, clip.source.height) == (256, 144)
+    assert clip.source.duration_ms == 3_000
+    assert clip.timestamps_ms == tuple(range(150, 3_000, 300))
+
+
+@needs_the_default_model
+@pytest.mark.parametrize("name", ["meadow.gif", "title.gif"])
+def test_scenes_that_training_never_saw_are_named(pipeline: Pipeline, name: str) -> None:
+    prediction = pipeline.identify((EXAMPLES / name).read_bytes())
+
+    assert prediction.known
+    assert prediction.shows[0].show == "Big Buck Bunny"
+
+
+@needs_the_default_model
+def test_a_drawing_is_unknown(pipeline: Pipeline) -> None:
+    assert not pipeline.identify((EXAMPLES / "bouncing-ball.gif").read_bytes()).known
+
+
+@needs_the_default_model
+def test_the_command_needs_no_setting_to_name_them() -> None:
+    environ = {key: value for key, value in os.environ.items() if not key.startswith("GIF_ANALYZER_")}
+
+    done = subprocess.run(
+        [sys.executable, "-c", "from gateway.cli import main; main()", "identify", *EXAMPLES.glob("*.gif")],
+        cwd=EXAMPLES.parent,
+        env=environ,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.count(".gif: ") == len(list(EXAMPLES.glob("*.gif")))

@@ -1,0 +1,283 @@
+"""What the documents and the files at the root promise, held to what is there."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+DOCUMENTS = [path for path in sorted(ROOT.glob("*.md")) if path.name != "CHANGELOG.md"]
+TRAINING_STACK = ("tensorflow", "keras", "tf2onnx", "onnx", "mlflow", "sklearn", "matplotlib", "torch")
+
+
+@pytest.fixture(scope="session")
+def tracked() -> list[str]:
+    """Every file that git knows, as a path from the root."""
+    if not (ROOT / ".git").exists() or not shutil.which("git"):
+        pytest.skip("this copy is not a git checkout")
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True)
+    return [name for name in listed.stdout.decode().split("\0") if name]
+
+
+def code_in(document: Path) -> Iterator[str]:
+    """Yield each line of code that a document shows, and each piece of code in its prose."""
+    fenced = False
+    for line in document.read_text("utf-8").splitlines():
+        if line.lstrip().startswith("```"):
+            fenced = not fenced
+        elif fenced or line.startswith("    "):
+            yield line.strip()
+        else:
+            yield from re.findall("`([^`]+)`", line)
+
+
+def commands(document: Path, program: str) -> list[list[str]]:
+    """The words that follow a program's name wherever a document's code begins with it, comments left out."""
+    found = []
+    for code in code_in(document):
+        for part in re.split(r"\||&&|;", code.removeprefix("$ ").split("#")[0]):
+            words = part.split()
+            if words and words[0].removeprefix(".venv/bin/") == program:
+                found.append(words[1:])
+    return found
+
+
+# Documents
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_make_verb_in_a_document_exists(document: Path) -> None:
+    verbs = set(re.findall(r"^([a-z-]+):.*## ", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
+
+    named = {word for words in commands(document, "make") for word in words[:1] if "=" not in word}
+
+    assert named <= verbs
+
+
+def test_the_everyday_verbs_are_documented_for_contributors() -> None:
+    named = {words[0] for words in commands(ROOT / "CONTRIBUTING.md", "make") if words}
+
+    assert {"setup", "check", "test"} <= named
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_command_in_a_document_exists_with_its_options(document: Path) -> None:
+    import typer.main
+
+    from gateway.cli import app
+
+    group = typer.main.get_command(app)
+    for words in commands(document, "gif-analyzer"):
+        command, known = group, {"--help", "-h"}
+        for word in words:
+            subcommands = getattr(command, "commands", {})
+            if word in subcommands:
+                command = subcommands[word]
+            elif subcommands and not word.startswith("-"):
+                pytest.fail(f"{document.name}: gif-analyzer has no command {word}")
+            known |= {option for parameter in command.params for option in parameter.opts}
+            if word.startswith("-") and word != "-":
+                assert word.split("=")[0] in known, f"{document.name}: {' '.join(words)}"
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_variable_in_a_document_is_a_setting(document: Path) -> None:
+    named = set(re.findall(r"GIF_ANALYZER_[A-Z_]+", document.read_text("utf-8")))
+
+    assert named <= set(
+        re.findall(r"GIF_ANALYZER_[A-Z_]+", (ROOT / "gateway/settings.py").read_text("utf-8"))
+    )
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_file_a_document_links_to_exists(document: Path) -> None:
+    links = re.findall(r"\]\(([^)#\s]+)[^)]*\)", document.read_text("utf-8"))
+
+    missing = [link for link in links if ":" not in link and not (document.parent / link).exists()]
+
+    assert missing == []
+
+
+# Files of the project
+
+
+def test_continuous_integration_runs_the_two_verbs() -> None:
+    script = (ROOT / ".ci/run").read_text("utf-8").splitlines()
+
+    assert [line for line in script if line.startswith("make")] == ["make check", "make test"]
+    assert "set -euo pipefail" in script
+    assert (ROOT / ".ci/run").stat().st_mode & 0o111
+
+
+def test_gifs_lie_among_the_examples_and_the_tests_only(tracked: list[str]) -> None:
+    gifs = [name for name in tracked if Path(name).suffix.lower() == ".gif"]
+
+    assert [name for name in gifs if not name.startswith(("examples/", "tests/"))] == []
+
+
+def test_examples_are_small_and_their_readme_names_each(tracked: list[str]) -> None:
+    readme = (ROOT / "examples/README.md").read_text("utf-8")
+    examples = [ROOT / name for name in tracked if re.fullmatch(r"examples/[^/]+\.gif", name)]
+
+    assert len(examples) >= 3
+    for example in examples:
+        assert f"`{example.name}`" in readme
+        assert example.stat().st_size < 400_000
+    assert "Blender Foundation" in readme
+    assert "https://creativecommons.org/licenses/by/3.0/" in readme
+
+
+def test_no_registry_address_is_committed(tracked: list[str]) -> None:
+    pattern = re.compile(
+        r"--(extra-)?index-url|^registry\s*=|\"resolved\":|files\.pythonhosted", re.MULTILINE
+    )
+    texts = [
+        ROOT / name for name in tracked if name.endswith((".txt", ".toml", ".yml", ".yaml", ".json", ".lock"))
+    ]
+
+    assert [path.name for path in texts if path.exists() and pattern.search(path.read_text("utf-8"))] == []
+
+
+def test_every_package_named_is_pinned() -> None:
+    extras = PROJECT["optional-dependencies"]
+    named = [Requirement(line) for group in (PROJECT["dependencies"], *extras.values()) for line in group]
+
+    pins = constraints()
+
+    for requirement in named:
+        name = canonicalize_name(requirement.name)
+        if name == "gif-analyzer":
+            continue
+        assert name in pins, f"constraints.txt does not pin {name}"
+        assert requirement.specifier.contains(pins[name]), f"{requirement} does not allow {pins[name]}"
+
+
+def constraints() -> dict[str, str]:
+    """Name -> version, as constraints.txt pins them; names and exact versions only."""
+    pins = {}
+    for line in (ROOT / "constraints.txt").read_text("utf-8").splitlines():
+        if line and not line.startswith("#"):
+            found = re.fullmatch(r"([A-Za-z0-9._-]+)==([A-Za-z0-9.+!]+)", line)
+            assert found, line
+            name = canonicalize_name(found[1])
+            assert name not in pins, f"{name} is pinned twice"
+            pins[name] = found[2]
+    return pins
+
+
+def test_the_conda_environment_is_that_of_pyproject() -> None:
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text("utf-8"))
+    *names, pip = environment["dependencies"]
+
+    assert environment["name"] == PROJECT["name"]
+    [python] = [line for line in names if line.split()[0] == "python"]
+    assert SpecifierSet(python.split()[1]) == SpecifierSet(PROJECT["requires-python"])
+    assert "pip" in names
+    [installed] = [line for line in pip["pip"] if line.startswith("-e")]
+    extras = re.fullmatch(r"-e \.\[(.+)\]", installed)
+    assert extras is not None
+    makefile = re.search(r'-e "\.\[([a-z,]+)\]"', (ROOT / "Makefile").read_text("utf-8"))
+    assert makefile is not None
+    assert set(extras[1].split(",")) == set(makefile[1].split(",")) <= set(PROJECT["optional-dependencies"])
+    assert "-c constraints.txt" in pip["pip"]
+
+
+def test_the_hooks_run_what_make_check_runs() -> None:
+    config = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text("utf-8"))
+    hooks = [hook for repo in config["repos"] for hook in repo["hooks"]]
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    check = makefile.split("\ncheck:")[1].split("\n\n")[0]
+    tools = set(re.findall(r"\$\(BIN\)/(\S+)", check)) - {"python"}
+
+    assert {repo["repo"] for repo in config["repos"]} == {"local"}
+    assert {hook["language"] for hook in hooks} == {"system"}
+    assert {hook["entry"].split()[0] for hook in hooks} <= tools
+    assert {"ruff", "mypy", "lint-imports"} <= {hook["entry"].split()[0] for hook in hooks}
+    subprocess.run(
+        [sys.executable, "-m", "pre_commit", "validate-config", ROOT / ".pre-commit-config.yaml"],
+        check=True,
+        timeout=60,
+    )
+
+
+# Serving without the training stack
+
+
+def test_serving_imports_nothing_of_the_training_stack() -> None:
+    program = f"""
+import importlib, importlib.abc, pkgutil, sys
+class Refuse(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {TRAINING_STACK!r}:
+            raise ImportError(name + " belongs to training")
+sys.meta_path.insert(0, Refuse())
+import gateway, services
+for package in (services, gateway):
+    for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
+print(len(sys.modules))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False, timeout=120
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) > 50
+
+
+# The distribution
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
+    """The wheel that `pip install` would build, built without any network."""
+    pytest.importorskip("hatchling", reason="hatchling, which builds the wheel, is not installed")
+    folder = tmp_path_factory.mktemp("wheel")
+    subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        timeout=120,
+    )
+    [path] = folder.glob("*.whl")
+    return zipfile.ZipFile(path)
+
+
+def test_the_wheel_holds_the_packages_with_their_types(wheel: zipfile.ZipFile) -> None:
+    names = set(wheel.namelist())
+
+    for package in ("services", "gateway", "training"):
+        assert {f"{package}/__init__.py", f"{package}/py.typed"} <= names
+    assert not [name for name in names if name.startswith(("tests/", "examples/")) or name.endswith(".pyc")]
+
+
+@pytest.mark.parametrize("name", ["default.onnx", "MODEL_CARD.md"])
+def test_the_wheel_holds_the_default_model_and_its_card(wheel: zipfile.ZipFile, name: str) -> None:
+    if not (ROOT / "services/inference" / name).exists():
+        pytest.skip(f"this copy carries no {name}")
+
+    assert f"services/inference/{name}" in wheel.namelist()
+
+
+def test_the_wheel_asks_for_no_training_package_unless_training(wheel: zipfile.ZipFile) -> None:
+    [metadata] = [name for name in wheel.namelist() if name.endswith(".dist-info/METADATA")]
+    needed = re.findall(r"^Requires-Dist: (.*)$", wheel.read(metadata).decode(), re.MULTILINE)
+    always = {canonicalize_name(Requirement(line).name) for line in needed if "extra ==" not in line}
+
+    assert always == {canonicalize_name(Requirement(line).name) for line in PROJECT["dependencies"]}
+    assert not always & {"tensorflow", "keras", "tf2onnx", "onnx", "scikit-learn", "matplotlib"}
