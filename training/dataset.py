@@ -1,5 +1,4 @@
-"""What a model learns from: **rows of a manifest** -> decode, once -> **clips on disk, with labels** ->
-batches.
+"""What a model learns from: **rows** -> decode, once -> **clips on disk, with labels** -> batches.
 
 Clips are made by services.preprocess, so that what is learned is what will be served, and kept as .npy
 files named by the digest of the GIF and of the code that decoded it: a new file or a new decoder never
@@ -177,8 +176,7 @@ Change = Callable[[NDArray[np.uint8], np.random.Generator], NDArray[np.uint8]]
 def batches(
     clips: Clips, *, size: int, seed: int | None = None, epoch: int = 0, change: Change | None = None
 ) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.intp]]]:
-    """Read clips in batches through tf.data, ahead of whoever uses them; the same seed gives the same
-    batches.
+    """Read clips in batches through tf.data; the same seed gives the same batches.
 
     Args:
         clips: to read.

@@ -1,5 +1,4 @@
-"""The list of what to train on: **CSV file** -> read_manifest -> **rows: a GIF, its show, its group, its
-source**.
+"""The list of what to train on: **CSV file** -> read_manifest -> **rows: GIF, show, group, source**.
 
 | column | meaning |
 |---|---|

@@ -1,5 +1,4 @@
-"""Rows dealt into parts that share no scene: **rows** -> components -> folds or holdout -> **a part for
-each row**.
+"""Rows dealt into parts that share no scene: **rows** -> components -> **a part for each row**.
 
 GIFs of one group show the same seconds, and GIFs of one source share its look; a model that saw one of them
 has half seen the others. So whole components are dealt out: what hangs together by group or by source,
