@@ -55,10 +55,18 @@ class Backbone:
         Raises:
             UnknownBackbone: the network has no such block.
         """
+        middle = self.output(block)
+        return keras.Model(self.model.input, middle), keras.Model(middle, self.model.output)
+
+    def output(self, block: str) -> Any:
+        """The tensor that a block ends in, float32 [N, height, width, channels].
+
+        Raises:
+            UnknownBackbone: the network has no such block.
+        """
         if block not in self.blocks:
             raise UnknownBackbone(f"{self.name}/{block}", known=", ".join(self.blocks))
-        middle = dict(_cuts(self.model))[block].output
-        return keras.Model(self.model.input, middle), keras.Model(middle, self.model.output)
+        return dict(_cuts(self.model))[block].output
 
     def unfreeze_top(self, count: int) -> keras.Model:
         """Freeze the network except for its last `count` blocks.
@@ -185,10 +193,12 @@ def _cuts(model: keras.Model) -> Sequence[tuple[str, keras.Operation]]:
         for tensor in keras.tree.flatten(operation.input) if number else ():
             reach[place[id(tensor)]] = number
     cuts: dict[str, keras.Operation] = {}
+    top = order[0]
     pending = 0  # the furthest look at anything before this operation
     for number, operation in enumerate(order):
-        block = _block_of(operation.name)
-        if block and pending <= number:
-            cuts[block] = operation
+        if pending <= number and len(operation.output.shape) == 4:
+            top = operation  # not every network names its last convolution
+            if block := _block_of(operation.name):
+                cuts[block] = operation
         pending = max(pending, reach[number])
-    return tuple(cuts.items())
+    return tuple({**cuts, "top": top}.items())

@@ -58,6 +58,7 @@ def test_applications_of_keras_stand_behind_the_same_interface(name, dimension):
     backbone = load_backbone(name, weights=None)
     features = backbone.model.predict(_pictures(), verbose=0)
     lower, upper = backbone.cut(backbone.blocks[-4])
+    assert backbone.blocks[-1] == "top"
     assert features.shape == (2, dimension) == (2, backbone.dimension)
     assert np.ptp(features) > 0
     assert backbone.source == "random"
