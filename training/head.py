@@ -10,7 +10,7 @@ to build the graph that is exported; `xp` is the one or the other.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
@@ -154,6 +154,20 @@ class Bank:
         return xp.sort(cosines, axis=-1)[..., -self.neighbour]
 
 
+def describe(parts: Sequence[Part], taps: Mapping[Tap, Any], xp: Any = np) -> Any:
+    """Vectors [..., d] of tap values [..., n]."""
+    return xp.concatenate([part.apply(taps[part.tap], xp) for part in parts], axis=-1)
+
+
+def clip_vectors(
+    parts: Sequence[Part], taps: Mapping[Tap, Any], pooling: Pooling = "frames", xp: Any = np
+) -> Any:
+    """Clip vectors [clip, d] of tap values [clip, frame, n]; for pooling see `Head`."""
+    if pooling == "clip":
+        return describe(parts, {tap: xp.mean(values, axis=1) for tap, values in taps.items()}, xp)
+    return xp.mean(describe(parts, taps, xp), axis=1)
+
+
 class Answer(NamedTuple):
     """What a head says of a batch of clips.
 
@@ -208,16 +222,6 @@ class Head:
         """Where the head takes its numbers from, each place once."""
         return tuple(dict.fromkeys(part.tap for part in self.parts))
 
-    def describe(self, taps: Mapping[Tap, Any], xp: Any = np) -> Any:
-        """Vectors [..., d] of tap values [..., n]."""
-        return xp.concatenate([part.apply(taps[part.tap], xp) for part in self.parts], axis=-1)
-
-    def clip_vectors(self, taps: Mapping[Tap, Any], xp: Any = np) -> Any:
-        """Clip vectors [clip, d] of tap values [clip, frame, n]."""
-        if self.pooling == "clip":
-            return self.describe({tap: xp.mean(values, axis=1) for tap, values in taps.items()}, xp)
-        return xp.mean(self.describe(taps, xp), axis=1)
-
     def logits(self, vectors: Any, xp: Any = np) -> Any:
         """Logits [..., show] of vectors [..., d]."""
         logits = self.linear.apply(vectors, xp)
@@ -227,8 +231,8 @@ class Head:
 
     def answer(self, taps: Mapping[Tap, Any], xp: Any = np) -> Answer:
         """What the head says of tap values [clip, frame, n]."""
-        frames = self.describe(taps, xp)
-        vectors = xp.mean(frames, axis=1) if self.pooling == "frames" else self.clip_vectors(taps, xp)
+        frames = describe(self.parts, taps, xp)
+        vectors = clip_vectors(self.parts, taps, self.pooling, xp)
         logits = self.logits(vectors, xp)
         return Answer(
             probabilities=_softmax(logits / self.temperature, xp),
