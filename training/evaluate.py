@@ -1,0 +1,203 @@
+"""From held-out answers to the figures that the model card quotes.
+
+    HeldOut answers of every recipe -> `evaluate` -> **Evaluation** -> tables, JSON, plots
+
+Nothing here learns from the clips it judges: the temperature that calibrates the clips of a fold is fitted on
+the answers to the other folds' clips.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.calibration import CalibrationReport, fit_temperature, measure_calibration, softmax
+from training.comparison import ComparisonReport, RobustnessReport, compare_systems, measure_robustness
+from training.crossvalidate import HeldOut
+from training.dataset import replacing
+from training.estimate import Bootstrap
+from training.metrics import AccuracyReport, measure_accuracy
+from training.openset import (
+    UnknownReport,
+    choose_threshold,
+    energy,
+    largest_probability,
+    measure_unknown,
+    unknown_table,
+)
+from training.plots import (
+    plot_confusion,
+    plot_reliability,
+    plot_robustness,
+    plot_shows,
+    plot_unknown,
+)
+from training.report import Result, Table
+
+Array = NDArray[np.float32]
+SCORES = ("largest probability", "energy", "nearest training clip")
+
+
+@dataclass(frozen=True)
+class Operating(Result):
+    """What the exported model needs from the evaluation.
+
+    Attributes:
+        temperature: that all held-out logits together are divided by.
+        score: name of the familiarity that told known from unknown best.
+        threshold: of that score, at this temperature; a clip is known from it on.
+    """
+
+    temperature: float
+    score: str
+    threshold: float
+
+    def tables(self) -> tuple[Table, ...]:
+        """None: it is written for machines."""
+        return ()
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """All figures of one evaluation.
+
+    Attributes:
+        accuracy: of the chosen recipe, in folds of whole sources.
+        comparison: all recipes on the same clips.
+        calibration: of the chosen recipe, before and after its temperature.
+        unknown: one report for each score and set of unknown clips.
+        robustness: of the chosen recipe on changed clips.
+        operating: see there.
+    """
+
+    accuracy: AccuracyReport
+    comparison: ComparisonReport
+    calibration: Mapping[str, CalibrationReport]
+    unknown: Sequence[UnknownReport]
+    robustness: RobustnessReport
+    operating: Operating
+
+    def tables(self) -> list[Table]:
+        """Every table, in the order of the model card."""
+        return [
+            *self.comparison.tables(),
+            *self.accuracy.tables(),
+            *self.calibration["calibrated"].tables(),
+            unknown_table(self.unknown),
+            *self.robustness.tables(),
+        ]
+
+    def write(self, folder: Path) -> None:
+        """Write evaluation.json, evaluation.md and the plots."""
+        results: dict[str, Result] = {
+            "accuracy": self.accuracy,
+            "comparison": self.comparison,
+            "robustness": self.robustness,
+            "operating": self.operating,
+        }
+        plain: dict[str, object] = {name: result.to_json() for name, result in results.items()}
+        plain["calibration"] = {name: each.to_json() for name, each in self.calibration.items()}
+        plain["unknown"] = [report.to_json() for report in self.unknown]
+        folder.mkdir(parents=True, exist_ok=True)
+        _write(
+            folder / "evaluation.json", json.dumps(plain, indent=1, sort_keys=True, allow_nan=False) + "\n"
+        )
+        text = "\n\n".join(table.markdown() for table in self.tables())
+        _write(folder / "evaluation.md", text + "\n")
+        plot_confusion(self.accuracy, folder / "confusion.png")
+        plot_shows(self.accuracy, folder / "shows.png")
+        plot_reliability(self.calibration, folder / "reliability.png")
+        best = [report for report in self.unknown if report.score.startswith(self.operating.score)]
+        plot_unknown(best, folder / "unknown.png")
+        plot_robustness(self.robustness, folder / "robustness.png")
+
+
+def evaluate(
+    answers: Mapping[str, HeldOut],
+    labels: NDArray[np.intp],
+    shows: Sequence[str],
+    *,
+    baseline: str,
+    chosen: str,
+    changed: Sequence[str],
+    unknown: Sequence[str],
+    groups: NDArray[np.intp] | None = None,
+    bootstrap: Bootstrap = Bootstrap(),  # noqa: B008  frozen
+) -> Evaluation:
+    """Compute every figure.
+
+    Args:
+        answers: recipe -> its held-out answers, all on the same clips; baseline and chosen among them.
+        labels: [clip], numbers of shows, for all clips of the manifest.
+        shows: names of the shows.
+        baseline: the recipe that others are compared with.
+        chosen: the recipe whose figures are worked out.
+        changed: materials with the same clips, changed.
+        unknown: materials with clips of unknown shows.
+        groups: [clip], resampled together; None resamples clip by clip.
+        bootstrap: of the intervals.
+    """
+    held = answers[chosen]
+    truth = labels
+    units = groups
+    temperatures = _temperatures(held, truth)
+    plain = _calibrated(held.logits["plain"], temperatures[held.folds])
+    accuracy = measure_accuracy(plain, truth, shows, groups=units, bootstrap=bootstrap)
+    systems = {name: softmax(each.logits["plain"]) for name, each in answers.items()}
+    comparison = compare_systems(systems, truth, baseline=baseline, groups=units, bootstrap=bootstrap)
+    calibration = {
+        "as trained": measure_calibration(softmax(held.logits["plain"]), truth),
+        "calibrated": measure_calibration(plain, truth),
+    }
+    robustness = measure_robustness(
+        plain,
+        {name: _calibrated(held.logits[name], temperatures[held.folds]) for name in changed},
+        truth,
+        groups=units,
+        bootstrap=bootstrap,
+    )
+    temperature = fit_temperature(held.logits["plain"], truth).temperature
+    scores = {score: familiarity(held, score, temperature) for score in SCORES}
+    reports = [
+        measure_unknown(known["plain"], known[other], score=f"{score}: {other}", bootstrap=bootstrap)
+        for other in unknown
+        for score, known in scores.items()
+    ]
+    mean_auroc = {
+        score: np.mean([each.auroc.value for each in reports if each.score.startswith(score)])
+        for score in SCORES
+    }
+    best = max(SCORES, key=lambda score: mean_auroc[score])
+    operating = Operating(temperature, best, choose_threshold(scores[best]["plain"]))
+    return Evaluation(accuracy, comparison, calibration, reports, robustness, operating)
+
+
+def familiarity(held: HeldOut, score: str, temperature: float) -> dict[str, NDArray[np.float64]]:
+    """How familiar the clips of each material are, by one of `SCORES`."""
+    if score == "nearest training clip":
+        return {name: values.astype(np.float64) for name, values in held.nearest.items()}
+    measure = largest_probability if score == "largest probability" else energy
+    return {name: measure(logits, temperature=temperature) for name, logits in held.logits.items()}
+
+
+def _temperatures(held: HeldOut, truth: NDArray[np.intp]) -> NDArray[np.float64]:
+    """For each fold, the temperature that suits the clips of the other folds."""
+    found = []
+    for fold in range(int(held.folds.max()) + 1):
+        others = held.folds != fold
+        found.append(fit_temperature(held.logits["plain"][others], truth[others]).temperature)
+    return np.array(found)
+
+
+def _calibrated(logits: Array, temperatures: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(softmax(logits / temperatures[:, None]))
+
+
+def _write(path: Path, text: str) -> None:
+    with replacing(path) as unfinished:
+        unfinished.write_text(text, encoding="utf-8")
