@@ -93,7 +93,7 @@ class Tuner:
         inputs = {"maps": maps}
         for tap in self._lower_taps:
             width = self._backbone.output(tap.block).shape[-1]
-            inputs[str(tap)] = taps[tap] = keras.Input((options.frames, width), name=str(tap))
+            inputs[_input(tap)] = taps[tap] = keras.Input((options.frames, width), name=_input(tap))
         vector = ops.concatenate([part.apply(taps[part.tap], ops) for part in self._parts], axis=-1)
         pooled = keras.layers.Dropout(options.dropout, seed=self._seed)(ops.mean(vector, axis=1))
         # The head learns faster by being written smaller: AdamW's steps do not depend on the slope's size.
@@ -205,7 +205,7 @@ class Tuner:
             maps.append(all_maps[frames].astype(np.float32))
             for tap, values in taps.items():
                 values.append(view.taps[tap][index][frames])
-        return {"maps": np.stack(maps), **{str(tap): np.stack(values) for tap, values in taps.items()}}
+        return {"maps": np.stack(maps), **{_input(tap): np.stack(values) for tap, values in taps.items()}}
 
     def _loss(self, model: keras.Model, view: Features, targets: Floats, clips: NDArray[np.intp]) -> float:
         """Mean cross-entropy of some clips, in nats, on all their frames."""
@@ -287,6 +287,11 @@ def _batches(order: NDArray[np.intp], size: int) -> Iterator[NDArray[np.intp]]:
     """Full batches only: a batch of one or two would step as far as a full one. Few clips make one batch."""
     for start in range(0, max(len(order) - size, 0) + 1, size):
         yield order[start : start + size]
+
+
+def _input(tap: Tap) -> str:
+    """Name of a tap among the inputs; Keras allows no slash."""
+    return f"{tap.block}_{tap.statistic}"
 
 
 def _listed(answer: Any) -> list[Any]:
