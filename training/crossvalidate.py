@@ -46,7 +46,7 @@ class HeldOut:
     Attributes:
         folds: the fold of each known clip, [clip].
         logits: material -> float32 [clip, show]; "plain" are the known clips as they are, other materials
-            are the same clips changed, or clips of unknown shows.
+            are a sample of them, changed, or clips of unknown shows.
         nearest: material -> float32 [clip], cosine to the nearest clip that was learned from.
     """
 
@@ -60,6 +60,7 @@ def cross_validate(
     folds: Numbers,
     folder: Path,
     *,
+    sample: Numbers | None = None,
     changed: Mapping[str, Clips] | None = None,
     unknown: Mapping[str, Clips] | None = None,
 ) -> HeldOut:
@@ -69,7 +70,8 @@ def cross_validate(
         learner: learns and answers.
         folds: [clip], the fold of each of its clips.
         folder: for the finished folds of this learner and these materials alone.
-        changed: material -> the same clips, changed.
+        sample: numbers of the clips that were changed; None for all.
+        changed: material -> the clips of the sample, changed.
         unknown: material -> other clips; clip i is judged by the model of fold i modulo the number of folds.
     """
     count = int(folds.max()) + 1
@@ -77,7 +79,8 @@ def cross_validate(
     places: dict[str, list[Numbers]] = {}
     materials: dict[str, Clips] = {PLAIN: learner.clips, **(changed or {})}
     for name in materials:
-        places[name] = [np.flatnonzero(folds == fold) for fold in range(count)]
+        of_clips = folds if name == PLAIN or sample is None else folds[sample]
+        places[name] = [np.flatnonzero(of_clips == fold) for fold in range(count)]
     for name, clips in (unknown or {}).items():
         materials[name] = clips
         places[name] = [np.arange(fold, len(clips), count) for fold in range(count)]

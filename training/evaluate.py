@@ -12,6 +12,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +21,9 @@ from training.calibration import CalibrationReport, fit_temperature, measure_cal
 from training.comparison import ComparisonReport, RobustnessReport, compare_systems, measure_robustness
 from training.crossvalidate import HeldOut
 from training.dataset import replacing
+from training.errors import InvalidRun
 from training.estimate import Bootstrap
+from training.head import FamiliarityKind
 from training.metrics import AccuracyReport, measure_accuracy
 from training.openset import (
     UnknownReport,
@@ -37,10 +40,12 @@ from training.plots import (
     plot_shows,
     plot_unknown,
 )
-from training.report import Result, Table
+from training.report import Column, Result, Table
 
 Array = NDArray[np.float32]
-SCORES = ("largest probability", "energy", "nearest training clip")
+SCORES: Mapping[str, FamiliarityKind] = MappingProxyType(
+    {"largest probability": "probability", "energy": "energy", "nearest training clip": "nearest"}
+)
 
 
 @dataclass(frozen=True)
@@ -49,17 +54,32 @@ class Operating(Result):
 
     Attributes:
         temperature: that all held-out logits together are divided by.
-        score: name of the familiarity that told known from unknown best.
+        score: the familiarity that told known from unknown best, as `training.head.Head` names it.
         threshold: of that score, at this temperature; a clip is known from it on.
     """
 
     temperature: float
-    score: str
+    score: FamiliarityKind
     threshold: float
 
     def tables(self) -> tuple[Table, ...]:
-        """None: it is written for machines."""
-        return ()
+        """One row."""
+        columns = Column("familiarity", numeric=False), Column("temperature"), Column("unknown below")
+        row = self.score, f"{self.temperature:.3f}", f"{self.threshold:.4g}"
+        return (Table("For the model file", columns, (row,)),)
+
+    @classmethod
+    def read(cls, path: Path) -> Operating:
+        """Read it from an evaluation.json.
+
+        Raises:
+            InvalidRun: the file is missing or something else.
+        """
+        try:
+            values = json.loads(path.read_text(encoding="utf-8"))["operating"]
+            return cls(float(values["temperature"]), values["score"], float(values["threshold"]))
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise InvalidRun(str(path), f"it is not an evaluation: {error}") from error
 
 
 @dataclass(frozen=True)
@@ -90,6 +110,7 @@ class Evaluation:
             *self.calibration["calibrated"].tables(),
             unknown_table(self.unknown),
             *self.robustness.tables(),
+            *self.operating.tables(),
         ]
 
     def write(self, folder: Path) -> None:
@@ -112,7 +133,8 @@ class Evaluation:
         plot_confusion(self.accuracy, folder / "confusion.png")
         plot_shows(self.accuracy, folder / "shows.png")
         plot_reliability(self.calibration, folder / "reliability.png")
-        best = [report for report in self.unknown if report.score.startswith(self.operating.score)]
+        names = {kind: name for name, kind in SCORES.items()}
+        best = [each for each in self.unknown if each.score.startswith(names[self.operating.score])]
         plot_unknown(best, folder / "unknown.png")
         plot_robustness(self.robustness, folder / "robustness.png")
 
@@ -126,6 +148,7 @@ def evaluate(
     chosen: str,
     changed: Sequence[str],
     unknown: Sequence[str],
+    sample: NDArray[np.intp] | None = None,
     groups: NDArray[np.intp] | None = None,
     bootstrap: Bootstrap = Bootstrap(),  # noqa: B008  frozen
 ) -> Evaluation:
@@ -137,8 +160,9 @@ def evaluate(
         shows: names of the shows.
         baseline: the recipe that others are compared with.
         chosen: the recipe whose figures are worked out.
-        changed: materials with the same clips, changed.
+        changed: materials with clips of the sample, changed.
         unknown: materials with clips of unknown shows.
+        sample: numbers of the clips that were changed; None for all.
         groups: [clip], resampled together; None resamples clip by clip.
         bootstrap: of the intervals.
     """
@@ -154,11 +178,12 @@ def evaluate(
         "as trained": measure_calibration(softmax(held.logits["plain"]), truth),
         "calibrated": measure_calibration(plain, truth),
     }
+    some = np.arange(len(truth)) if sample is None else sample
     robustness = measure_robustness(
-        plain,
-        {name: _calibrated(held.logits[name], temperatures[held.folds]) for name in changed},
-        truth,
-        groups=units,
+        plain[some],
+        {name: _calibrated(held.logits[name], temperatures[held.folds[some]]) for name in changed},
+        truth[some],
+        groups=None if units is None else units[some],
         bootstrap=bootstrap,
     )
     temperature = fit_temperature(held.logits["plain"], truth).temperature
@@ -168,12 +193,8 @@ def evaluate(
         for other in unknown
         for score, known in scores.items()
     ]
-    mean_auroc = {
-        score: np.mean([each.auroc.value for each in reports if each.score.startswith(score)])
-        for score in SCORES
-    }
-    best = max(SCORES, key=lambda score: mean_auroc[score])
-    operating = Operating(temperature, best, choose_threshold(scores[best]["plain"]))
+    best = max(SCORES, key=lambda name: sum(r.auroc.value for r in reports if r.score.startswith(name)))
+    operating = Operating(temperature, SCORES[best], choose_threshold(scores[best]["plain"]))
     return Evaluation(accuracy, comparison, calibration, reports, robustness, operating)
 
 

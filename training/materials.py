@@ -27,6 +27,7 @@ from training.splits import components, folds
 
 MIN_SOURCES = 3
 FOLDS = 8
+CHANGED_EVERY = 3  # to change a GIF takes longer than anything else: every third has to do
 OTHER_SHOWS = "other shows"
 LEFT_OUT = "shows left out"
 
@@ -47,6 +48,7 @@ class Materials:
         clips: of the shows that are judged.
         fold: of each clip, int [clip], whole sources with groups kept together.
         group: of each clip, int [clip], number of the scene.
+        sample: numbers of the clips that are changed, int [changed clip].
         unknown: clips of shows that are not learned from, by where they are from.
 
     Raises:
@@ -72,6 +74,7 @@ class Materials:
         self.clips = load_clips(judged, cache_dir, console=console)
         self.fold = folds(self.clips.rows, FOLDS, seed=seed)
         self.group = components(self.clips.rows, "group")
+        self.sample = np.arange(0, len(self.clips), CHANGED_EVERY)
         self.unknown = {
             name: load_clips(rows, cache_dir, console=console)
             for name, rows in ((OTHER_SHOWS, unknown), (LEFT_OUT, left_out))
@@ -79,28 +82,29 @@ class Materials:
         }
 
     def changed(self, name: str) -> Clips:
-        """The same clips, each GIF changed by `training.perturb` and decoded again."""
-        return self._remade(f"changed-{name}", lambda gif: decode_gif(perturb(gif, name)).frames)
+        """The clips of the sample, each GIF changed by `training.perturb` and decoded again."""
+        clips = self.clips.choose(self.sample)
+        return self._remade(clips, f"changed-{name}", lambda gif: decode_gif(perturb(gif, name)).frames)
 
     def all_changed(self) -> dict[str, Clips]:
         """`changed` for every perturbation."""
         return {name: self.changed(name) for name in PERTURBATIONS}
 
     def by_index(self) -> Clips:
-        """The same clips as most tutorials decode them, see `by_index`."""
-        return self._remade("by-index", by_index)
+        """All clips as most tutorials decode them, see `by_index`."""
+        return self._remade(self.clips, "by-index", by_index)
 
-    def _remade(self, name: str, make: Callable[[bytes], Frames]) -> Clips:
+    def _remade(self, clips: Clips, name: str, make: Callable[[bytes], Frames]) -> Clips:
         folder = self._cache_dir / f"{name.replace(' ', '_')}-{preprocessing_version()[:12]}"
         folder.mkdir(parents=True, exist_ok=True)
-        files = [folder / f"{digest}.npy" for digest in self.clips.digests]
+        files = [folder / f"{digest}.npy" for digest in clips.digests]
         todo = [number for number, file in enumerate(files) if not file.exists()]
         watched = track(todo, name, console=self._console, transient=True) if self._console else todo
         for number in watched:
-            frames = make(self.clips.rows[number].path.read_bytes())
+            frames = make(clips.rows[number].path.read_bytes())
             with replacing(files[number]) as partial:
                 np.save(partial, frames)
-        return dataclasses.replace(self.clips, files=tuple(files))
+        return dataclasses.replace(clips, files=tuple(files))
 
 
 def by_index(gif: bytes) -> Frames:

@@ -16,6 +16,9 @@ from training.perturb import PERTURBATIONS
 from training.recipes import BASELINE, CHOSEN, RECIPES
 from training.trainer import Trainer
 
+# The recipe that asks each network for most: what it asks for serves the others as well.
+_WIDEST = {RECIPES[name].backbone: RECIPES[name] for name in ("all depths of Lite2", CHOSEN)}
+
 
 def run_trial(name: str, materials: Materials, cache_dir: Path, *, console: Console | None = None) -> HeldOut:
     """Judge all clips by one recipe.
@@ -31,7 +34,8 @@ def run_trial(name: str, materials: Materials, cache_dir: Path, *, console: Cons
     """
     options = RECIPES[name]
     clips = materials.by_index() if name == BASELINE else materials.clips
-    trainer = Trainer(clips, options, cache_dir, console=console)
+    beside = _WIDEST.get(options.backbone)
+    trainer = Trainer(clips, options, cache_dir, console=console, beside=beside)
     wanted = (
         options.to_json(),
         clips.digest,
@@ -43,7 +47,9 @@ def run_trial(name: str, materials: Materials, cache_dir: Path, *, console: Cons
     if name != CHOSEN:
         return cross_validate(trainer, materials.fold, folder)
     changed, unknown = materials.all_changed(), materials.unknown
-    return cross_validate(trainer, materials.fold, folder, changed=changed, unknown=unknown)
+    return cross_validate(
+        trainer, materials.fold, folder, sample=materials.sample, changed=changed, unknown=unknown
+    )
 
 
 def run_trials(
@@ -70,6 +76,7 @@ def run_trials(
         baseline=BASELINE,
         chosen=CHOSEN,
         changed=list(PERTURBATIONS),
+        sample=materials.sample,
         unknown=list(materials.unknown),
         groups=materials.group,
     )

@@ -1,13 +1,12 @@
 """Figures from held-out answers whose truth is known because the test drew them."""
 
-import json
 from pathlib import Path
 
 import numpy as np
 
 from training.crossvalidate import HeldOut
 from training.estimate import Bootstrap
-from training.evaluate import SCORES, evaluate, familiarity
+from training.evaluate import SCORES, Operating, evaluate, familiarity
 
 SHOWS = ("Ada", "Bea", "Cem")
 QUICK = Bootstrap(resamples=200)
@@ -64,16 +63,15 @@ def test_every_figure_of_an_evaluation(tmp_path: Path) -> None:
     assert mirrored.change.value == 0
     assert blurred.change.value < -0.3
     # Nearness parts known from other without a mistake here, so it is chosen.
-    assert found.operating.score == "nearest training clip"
-    assert (familiarity(good, found.operating.score, 1.0)["plain"] < found.operating.threshold).mean() <= 0.1
+    assert found.operating.score == "nearest"
+    assert (
+        familiarity(good, "nearest training clip", 1.0)["plain"] < found.operating.threshold
+    ).mean() <= 0.1
     assert {report.score for report in found.unknown} == {f"{score}: other" for score in SCORES}
 
     found.write(tmp_path)
 
-    assert (
-        json.loads((tmp_path / "evaluation.json").read_text())["operating"]["score"]
-        == "nearest training clip"
-    )
+    assert Operating.read(tmp_path / "evaluation.json") == found.operating
     assert "| good |" in (tmp_path / "evaluation.md").read_text()
     assert {path.name for path in tmp_path.glob("*.png")} == {
         "confusion.png",
