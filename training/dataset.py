@@ -31,6 +31,7 @@ from training.errors import InvalidManifest
 from training.manifest import Row
 
 DEFAULT_BUDGET = Budget()
+_SERVICE = ("__main__.py", "program.py", "rpc.py")
 
 
 @dataclass(frozen=True)
@@ -136,11 +137,11 @@ def load_clips(
 def preprocessing_version() -> str:
     """SHA-256 of the code that makes clips, and of the library that scales them.
 
-    How clips travel (rpc.py and the service around it) changes none of their pixels and is left out.
+    How clips travel changes none of their pixels: the service around the code is left out.
     """
     digest = hashlib.sha256(importlib.metadata.version("pillow").encode())
     folder = Path(services.preprocess.__file__).parent
-    makers = [file for file in sorted(folder.glob("*.py")) if file.name not in ("rpc.py", "__main__.py")]
+    makers = [file for file in sorted(folder.glob("*.py")) if file.name not in _SERVICE]
     for file in (Path(services.clip.__file__), *makers):
         digest.update(file.name.encode() + file.read_bytes())
     return digest.hexdigest()
