@@ -5,6 +5,7 @@ Exit codes: 0 done, 1 the data or the work failed, 2 usage or settings, 130 inte
 
 from __future__ import annotations
 
+import importlib
 import json
 import logging
 import os
@@ -12,10 +13,15 @@ import sys
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 import typer
 from rich.console import Console
 
-from training.errors import InvalidOptions, InvalidVideo, TrainingError
+from training.dataset import load_clips
+from training.errors import InvalidOptions, InvalidRun, InvalidVideo, TrainingError
+from training.manifest import read_manifest, read_manifests
+from training.options import FitOptions
+from training.recipes import RECIPES
 
 # TensorFlow reads this when it is first imported, which the commands below do and this module does not.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -82,13 +88,6 @@ def fit(
 
         gif-train fit shows.csv big-buck-bunny/manifest.csv --options recipe.json --run runs/second
     """
-    from training.dataset import load_clips  # noqa: PLC0415 - TensorFlow takes ten seconds; --help must not
-    from training.evaluate import Operating  # noqa: PLC0415
-    from training.fit import fit as fit_model  # noqa: PLC0415
-    from training.manifest import read_manifests  # noqa: PLC0415
-    from training.options import FitOptions  # noqa: PLC0415
-    from training.recipes import RECIPES  # noqa: PLC0415
-
     console = Console(stderr=True)
     if recipe is not None and (options is not None or recipe not in RECIPES):
         known = "absent beside --options" if options else f"one of {', '.join(RECIPES)}"
@@ -98,7 +97,12 @@ def fit(
         chosen = FitOptions.from_json({**chosen.to_json(), "seed": seed})
     clips = load_clips(read_manifests(manifests), cache, console=console)
     for aside in clips.set_aside:
-        console.print(f"set aside: {aside.row.path}: {aside.message}", markup=False, highlight=False)
+        line = f"set aside: {aside.row.path}: {aside.message}"
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    _import_tensorflow()
+    from training.evaluate import Operating  # noqa: PLC0415 - ten seconds, and bad input is found before
+    from training.fit import fit as fit_model  # noqa: PLC0415
+
     operating = Operating.read(evaluation) if evaluation else None
     fitted = fit_model(clips, chosen, run, cache, operating=operating, console=console)
     found = fitted.facts["out_of_fold"]
@@ -152,16 +156,16 @@ def evaluate(
 
         gif-train evaluate shows.csv --unknown unknown.csv --recipe ridge --out runs/evaluation
     """
-    from training.manifest import read_manifest  # noqa: PLC0415 - see fit
-    from training.materials import Materials  # noqa: PLC0415
-    from training.recipes import RECIPES  # noqa: PLC0415
-    from training.trials import run_trials  # noqa: PLC0415
-
     strangers = sorted(set(recipe or ()) - set(RECIPES))
     if strangers:
         raise InvalidOptions("recipe", expected=f"one of {', '.join(RECIPES)}", found=strangers[0])
+    known, others = read_manifest(manifest), read_manifest(unknown)
+    _import_tensorflow()
+    from training.materials import Materials  # noqa: PLC0415 - see fit
+    from training.trials import run_trials  # noqa: PLC0415
+
     console = Console(stderr=True)
-    materials = Materials(read_manifest(manifest), read_manifest(unknown), cache, console=console)
+    materials = Materials(known, others, cache, console=console)
     found = run_trials(materials, recipe or list(RECIPES), cache, console=console)
     found.write(out)
     _report(
@@ -195,18 +199,17 @@ def export(
 
         gif-train export runs/first --compare shows.csv --model-version 2026.11.23 --out default.onnx
     """
-    import numpy as np  # noqa: PLC0415
-
-    from training.backbone import load_backbone  # noqa: PLC0415
-    from training.dataset import load_clips  # noqa: PLC0415
-    from training.export import export as export_model  # noqa: PLC0415
-    from training.manifest import read_manifests  # noqa: PLC0415
-    from training.model import FittedModel  # noqa: PLC0415
-
     console = Console(stderr=True)
-    fitted = FittedModel.load(run / "model.npz")
     rows = read_manifests(compare)
     chosen = rows[:: max(len(rows) // COMPARED, 1)][:COMPARED]
+    if not (run / "model.npz").exists():
+        raise InvalidRun(str(run), "there is no fitted model")
+    _import_tensorflow()
+    from training.backbone import load_backbone  # noqa: PLC0415 - ten seconds, and --help must not wait
+    from training.export import export as export_model  # noqa: PLC0415
+    from training.model import FittedModel  # noqa: PLC0415
+
+    fitted = FittedModel.load(run / "model.npz")
     clips = load_clips(chosen, cache, console=console)
     facts = fitted.facts
     with console.status("exporting"):
@@ -282,6 +285,19 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.stderr.write("interrupted; the same command goes on from here\n")
         raise SystemExit(130) from None
+
+
+def _import_tensorflow() -> None:
+    """Import TensorFlow without the lines it writes past every logger while it looks for a GPU."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    try:
+        with Path(os.devnull).open("wb") as nothing:
+            os.dup2(nothing.fileno(), 2)
+        importlib.import_module("tensorflow").config.list_physical_devices()
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def _window(text: str) -> tuple[float, float]:

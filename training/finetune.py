@@ -12,6 +12,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,7 +78,7 @@ class Tuner:
         self._upper = keras.Model(
             middle, [tap_tensor(backbone.output(tap.block), tap) for tap in self._upper_taps]
         )
-        self._first = [np.asarray(variable) for variable in self._upper.trainable_variables]
+        self._first = [np.array(variable.numpy()) for variable in self._upper.trainable_variables]
         self._shows = shows
 
     def _build(self) -> keras.Model:
@@ -133,25 +134,25 @@ class Tuner:
             if options.patience and epoch - _best(history) > options.patience:
                 break
             rng = np.random.default_rng([self._seed, epoch])
-            model.reset_metrics()  # the loss that a step returns is the mean since then
-            measured = {}
+            losses = []
             for chosen in _batches(rng.permutation(train), options.batch):
                 inputs = self._draw(views, chosen, rng)
                 loss = model.train_on_batch(inputs, smooth[chosen], sample_weight=weights[chosen])
-                measured["loss"] = float(loss)
+                losses.append(float(loss))
+            measured = {"loss": float(np.mean(losses))}
             if len(held_out):
                 measured["held_out_loss"] = self._loss(model, views[0], targets, held_out)
             history.append(measured)
             if console:
                 console.log(f"epoch {epoch + 1} of {options.epochs}", measured)
             if _best(history) == epoch:
-                best_values = [np.array(variable) for variable in model.trainable_variables]
+                best_values = [np.array(variable.numpy()) for variable in model.trainable_variables]
             state.keep(history, best_values)
         for variable, value in zip(model.trainable_variables, best_values, strict=True):
             variable.assign(value)
         return Tuned(
             linear=self._linear(model),
-            weights={v.path: np.array(v) for v in self._upper.trainable_variables},
+            weights={v.path: np.array(v.numpy()) for v in self._upper.trainable_variables},
             history=tuple(history),
         )
 
@@ -261,7 +262,7 @@ class _State:
                 text = json.loads(str(file["text"]))
                 values = [file[f"variable{number}"] for number in range(len(self._variables))]
                 best = [file[f"best{number}"] for number in range(text["best"])]
-        except (OSError, ValueError, KeyError, EOFError) as error:
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             raise InvalidRun(str(self._path), f"it cannot be read: {error}") from error
         if text["key"] != self._key:
             raise InvalidRun(str(self._path), "it is of other data or settings; use another folder")

@@ -7,6 +7,7 @@ distributed" over an axis of unknown length gives wrong numbers in Keras 3.15.
 from __future__ import annotations
 
 import json
+import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -149,7 +150,7 @@ class FittedModel:
             )
         except FileNotFoundError as error:
             raise InvalidRun(str(path), "there is no fitted model") from error
-        except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
+        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
             raise InvalidRun(str(path), f"it is not a fitted model: {error}") from error
 
 

