@@ -37,7 +37,7 @@ def test_an_example_lasts_three_seconds(name: str) -> None:
 
 @needs_the_default_model
 @pytest.mark.parametrize("name", ["meadow.gif", "title.gif"])
-def test_scenes_that_training_never_saw_are_named(pipeline: Pipeline, name: str) -> None:
+def test_seconds_that_training_never_saw_are_named(pipeline: Pipeline, name: str) -> None:
     prediction = pipeline.identify((EXAMPLES / name).read_bytes())
 
     assert prediction.known
