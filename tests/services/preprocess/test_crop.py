@@ -1,0 +1,158 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from services.preprocess.container import Rect
+from services.preprocess.crop import find_content
+
+HEIGHT, WIDTH = 200, 300
+Scene = NDArray[np.uint8]
+
+
+def scenes(count: int = 10, *, dark: int = 0, bright: int = 256) -> list[Scene]:
+    """Pictures of a busy scene: blocks of random colours that change from picture to picture."""
+    rng = np.random.default_rng(5)
+    blocks = rng.integers(dark, bright, (count, HEIGHT // 10, WIDTH // 10, 4), np.uint8)
+    return list(blocks.repeat(10, axis=1).repeat(10, axis=2))
+
+
+def framed(
+    pictures: list[Scene],
+    *,
+    top: int = 0,
+    bottom: int = 0,
+    left: int = 0,
+    right: int = 0,
+    colour: tuple[int, int, int] = (0, 0, 0),
+    noise: int = 0,
+) -> list[Scene]:
+    """Paint bars of these widths over the pictures, in pixels."""
+    rng = np.random.default_rng(6)
+    painted = []
+    for picture in pictures:
+        bar = np.zeros((HEIGHT, WIDTH, 4), np.int16)
+        bar[..., :3] = colour
+        bar += rng.integers(-noise, noise + 1, bar.shape, np.int16)
+        bar = bar.clip(0, 255).astype(np.uint8)
+        bar[top : HEIGHT - bottom, left : WIDTH - right] = picture[
+            top : HEIGHT - bottom, left : WIDTH - right
+        ]
+        painted.append(bar)
+    return painted
+
+
+WHOLE = Rect(0, 0, WIDTH, HEIGHT)
+
+
+@pytest.mark.parametrize("colour", [(0, 0, 0), (255, 255, 255), (16, 16, 16), (180, 20, 90)])
+@pytest.mark.parametrize(
+    "bars",
+    [
+        {"top": 26, "bottom": 26},
+        {"top": 30},
+        {"bottom": 55},
+        {"left": 40, "right": 40},
+        {"left": 3, "right": 2, "top": 1, "bottom": 4},
+        {"top": 30, "bottom": 30, "left": 50, "right": 50},
+    ],
+)
+@pytest.mark.parametrize("noise", [0, 7])
+def test_bars_of_one_colour_are_cropped(
+    colour: tuple[int, int, int], bars: dict[str, int], noise: int
+) -> None:
+    pictures = framed(scenes(), **bars, colour=colour, noise=noise)
+
+    assert find_content(pictures) == Rect(
+        bars.get("left", 0),
+        bars.get("top", 0),
+        WIDTH - bars.get("right", 0),
+        HEIGHT - bars.get("bottom", 0),
+    )
+
+
+def test_two_bars_may_differ_in_colour() -> None:
+    pictures = framed(framed(scenes(), top=30, colour=(255, 255, 255)), bottom=20)
+    for picture in pictures:
+        picture[:30, :, :3] = 255
+
+    assert find_content(pictures) == Rect(0, 30, WIDTH, 180)
+
+
+def test_a_few_specks_in_a_bar_are_noise() -> None:
+    pictures = framed(scenes(), top=30)
+    rng = np.random.default_rng(9)
+    for row in range(30):
+        pictures[0][row, rng.integers(0, WIDTH, 3), :3] = 90
+
+    assert find_content(pictures).top == 30
+
+
+def test_one_picture_is_enough() -> None:
+    assert find_content(framed(scenes(1), top=30, bottom=30)) == Rect(0, 30, WIDTH, 170)
+
+
+def test_a_picture_without_bars_stays_whole() -> None:
+    assert find_content(scenes()) == WHOLE
+
+
+def test_a_bar_that_is_not_in_every_picture_is_none() -> None:
+    pictures = scenes()
+    assert find_content([*framed(pictures[:9], top=30), pictures[9]]) == WHOLE
+
+
+def test_a_caption_in_a_bar_goes_with_it() -> None:
+    pictures = framed(scenes(), bottom=60)
+    for picture in pictures:  # two lines of strokes, 12 pixels high, over a third of the width
+        for line in (150, 170):
+            picture[line : line + 12, 60:240:5] = 255
+            picture[line : line + 12, 61:240:5] = 255
+
+    assert find_content(pictures) == Rect(0, 0, WIDTH, 140)
+
+
+@pytest.mark.parametrize("colour", [0, 255])
+def test_pictures_of_one_colour_stay_whole(colour: int) -> None:
+    assert find_content([np.full((HEIGHT, WIDTH, 4), colour, np.uint8)] * 3) == WHOLE
+
+
+def test_a_dark_scene_stays_whole() -> None:
+    """A lamp in the night: black all around, but no edge along the picture."""
+    y, x = np.mgrid[0:HEIGHT, 0:WIDTH]
+    pictures = []
+    for step in range(10):
+        glow = np.exp(-((x - 120 - 4 * step) ** 2 + (y - 100) ** 2) / 900)
+        pictures.append((glow[..., None] * (255, 200, 90, 0)).astype(np.uint8))
+
+    assert find_content(pictures) == WHOLE
+
+
+def test_a_drawing_on_a_plain_ground_stays_whole() -> None:
+    y, x = np.mgrid[0:HEIGHT, 0:WIDTH]
+    picture = np.full((HEIGHT, WIDTH, 4), 255, np.uint8)
+    picture[(x - 150) ** 2 + (y - 100) ** 2 < 60**2] = (200, 30, 30, 255)
+
+    assert find_content([picture]) == WHOLE
+
+
+def test_dim_content_between_bars_is_never_cropped_away() -> None:
+    """A scene hardly brighter than the bars: the bars may stay, the scene must."""
+    content = find_content(framed(scenes(dark=0, bright=40), top=26, bottom=26))
+
+    assert content.top <= 26
+    assert content.bottom >= 174
+
+
+@pytest.mark.parametrize("bars", [{"top": 90, "bottom": 90}, {"top": 85}, {"left": 130, "right": 130}])
+def test_a_sliver_between_bars_is_not_believed(bars: dict[str, int]) -> None:
+    assert find_content(framed(scenes(), **bars)) == WHOLE
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 9), (9, 1), (2, 2), (3, 500)])
+def test_tiny_pictures_are_no_trouble(shape: tuple[int, int]) -> None:
+    rng = np.random.default_rng(1)
+    for pixels in (np.zeros((*shape, 4), np.uint8), rng.integers(0, 256, (*shape, 4), np.uint8)):
+        content = find_content([pixels])
+        assert 0 <= content.left < content.right <= shape[1]
+        assert 0 <= content.top < content.bottom <= shape[0]

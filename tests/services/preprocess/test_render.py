@@ -1,0 +1,192 @@
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from PIL import Image
+
+from services.errors import CorruptGif, GifTooLarge, NotAGif
+from services.preprocess import Budget, render_frames
+from tests.animations import Animation, animations
+from tests.gif_writer import CLEAR, KEEP, RESTORE, Picture, pack, plain, show, sub_blocks, write_gif
+
+BLACK, RED, GREEN, BLUE = (0, 0, 0, 255), (255, 0, 0, 255), (0, 255, 0, 255), (0, 0, 255, 255)
+NOTHING = (0, 0, 0, 0)
+ONE = plain(1, 1, 1)
+
+
+def rows(gif: bytes, count: int) -> list[list[tuple[int, ...]]]:
+    """The only row of each frame of a GIF that is one pixel high."""
+    return [[tuple(pixel) for pixel in canvas[0].tolist()] for canvas in render_frames(gif, range(count))]
+
+
+def test_a_frame_is_drawn_where_it_says() -> None:
+    gif = write_gif(3, 1, [Picture(plain(3, 1, 1)), Picture(plain(1, 1, 2), left=1)])
+
+    assert rows(gif, 2) == [[RED, RED, RED], [RED, GREEN, RED]]
+
+
+def test_what_was_never_drawn_is_transparent_black() -> None:
+    assert rows(write_gif(2, 1, [Picture(ONE)]), 1) == [[RED, NOTHING]]
+
+
+def test_a_transparent_index_draws_nothing() -> None:
+    pixels = np.array([[1, 2, 3]], np.uint8)
+    gif = write_gif(3, 1, [Picture(plain(3, 1, 3)), Picture(pixels, transparent=2)])
+
+    assert rows(gif, 2)[1] == [RED, BLUE, BLUE]
+
+
+def test_disposal_clear_leaves_its_rectangle_transparent() -> None:
+    gif = write_gif(3, 1, [Picture(plain(3, 1, 1)), Picture(ONE, left=1, disposal=CLEAR), Picture(ONE)])
+
+    assert rows(gif, 3)[2] == [RED, NOTHING, RED]
+
+
+def test_disposal_restore_leaves_what_was_there() -> None:
+    pictures = [Picture(plain(2, 1, 1)), Picture(plain(2, 1, 2), disposal=RESTORE), Picture(plain(1, 1, 3))]
+
+    assert rows(write_gif(2, 1, pictures), 3) == [[RED, RED], [GREEN, GREEN], [BLUE, RED]]
+
+
+def test_a_restored_first_frame_leaves_nothing() -> None:
+    gif = write_gif(2, 1, [Picture(plain(2, 1, 1), disposal=RESTORE), Picture(plain(1, 1, 3))])
+
+    assert rows(gif, 2)[1] == [BLUE, NOTHING]
+
+
+def test_pixels_outside_the_canvas_are_dropped() -> None:
+    gif = write_gif(2, 1, [Picture(plain(2, 1, 1)), Picture(plain(3, 4, 2), left=1), Picture(ONE, left=9)])
+
+    assert rows(gif, 3)[1:] == [[RED, GREEN], [RED, GREEN]]
+
+
+def test_a_local_palette_replaces_the_global_one() -> None:
+    local = bytes((9, 8, 7) * 8)
+    gif = write_gif(1, 1, [Picture(ONE), Picture(ONE, palette=local), Picture(ONE)])
+
+    assert rows(gif, 3) == [[RED], [(9, 8, 7, 255)], [RED]]
+
+
+def test_a_colour_that_the_palette_lacks_is_black() -> None:
+    gif = bytearray(write_gif(1, 1, [Picture(plain(1, 1, 6))]))
+    gif[10] = 0x80 | 1  # a palette of four colours
+    short = bytes(gif[: 13 + 12] + gif[13 + 24 :])
+
+    assert rows(short, 1) == [[BLACK]]
+
+
+def test_interlaced_rows_come_out_in_order() -> None:
+    pixels = np.arange(37, dtype=np.uint8).reshape(37, 1) % 8
+    gif = write_gif(1, 37, [Picture(pixels, interlaced=True), Picture(pixels)])
+
+    first, second = render_frames(gif, [0, 1])
+    assert np.array_equal(first, second)
+    assert np.array_equal(first, show(1, 37, [Picture(pixels)])[0])
+
+
+def test_a_frame_without_area_draws_nothing() -> None:
+    gif = write_gif(
+        1, 1, [Picture(ONE), Picture(np.empty((0, 5), np.uint8)), Picture(np.empty((5, 0), np.uint8))]
+    )
+
+    assert rows(gif, 3) == [[RED]] * 3
+
+
+def test_a_frame_of_many_bands_is_drawn_whole() -> None:
+    rng = np.random.default_rng(3)
+    noise = [rng.integers(0, 256, (300, 701), np.uint8) for _ in range(3)]
+    images = [Image.fromarray(pixels).convert("P") for pixels in noise]
+    file = io.BytesIO()
+    images[0].save(file, "GIF", save_all=True, append_images=images[1:], optimize=False)
+
+    for canvas, pixels in zip(render_frames(file.getvalue(), range(3)), noise, strict=True):
+        assert np.array_equal(canvas, np.dstack([pixels] * 3 + [np.full_like(pixels, 255)]))
+
+
+@settings(deadline=None, max_examples=400)
+@given(animations())
+def test_every_frame_is_what_a_browser_shows(animation: Animation) -> None:
+    canvases = list(render_frames(animation.gif, range(len(animation.pictures))))
+
+    for found, shown in zip(canvases, animation.shown(), strict=True):
+        assert np.array_equal(found, shown)
+
+
+@settings(deadline=None, max_examples=100)
+@given(animations(), st.data())
+def test_frames_can_be_had_one_by_one(animation: Animation, data: st.DataObject) -> None:
+    wanted = sorted(data.draw(st.sets(st.integers(0, len(animation.pictures) - 1))))
+
+    shown = animation.shown()
+    for found, index in zip(render_frames(animation.gif, wanted), wanted, strict=True):
+        assert np.array_equal(found, shown[index])
+
+
+def pillow_frames(gif: bytes) -> list[NDArray[np.uint8]]:
+    with Image.open(io.BytesIO(gif)) as image:
+        canvases = []
+        for index in range(getattr(image, "n_frames", 1)):
+            image.seek(index)
+            canvases.append(np.asarray(image.convert("RGB")))
+        return canvases
+
+
+def test_pillow_agrees_where_it_follows_browsers() -> None:
+    """Its encoder's LZW, palettes and differences between frames, read by both decoders."""
+    images = []
+    for turn in range(12):
+        y, x = np.mgrid[0:90, 0:120]
+        ball = (x - 60 - 40 * np.cos(turn)) ** 2 + (y - 45 - 30 * np.sin(turn)) ** 2 < 200
+        images.append(
+            Image.fromarray(np.where(ball[..., None], (250, 120, 10), (20, 40, 60)).astype(np.uint8))
+        )
+    file = io.BytesIO()
+    images[0].save(file, "GIF", save_all=True, append_images=images[1:], duration=60)
+    gif = file.getvalue()
+
+    expected = pillow_frames(gif)
+    assert len(expected) == 12
+    for found, pixels in zip(render_frames(gif, range(12)), expected, strict=True):
+        assert np.array_equal(found[:, :, :3], pixels)
+
+
+def test_a_canvas_belongs_to_who_asked_for_it() -> None:
+    gif = write_gif(1, 1, [Picture(ONE), Picture(plain(1, 1, 2))])
+
+    first, second = list(render_frames(gif, [0, 1]))
+    first[...] = 7
+    assert tuple(second[0, 0]) == GREEN
+
+
+def test_a_broken_frame_is_told_when_it_is_reached() -> None:
+    short = sub_blocks(pack([8, 1, 9], 4))
+    gif = write_gif(2, 2, [Picture(plain(2, 2, 1)), Picture(plain(2, 2, 1), data=short), Picture(ONE)])
+
+    canvases = render_frames(gif, range(3))
+    next(canvases)
+    with pytest.raises(CorruptGif, match="frame 1 is broken"):
+        next(canvases)
+
+
+@pytest.mark.parametrize("indices", [[-1], [2], [0, 5], [1, 0], [1, 1]])
+def test_frames_that_are_not_there_or_out_of_order_are_refused_at_once(indices: list[int]) -> None:
+    gif = write_gif(1, 1, [Picture(ONE), Picture(ONE)])
+
+    with pytest.raises(ValueError, match=r"frame indices must (increase|be in 0\.\.1)"):
+        render_frames(gif, indices)
+
+
+def test_errors_of_the_container_come_at_once() -> None:
+    with pytest.raises(NotAGif):
+        render_frames(b"no", [0])
+    with pytest.raises(GifTooLarge, match="decoding is limited to 3 pixels, this one has 4"):
+        render_frames(write_gif(2, 2, [Picture(plain(2, 2, 1))]), [0], budget=Budget(max_decoded_pixels=3))
+
+
+def test_no_frames_asked_for_is_none() -> None:
+    assert list(render_frames(write_gif(1, 1, [Picture(ONE, disposal=KEEP)]), [])) == []
