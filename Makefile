@@ -31,7 +31,12 @@ demo: .venv/serve ## name the shows of the example GIFs
 serve: .venv/grpc ## serve both steps over gRPC on 127.0.0.1:50051
 	@$(BIN)/python -m services
 
-test: .venv/dev ## run the tests
+# A real client of the Open Inference Protocol, apart: it brings the same contract once more, and one process
+# cannot hold both. Its test says so and skips where it cannot be installed.
+.venv/triton: .venv/serve
+	@-$(BIN)/uv venv -q -p $(BIN)/python $@ && $(BIN)/uv pip install -q -p $@/bin/python 'tritonclient[grpc]==2.73.0'
+
+test: .venv/dev .venv/triton ## run the tests
 	@$(BIN)/python -m pytest
 
 check: .venv/dev ## ruff, mypy --strict, import-linter, buf, generated code

@@ -210,9 +210,9 @@ class Overloaded(ServiceError):
 
     def __init__(self, *, limit: int, retry_after_s: float) -> None:
         super().__init__(
-            f"overloaded: {limit} calls are being answered or wait, and no more may; try again later",
+            f"overloaded: {limit} calls are being answered or wait; try again in {retry_after_s:g} s",
             limit=str(limit),
-            retry_after_s=str(retry_after_s),
+            retry_after_s=f"{retry_after_s:g}",
         )
 
 
