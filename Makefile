@@ -33,10 +33,11 @@ serve: .venv/grpc ## serve both steps over gRPC on 127.0.0.1:50051
 
 # A real client of the Open Inference Protocol, apart: it brings the same contract once more, and one process
 # cannot hold both. Its test says so and skips where it cannot be installed.
-.venv/triton: .venv/serve
-	@-$(BIN)/uv venv -q -p $(BIN)/python $@ && $(BIN)/uv pip install -q -p $@/bin/python 'tritonclient[grpc]==2.73.0'
+.venv/triton/ready: .venv/serve
+	@-$(BIN)/uv venv -q --clear -p $(BIN)/python .venv/triton && \
+		$(BIN)/uv pip install -q -p .venv/triton/bin/python 'tritonclient[grpc]==2.73.0' && touch $@
 
-test: .venv/dev .venv/triton ## run the tests
+test: .venv/dev .venv/triton/ready ## run the tests
 	@$(BIN)/python -m pytest
 
 check: .venv/dev ## ruff, mypy --strict, import-linter, buf, generated code

@@ -163,7 +163,7 @@ def _read_batch(request: pb.ModelInferRequest) -> NDArray[np.uint8]:
 
 
 def _read_raw(request: pb.ModelInferRequest, elements: int) -> NDArray[np.uint8]:
-    if len(request.raw_input_contents) != 1 or request.inputs[0].HasField("contents"):
+    if len(request.raw_input_contents) != 1 or request.inputs[0].contents.ByteSize():
         raise InvalidArgument(
             "raw_input_contents",
             expected="one for each input, and then no typed contents",
