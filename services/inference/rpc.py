@@ -14,7 +14,7 @@ from services.inference.classifier import Classifier
 from services.inference.oip import add_open_inference
 from services.inference.prediction import FrameVote, ModelInfo, Prediction, ShowProbability
 from services.rpc.channel import Channel
-from services.rpc.messages import clip_from_message, clip_to_message
+from services.rpc.messages import read_clip, write_clip
 from services.rpc.server import RpcServer
 from services.rpc.settings import DEFAULT_CHANNEL, ChannelSettings
 from services.rpc.work import Workers
@@ -61,7 +61,7 @@ class InferenceServicer(pb_grpc.InferenceServiceServicer):
 
     def _classify(self, request: pb.ClassifyRequest) -> pb.ClassifyResponse:
         top_k = request.top_k if request.HasField("top_k") else DEFAULT_TOP_K
-        prediction = self._classifier.classify(clip_from_message(request.clip), top_k)
+        prediction = self._classifier.classify(read_clip(request.clip), top_k)
         return pb.ClassifyResponse(
             shows=[
                 pb.ShowProbability(show=ranked.show, probability=ranked.probability)
@@ -120,7 +120,8 @@ class RemoteClassifier:
         """
         # A number that the message cannot hold asks for no more than the largest one that it can.
         top_k = min(max(top_k, INT32.start), INT32.stop - 1)
-        request = pb.ClassifyRequest(clip=clip_to_message(clip), top_k=top_k)
+        request = pb.ClassifyRequest(top_k=top_k)
+        write_clip(clip, request.clip)
         response = self._channel.call(self._stub.Classify, request)
         return Prediction(
             shows=tuple(ShowProbability(ranked.show, ranked.probability) for ranked in response.shows),

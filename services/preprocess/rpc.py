@@ -13,7 +13,7 @@ from services.clip import Clip
 from services.preprocess.container import Budget
 from services.preprocess.decode import decode_gif
 from services.rpc.channel import Channel
-from services.rpc.messages import clip_from_message, clip_to_message, source_from_message, source_to_message
+from services.rpc.messages import read_clip, read_source, write_clip, write_source
 from services.rpc.server import RpcServer
 from services.rpc.settings import DEFAULT_CHANNEL, ChannelSettings
 from services.rpc.work import Workers
@@ -53,7 +53,10 @@ class PreprocessServicer(pb_grpc.PreprocessServiceServicer):
     def _decode(self, request: pb.DecodeGifRequest) -> pb.DecodeGifResponse:
         clip = decode_gif(request.gif, budget=self._tighter(request.budget))
         assert clip.source is not None, "decode_gif says what it read"
-        return pb.DecodeGifResponse(clip=clip_to_message(clip), source=source_to_message(clip.source))
+        response = pb.DecodeGifResponse()
+        write_clip(clip, response.clip)
+        write_source(clip.source, response.source)
+        return response
 
     def _tighter(self, asked: pb.Budget) -> Budget:
         own = self._budget
@@ -100,7 +103,7 @@ class RemotePreprocess:
                 max_decoded_pixels=budget.max_decoded_pixels,
             )
         response = self._channel.call(self._stub.DecodeGif, pb.DecodeGifRequest(gif=gif, budget=asked))
-        return clip_from_message(response.clip, source_from_message(response.source))
+        return read_clip(response.clip, read_source(response.source))
 
     def close(self) -> None:
         """End the connection."""

@@ -9,17 +9,18 @@ from services.clip import CLIP_BYTES, CLIP_SHAPE, Clip, GifSource, check_clip
 from services.errors import InvalidClip
 
 
-def clip_to_message(clip: Clip) -> clip_pb2.Clip:
-    """Write a clip.
+def write_clip(clip: Clip, message: clip_pb2.Clip) -> None:
+    """Write a clip into a message: in place, since its 1.5 MB would be copied once more with the message.
 
     Raises:
         InvalidClip: it breaks its contract; a message could not say in what way.
     """
     check_clip(clip)
-    return clip_pb2.Clip(frames=clip.frames.tobytes(), timestamps_ms=clip.timestamps_ms)
+    message.frames = clip.frames.tobytes()
+    message.timestamps_ms[:] = clip.timestamps_ms
 
 
-def clip_from_message(message: clip_pb2.Clip, source: GifSource | None = None) -> Clip:
+def read_clip(message: clip_pb2.Clip, source: GifSource | None = None) -> Clip:
     """Read a clip. Its frames are read-only: they are the message's own bytes.
 
     Raises:
@@ -33,19 +34,16 @@ def clip_from_message(message: clip_pb2.Clip, source: GifSource | None = None) -
     return clip
 
 
-def source_to_message(source: GifSource) -> clip_pb2.GifSource:
-    """Write what was read of a GIF."""
-    return clip_pb2.GifSource(
-        width=source.width,
-        height=source.height,
-        frames=source.frames,
-        duration_ms=source.duration_ms,
-        size_bytes=source.size_bytes,
-        sha256=source.sha256,
-    )
+def write_source(source: GifSource, message: clip_pb2.GifSource) -> None:
+    """Write what was read of a GIF into a message."""
+    message.width, message.height = source.width, source.height
+    message.frames = source.frames
+    message.duration_ms = source.duration_ms
+    message.size_bytes = source.size_bytes
+    message.sha256 = source.sha256
 
 
-def source_from_message(message: clip_pb2.GifSource) -> GifSource:
+def read_source(message: clip_pb2.GifSource) -> GifSource:
     """Read what was read of a GIF."""
     return GifSource(
         width=message.width,

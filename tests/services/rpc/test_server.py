@@ -20,7 +20,7 @@ from services.inference import Classifier
 from services.inference.rpc import RemoteClassifier
 from services.pair import build_pair
 from services.preprocess import Budget
-from services.rpc.messages import clip_to_message
+from services.rpc.messages import write_clip
 from services.rpc.server import RpcServer, serving
 from services.rpc.settings import ChannelSettings, ServerSettings
 from tests.services.rpc.conftest import HeldClassifier, Serve
@@ -44,6 +44,13 @@ def wait_until(holds: Callable[[], bool]) -> None:
     while not holds():
         assert time.monotonic() < end
         time.sleep(0.005)
+
+
+def request_for(clip: Clip) -> inference_pb2.ClassifyRequest:
+    """What a client sends."""
+    request = inference_pb2.ClassifyRequest()
+    write_clip(clip, request.clip)
+    return request
 
 
 # Health, reflection, metrics, logs
@@ -210,7 +217,7 @@ def test_a_call_that_is_cancelled_is_not_computed(
     built: list[RpcServer] = []
     with serve(held, built=built, workers=1) as address:
         stub = inference_pb2_grpc.InferenceServiceStub(open_channel(address))
-        request = inference_pb2.ClassifyRequest(clip=clip_to_message(clip_of(RED)))
+        request = request_for(clip_of(RED))
         first = stub.Classify.future(request)
         held.begun.acquire()
         second = stub.Classify.future(request)
@@ -233,7 +240,7 @@ def test_a_drain_says_so_and_lets_calls_in_flight_finish(
     with ThreadPoolExecutor() as pool, serve(held, notice_s=0.5) as address:
         channel = open_channel(address)
         inference = inference_pb2_grpc.InferenceServiceStub(channel)
-        request = inference_pb2.ClassifyRequest(clip=clip_to_message(clip_of(RED)))
+        request = request_for(clip_of(RED))
         call = inference.Classify.future(request)
         held.begun.acquire()
         watch = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest(service=SERVICES[1]))
@@ -274,7 +281,7 @@ def test_a_call_that_outlasts_the_grace_time_is_cut(
 ) -> None:
     with serve(held, grace_s=0.3) as address:
         stub = inference_pb2_grpc.InferenceServiceStub(open_channel(address))
-        call = stub.Classify.future(inference_pb2.ClassifyRequest(clip=clip_to_message(clip_of(RED))))
+        call = stub.Classify.future(request_for(clip_of(RED)))
         held.begun.acquire()
 
     assert call.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
