@@ -18,9 +18,10 @@ from services.preprocess.container import Rect
 
 Pixels = NDArray[np.uint8]
 
-NOISE = 24  # how far a pixel of a bar may be from the bar's colour, in each channel, 0..255
+NOISE = 20  # how far a pixel of a bar may be from the bar's colour, in each channel, 0..255
+CONTRAST = 40  # how far a pixel behind the bar's edge must be from it, in at least one channel
 PLAIN_SHARE = 0.98  # of a row's pixels must have the bar's colour for the row to be plain
-EDGE_SHARE = 0.5  # at most this share of the pixels behind an edge still have the bar's colour
+EDGE_SHARE = 0.5  # at most this share of the pixels behind an edge may lack that contrast
 EDGE_DEPTH = 0.1  # of the side's length: how far behind an edge to look
 MAX_BAR = 0.4  # of the side's length, for one bar
 MIN_CONTENT = 0.25  # of the side's length must be left between two bars
@@ -71,7 +72,7 @@ def _between(first: _Side, last: _Side) -> tuple[int, int]:
 
 def _may_have_bar(side: _Side) -> bool:
     low, high = side
-    return bool(_plain_shares(low[:1], high[:1])[0] >= PLAIN_SHARE)
+    return bool(_shares_near(low[:1], high[:1], NOISE)[0] >= PLAIN_SHARE)
 
 
 def _bar(side: _Side) -> int:
@@ -82,26 +83,29 @@ def _bar(side: _Side) -> int:
     length = len(low)
     limit = int(MAX_BAR * length)
     depth = max(int(EDGE_DEPTH * length), 2)
-    shares = _plain_shares(low[: limit + depth + 2], high[: limit + depth + 2])
-    plain = shares >= PLAIN_SHARE
+    low, high = low[: limit + depth + 2], high[: limit + depth + 2]
+    plain = _shares_near(low, high, NOISE) >= PLAIN_SHARE
+    if plain.all():
+        return 0
+    faint = _shares_near(low, high, CONTRAST)
     row = 0
     while True:
         row += int(np.argmin(plain[row:]))  # the first that is not plain
         if plain[row] or row > limit:
             return 0
         # The row at the edge itself may be a blend of both sides.
-        if shares[row + 1 : row + 1 + depth].mean() <= EDGE_SHARE:
+        if faint[row + 1 : row + 1 + depth].mean() <= EDGE_SHARE:
             return row
         row += int(np.argmax(plain[row:]))  # behind what may be a caption
         if not plain[row]:
             return 0
 
 
-def _plain_shares(low: Pixels, high: Pixels) -> NDArray[np.float64]:
-    """For each row, the share of its pixels that always have the colour of the first row."""
+def _shares_near(low: Pixels, high: Pixels, distance: int) -> NDArray[np.float64]:
+    """For each row, the share of its pixels that always stay this near to the colour of the first row."""
     middle = (low[0, :, :3].astype(np.int16) + high[0, :, :3]) // 2
     colour = np.median(middle, axis=0)
-    brightest = np.clip(colour + NOISE, 0, 255).astype(np.uint8)
-    darkest = np.clip(colour - NOISE, 0, 255).astype(np.uint8)
-    plain = (high[:, :, :3] <= brightest) & (low[:, :, :3] >= darkest)
-    return np.asarray(plain.all(axis=2).mean(axis=1), dtype=np.float64)
+    brightest = np.clip(colour + distance, 0, 255).astype(np.uint8)
+    darkest = np.clip(colour - distance, 0, 255).astype(np.uint8)
+    near = (high[:, :, :3] <= brightest) & (low[:, :, :3] >= darkest)
+    return np.asarray(near.all(axis=2).mean(axis=1), dtype=np.float64)

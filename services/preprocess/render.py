@@ -47,16 +47,16 @@ def render(gif: bytes, container: Container, steps: Collection[Step]) -> Iterato
         if action is Action.CLEAR:
             part[...] = 0
             continue
-        pixels = decode_lzw(gif, index, frame)
         restore = action is Action.SHOW and frame.disposal is Disposal.RESTORE
         before = part.copy() if restore else None
-        _draw(part, pixels, frame)
+        _draw(part, decode_lzw(gif, index, frame), frame)
         if action is Action.SHOW:
             yield index, canvas
             if before is not None:
                 part[...] = before
             elif frame.disposal is Disposal.CLEAR:
                 part[...] = 0
+        del before  # up to 64 MB, not to be held while the next frame is copied
 
 
 def decode_lzw(gif: bytes, index: int, frame: Frame) -> NDArray[np.uint8]:
@@ -87,8 +87,12 @@ def _draw(part: Canvas, pixels: NDArray[np.uint8], frame: Frame) -> None:
     for top in range(0, height, rows):
         band = part[top : top + rows]
         indices = pixels[top : top + rows]
-        colours = np.take(palette, indices, mode="wrap")  # a uint8 never wraps at 256; saves the range check
-        band[...] = colours if frame.opaque else np.where(indices != frame.transparent, colours, band)
+        # A uint8 never wraps at 256; the mode only saves numpy the range check, and a copy of `out`.
+        if frame.opaque:
+            np.take(palette, indices, out=band, mode="wrap")
+        else:
+            colours = np.take(palette, indices, mode="wrap")
+            band[...] = np.where(indices != frame.transparent, colours, band)
 
 
 def _palette(frame: Frame) -> NDArray[np.uint32]:

@@ -26,20 +26,18 @@ def shrink(canvas: Canvas) -> NDArray[np.uint8]:
     factors = max(width // PICTURE_SIZE, 1), max(height // PICTURE_SIZE, 1)
     if factors == (1, 1):
         return canvas.copy().view(np.uint8).reshape(height, width, 4)
-    return np.asarray(_image(canvas, width, height).reduce(factors))
+    image = Image.frombuffer("RGBX", (width, height), canvas, "raw", "RGBX", 0, 1)  # no copy
+    return np.asarray(image.reduce(factors))
 
 
 def resize(picture: NDArray[np.uint8], content: Rect) -> NDArray[np.uint8]:
     """Scale the content of a picture, uint8 [height, width, 4], to uint8 [224, 224, 3]."""
-    height, width = picture.shape[:2]
+    # Cut first: a box handed to Pillow's resize lets pixels outside it shine through along its edges.
+    inside = picture[content.top : content.bottom, content.left : content.right]
     # BILINEAR after a whole-number box reduction (reducing_gap) is within noise of a plain antialiased
     # resize and was the fastest of Pillow's ways when measured on real GIFs.
-    scaled = _image(picture, width, height).resize(
-        (CLIP_SIZE, CLIP_SIZE), Image.Resampling.BILINEAR, box=content, reducing_gap=1.0
-    )
-    return np.asarray(scaled.convert("RGB"))
-
-
-def _image(pixels: NDArray[np.uint8] | Canvas, width: int, height: int) -> Image.Image:
-    """Look at pixels of four bytes as a Pillow image, without a copy."""
-    return Image.frombuffer("RGBX", (width, height), np.ascontiguousarray(pixels), "raw", "RGBX", 0, 1)
+    height, width = inside.shape[:2]
+    # Unpacked to RGB first: Pillow scales three channels a fifth faster than four.
+    image = Image.frombytes("RGB", (width, height), np.ascontiguousarray(inside), "raw", "RGBX")
+    scaled = image.resize((CLIP_SIZE, CLIP_SIZE), Image.Resampling.BILINEAR, reducing_gap=1.0)
+    return np.asarray(scaled)

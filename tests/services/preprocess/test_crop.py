@@ -128,6 +128,13 @@ def test_a_dark_scene_stays_whole() -> None:
     assert find_content(pictures) == WHOLE
 
 
+def test_a_dim_wall_beside_a_dim_scene_is_no_bar() -> None:
+    """A third of the picture is plain and ends in an edge, but too faint a one for a bar."""
+    pictures = framed(scenes(dark=30, bright=60), right=100, colour=(28, 26, 24), noise=6)
+
+    assert find_content(pictures) == WHOLE
+
+
 def test_a_drawing_on_a_plain_ground_stays_whole() -> None:
     y, x = np.mgrid[0:HEIGHT, 0:WIDTH]
     picture = np.full((HEIGHT, WIDTH, 4), 255, np.uint8)

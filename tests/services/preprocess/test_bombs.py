@@ -1,0 +1,127 @@
+"""Small files that ask for seconds or gigabytes: each is answered, refused or decoded, cheaply."""
+
+from __future__ import annotations
+
+import io
+import json
+import struct
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from tests.gif_writer import Picture, pack, plain, sub_blocks, write_gif, write_picture
+from tests.shared import SHARED, needs_shared
+
+SECONDS, MEGABYTES = 1.0, 300
+
+# Measured in a process of its own: the peak of this one would be that of all tests before.
+MEASURE = """
+import json, pathlib, resource, sys, time
+from services.errors import GifError
+from services.preprocess import decode_gif
+gif = pathlib.Path(sys.argv[1]).read_bytes()
+start = time.perf_counter()
+try:
+    answer = f"{decode_gif(gif).source.frames} frames"
+except GifError as refused:
+    answer = refused.message
+seconds = time.perf_counter() - start
+unit = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss, in bytes
+megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
+print(json.dumps([answer, seconds, megabytes]))
+"""
+
+
+def measure(path: Path) -> tuple[str, float, float]:
+    """Decode a file in a fresh process: the answer, seconds and peak megabytes, the interpreter included."""
+    command = [sys.executable, "-c", MEASURE, str(path)]
+    done = subprocess.run(command, capture_output=True, check=True, timeout=60)
+    answer, seconds, megabytes = json.loads(done.stdout)
+    return answer, seconds, megabytes
+
+
+def assert_cheap(path: Path) -> str:
+    answer, seconds, megabytes = measure(path)
+    if seconds >= SECONDS:  # a busy machine: the better of two
+        seconds = measure(path)[1]
+    assert seconds < SECONDS
+    assert megabytes < MEGABYTES
+    return answer
+
+
+BOMBS = sorted((SHARED / "corpus" / "bombs").glob("*.gif"))
+
+
+@needs_shared
+@pytest.mark.parametrize("path", BOMBS, ids=lambda path: path.name)
+def test_a_bomb_of_the_corpus_is_answered_cheaply(path: Path) -> None:
+    assert assert_cheap(path)
+
+
+def tiny_frames(count: int) -> bytes:
+    frame = write_picture(Picture(plain(1, 1, 1), transparent=0))
+    return write_gif(10, 10, [])[:-1] + frame * count + b";"
+
+
+def huge_canvas(side: int) -> bytes:
+    gif = bytearray(write_gif(1, 1, [Picture(plain(1, 1, 1))] * 60))
+    gif[6:10] = struct.pack("<HH", side, side)
+    return bytes(gif)
+
+
+def clear_codes(count: int) -> bytes:
+    return write_gif(100, 100, [Picture(plain(100, 100, 1), data=sub_blocks(pack([8, 8], 4) * (count // 2)))])
+
+
+def large_frames(side: int, count: int, **options: int) -> bytes:
+    """Frames that an ordinary encoder packs tightly, put one behind another."""
+    file = io.BytesIO()
+    Image.new("P", (side, side), 1).save(file, "GIF")
+    gif = file.getvalue()
+    image = gif[gif.rindex(b",\0\0\0\0") : -1]
+    control = b"!\xf9\x04" + bytes([options.get("disposal", 0) << 2 | 1, 5, 0, 0, 0])
+    return gif[: gif.rindex(b",\0\0\0\0")] + (control + image) * count + b";"
+
+
+@pytest.mark.parametrize(
+    ("gif", "answer"),
+    [
+        (huge_canvas(16_000), "canvas is limited to 16,000,000 pixels, this one has 256,000,000"),
+        (huge_canvas(65_535), "canvas is limited to 16,000,000 pixels, this one has 4,294,836,225"),
+        (tiny_frames(100_000), "animation is limited to 5,000 frames, this one has 100,000"),
+        (tiny_frames(5_000), "5000 frames"),
+        (clear_codes(4_000_000), "not one frame is whole"),
+        (large_frames(2000, 300), "decoding is limited to 1,000,000,000 pixels"),
+        (write_gif(9, 9, [Picture(plain(9, 9, 1), data=sub_blocks(bytes(1_000_000), 1))]), "1 frames"),
+        (b"GIF89a\1\0\1\0\0\0\0" + b"!\xfe\0" * 1_000_000, "not one frame is whole"),
+    ],
+    ids=[
+        "16,000 squared",
+        "65,535 squared",
+        "100,000 frames",
+        "5,000 frames",
+        "clear codes",
+        "300 x 4 megapixels",
+        "a million sub-blocks",
+        "a million comments",
+    ],
+)
+def test_a_bomb_is_answered_cheaply(gif: bytes, answer: str, tmp_path: Path) -> None:
+    path = tmp_path / "bomb.gif"
+    path.write_bytes(gif)
+
+    assert answer in assert_cheap(path)
+
+
+@pytest.mark.parametrize("disposal", [1, 2, 3])
+def test_the_largest_canvas_fits_in_memory(disposal: int, tmp_path: Path) -> None:
+    path = tmp_path / "large.gif"
+    path.write_bytes(large_frames(4000, 4, disposal=disposal))
+
+    answer, _, megabytes = measure(path)
+
+    assert answer == "4 frames"
+    assert megabytes < MEGABYTES
