@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from services.inference.classifier import default_model_path
+from services.rpc.program import at_least_1
 
 
 def model_options() -> argparse.ArgumentParser:
@@ -15,5 +16,5 @@ def model_options() -> argparse.ArgumentParser:
     group.add_argument(
         "--model", type=Path, default=default_model_path(), metavar="PATH", help="an ONNX file"
     )
-    group.add_argument("--threads", type=int, default=1, metavar="N", help="of one classification")
+    group.add_argument("--threads", type=at_least_1, default=1, metavar="N", help="of one classification")
     return options

@@ -38,12 +38,10 @@ def server_options() -> argparse.ArgumentParser:
         "--metrics-port",
         type=_port,
         default=None,
-        help="of the Prometheus page on the same host; none for none",
+        help="of the Prometheus page, on the same host",
     )
     load = options.add_argument_group("how much it takes on, and how it ends")
-    load.add_argument(
-        "--workers", type=_at_least_1, default=defaults.workers, help="calls computed at a time"
-    )
+    load.add_argument("--workers", type=at_least_1, default=defaults.workers, help="calls computed at a time")
     load.add_argument(
         "--waiting", type=_at_least_0, default=defaults.waiting, help="calls that may wait; more are refused"
     )
@@ -130,7 +128,8 @@ def _at_least_0(text: str) -> int:
     return _whole(text, 0, None)
 
 
-def _at_least_1(text: str) -> int:
+def at_least_1(text: str) -> int:
+    """Read a whole number, at least 1, from a command line."""
     return _whole(text, 1, None)
 
 
