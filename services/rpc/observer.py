@@ -93,7 +93,8 @@ class CallObserver(aio.ServerInterceptor):
             code, reason = error.grpc_code, error.reason
             await _abort(context, error, request_id)
         except asyncio.CancelledError:
-            code = "DEADLINE_EXCEEDED" if (context.time_remaining() or 1.0) <= 0 else "CANCELLED"
+            left = context.time_remaining()  # seconds; the caller's clock may be a little ahead of ours
+            code = "CANCELLED" if left is None or left > 0.01 else "DEADLINE_EXCEEDED"
             raise
         except aio.AbortError:  # of grpc's own health service
             code = _code_name(context)
