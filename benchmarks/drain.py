@@ -1,7 +1,7 @@
 """What becomes of calls when their server is told to end: `python -m benchmarks.drain`.
 
 200 calls at once, half of them DecodeGif and half Classify, over 8 connections; every tenth is cancelled or
-has a deadline that it cannot keep; SIGTERM when a third are answered; 20 more calls when it was sent. Each
+has a deadline that it cannot keep; SIGTERM when a third are answered; 20 more calls after it was sent. Each
 call carries an id, the server logs the id of each call that it took on, and the two lists are compared.
 """
 
@@ -30,6 +30,7 @@ from services.rpc.observer import REQUEST_ID
 
 CALLS = 200
 LATE_CALLS = 20
+LATE_EVERY_S = 0.06
 CONNECTIONS = 8
 DEADLINE_S = 0.02  # of every twentieth call: the queue before it takes longer
 GRACE_S = 30.0
@@ -137,7 +138,7 @@ def _measure(services: ServiceProcess, callers: _Callers, chance: random.Random)
     signalled = time.monotonic()
     for number in range(LATE_CALLS):
         callers.start(f"late-{number}", number)
-        time.sleep(0.002)
+        time.sleep(LATE_EVERY_S)
     callers.wait_for(CALLS + LATE_CALLS - CALLS // 3)
     exit_code = services.process.wait(GRACE_S + 10)
     drain_s = time.monotonic() - signalled

@@ -34,9 +34,14 @@ class CallObserver(aio.ServerInterceptor):
 
     Args:
         registry: that the metrics go to.
+
+    Attributes:
+        begun: unary calls that were taken on, ever.
+        in_flight: those of them that have not ended.
     """
 
     def __init__(self, registry: CollectorRegistry) -> None:
+        self.begun = 0
         self.in_flight = 0
         self._calls = Counter(
             "gif_analyzer_rpc_calls", "Calls that ended", ("rpc", "code"), registry=registry
@@ -84,6 +89,7 @@ class CallObserver(aio.ServerInterceptor):
     ) -> Any:
         start = time.perf_counter()
         code, reason = "OK", ""
+        self.begun += 1
         self.in_flight += 1
         self._in_flight.labels(rpc).inc()
         try:

@@ -123,9 +123,8 @@ def run(build: Callable[[], RpcServer]) -> NoReturn:
 def _keep_memory() -> None:
     """Let glibc keep what a call frees for the next one, instead of returning it to the system each time.
 
-    A call takes and frees buffers of a clip's size, 1.5 MB, many times over; each would be mapped anew, page by
-    page: about a third of what the wire costs (`python -m benchmarks.wire`). Elsewhere than on glibc nothing is
-    done.
+    A call takes and frees buffers of a clip's size, 1.5 MB, many times over; each would be mapped anew, page
+    by page: a fifth of what the wire costs (`python -m benchmarks.wire`). Without glibc nothing is done.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:

@@ -14,6 +14,7 @@ import logging
 import signal
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from wsgiref.simple_server import WSGIServer
@@ -29,7 +30,8 @@ from services.rpc.observer import CallObserver
 from services.rpc.settings import ServerSettings, ServerTls
 from services.rpc.work import Workers
 
-SETTLE_S = 0.1  # for calls that arrived before the drain began and were not handed to us yet
+SETTLE_S = 0.05  # without a new call: then those that arrived before the drain are all in our hands
+MAX_SETTLE_S = 1.0  # of waiting for that, where new calls keep coming
 _SERVING = health_pb2.HealthCheckResponse.SERVING
 
 _log = logging.getLogger(__name__)
@@ -121,6 +123,7 @@ class RpcServer:
         _log.info("draining", extra={"in_flight": self._observer.in_flight})
         await self._health.enter_graceful_shutdown()
         await asyncio.sleep(self.settings.notice_s)
+        await self._take_in()
         stopped = asyncio.ensure_future(self._server.stop(self.settings.grace_s))
         await self._idle_or(stopped)
         unfinished = self._observer.in_flight
@@ -133,6 +136,18 @@ class RpcServer:
             self._metrics.shutdown()
             self._metrics.server_close()
         _log.info("stopped", extra={"unfinished": unfinished})
+
+    async def _take_in(self) -> None:
+        """Wait until no new call has come for a moment.
+
+        gRPC hands calls to us one by one, and once it is told to stop it cancels those that it still holds:
+        calls that arrived before the end was known.
+        """
+        end = time.monotonic() + MAX_SETTLE_S
+        begun = -1
+        while begun != self._observer.begun and time.monotonic() < end:
+            begun = self._observer.begun
+            await asyncio.sleep(SETTLE_S)
 
     async def _idle_or(self, stopped: asyncio.Future[None]) -> None:
         """Wait until no call has been in flight for a moment, or until everything is over."""

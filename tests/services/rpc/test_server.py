@@ -263,6 +263,19 @@ def test_a_drain_says_so_and_lets_calls_in_flight_finish(
     assert time.monotonic() - start < 15
 
 
+def test_calls_that_arrived_before_the_drain_are_answered(
+    serve: Serve, classifier: Classifier, clip_of: ClipOf, open_channel: OpenChannel
+) -> None:
+    request = request_for(clip_of(RED))
+    with serve(classifier, waiting=100) as address:
+        stub = inference_pb2_grpc.InferenceServiceStub(open_channel(address))
+        stub.GetModel(inference_pb2.GetModelRequest())
+        calls = [stub.Classify.future(request) for _ in range(50)]
+        calls[0].result(20)
+
+    assert [call.code() for call in calls] == [grpc.StatusCode.OK] * 50
+
+
 def test_a_drained_server_refuses_new_calls(
     serve: Serve, classifier: Classifier, open_channel: OpenChannel
 ) -> None:
