@@ -37,7 +37,7 @@ class CallObserver(aio.ServerInterceptor):
 
     Attributes:
         begun: unary calls that were taken on, ever.
-        in_flight: those of them that have not ended.
+        in_flight: those of them whose answer is not yet sent.
     """
 
     def __init__(self, registry: CollectorRegistry) -> None:
@@ -91,6 +91,8 @@ class CallObserver(aio.ServerInterceptor):
         code, reason = "OK", ""
         self.begun += 1
         self.in_flight += 1
+        # Not in `finally` below: the answer is sent after that.
+        context.add_done_callback(self._done)
         self._in_flight.labels(rpc).inc()
         try:
             context.set_trailing_metadata(((REQUEST_ID, request_id),))
@@ -112,7 +114,6 @@ class CallObserver(aio.ServerInterceptor):
             await _abort(context, fault, request_id)
         finally:
             seconds = time.perf_counter() - start
-            self.in_flight -= 1
             self._in_flight.labels(rpc).dec()
             self._calls.labels(rpc, code).inc()
             self._seconds.labels(rpc).observe(seconds)
@@ -129,6 +130,9 @@ class CallObserver(aio.ServerInterceptor):
                     "peer": context.peer(),
                 },
             )
+
+    def _done(self, _: aio.ServicerContext[Any, Any]) -> None:
+        self.in_flight -= 1
 
 
 async def _abort(context: aio.ServicerContext[Any, Any], error: AnalyzerError, request_id: str) -> None:

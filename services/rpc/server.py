@@ -31,6 +31,7 @@ from services.rpc.settings import ServerSettings, ServerTls
 from services.rpc.work import Workers
 
 SETTLE_S = 0.05  # without a new call: then those that arrived before the drain are all in our hands
+POLL_S = 0.01  # between looks at what is in flight
 MAX_SETTLE_S = 1.0  # of waiting for that, where new calls keep coming
 _SERVING = health_pb2.HealthCheckResponse.SERVING
 
@@ -124,11 +125,11 @@ class RpcServer:
         await self._health.enter_graceful_shutdown()
         await asyncio.sleep(self.settings.notice_s)
         await self._take_in()
-        stopped = asyncio.ensure_future(self._server.stop(self.settings.grace_s))
-        await self._idle_or(stopped)
+        # Refuses new calls from here on. The grace time is kept by us, so that we know what it cuts.
+        stopped = asyncio.ensure_future(self._server.stop(2 * self.settings.grace_s + 1))
+        await self._finish(stopped)
         unfinished = self._observer.in_flight
-        # What is left are streams of health and reflection, which would last the whole grace time, or calls
-        # that have used it up.
+        # What is left are such calls, and streams of health and reflection, which would last for ever.
         await self._server.stop(None)
         await stopped
         self.workers.close()
@@ -149,12 +150,11 @@ class RpcServer:
             begun = self._observer.begun
             await asyncio.sleep(SETTLE_S)
 
-    async def _idle_or(self, stopped: asyncio.Future[None]) -> None:
-        """Wait until no call has been in flight for a moment, or until everything is over."""
-        quiet = 0.0
-        while quiet < SETTLE_S and not stopped.done():
-            await asyncio.sleep(SETTLE_S / 10)
-            quiet = 0.0 if self._observer.in_flight else quiet + SETTLE_S / 10
+    async def _finish(self, stopped: asyncio.Future[None]) -> None:
+        """Wait until no call is in flight, or nothing at all, or the grace time is over."""
+        end = time.monotonic() + self.settings.grace_s
+        while self._observer.in_flight and not stopped.done() and time.monotonic() < end:
+            await asyncio.sleep(POLL_S)
 
 
 async def serve(server: RpcServer) -> None:
