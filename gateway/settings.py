@@ -99,7 +99,7 @@ def _read_server(environ: Mapping[str, str], defaults: ServerSettings) -> Server
     if client_ca is not None and certificate is None:
         raise InvalidSetting(
             PREFIX + "CLIENT_CA",
-            expected="set together with a certificate of the server",
+            expected="set together with SERVER_CERTIFICATE",
             found=str(client_ca),
         )
     metrics_port = _read_count(environ, PREFIX + "METRICS_PORT", 0, most=65535)
