@@ -1,0 +1,113 @@
+"""What the tests of training share: drawn shows as GIFs and manifests, and a small network."""
+
+import csv
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw
+
+from training.backbone import Backbone, load_backbone
+from training.dataset import Clips, load_clips
+from training.manifest import read_manifest
+
+COLOURS = {"Red Rings": (200, 40, 40), "Blue Bars": (40, 60, 210), "Green Grid": (30, 160, 60)}
+
+
+def _frame(show: str, rng: np.random.Generator, shift: int) -> Image.Image:
+    """A picture in the style of a show: its colour and its shapes, moved a little."""
+    image = Image.new("RGB", (64, 48), COLOURS[show])
+    draw = ImageDraw.Draw(image)
+    for step in range(0, 64, 12):
+        at = (step + shift) % 64
+        if show == "Red Rings":
+            draw.ellipse((at, 10, at + 20, 30), outline="white", width=2)
+        elif show == "Blue Bars":
+            draw.rectangle((at, 0, at + 5, 48), fill="yellow")
+        else:
+            draw.line((at, 0, at, 48), fill="black")
+            draw.line((0, at, 64, at), fill="black")
+    noise = rng.integers(-20, 20, (48, 64, 3))
+    return Image.fromarray(np.clip(np.asarray(image) + noise, 0, 255).astype(np.uint8))
+
+
+def draw_gif(path: Path, show: str, seed: int, frames: int = 4) -> Path:
+    """Write a small GIF in the style of a show; the seed makes it different from the others."""
+    rng = np.random.default_rng(seed)
+    first, *others = [_frame(show, rng, 3 * number + seed) for number in range(frames)]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    first.save(path, save_all=True, append_images=others, duration=100, loop=0)
+    return path
+
+
+def write_manifest(path: Path, lines: list[dict[str, str]]) -> Path:
+    """Write a CSV file with the columns of the first line."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(lines[0]))
+        writer.writeheader()
+        writer.writerows(lines)
+    return path
+
+
+def draw_shows(folder: Path, *, sources: int = 3, clips: int = 2) -> Path:
+    """Draw GIFs of three shows, each show by several sources, and write their manifest."""
+    lines = []
+    for number, show in enumerate(COLOURS):
+        for source in range(sources):
+            for clip in range(clips):
+                name = f"{show.replace(' ', '-')}-{source}-{clip}.gif"
+                draw_gif(folder / name, show, seed=100 * number + 10 * source + clip)
+                publisher = f"publisher-{number}-{source}"
+                lines.append(
+                    {"path": name, "show": show, "group": f"{publisher}#{clip}", "source": publisher}
+                )
+    return write_manifest(folder / "shows.csv", lines)
+
+
+@pytest.fixture(scope="session")
+def drawn_manifest(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A manifest of 18 drawn GIFs: three shows, each by three sources."""
+    return draw_shows(tmp_path_factory.mktemp("shows"))
+
+
+@pytest.fixture(scope="session")
+def drawn_clips(drawn_manifest: Path, tmp_path_factory: pytest.TempPathFactory) -> Clips:
+    """The drawn GIFs, decoded."""
+    return load_clips(read_manifest(drawn_manifest), tmp_path_factory.mktemp("clips"))
+
+
+@pytest.fixture(scope="session")
+def feature_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that keeps features for all tests of a session."""
+    return tmp_path_factory.mktemp("features")
+
+
+@pytest.fixture
+def small_backbone() -> Backbone:
+    """The smallest network there is, with the same random weights each time."""
+    import keras
+
+    keras.utils.set_random_seed(0)
+    return load_backbone("MobileNetV3Small", weights=None)
+
+
+@pytest.fixture
+def gif_of() -> Callable[..., Path]:
+    """The function `draw_gif`: path, show, seed, frames -> path."""
+    return draw_gif
+
+
+@pytest.fixture
+def manifest_of() -> Callable[..., Path]:
+    """The function `write_manifest`: path, lines -> path."""
+    return write_manifest
+
+
+@pytest.fixture
+def shows_in() -> Callable[..., Path]:
+    """The function `draw_shows`: folder, sources, clips -> path of the manifest."""
+    return draw_shows

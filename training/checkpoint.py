@@ -1,0 +1,129 @@
+"""A PyTorch checkpoint file, read without PyTorch.
+
+**.pth file (the format before 1.6)** -> read_checkpoint -> **dict of name to numpy array**
+
+The file is a row of pickles (magic number, protocol, system, the tensors' shapes, the keys of the storages)
+followed by the storages: an int64 count and that many raw little-endian values each. Source:
+`torch/serialization.py`, `_legacy_save`. A pickle can call anything it names, so only the four names below
+are let through; any other is refused before it is looked up.
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections import OrderedDict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+_MAGIC = 0x1950A86A20F9469CFC6C
+_PROTOCOL = 1001
+_DTYPES = {"FloatStorage": np.dtype("<f4"), "LongStorage": np.dtype("<i8")}
+
+
+class InvalidCheckpoint(Exception):
+    """The file is not such a checkpoint, or asks for more than numbers."""
+
+
+@dataclass
+class _Storage:
+    """A run of values that tensors look into; its values stand behind the pickles."""
+
+    dtype: np.dtype[Any]
+    count: int
+    values: NDArray[Any] | None = None
+
+
+@dataclass(frozen=True)
+class _Tensor:
+    """What the pickle says of one tensor."""
+
+    storage: _Storage
+    offset: int
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]  # in values
+
+    def array(self) -> NDArray[Any]:
+        """The tensor's own copy of its values."""
+        values = self.storage.values
+        if values is None:
+            raise InvalidCheckpoint("a tensor has no values")
+        last = self.offset + sum((n - 1) * s for n, s in zip(self.shape, self.strides, strict=True))
+        if self.offset < 0 or min(self.strides, default=0) < 0 or min(self.shape, default=1) < 1:
+            raise InvalidCheckpoint("a tensor with a negative or empty layout")
+        if last >= values.size:
+            raise InvalidCheckpoint("a tensor reaches beyond its values")
+        size = values.itemsize
+        view = np.lib.stride_tricks.as_strided(
+            values[self.offset :], self.shape, tuple(s * size for s in self.strides), writeable=False
+        )
+        return np.array(view)
+
+
+def _rebuild_tensor(
+    storage: _Storage, offset: int, shape: tuple[int, ...], strides: tuple[int, ...], *_: object
+) -> _Tensor:
+    """Stands for torch._utils._rebuild_tensor_v2."""
+    return _Tensor(storage, offset, tuple(shape), tuple(strides))
+
+
+class _Unpickler(pickle.Unpickler):
+    def __init__(self, file: BinaryIO) -> None:
+        super().__init__(file)
+        self.storages: dict[str, _Storage] = {}
+
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) == ("collections", "OrderedDict"):
+            return OrderedDict
+        if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
+            return _rebuild_tensor
+        if module == "torch" and name in _DTYPES:
+            return _DTYPES[name]
+        raise InvalidCheckpoint(f"it names {module}.{name}, which weights have no need of")
+
+    def persistent_load(self, pid: Any) -> _Storage:
+        match pid:
+            case ("storage", np.dtype() as dtype, str(key), _, int(count), None):
+                return self.storages.setdefault(key, _Storage(dtype, count))
+        raise InvalidCheckpoint("a storage of an unknown kind")
+
+
+def read_checkpoint(path: Path) -> dict[str, NDArray[Any]]:
+    """Read the tensors of a checkpoint.
+
+    Args:
+        path: a file written by `torch.save` before PyTorch 1.6, holding an ordered dict of tensors.
+
+    Returns:
+        Each tensor by its name, float32 or int64, in the order of the file.
+
+    Raises:
+        InvalidCheckpoint: says why the file was refused.
+        OSError: the file cannot be read.
+    """
+    with path.open("rb") as file:
+        try:
+            if _Unpickler(file).load() != _MAGIC or _Unpickler(file).load() != _PROTOCOL:
+                raise InvalidCheckpoint("not a PyTorch checkpoint of the format before 1.6")
+            _Unpickler(file).load()  # sizes of C types where it was written: always little-endian here
+            shapes = _Unpickler(file)
+            tensors = shapes.load()
+            keys = _Unpickler(file).load()
+            for key in keys:
+                _fill(shapes.storages[key], file)
+        except (pickle.UnpicklingError, EOFError, KeyError, TypeError, ValueError, IndexError) as error:
+            raise InvalidCheckpoint(f"broken checkpoint: {error}") from error
+    if not isinstance(tensors, dict) or not all(isinstance(t, _Tensor) for t in tensors.values()):
+        raise InvalidCheckpoint("it holds something else than named tensors")
+    return {str(name): tensor.array() for name, tensor in tensors.items()}
+
+
+def _fill(storage: _Storage, file: BinaryIO) -> None:
+    count = int.from_bytes(file.read(8), "little")
+    data = file.read(count * storage.dtype.itemsize) if count == storage.count else b""
+    if len(data) != storage.count * storage.dtype.itemsize:
+        raise InvalidCheckpoint("the file ends early")
+    storage.values = np.frombuffer(data, storage.dtype)

@@ -1,0 +1,178 @@
+"""A video one owns cut into GIFs: **video file, windows** -> frames -> **GIFs and a manifest of them**.
+
+Clips overlap and are framed in several ways, as people cut the same scene; all clips of one window form one
+group, so that no second of the video stands in two parts of a split.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+import av.error
+from PIL import Image
+
+from training.dataset import replacing
+from training.errors import InvalidOptions, InvalidVideo
+from training.manifest import Row
+
+MANIFEST = "manifest.csv"
+COLUMNS = ("path", "show", "source", "group")
+
+
+@dataclass(frozen=True)
+class Framing:
+    """How much of the picture a GIF shows.
+
+    Attributes:
+        name: for the file's name.
+        width: share of the picture's width, in 0..1, around the middle.
+        height: share of the picture's height, in 0..1, around the middle.
+        colours: of the GIF's palette, 2..256.
+    """
+
+    name: str
+    width: float = 1.0
+    height: float = 1.0
+    colours: int = 256
+
+
+# As people do it: the whole picture, a square, a close-up; with many colours and with few.
+FRAMINGS = (
+    Framing("whole"),
+    Framing("square", width=9 / 16, colours=128),
+    Framing("close", width=0.7, height=0.7, colours=64),
+)
+
+
+def cut_video(
+    path: Path,
+    show: str,
+    out: Path,
+    *,
+    windows: Sequence[tuple[float, float]],
+    clip_s: float = 3.0,
+    step_s: float = 2.0,
+    fps: float = 10.0,
+    height: int = 200,
+    framings: Sequence[Framing] = FRAMINGS,
+) -> tuple[Row, ...]:
+    """Cut a video into GIFs and write a manifest of them.
+
+    Args:
+        path: of a video that PyAV can read.
+        show: title that the GIFs are of.
+        out: folder for the GIFs and `manifest.csv`, made if missing; what it held under those names is
+            replaced.
+        windows: stretches to cut from, start and end in seconds; each is one group.
+        clip_s: length of a GIF, in seconds.
+        step_s: from the start of one GIF to the start of the next, in seconds.
+        fps: frames a second, at most 50, the fastest that browsers play.
+        height: of the GIFs in pixels, before the framing takes its share of the width.
+        framings: each gives a GIF of every stretch.
+
+    Returns:
+        The rows of the manifest.
+
+    Raises:
+        InvalidOptions: a length, a rate or a window is out of its range.
+        InvalidVideo: the file cannot be read as a video, or ends before a window does.
+    """
+    _check(windows, clip_s=clip_s, step_s=step_s, fps=fps, height=height, framings=len(framings))
+    out.mkdir(parents=True, exist_ok=True)
+    rows = []
+    for start, end in windows:
+        frames = list(_frames(path, start, end, fps=fps, height=height))
+        length, step = round(clip_s * fps), max(round(step_s * fps), 1)
+        group = f"{path.stem}#{start:g}-{end:g}"
+        for number, first in enumerate(range(0, len(frames) - length + 1, step)):
+            for framing in framings:
+                name = f"{path.stem}-{start:g}-{number:02d}-{framing.name}.gif"
+                _write_gif(frames[first : first + length], out / name, framing, fps)
+                rows.append(Row(out / name, show, group, path.stem))
+    _write_manifest(rows, out / MANIFEST)
+    return tuple(rows)
+
+
+def _check(
+    windows: Sequence[tuple[float, float]],
+    *,
+    clip_s: float,
+    step_s: float,
+    fps: float,
+    height: int,
+    framings: int,
+) -> None:
+    for ok, option, expected, found in (
+        (bool(windows), "windows", "at least one", "none"),
+        (clip_s > 0, "clip_s", "above 0", clip_s),
+        (step_s > 0, "step_s", "above 0", step_s),
+        (0 < fps <= 50, "fps", "in 0..50", fps),
+        (clip_s * fps >= 1, "clip_s", "as long as a frame at least", clip_s),
+        (16 <= height <= 2160, "height", "in 16..2160", height),
+        (framings > 0, "framings", "at least one", "none"),
+    ):
+        if not ok:
+            raise InvalidOptions(option, expected=expected, found=str(found))
+    for start, end in windows:
+        if not 0 <= start < end or end - start < clip_s - 1e-9:
+            raise InvalidOptions(
+                "window", expected=f"START-END, {clip_s:g} s long at least", found=f"{start:g}-{end:g}"
+            )
+    for (_, end), (start, _) in zip(sorted(windows), sorted(windows)[1:], strict=False):
+        if start < end:
+            raise InvalidOptions(
+                "windows", expected="apart from each other", found=f"{start:g} before {end:g}"
+            )
+
+
+def _frames(path: Path, start: float, end: float, *, fps: float, height: int) -> Iterator[Image.Image]:
+    """The frame shown at each instant from start on, every 1/fps seconds, before end."""
+    instants = [start + number / fps for number in range(round((end - start) * fps))]
+    try:
+        with av.open(str(path)) as container:
+            if not container.streams.video:
+                raise InvalidVideo(str(path), "it has no pictures")
+            stream = container.streams.video[0]
+            stream.thread_type = "AUTO"
+            if stream.time_base is not None and start > 0:
+                container.seek(int(start / stream.time_base), stream=stream)
+            for frame in container.decode(stream):
+                if frame.pts is None:
+                    continue  # a frame without an instant cannot be placed
+                while instants and frame.time >= instants[0] - 1e-6:
+                    width = max(round(frame.width * height / frame.height), 1)
+                    picture = Image.fromarray(frame.to_ndarray(format="rgb24"))
+                    yield picture.resize((width, height), Image.Resampling.LANCZOS)
+                    instants.pop(0)
+                if not instants:
+                    return
+    except (av.error.FFmpegError, OSError) as error:
+        raise InvalidVideo(str(path), f"it cannot be read: {error.strerror or error}") from error
+    if instants:
+        raise InvalidVideo(str(path), f"it ends before second {instants[0]:.1f}")
+
+
+def _write_gif(frames: Sequence[Image.Image], path: Path, framing: Framing, fps: float) -> None:
+    images = []
+    for frame in frames:
+        across, down = frame.width * (1 - framing.width) / 2, frame.height * (1 - framing.height) / 2
+        box = (round(across), round(down), round(frame.width - across), round(frame.height - down))
+        images.append(frame.crop(box).quantize(framing.colours))
+    file = io.BytesIO()
+    images[0].save(file, "GIF", save_all=True, append_images=images[1:], duration=1000 / fps, loop=0)
+    with replacing(path) as partial:
+        partial.write_bytes(file.getvalue())
+
+
+def _write_manifest(rows: Sequence[Row], path: Path) -> None:
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    writer.writerows((row.path.name, row.show, row.source, row.group) for row in rows)
+    with replacing(path) as partial:
+        partial.write_text(text.getvalue(), encoding="utf-8")

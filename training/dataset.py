@@ -1,0 +1,215 @@
+"""What a model learns from: **rows** -> decode, once -> **clips on disk, with labels** -> batches.
+
+Clips are made by services.preprocess, so that what is learned is what will be served, and kept as .npy
+files named by the digest of the GIF and of the code that decoded it: a new file or a new decoder never
+meets an old clip.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import importlib.metadata
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import track
+
+import services.clip
+import services.preprocess
+from services.clip import CLIP_SHAPE
+from services.errors import AnalyzerError, UnreadableFile
+from services.preprocess import Budget, decode_gif
+from training.errors import InvalidManifest
+from training.manifest import Row
+
+DEFAULT_BUDGET = Budget()
+
+
+@dataclass(frozen=True)
+class SetAside:
+    """A row that cannot be used.
+
+    Attributes:
+        row: of the manifest.
+        reason: of services.errors, UPPER_SNAKE_CASE.
+        message: for people.
+    """
+
+    row: Row
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, eq=False)
+class Clips:
+    """Decoded clips and what they are.
+
+    Attributes:
+        rows: of the manifest, those that can be used.
+        digests: SHA-256 of each GIF, in the order of the rows.
+        files: a .npy of each clip, uint8 [10, 224, 224, 3].
+        set_aside: rows that cannot be used.
+    """
+
+    rows: tuple[Row, ...]
+    digests: tuple[str, ...]
+    files: tuple[Path, ...]
+    set_aside: tuple[SetAside, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def shows(self) -> tuple[str, ...]:
+        """Titles, sorted, each once: the order of a model's outputs."""
+        return tuple(sorted({row.show for row in self.rows}))
+
+    @property
+    def labels(self) -> NDArray[np.intp]:
+        """Place of each row's show in `shows`, int [clip]."""
+        place = {show: number for number, show in enumerate(self.shows)}
+        return np.array([place[row.show] for row in self.rows], dtype=np.intp)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of what there is to learn: each GIF's digest with show, group and source, in any order."""
+        lines = sorted(
+            "\t".join((digest, row.show, row.group, row.source))
+            for digest, row in zip(self.digests, self.rows, strict=True)
+        )
+        return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+    def frames(self, index: int) -> NDArray[np.uint8]:
+        """Frames of one clip, uint8 [10, 224, 224, 3], read from disk when looked at."""
+        frames: NDArray[np.uint8] = np.load(self.files[index], mmap_mode="r")
+        return frames
+
+    def choose(self, indices: Sequence[int] | NDArray[np.intp]) -> Clips:
+        """The clips at these places, in this order."""
+        return Clips(
+            rows=tuple(self.rows[i] for i in indices),
+            digests=tuple(self.digests[i] for i in indices),
+            files=tuple(self.files[i] for i in indices),
+        )
+
+
+def load_clips(
+    rows: Sequence[Row], cache_dir: Path, *, budget: Budget = DEFAULT_BUDGET, console: Console | None = None
+) -> Clips:
+    """Decode every GIF that is not decoded yet. It can be interrupted at any time and goes on where it was.
+
+    Args:
+        rows: of a manifest.
+        cache_dir: where the clips are kept, 1.5 MB each; made if missing.
+        budget: limits on one GIF.
+        console: shows progress; None is silent.
+
+    Raises:
+        InvalidManifest: not one of the rows can be used.
+    """
+    usable: list[tuple[Row, str, Path]] = []
+    set_aside: list[SetAside] = []
+    folder = cache_dir / f"clips-{preprocessing_version()[:12]}"
+    folder.mkdir(parents=True, exist_ok=True)
+    watched = track(rows, "decoding", console=console, transient=True) if console else rows
+    for row in watched:
+        try:
+            usable.append((row, *_decode_once(row.path, folder, budget)))
+        except AnalyzerError as error:
+            set_aside.append(SetAside(row, error.reason, error.message))
+    if not usable:
+        first = set_aside[0].message if set_aside else "there is none"
+        raise InvalidManifest("manifest", f"none of {len(rows)} GIFs can be used; the first: {first}")
+    kept, digests, files = zip(*usable, strict=True)
+    return Clips(kept, digests, files, tuple(set_aside))
+
+
+@cache
+def preprocessing_version() -> str:
+    """SHA-256 of the code that makes clips, and of the library that scales them.
+
+    How clips travel (rpc.py and the service around it) changes none of their pixels and is left out.
+    """
+    digest = hashlib.sha256(importlib.metadata.version("pillow").encode())
+    folder = Path(services.preprocess.__file__).parent
+    makers = [file for file in sorted(folder.glob("*.py")) if file.name not in ("rpc.py", "__main__.py")]
+    for file in (Path(services.clip.__file__), *makers):
+        digest.update(file.name.encode() + file.read_bytes())
+    return digest.hexdigest()
+
+
+def _decode_once(path: Path, folder: Path, budget: Budget) -> tuple[str, Path]:
+    try:
+        gif = path.read_bytes()
+    except OSError as error:
+        raise UnreadableFile(str(path), error.strerror or "unknown reason") from error
+    digest = hashlib.sha256(gif).hexdigest()
+    file = folder / f"{digest}.npy"
+    if not file.exists():
+        clip = decode_gif(gif, budget=budget)
+        with replacing(file) as partial:
+            np.save(partial, clip.frames)
+    return digest, file
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A path beside `path` to write to, which takes its place when all went well and is removed if not."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
+    os.close(handle)
+    partial = Path(name)
+    try:
+        yield partial
+        partial.chmod(0o644)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+Change = Callable[[NDArray[np.uint8], np.random.Generator], NDArray[np.uint8]]
+
+
+def batches(
+    clips: Clips, *, size: int, seed: int | None = None, epoch: int = 0, change: Change | None = None
+) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.intp]]]:
+    """Read clips in batches through tf.data; the same seed gives the same batches.
+
+    Args:
+        clips: to read.
+        size: clips in a batch; the last may have fewer.
+        seed: of the order, and of the changes; None keeps the order of the clips.
+        epoch: drawn anew with each; a run that was interrupted goes on with the epoch's number.
+        change: an augmentation of one clip's frames, given a generator of its own.
+
+    Yields:
+        Frames uint8 [batch, 10, 224, 224, 3] and labels int [batch].
+    """
+    import tensorflow as tf  # noqa: PLC0415 - ten seconds, and reading clips one by one needs none of it
+
+    labels = clips.labels
+    order = np.arange(len(clips))
+    if seed is not None:
+        np.random.default_rng([seed, epoch]).shuffle(order)
+
+    def read(index: NDArray[np.int64]) -> NDArray[np.uint8]:
+        frames = np.array(clips.frames(int(index)))
+        if change is None:
+            return frames
+        return np.ascontiguousarray(change(frames, np.random.default_rng([seed or 0, epoch, int(index)])))
+
+    def load(index: object) -> tuple[object, object]:
+        frames = tf.numpy_function(read, [index], tf.uint8, stateful=False)
+        return tf.ensure_shape(frames, CLIP_SHAPE), index
+
+    data = tf.data.Dataset.from_tensor_slices(order)
+    data = data.map(load, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    for frames, indices in data.batch(size).prefetch(tf.data.AUTOTUNE).as_numpy_iterator():
+        yield frames, labels[indices]

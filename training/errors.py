@@ -1,0 +1,108 @@
+"""Every error of training that a user can meet, in one family.
+
+    TrainingError
+    ├── UnknownBackbone         UNKNOWN_BACKBONE
+    ├── WeightsUnavailable      WEIGHTS_UNAVAILABLE
+    ├── InvalidManifest         INVALID_MANIFEST
+    ├── SplitImpossible         SPLIT_IMPOSSIBLE
+    ├── InvalidOptions          INVALID_OPTIONS
+    ├── InvalidRun              INVALID_RUN
+    ├── ExportFailed            EXPORT_FAILED
+    └── InvalidVideo            INVALID_VIDEO
+
+A GIF that cannot be read keeps its own error from services.errors; these are about everything else.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class TrainingError(Exception):
+    """The base of the family: a reason for programs, a message of one line for people.
+
+    Attributes:
+        reason: UPPER_SNAKE_CASE, stable across versions.
+        details: what the message says, as values by name.
+    """
+
+    reason: ClassVar[str] = "TRAINING_ERROR"
+
+    def __init__(self, message: str, **details: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.details = details
+
+
+class UnknownBackbone(TrainingError):
+    """No image network has that name, or it has no block of that name."""
+
+    reason = "UNKNOWN_BACKBONE"
+
+    def __init__(self, name: str, *, known: str) -> None:
+        super().__init__(f"unknown backbone {name!r}; known are {known}", name=name, known=known)
+
+
+class WeightsUnavailable(TrainingError):
+    """Pretrained weights are not installed, cannot be downloaded, or are not what they should be."""
+
+    reason = "WEIGHTS_UNAVAILABLE"
+
+    def __init__(self, backbone: str, why: str) -> None:
+        super().__init__(f"no weights for {backbone}: {why}", backbone=backbone, why=why)
+
+
+class InvalidManifest(TrainingError):
+    """A manifest cannot be read, lacks a column or a value, or names no GIF that can be used."""
+
+    reason = "INVALID_MANIFEST"
+
+    def __init__(self, path: str, why: str) -> None:
+        super().__init__(f"{path}: {why}", path=path, why=why)
+
+
+class SplitImpossible(TrainingError):
+    """The groups of a data set cannot be dealt into that many parts."""
+
+    reason = "SPLIT_IMPOSSIBLE"
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"cannot split: {why}", why=why)
+
+
+class InvalidOptions(TrainingError):
+    """A setting of training is outside its range, or two settings contradict each other."""
+
+    reason = "INVALID_OPTIONS"
+
+    def __init__(self, option: str, *, expected: str, found: str) -> None:
+        super().__init__(
+            f"{option} must be {expected}, this is {found}", option=option, expected=expected, found=found
+        )
+
+
+class InvalidRun(TrainingError):
+    """A folder does not hold a finished training run, or holds one of other data or settings."""
+
+    reason = "INVALID_RUN"
+
+    def __init__(self, path: str, why: str) -> None:
+        super().__init__(f"{path}: {why}", path=path, why=why)
+
+
+class ExportFailed(TrainingError):
+    """The exported file does not say what the trained model says."""
+
+    reason = "EXPORT_FAILED"
+
+    def __init__(self, why: str, **details: str) -> None:
+        super().__init__(f"export failed: {why}", why=why, **details)
+
+
+class InvalidVideo(TrainingError):
+    """A video cannot be read, or has nothing where it should be cut."""
+
+    reason = "INVALID_VIDEO"
+
+    def __init__(self, path: str, why: str) -> None:
+        super().__init__(f"{path}: {why}", path=path, why=why)

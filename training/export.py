@@ -1,0 +1,222 @@
+"""A fitted model as one file: **FittedModel** -> Keras -> ONNX -> compared on real clips -> **.onnx**.
+
+The file is written only when services.inference, given the same clips, answers what Keras answers. Weights
+may be stored as float16 and widened when the file is loaded: that halves the file and costs nothing at
+inference. They are rounded in Keras first, so that both compute with the same numbers.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import keras
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+from services.clip import CLIP_SHAPE
+from services.errors import ModelError
+from services.inference import CONTRACT, Classifier
+from training.backbone import Backbone
+from training.dataset import replacing
+from training.errors import ExportFailed
+from training.fold import fold_batch_norm
+from training.head import Head
+from training.model import OUTPUTS, FittedModel, clip_model
+
+OPSET = 17
+TOLERANCE = 1e-5  # relative error allowed between Keras and ONNX Runtime
+NAME = "gif-shows"
+_HALVED_FROM = 256  # values; what is smaller saves nothing
+
+Precision = Literal["float32", "float16"]
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What was written.
+
+    Attributes:
+        path: of the file.
+        size_bytes: of the file.
+        worst_error: the largest relative error of any output, Keras beside services.inference.
+        clips: how many were compared.
+    """
+
+    path: Path
+    size_bytes: int
+    worst_error: float
+    clips: int
+
+
+def export(
+    fitted: FittedModel,
+    backbone: Backbone,
+    path: Path,
+    *,
+    clips: NDArray[np.uint8],
+    version: str,
+    licence: str,
+    precision: Precision = "float16",
+) -> Exported:
+    """Write a fitted model as the file that services.inference loads.
+
+    Args:
+        fitted: what training left behind.
+        backbone: its image network, as `load_backbone` gives it; the trained weights are put into it.
+        path: of the file, replaced only when all is well.
+        clips: real ones to compare on, uint8 [clip, 10, 224, 224, 3], at least one.
+        version: of the model, for its metadata.
+        licence: of weights and data, free text, for its metadata.
+        precision: of the stored weights; computing is in float32 either way.
+
+    Raises:
+        ExportFailed: the file is refused by services.inference, or answers differently.
+        InvalidRun: the image network is not the one that was trained.
+    """
+    if clips.shape[1:] != CLIP_SHAPE or not len(clips):
+        raise ExportFailed(f"it takes clips of shape {CLIP_SHAPE} to compare on, not {clips.shape}")
+    network, head = fold_batch_norm(fitted.tune(backbone)), fitted.head
+    if precision == "float16":
+        for variable in network.model.weights:
+            variable.assign(_rounded(np.asarray(variable)))
+        head = _rounded_head(head)
+    model = clip_model(network, head)
+    proto = to_onnx(model)
+    _name_tensors(proto, model)
+    if precision == "float16":
+        _store_as_float16(proto)
+    helper.set_model_props(proto, _metadata(fitted, version, licence))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as partial:
+        partial.write_bytes(proto.SerializeToString())
+        worst = _compare(model, partial, clips)
+        size = partial.stat().st_size
+    return Exported(path, size, worst, len(clips))
+
+
+def to_onnx(model: keras.Model) -> onnx.ModelProto:
+    """Convert a Keras model of one input to opset 17, any batch size.
+
+    Raises:
+        ExportFailed: the graph has operations that cannot be converted.
+    """
+    import tensorflow as tf  # noqa: PLC0415 - with tf2onnx, the slowest of imports
+    import tf2onnx  # noqa: PLC0415
+
+    tensor = model.inputs[0]
+    signature = [tf.TensorSpec((None, *tensor.shape[1:]), tensor.dtype, name=tensor.name)]
+    with _only_errors("tf2onnx"):
+        try:
+            proto, _ = tf2onnx.convert.from_keras(model, input_signature=signature, opset=OPSET)
+        except (ValueError, RuntimeError, NotImplementedError) as error:
+            raise ExportFailed(f"tf2onnx: {error}") from error
+    return proto
+
+
+def _metadata(fitted: FittedModel, version: str, licence: str) -> dict[str, str]:
+    return {
+        "contract": CONTRACT,
+        "name": NAME,
+        "version": version,
+        "shows": json.dumps(list(fitted.shows), ensure_ascii=False),
+        "clip_shape": json.dumps(list(CLIP_SHAPE)),
+        "unknown_threshold": repr(float(fitted.unknown_threshold)),
+        "training_data_sha256": fitted.training_data_sha256,
+        "licence": licence,
+    }
+
+
+def _rounded(values: NDArray[Any]) -> NDArray[np.float32]:
+    """Round to what float16 can hold, unless the array is small or too large for it."""
+    half = values.astype(np.float16).astype(np.float32)
+    return half if values.size >= _HALVED_FROM and np.isfinite(half).all() else values.astype(np.float32)
+
+
+def _rounded_head(head: Head) -> Head:
+    def rounded(part: Any) -> Any:
+        arrays = {
+            field.name: _rounded(value)
+            for field in dataclasses.fields(part)
+            if isinstance(value := getattr(part, field.name), np.ndarray)
+        }
+        return dataclasses.replace(part, **arrays)
+
+    return dataclasses.replace(
+        head,
+        parts=tuple(rounded(part) for part in head.parts),
+        linear=rounded(head.linear),
+        bank=rounded(head.bank) if head.bank else None,
+    )
+
+
+def _name_tensors(proto: onnx.ModelProto, model: keras.Model) -> None:
+    """Give each output its whole shape, with a batch that is open by name."""
+    for value in (*proto.graph.input, *proto.graph.output):
+        tensor = model.inputs[0] if value.name == model.inputs[0].name else model.output.get(value.name)
+        if tensor is None:
+            raise ExportFailed(f"an output is named {value.name}, not one of {', '.join(OUTPUTS)}")
+        dims = value.type.tensor_type.shape.dim
+        del dims[:]
+        dims.add().dim_param = "batch"
+        for size in tensor.shape[1:]:
+            dims.add().dim_value = size
+
+
+def _store_as_float16(proto: onnx.ModelProto) -> None:
+    """Store every large initialiser that loses nothing by it as float16, followed by a cast to float32."""
+    casts = []
+    for tensor in proto.graph.initializer:
+        if tensor.data_type != TensorProto.FLOAT:
+            continue
+        values = numpy_helper.to_array(tensor)
+        half = values.astype(np.float16)
+        if values.size < _HALVED_FROM or not np.array_equal(half.astype(np.float32), values):
+            continue
+        name = tensor.name
+        tensor.CopyFrom(numpy_helper.from_array(half, f"{name}/float16"))
+        casts.append(helper.make_node("Cast", [tensor.name], [name], f"{name}/widen", to=TensorProto.FLOAT))
+    nodes = [*casts, *proto.graph.node]  # before their readers: nodes stand in the order of use
+    del proto.graph.node[:]
+    proto.graph.node.extend(nodes)
+
+
+def _compare(model: keras.Model, path: Path, clips: NDArray[np.uint8]) -> float:
+    """The largest difference between the file and Keras, relative to the largest value of each output."""
+    try:
+        found = Classifier(path).run(clips)
+    except ModelError as error:
+        raise ExportFailed(error.details["why"]) from error
+    expected = model.predict(clips, batch_size=8, verbose=0)
+    errors = {}
+    for name in OUTPUTS:
+        ours, theirs = np.asarray(expected[name]), np.asarray(getattr(found, name))
+        errors[name] = float(np.abs(ours - theirs).max() / max(float(np.abs(ours).max()), 1e-12))
+    name = max(errors, key=lambda key: errors[key])
+    if not errors[name] <= TOLERANCE:
+        raise ExportFailed(
+            f"{name} differs by {errors[name]:.1e} of its largest value, {TOLERANCE:.0e} is allowed",
+            output=name,
+            error=repr(errors[name]),
+        )
+    return errors[name]
+
+
+@contextmanager
+def _only_errors(logger: str) -> Iterator[None]:
+    """A converter reports its every step as information; only what went wrong is news."""
+    log = logging.getLogger(logger)
+    level = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        log.setLevel(level)

@@ -1,0 +1,99 @@
+"""The list of what to train on: **CSV file** -> read_manifest -> **rows: GIF, show, group, source**.
+
+| column | meaning |
+|---|---|
+| `path` | of the GIF, relative to the manifest |
+| `show` | title of the show that it is from |
+| `group` | GIFs of one scene share a group: other crops, captions or trims of the same seconds |
+| `source` | who published it; optional, each group is its own source without it |
+
+Other columns are left alone. Whether the files exist and are GIFs is found out when they are decoded.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from training.errors import InvalidManifest
+
+REQUIRED = ("path", "show", "group")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One GIF of a manifest.
+
+    Attributes:
+        path: of the file, resolved against the manifest's folder.
+        show: title.
+        group: name of the scene; no two parts of a split share one.
+        source: name of the publisher; no two folds share one.
+    """
+
+    path: Path
+    show: str
+    group: str
+    source: str
+
+
+def read_manifest(path: Path) -> tuple[Row, ...]:
+    """Read one manifest.
+
+    Raises:
+        InvalidManifest: the file cannot be read, lacks a column, has a line without a value, names a file
+            twice, or has no lines.
+    """
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = tuple(_rows(path, csv.DictReader(file, strict=True)))
+    except OSError as error:
+        raise InvalidManifest(str(path), f"it cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise InvalidManifest(str(path), "it is not UTF-8 text") from error
+    except csv.Error as error:
+        raise InvalidManifest(str(path), f"it is not CSV: {error}") from error
+    if not rows:
+        raise InvalidManifest(str(path), "it names no GIF")
+    return rows
+
+
+def read_manifests(paths: Iterable[Path]) -> tuple[Row, ...]:
+    """Read several manifests as one; a group or a source of one name is the same in all of them.
+
+    Raises:
+        InvalidManifest: as `read_manifest`; also for a file that two of them name.
+    """
+    rows: list[Row] = []
+    named: dict[Path, Path] = {}
+    for path in paths:
+        for row in read_manifest(path):
+            if row.path in named:
+                raise InvalidManifest(str(path), f"{row.path.name} is named by {named[row.path]} already")
+            named[row.path] = path
+            rows.append(row)
+    return tuple(rows)
+
+
+def _rows(path: Path, reader: csv.DictReader[str]) -> Iterable[Row]:
+    columns = reader.fieldnames or ()
+    missing = [column for column in REQUIRED if column not in columns]
+    if missing:
+        raise InvalidManifest(str(path), f"it has no column {', '.join(missing)}")
+    folder = path.resolve().parent
+    seen: dict[Path, int] = {}
+    for line in reader:
+        values = {column: (line[column] or "").strip() for column in REQUIRED}
+        empty = [column for column, value in values.items() if not value]
+        if empty:
+            raise InvalidManifest(str(path), f"line {reader.line_num} has no {', '.join(empty)}")
+        file = folder / values["path"]
+        if file in seen:
+            raise InvalidManifest(
+                str(path), f"line {reader.line_num} names {values['path']}, as line {seen[file]} does"
+            )
+        seen[file] = reader.line_num
+        source = (line.get("source") or "").strip() or values["group"]
+        yield Row(file, values["show"], values["group"], source)

@@ -1,0 +1,68 @@
+"""The ways to learn that were tried, by name: each judged on the same folds, reported in one table.
+
+`BASELINE` is what most tutorials do: ten frames by index, padded to a square, one dense layer on frozen
+features, mean of the logits. `CHOSEN` is what the default model is trained with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from types import MappingProxyType
+
+from training.options import FitOptions, NeighbourOptions, PartOptions, TuneOptions
+
+BASELINE = "plain recipe"
+CHOSEN = "all depths, fine-tuned"
+
+# The last block of each size of feature map: 56, 28, 14 and 7 pixels. What makes a show look like itself is
+# not only what is in the picture but how it is drawn, lit and graded; that stands in the mean and the spread
+# of the channels at every depth (as in Huang & Belongie, "Arbitrary Style Transfer in Real-time with Adaptive
+# Instance Normalization", ICCV 2017).
+_DEPTHS = MappingProxyType(
+    {
+        "efficientnet-lite0": ("block03", "block05", "block11", "block16"),
+        "efficientnet-lite2": ("block04", "block07", "block15", "block21"),
+    }
+)
+
+
+def _depths(backbone: str, shallow: float, deep: float) -> tuple[PartOptions, ...]:
+    """The top features at length 12, and the statistics of all depths, standardised, with these weights."""
+    *below, last = _DEPTHS[backbone]
+    statistics = [
+        PartOptions(f"{block}/{statistic}", standardise=True, unit=False, weight=weight)
+        for block, weight in (*((block, shallow) for block in below), (last, deep))
+        for statistic in ("mean", "deviation")
+    ]
+    return (PartOptions(weight=12.0), *statistics)
+
+
+_UNIT = FitOptions(mirror=False, balance=0.0)
+_BALANCED = replace(_UNIT, balance=1.0)
+_RIDGE = replace(_BALANCED, linear="ridge", regularisation=1.0)
+_ALL_DEPTHS = replace(_RIDGE, parts=_depths("efficientnet-lite0", 0.3, 0.3))
+_TUNED = replace(_BALANCED, balance=0.5, mirror=True, views=6, tune=TuneOptions(blocks=6))
+
+RECIPES: Mapping[str, FitOptions] = MappingProxyType(
+    {
+        BASELINE: replace(_UNIT, parts=(PartOptions(unit=False),), regularisation=0.001),
+        "by time, cropped, squashed": replace(_UNIT, parts=(PartOptions(unit=False),), regularisation=0.001),
+        "unit features": _UNIT,
+        "balanced": _BALANCED,
+        "balanced, strongly regularised": replace(_BALANCED, regularisation=0.2),
+        "balanced, mirrored view": replace(_BALANCED, mirror=True),
+        "root of the mean": replace(_BALANCED, parts=(PartOptions(power=0.5),), pooling="clip"),
+        "whitened": replace(_BALANCED, parts=(PartOptions(whiten=1.0),), regularisation=0.2),
+        "ridge": _RIDGE,
+        "ridge beside neighbours": replace(_RIDGE, neighbours=NeighbourOptions(weight=0.05)),
+        "Lite2": replace(_BALANCED, backbone="efficientnet-lite2"),
+        "all depths": _ALL_DEPTHS,
+        "all depths, augmented": replace(_ALL_DEPTHS, mirror=True, views=6),
+        "all depths of Lite2": replace(
+            _ALL_DEPTHS, backbone="efficientnet-lite2", parts=_depths("efficientnet-lite2", 0.3, 0.3)
+        ),
+        "fine-tuned": replace(_TUNED, parts=(PartOptions(weight=12.0),)),
+        CHOSEN: replace(_TUNED, parts=_depths("efficientnet-lite0", 0.15, 0.05), familiarity={"energy": 1.0}),
+    }
+)

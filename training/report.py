@@ -1,0 +1,135 @@
+"""Results of an evaluation as people and machines read them.
+
+A `Result` (a frozen dataclass of numbers) -> rich table · Markdown · JSON
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import rich.box
+import rich.table
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.text import Text
+
+MISSING = "-"  # a number that does not exist, such as the precision of a show that was never named
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a table: its heading, and whether it holds numbers (set to the right)."""
+
+    heading: str
+    numeric: bool = True
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of text under headings.
+
+    Attributes:
+        title: what the table is about.
+        columns: headings, in order.
+        rows: one text for each column; of any number of rows.
+        note: what a reader must know to read the numbers; "" for nothing.
+    """
+
+    title: str
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[str, ...], ...]
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        for row in self.rows:
+            if len(row) != len(self.columns):
+                raise ValueError(f"{self.title}: {len(row)} cells under {len(self.columns)} headings")
+
+    def rich(self) -> rich.table.Table:
+        """The table for a terminal."""
+        table = rich.table.Table(
+            title=Text(self.title, style="bold"),
+            caption=Text(self.note) if self.note else None,
+            title_justify="left",
+            caption_justify="left",
+            box=rich.box.SIMPLE_HEAD,
+        )
+        for column in self.columns:
+            table.add_column(Text(column.heading), justify="right" if column.numeric else "left")
+        for row in self.rows:
+            table.add_row(*(Text(cell) for cell in row))  # Text: a "[" in a show's name is no markup
+        return table
+
+    def markdown(self) -> str:
+        """The table in GitHub's Markdown, title first; ends with a line feed."""
+        lines = [f"**{_escape(self.title)}**", ""]
+        lines.append(_markdown_row([column.heading for column in self.columns]))
+        lines.append("|" + "|".join("---:" if column.numeric else "---" for column in self.columns) + "|")
+        lines.extend(_markdown_row(row) for row in self.rows)
+        if self.note:
+            lines += ["", _escape(self.note)]
+        return "\n".join(lines) + "\n"
+
+
+class Result(ABC):
+    """The base of every result: a frozen dataclass that can be printed, quoted and stored."""
+
+    @abstractmethod
+    def tables(self) -> tuple[Table, ...]:
+        """The result as tables, the most important first."""
+
+    def markdown(self) -> str:
+        """All tables in GitHub's Markdown."""
+        return "\n".join(table.markdown() for table in self.tables())
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields by name, of JSON's own types alone; a number that is not finite becomes None."""
+        plain = to_plain(self)
+        assert isinstance(plain, dict)
+        return plain
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        for table in self.tables():
+            yield table.rich()
+
+
+def to_plain(value: object) -> Any:
+    """Dataclasses, mappings, sequences, arrays and numbers as JSON's own types.
+
+    Raises:
+        TypeError: the value holds something that JSON has no form for.
+    """
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: to_plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, np.ndarray | np.generic):
+        return to_plain(value.tolist())
+    if isinstance(value, Mapping):
+        return {str(key): to_plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [to_plain(item) for item in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None  # JSON has no NaN
+    if value is None or isinstance(value, str | int | bool):
+        return value
+    raise TypeError(f"no JSON form for {type(value).__name__}")
+
+
+def decimal(value: float, digits: int = 3) -> str:
+    """A number with a fixed count of decimals; `MISSING` for one that is not finite."""
+    return f"{value:.{digits}f}" if math.isfinite(value) else MISSING
+
+
+def _markdown_row(cells: list[str] | tuple[str, ...]) -> str:
+    return "| " + " | ".join(_escape(cell) for cell in cells) + " |"
+
+
+def _escape(text: str) -> str:
+    """Keep text what it is in Markdown: a bar would end the cell, a star would set it bold."""
+    for character in "\\|*_`[]<>":
+        text = text.replace(character, "\\" + character)
+    return " ".join(text.split())
