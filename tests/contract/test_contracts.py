@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -168,6 +169,33 @@ def test_every_service_method_message_and_field_is_documented(described: list[Fi
 
     assert seen > 100
     assert silent == []
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("int64 duration_ms = 4;", "int64 duration_ms = 9;"),
+        ("int64 duration_ms = 4;", "int32 duration_ms = 4;"),
+        ("rpc GetModel(GetModelRequest) returns (GetModelResponse);", ""),
+    ],
+    ids=["renumbered", "retyped", "removed"],
+)
+def test_buf_finds_what_would_break_users(tmp_path: Path, before: str, after: str) -> None:
+    buf = Path(sys.executable).with_name("buf")
+    if not buf.exists():
+        pytest.skip("buf-bin is not installed")
+    released, changed = tmp_path / "released", tmp_path / "changed"
+    for folder in (released, changed):
+        shutil.copytree(PROTO, folder, ignore=shutil.ignore_patterns("gen"))
+    for path in changed.glob("*/*/*.proto"):
+        path.write_text(path.read_text("utf-8").replace(before, after), "utf-8")
+
+    def breaks(contracts: Path) -> int:
+        command = [buf, "breaking", contracts, "--against", released]
+        return subprocess.run(command, capture_output=True, check=False, timeout=60).returncode
+
+    assert breaks(released) == 0
+    assert breaks(changed) == 100  # buf's code for findings
 
 
 def test_the_open_inference_protocol_has_the_numbers_of_the_protocol() -> None:
