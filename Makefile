@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check evaluation model format clean
+.PHONY: help setup demo serve test check proto evaluation model format clean
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -16,7 +16,7 @@ help: ## list the verbs
 	@touch $@
 
 .venv/dev: .venv/serve
-	@$(BIN)/uv pip install -q -p $(BIN)/python -c constraints.txt -e ".[train,dev]"
+	@$(BIN)/uv pip install -q -p $(BIN)/python -c constraints.txt -e ".[grpc,train,dev]"
 	@touch $@
 
 setup: .venv/dev ## install everything that developing takes, into .venv
@@ -24,14 +24,48 @@ setup: .venv/dev ## install everything that developing takes, into .venv
 demo: .venv/serve ## name the shows of the example GIFs
 	@$(BIN)/gif-analyzer identify examples/*.gif
 
-test: .venv/dev ## run the tests
+.venv/grpc: .venv/serve
+	@$(BIN)/uv pip install -q -p $(BIN)/python -c constraints.txt -e ".[grpc]"
+	@touch $@
+
+serve: .venv/grpc ## serve both steps over gRPC on 127.0.0.1:50051
+	@$(BIN)/python -m services
+
+# A real client of the Open Inference Protocol, apart: it brings the same contract once more, and one process
+# cannot hold both. Its test says so and skips where it cannot be installed.
+.venv/triton/ready: .venv/serve
+	@-$(BIN)/uv venv -q --clear -p $(BIN)/python .venv/triton && \
+		$(BIN)/uv pip install -q -p .venv/triton/bin/python 'tritonclient[grpc]==2.73.0' && touch $@
+
+test: .venv/dev .venv/triton/ready ## run the tests
 	@$(BIN)/python -m pytest
 
-check: .venv/dev ## ruff, mypy --strict, import-linter
+check: .venv/dev ## ruff, mypy --strict, import-linter, buf, generated code
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(MAKE) -s check-proto
+
+# The contracts: well written, their code current, and no break of what was released.
+.PHONY: check-proto
+check-proto: build/gen
+	@$(BIN)/buf lint proto
+	@diff -r -x __pycache__ proto/gen build/gen || { echo 'proto/gen is stale: run make proto' >&2; exit 1; }
+	@tag=$$(git describe --tags --abbrev=0 --match 'v*' 2>/dev/null); \
+	if [ -z "$$tag" ]; then echo 'buf breaking: no release tag yet, so nothing to break'; \
+	elif [ -z "$$(git ls-tree "$$tag" proto/)" ]; then echo "buf breaking: no contracts in $$tag"; \
+	else rm -rf build/released && mkdir -p build/released && git archive "$$tag" proto | tar -x -C build/released && \
+		$(BIN)/buf breaking proto --against build/released/proto; fi
+
+.PHONY: build/gen
+build/gen: .venv/dev
+	@rm -rf $@ && mkdir -p $@
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc -Iproto --python_out=$@ --grpc_python_out=$@ \
+		--mypy_out=quiet:$@ --mypy_grpc_out=quiet:$@ $$(find proto -name '*.proto')
+
+proto: build/gen ## generate proto/gen from the contracts
+	@rm -rf proto/gen && cp -r build/gen proto/gen
 
 # What the default model is made of: the folder of footage, and half a minute of a free film.
 SHOWS ?= ../shared

@@ -5,12 +5,14 @@ Exit codes: 0 all was read, 1 some input failed, 2 usage, setting or model, 130 
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import importlib.metadata
 import io
 import json
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -22,10 +24,11 @@ from gateway.files import STDIN, read_gif
 from gateway.pipeline import Pipeline, local
 from gateway.settings import Settings
 from gateway.table import prediction_lines, printable
-from services.errors import AnalyzerError, InvalidSetting, ModelError
+from services.errors import AnalyzerError, InvalidSetting, ModelError, UnreadableFile
 
 FAILED = 1  # an input could not be answered
 USAGE = 2  # the command itself cannot run: its options, its settings, its model
+GRPC_PACKAGES = ("grpc", "grpc_health", "grpc_reflection", "grpc_status", "google", "pythonjsonlogger")
 
 app = typer.Typer(
     add_completion=False,
@@ -54,12 +57,19 @@ def gif_analyzer(
 @app.command()
 def identify(
     files: Annotated[list[str], typer.Argument(metavar="FILE", help="GIF files; `-` is standard input.")],
+    *,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object on a line for each input.")
     ] = False,
     top_k: Annotated[int, typer.Option(min=1, metavar="K", help="How many shows to name.")] = 5,
     model: Annotated[
         Path | None, typer.Option(metavar="PATH", help="Model file, instead of the packaged one.")
+    ] = None,
+    preprocess: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT", help="Let this service decode, over gRPC.")
+    ] = None,
+    inference: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT", help="Let this service classify, over gRPC.")
     ] = None,
 ) -> None:
     """Name the show of each GIF, with probabilities and the frames that say so.
@@ -75,27 +85,93 @@ def identify(
 
         curl -s https://example.org/some.gif | gif-analyzer identify -
 
+        gif-analyzer identify --preprocess localhost:50051 --inference localhost:50051 meadow.gif
+
     **Exit codes**: 0 when all inputs were answered, 1 when any failed, 2 when the command could not run
     (usage, a bad setting, a bad model), 130 when interrupted.
 
     **Settings** from the environment: GIF_ANALYZER_MODEL, GIF_ANALYZER_THREADS, and the limits
     GIF_ANALYZER_MAX_BYTES, GIF_ANALYZER_MAX_CANVAS_PIXELS, GIF_ANALYZER_MAX_FRAMES and
-    GIF_ANALYZER_MAX_DECODED_PIXELS.
+    GIF_ANALYZER_MAX_DECODED_PIXELS. For services: GIF_ANALYZER_TIMEOUT_S, GIF_ANALYZER_ATTEMPTS,
+    GIF_ANALYZER_KEEPALIVE_S, and for TLS GIF_ANALYZER_TLS, GIF_ANALYZER_SERVER_CA,
+    GIF_ANALYZER_CLIENT_CERTIFICATE and GIF_ANALYZER_CLIENT_KEY.
     """
     if files.count(STDIN) > 1:
         raise typer.BadParameter("standard input (-) can be read only once", param_hint="FILE")
-    try:
+    if (preprocess is None) != (inference is None):
+        raise typer.BadParameter("give both services or none", param_hint="--preprocess, --inference")
+    if model is not None and inference is not None:
+        raise typer.BadParameter("the service has its own model", param_hint="--model")
+    with _usage_errors():
         settings = Settings.from_env()
         if model is not None:
             settings = dataclasses.replace(settings, model=model)
-        pipeline = local(settings.model, threads=settings.threads, budget=settings.budget)
-    except (InvalidSetting, ModelError) as error:
-        _complain(error.message)
-        raise typer.Exit(USAGE) from error
+        if preprocess is not None and inference is not None:
+            from gateway.remote import remote  # noqa: PLC0415 - grpc is an extra
+
+            pipeline = remote(preprocess, inference, channel=settings.channel, budget=settings.budget)
+        else:
+            pipeline = local(settings.model, threads=settings.threads, budget=settings.budget)
     report = _report_json if as_json else _report_table
     answered = [report(pipeline, source, settings.budget.max_bytes, top_k) for source in files]
     if not all(answered):
         raise typer.Exit(FAILED)
+
+
+serve = typer.Typer(no_args_is_help=True, help="Start services that run until they are told to end.")
+app.add_typer(serve, name="serve")
+
+
+@serve.command("grpc")
+def serve_grpc(
+    host: Annotated[
+        str, typer.Option(help="Name or address to listen at; 0.0.0.0 is every interface.")
+    ] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port; 0 is any free one, told in the log.")
+    ] = 50051,
+    model: Annotated[
+        Path | None, typer.Option(metavar="PATH", help="Model file, instead of the packaged one.")
+    ] = None,
+) -> None:
+    """Serve both steps over gRPC on one port, until SIGTERM or Ctrl-C.
+
+    The contracts are in proto/; health and reflection are served too. The log is JSON on standard error.
+
+    **Examples**
+
+        gif-analyzer serve grpc
+
+        gif-analyzer serve grpc --host 0.0.0.0 --port 50051
+
+    **Exit codes**: 0 when it was told to end and did, 2 when it could not start.
+
+    **Settings** from the environment: those of `identify`; GIF_ANALYZER_WORKERS, GIF_ANALYZER_WAITING,
+    GIF_ANALYZER_GRACE_S, GIF_ANALYZER_NOTICE_S, GIF_ANALYZER_METRICS_PORT; and for TLS
+    GIF_ANALYZER_SERVER_CERTIFICATE, GIF_ANALYZER_SERVER_KEY and GIF_ANALYZER_CLIENT_CA.
+    """
+    with _usage_errors():
+        settings = Settings.from_env()
+        if model is not None:
+            settings = dataclasses.replace(settings, model=model)
+        from gateway import serve as servers  # noqa: PLC0415 - grpc is an extra
+
+        servers.serve_grpc(settings, host=host, port=port)
+
+
+@contextlib.contextmanager
+def _usage_errors() -> Iterator[None]:
+    """End the command with one line where it cannot begin."""
+    try:
+        yield
+    except (InvalidSetting, ModelError, UnreadableFile) as error:
+        _complain(error.message)
+        raise typer.Exit(USAGE) from error
+    except ModuleNotFoundError as error:
+        if (error.name or "").split(".")[0] not in GRPC_PACKAGES:
+            raise
+        _complain("this takes the gRPC packages: install gif-analyzer[grpc]")
+        raise typer.Exit(USAGE) from error
 
 
 def _report_json(pipeline: Pipeline, source: str, max_bytes: int, top_k: int) -> bool:

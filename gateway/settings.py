@@ -8,10 +8,34 @@
 | `GIF_ANALYZER_MAX_CANVAS_PIXELS` | width x height of a GIF, in pixels | 16,000,000 |
 | `GIF_ANALYZER_MAX_FRAMES` | frames of a GIF | 5,000 |
 | `GIF_ANALYZER_MAX_DECODED_PIXELS` | pixels to decode for one clip | 1,000,000,000 |
+
+Of the services that are started here:
+
+| variable | setting | default |
+|---|---|---|
+| `GIF_ANALYZER_WORKERS` | calls computed at the same time | one for each processor |
+| `GIF_ANALYZER_WAITING` | calls that may wait; more are refused | 64 |
+| `GIF_ANALYZER_GRACE_S` | seconds for calls in flight after SIGTERM | 30 |
+| `GIF_ANALYZER_NOTICE_S` | seconds between saying NOT_SERVING and refusing calls | 0 |
+| `GIF_ANALYZER_METRICS_PORT` | port of the Prometheus page | no page |
+| `GIF_ANALYZER_SERVER_CERTIFICATE`, `GIF_ANALYZER_SERVER_KEY` | PEM files: TLS | plain text |
+| `GIF_ANALYZER_CLIENT_CA` | PEM file: who signs clients; each must show a certificate | any client |
+
+Of the services that are asked:
+
+| variable | setting | default |
+|---|---|---|
+| `GIF_ANALYZER_TIMEOUT_S` | seconds for one call with all its tries | 30 |
+| `GIF_ANALYZER_ATTEMPTS` | tries of a call while a service is unavailable, 1 to 5 | 4 |
+| `GIF_ANALYZER_KEEPALIVE_S` | seconds without traffic until the connection is probed, at least 10 | 30 |
+| `GIF_ANALYZER_TLS` | `on` for TLS with the certificates that gRPC carries | plain text |
+| `GIF_ANALYZER_SERVER_CA` | PEM file: who signs servers; turns TLS on | |
+| `GIF_ANALYZER_CLIENT_CERTIFICATE`, `GIF_ANALYZER_CLIENT_KEY` | PEM files to show; turn TLS on | none |
 """
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -20,8 +44,10 @@ from pathlib import Path
 from services.errors import InvalidSetting
 from services.inference import default_model_path
 from services.preprocess import Budget
+from services.rpc.settings import ChannelSettings, ClientTls, ServerSettings, ServerTls
 
 PREFIX = "GIF_ANALYZER_"
+MAX_SECONDS = 86_400.0  # a day: what is longer is a mistake
 
 
 @dataclass(frozen=True)
@@ -32,11 +58,15 @@ class Settings:
         model: path of the model file.
         threads: that one classification may use, at least 1.
         budget: what a GIF may cost.
+        server: of the services that are started here; their address is an option of the command.
+        channel: how services elsewhere are asked.
     """
 
     model: Path = field(default_factory=default_model_path)
     threads: int = 1
     budget: Budget = field(default_factory=Budget)
+    server: ServerSettings = field(default_factory=ServerSettings)
+    channel: ChannelSettings = field(default_factory=ChannelSettings)
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ) -> Settings:
@@ -56,18 +86,87 @@ class Settings:
             model=Path(environ.get(PREFIX + "MODEL") or defaults.model),
             threads=_read_count(environ, PREFIX + "THREADS", defaults.threads),
             budget=Budget(**limits),
+            server=_read_server(environ, defaults.server),
+            channel=_read_channel(environ, defaults.channel),
         )
 
 
-def _read_count(environ: Mapping[str, str], variable: str, default: int) -> int:
-    """Read a whole number, at least 1; underscores may part its digits."""
+def _read_server(environ: Mapping[str, str], defaults: ServerSettings) -> ServerSettings:
+    certificate = _read_path(environ, PREFIX + "SERVER_CERTIFICATE")
+    key = _read_path(environ, PREFIX + "SERVER_KEY")
+    client_ca = _read_path(environ, PREFIX + "CLIENT_CA")
+    _check_pair(certificate, key, "SERVER_CERTIFICATE", "SERVER_KEY")
+    if client_ca is not None and certificate is None:
+        raise InvalidSetting(
+            PREFIX + "CLIENT_CA",
+            expected="set together with SERVER_CERTIFICATE",
+            found=str(client_ca),
+        )
+    metrics_port = _read_count(environ, PREFIX + "METRICS_PORT", 0, most=65535)
+    return ServerSettings(
+        workers=_read_count(environ, PREFIX + "WORKERS", defaults.workers),
+        waiting=_read_count(environ, PREFIX + "WAITING", defaults.waiting, least=0),
+        grace_s=_read_seconds(environ, PREFIX + "GRACE_S", defaults.grace_s),
+        notice_s=_read_seconds(environ, PREFIX + "NOTICE_S", defaults.notice_s),
+        metrics_port=metrics_port or None,
+        tls=ServerTls.of(certificate, key, client_ca),
+    )
+
+
+def _read_channel(environ: Mapping[str, str], defaults: ChannelSettings) -> ChannelSettings:
+    switch = environ.get(PREFIX + "TLS", "").strip().lower()
+    if switch not in ("", "on", "off"):
+        raise InvalidSetting(PREFIX + "TLS", expected="on or off", found=switch)
+    ca = _read_path(environ, PREFIX + "SERVER_CA")
+    certificate = _read_path(environ, PREFIX + "CLIENT_CERTIFICATE")
+    key = _read_path(environ, PREFIX + "CLIENT_KEY")
+    _check_pair(certificate, key, "CLIENT_CERTIFICATE", "CLIENT_KEY")
+    wanted = switch == "on" or (switch != "off" and (ca is not None or certificate is not None))
+    return ChannelSettings(
+        timeout_s=_read_seconds(environ, PREFIX + "TIMEOUT_S", defaults.timeout_s, least=0.001),
+        attempts=_read_count(environ, PREFIX + "ATTEMPTS", defaults.attempts, most=5),
+        keepalive_s=_read_seconds(environ, PREFIX + "KEEPALIVE_S", defaults.keepalive_s, least=10),
+        tls=ClientTls(ca, certificate, key) if wanted else None,
+    )
+
+
+def _read_count(
+    environ: Mapping[str, str], variable: str, default: int, *, least: int = 1, most: int | None = None
+) -> int:
+    """Read a whole number in a range; underscores may part its digits."""
     text = environ.get(variable, "").strip()
     if not text:
         return default
     try:
         count = int(text)
     except ValueError:
-        count = 0
-    if count < 1:
-        raise InvalidSetting(variable, expected="a whole number, at least 1", found=text)
+        count = least - 1
+    if count < least or (most is not None and count > most):
+        until = "" if most is None else f" and at most {most}"
+        raise InvalidSetting(variable, expected=f"a whole number, at least {least}{until}", found=text)
     return count
+
+
+def _read_seconds(environ: Mapping[str, str], variable: str, default: float, *, least: float = 0) -> float:
+    text = environ.get(variable, "").strip()
+    if not text:
+        return default
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not least <= seconds <= MAX_SECONDS:  # and so never NaN
+        raise InvalidSetting(variable, expected=f"a number of seconds, at least {least:g}", found=text)
+    return seconds
+
+
+def _read_path(environ: Mapping[str, str], variable: str) -> Path | None:
+    text = environ.get(variable, "")
+    return Path(text) if text else None
+
+
+def _check_pair(certificate: Path | None, key: Path | None, first: str, second: str) -> None:
+    """Refuse a certificate without its key, and the other way round."""
+    for found, missing, variable in ((certificate, key, second), (key, certificate, first)):
+        if found is not None and missing is None:
+            raise InvalidSetting(PREFIX + variable, expected=f"set together with {found}", found="")

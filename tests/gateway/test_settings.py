@@ -9,6 +9,7 @@ from gateway.settings import Settings
 from services.errors import InvalidSetting
 from services.inference import default_model_path
 from services.preprocess import Budget
+from services.rpc.settings import ChannelSettings, ClientTls, ServerSettings, ServerTls
 
 
 def test_an_empty_environment_gives_the_defaults() -> None:
@@ -41,6 +42,77 @@ def test_a_bad_value_is_one_error_that_names_the_variable(variable: str, value: 
         InvalidSetting, match=f"{variable} must be a whole number, at least 1, it is '{value}'"
     ):
         Settings.from_env({variable: value})
+
+
+def test_every_variable_of_the_servers_reaches_its_setting() -> None:
+    settings = Settings.from_env(
+        {
+            "GIF_ANALYZER_WORKERS": "3",
+            "GIF_ANALYZER_WAITING": "0",
+            "GIF_ANALYZER_GRACE_S": "1.5",
+            "GIF_ANALYZER_NOTICE_S": "2",
+            "GIF_ANALYZER_METRICS_PORT": "9090",
+            "GIF_ANALYZER_SERVER_CERTIFICATE": "server.pem",
+            "GIF_ANALYZER_SERVER_KEY": "key.pem",
+            "GIF_ANALYZER_CLIENT_CA": "ca.pem",
+        }
+    )
+
+    assert settings.server == ServerSettings(
+        workers=3,
+        waiting=0,
+        grace_s=1.5,
+        notice_s=2,
+        metrics_port=9090,
+        tls=ServerTls(Path("server.pem"), Path("key.pem"), Path("ca.pem")),
+    )
+
+
+def test_every_variable_of_the_clients_reaches_its_setting() -> None:
+    settings = Settings.from_env(
+        {
+            "GIF_ANALYZER_TIMEOUT_S": "0.5",
+            "GIF_ANALYZER_ATTEMPTS": "1",
+            "GIF_ANALYZER_KEEPALIVE_S": "60",
+            "GIF_ANALYZER_SERVER_CA": "ca.pem",
+            "GIF_ANALYZER_CLIENT_CERTIFICATE": "client.pem",
+            "GIF_ANALYZER_CLIENT_KEY": "key.pem",
+        }
+    )
+
+    tls = ClientTls(Path("ca.pem"), Path("client.pem"), Path("key.pem"))
+    assert settings.channel == ChannelSettings(timeout_s=0.5, attempts=1, keepalive_s=60, tls=tls)
+
+
+@pytest.mark.parametrize(
+    ("environ", "tls"),
+    [
+        ({"GIF_ANALYZER_TLS": "on"}, ClientTls()),
+        ({"GIF_ANALYZER_TLS": "off", "GIF_ANALYZER_SERVER_CA": "ca.pem"}, None),
+        ({}, None),
+    ],
+)
+def test_tls_of_the_clients_is_switched(environ: dict[str, str], tls: ClientTls | None) -> None:
+    assert Settings.from_env(environ).channel.tls == tls
+
+
+@pytest.mark.parametrize(
+    ("environ", "says"),
+    [
+        ({"GIF_ANALYZER_TLS": "maybe"}, "TLS must be on or off"),
+        ({"GIF_ANALYZER_GRACE_S": "-1"}, "GRACE_S must be a number of seconds, at least 0"),
+        ({"GIF_ANALYZER_TIMEOUT_S": "nan"}, "TIMEOUT_S must be a number of seconds"),
+        ({"GIF_ANALYZER_KEEPALIVE_S": "5"}, "KEEPALIVE_S must be a number of seconds, at least 10"),
+        ({"GIF_ANALYZER_ATTEMPTS": "6"}, "ATTEMPTS must be a whole number, at least 1 and at most 5"),
+        ({"GIF_ANALYZER_METRICS_PORT": "65536"}, "METRICS_PORT must be a whole number"),
+        ({"GIF_ANALYZER_SERVER_CERTIFICATE": "c.pem"}, "SERVER_KEY must be set together with c.pem"),
+        ({"GIF_ANALYZER_CLIENT_KEY": "k.pem"}, "CLIENT_CERTIFICATE must be set together with k.pem"),
+        ({"GIF_ANALYZER_CLIENT_CA": "a.pem"}, "CLIENT_CA must be set together with SERVER_CERTIFICATE"),
+    ],
+)
+def test_bad_settings_of_services_name_the_variable(environ: dict[str, str], says: str) -> None:
+    with pytest.raises(InvalidSetting, match=says):
+        Settings.from_env(environ)
 
 
 def test_settings_are_frozen() -> None:

@@ -1,0 +1,175 @@
+"""The model under the Open Inference Protocol v2, as KServe and Triton speak it.
+
+**ModelInferRequest** -> a batch of clips -> `Classifier.run` -> **ModelInferResponse**
+
+https://kserve.github.io/website/docs/concepts/architecture/data-plane/v2-protocol
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import math
+from typing import Any
+
+import numpy as np
+from grpc import aio
+from numpy.typing import NDArray
+from open_inference.v2 import open_inference_pb2 as pb
+from open_inference.v2 import open_inference_pb2_grpc as pb_grpc
+
+from services.clip import CLIP_BYTES, CLIP_FRAMES, CLIP_SHAPE
+from services.errors import InvalidArgument, ModelNotFound
+from services.inference.classifier import INPUT, OUTPUTS, Classifier
+from services.rpc.server import RpcServer
+
+SERVICE = "inference.GRPCInferenceService"
+PLATFORM = "onnxruntime_onnx"  # as Triton names what runs an ONNX file
+MAX_BATCH = 8  # clips of one request, 12 MB of pixels: a batch holds one worker for as long as its clips take
+MAX_MESSAGE_BYTES = MAX_BATCH * CLIP_BYTES * 2 + (1 << 20)  # typed contents need 2 bytes for a value over 127
+
+
+def add_open_inference(server: RpcServer, classifier: Classifier) -> None:
+    """Let a server speak the protocol for this model."""
+    servicer = OpenInferenceServicer(server, classifier)
+    server.add(SERVICE, lambda to: pb_grpc.add_GRPCInferenceServiceServicer_to_server(servicer, to))
+
+
+class OpenInferenceServicer(pb_grpc.GRPCInferenceServiceServicer):
+    """Answers inference.GRPCInferenceService with one model in one version.
+
+    Args:
+        server: whose readiness is told, and whose workers compute.
+        classifier: the model.
+    """
+
+    def __init__(self, server: RpcServer, classifier: Classifier) -> None:
+        self._server = server
+        self._classifier = classifier
+
+    async def ServerLive(  # noqa: N802, D102 - the contract says what each does
+        self, request: pb.ServerLiveRequest, context: aio.ServicerContext[Any, Any]
+    ) -> pb.ServerLiveResponse:
+        return pb.ServerLiveResponse(live=True)
+
+    async def ServerReady(  # noqa: N802, D102
+        self, request: pb.ServerReadyRequest, context: aio.ServicerContext[Any, Any]
+    ) -> pb.ServerReadyResponse:
+        return pb.ServerReadyResponse(ready=self._server.ready)
+
+    async def ModelReady(  # noqa: N802, D102
+        self, request: pb.ModelReadyRequest, context: aio.ServicerContext[Any, Any]
+    ) -> pb.ModelReadyResponse:
+        here = self._serves(request.name, request.version)
+        return pb.ModelReadyResponse(ready=here and self._server.ready)
+
+    async def ServerMetadata(  # noqa: N802, D102
+        self, request: pb.ServerMetadataRequest, context: aio.ServicerContext[Any, Any]
+    ) -> pb.ServerMetadataResponse:
+        version = importlib.metadata.version("gif-analyzer")
+        return pb.ServerMetadataResponse(name="gif-analyzer", version=version, extensions=[])
+
+    async def ModelMetadata(  # noqa: N802, D102
+        self, request: pb.ModelMetadataRequest, context: aio.ServicerContext[Any, Any]
+    ) -> pb.ModelMetadataResponse:
+        self._check_model(request.name, request.version)
+        classifier = self._classifier
+        tensor = pb.ModelMetadataResponse.TensorMetadata
+        shows = len(classifier.shows)
+        shapes = {
+            "probabilities": [shows],
+            "frame_probabilities": [CLIP_FRAMES, shows],
+            "embedding": [classifier.embedding_size],
+            "familiarity": [],
+        }
+        return pb.ModelMetadataResponse(
+            name=classifier.model.name,
+            versions=[classifier.model.version],
+            platform=PLATFORM,
+            inputs=[tensor(name=INPUT, datatype="UINT8", shape=[-1, *CLIP_SHAPE])],
+            outputs=[tensor(name=name, datatype="FP32", shape=[-1, *shapes[name]]) for name in OUTPUTS],
+            properties={
+                "shows": json.dumps(classifier.shows, ensure_ascii=False),
+                "unknown_threshold": repr(classifier.threshold),
+                "training_data_sha256": classifier.model.training_data_sha256,
+                "licence": classifier.model.licence,
+            },
+        )
+
+    async def ModelInfer(  # noqa: N802, D102
+        self, request: pb.ModelInferRequest, context: aio.ServicerContext[Any, Any]
+    ) -> pb.ModelInferResponse:
+        self._check_model(request.model_name, request.model_version)
+        return await self._server.workers.run(self._infer, request)
+
+    def _infer(self, request: pb.ModelInferRequest) -> pb.ModelInferResponse:
+        wanted = [output.name for output in request.outputs] or list(OUTPUTS)
+        for name in wanted:
+            if name not in OUTPUTS:
+                raise InvalidArgument("outputs.name", expected=f"one of {', '.join(OUTPUTS)}", found=name)
+        answer = self._classifier.run(_read_batch(request))
+        tensors: list[NDArray[np.float32]] = [getattr(answer, name) for name in wanted]
+        return pb.ModelInferResponse(
+            model_name=self._classifier.model.name,
+            model_version=self._classifier.model.version,
+            id=request.id,
+            outputs=[
+                pb.ModelInferResponse.InferOutputTensor(name=name, datatype="FP32", shape=tensor.shape)
+                for name, tensor in zip(wanted, tensors, strict=True)
+            ],
+            raw_output_contents=[tensor.astype("<f4", copy=False).tobytes() for tensor in tensors],
+        )
+
+    def _serves(self, name: str, version: str) -> bool:
+        model = self._classifier.model
+        return name == model.name and version in ("", model.version)
+
+    def _check_model(self, name: str, version: str) -> None:
+        if not self._serves(name, version):
+            model = self._classifier.model
+            raise ModelNotFound(name, version, served=f"{model.name} {model.version}")
+
+
+def _read_batch(request: pb.ModelInferRequest) -> NDArray[np.uint8]:
+    """Read the one input: uint8 [batch, 10, 224, 224, 3].
+
+    Raises:
+        InvalidArgument: names what is wrong with it.
+    """
+    if [tensor.name for tensor in request.inputs] != [INPUT]:
+        found = ", ".join(tensor.name for tensor in request.inputs) or "none"
+        raise InvalidArgument("inputs.name", expected=f"{INPUT}, the only input", found=found)
+    tensor = request.inputs[0]
+    if tensor.datatype != "UINT8":
+        raise InvalidArgument("inputs.datatype", expected="UINT8", found=tensor.datatype or "none")
+    shape = tuple(tensor.shape)
+    if shape[1:] != CLIP_SHAPE or not 1 <= shape[0] <= MAX_BATCH:
+        expected = f"[1..{MAX_BATCH}, {str(CLIP_SHAPE)[1:-1]}]"
+        raise InvalidArgument("inputs.shape", expected=expected, found=str(list(shape)))
+    elements = math.prod(shape)
+    typed = tensor.contents.uint_contents
+    if request.raw_input_contents:
+        return _read_raw(request, elements).reshape(shape)
+    if len(typed) != elements:
+        raise InvalidArgument(
+            "inputs.contents.uint_contents", expected=f"{elements} values", found=f"{len(typed)} values"
+        )
+    values = np.fromiter(typed, np.uint32, elements)
+    if values.max() > 255:
+        raise InvalidArgument(
+            "inputs.contents.uint_contents", expected="values in 0..255", found=str(values.max())
+        )
+    return values.astype(np.uint8).reshape(shape)
+
+
+def _read_raw(request: pb.ModelInferRequest, elements: int) -> NDArray[np.uint8]:
+    if len(request.raw_input_contents) != 1 or request.inputs[0].contents.ByteSize():
+        raise InvalidArgument(
+            "raw_input_contents",
+            expected="one for each input, and then no typed contents",
+            found=f"{len(request.raw_input_contents)} of them",
+        )
+    raw = request.raw_input_contents[0]
+    if len(raw) != elements:
+        raise InvalidArgument("raw_input_contents", expected=f"{elements} bytes", found=f"{len(raw)} bytes")
+    return np.frombuffer(raw, np.uint8)

@@ -1,0 +1,164 @@
+"""Inference over gRPC: `InferenceServicer` answers, `RemoteClassifier` asks."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Any, Self
+
+from gif_analyzer.v1 import inference_pb2 as pb
+from gif_analyzer.v1 import inference_pb2_grpc as pb_grpc
+from grpc import aio
+
+from services.clip import Clip
+from services.inference.classifier import Classifier
+from services.inference.oip import add_open_inference
+from services.inference.prediction import FrameVote, ModelInfo, Prediction, ShowProbability
+from services.rpc.channel import Channel
+from services.rpc.messages import read_clip, write_clip
+from services.rpc.server import RpcServer
+from services.rpc.settings import DEFAULT_CHANNEL, ChannelSettings
+from services.rpc.work import Workers
+
+SERVICE = "gif_analyzer.v1.InferenceService"
+DEFAULT_TOP_K = 5
+INT32 = range(-(2**31), 2**31)
+
+
+def add_inference(server: RpcServer, classifier: Classifier) -> None:
+    """Let a server answer for inference, under our contract and under the Open Inference Protocol."""
+    servicer = InferenceServicer(server.workers, classifier)
+    server.add(SERVICE, lambda to: pb_grpc.add_InferenceServiceServicer_to_server(servicer, to))
+    add_open_inference(server, classifier)
+
+
+class InferenceServicer(pb_grpc.InferenceServiceServicer):
+    """Answers gif_analyzer.v1.InferenceService.
+
+    Args:
+        workers: where clips are classified.
+        classifier: the model.
+    """
+
+    def __init__(self, workers: Workers, classifier: Classifier) -> None:
+        self._workers = workers
+        self._classifier = classifier
+
+    async def Classify(  # noqa: N802, D102 - the contract says what it does
+        self, request: pb.ClassifyRequest, context: aio.ServicerContext[Any, Any]
+    ) -> pb.ClassifyResponse:
+        return await self._workers.run(self._classify, request)
+
+    async def GetModel(  # noqa: N802, D102 - the contract says what it does
+        self, request: pb.GetModelRequest, context: aio.ServicerContext[Any, Any]
+    ) -> pb.GetModelResponse:
+        classifier = self._classifier
+        return pb.GetModelResponse(
+            model=_model_to_message(classifier.model),
+            shows=classifier.shows,
+            unknown_threshold=classifier.threshold,
+            embedding_size=classifier.embedding_size,
+        )
+
+    def _classify(self, request: pb.ClassifyRequest) -> pb.ClassifyResponse:
+        top_k = request.top_k if request.HasField("top_k") else DEFAULT_TOP_K
+        prediction = self._classifier.classify(read_clip(request.clip), top_k)
+        return pb.ClassifyResponse(
+            shows=[
+                pb.ShowProbability(show=ranked.show, probability=ranked.probability)
+                for ranked in prediction.shows
+            ],
+            known=prediction.known,
+            frames=[
+                pb.FrameVote(timestamp_ms=vote.timestamp_ms, show=vote.show, probability=vote.probability)
+                for vote in prediction.frames
+            ],
+            model=_model_to_message(prediction.model),
+        )
+
+
+class RemoteClassifier:
+    """A `services.inference.Classifier` that computes elsewhere. Threads may share one.
+
+    Args:
+        address: HOST:PORT.
+        settings: deadline, tries, keepalive, TLS.
+
+    Raises:
+        UnreadableFile: one of the files of TLS.
+    """
+
+    def __init__(self, address: str, settings: ChannelSettings = DEFAULT_CHANNEL) -> None:
+        self._channel = Channel(address, settings)
+        self._stub = pb_grpc.InferenceServiceStub(self._channel.grpc)
+
+    @property
+    def shows(self) -> tuple[str, ...]:
+        """Titles of the shows the model knows, in the order of its outputs; asks the service."""
+        return tuple(self._get_model().shows)
+
+    @property
+    def model(self) -> ModelInfo:
+        """Name, version, data and licence of the model; asks the service."""
+        return _model_from_message(self._get_model().model)
+
+    @property
+    def threshold(self) -> float:
+        """The familiarity from which on a clip is known; asks the service."""
+        return self._get_model().unknown_threshold
+
+    @property
+    def embedding_size(self) -> int:
+        """Numbers in one clip's embedding; asks the service."""
+        return self._get_model().embedding_size
+
+    def classify(self, clip: Clip, top_k: int = DEFAULT_TOP_K) -> Prediction:
+        """Name the most probable shows of a clip, as `Classifier.classify` does.
+
+        Raises:
+            InvalidClip, InvalidArgument, ModelError: as the local method.
+            ServiceError: the service gave no answer.
+        """
+        # A number that the message cannot hold asks for no more than the largest one that it can.
+        top_k = min(max(top_k, INT32.start), INT32.stop - 1)
+        request = pb.ClassifyRequest(top_k=top_k)
+        write_clip(clip, request.clip)
+        response = self._channel.call(self._stub.Classify, request)
+        return Prediction(
+            shows=tuple(ShowProbability(ranked.show, ranked.probability) for ranked in response.shows),
+            known=response.known,
+            frames=tuple(
+                FrameVote(vote.timestamp_ms, vote.show, vote.probability) for vote in response.frames
+            ),
+            model=_model_from_message(response.model),
+        )
+
+    def close(self) -> None:
+        """End the connection."""
+        self._channel.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _get_model(self) -> pb.GetModelResponse:
+        return self._channel.call(self._stub.GetModel, pb.GetModelRequest())
+
+
+def _model_to_message(model: ModelInfo) -> pb.Model:
+    return pb.Model(
+        name=model.name,
+        version=model.version,
+        training_data_sha256=model.training_data_sha256,
+        licence=model.licence,
+    )
+
+
+def _model_from_message(message: pb.Model) -> ModelInfo:
+    return ModelInfo(message.name, message.version, message.training_data_sha256, message.licence)

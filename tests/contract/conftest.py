@@ -1,0 +1,69 @@
+"""Both forms of the two steps: the functions of this process, and services behind a real channel."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import grpc
+import onnx
+import pytest
+
+from services.clip import Clip
+from services.inference import Classifier, Prediction
+from services.inference.rpc import RemoteClassifier
+from services.pair import build_pair
+from services.preprocess import Budget, decode_gif
+from services.preprocess.rpc import RemotePreprocess
+from services.rpc.server import serving
+from services.rpc.settings import ServerSettings
+from tests.conftest import mean_colour_model
+
+
+@dataclass(frozen=True)
+class Steps:
+    """The two steps, wherever they compute."""
+
+    decode_gif: Callable[..., Clip]
+    classify: Callable[..., Prediction]
+    classifier: Classifier | RemoteClassifier
+
+
+@pytest.fixture(scope="session")
+def classifier(tmp_path_factory: pytest.TempPathFactory) -> Classifier:
+    """The mean-colour model."""
+    path = tmp_path_factory.mktemp("model") / "model.onnx"
+    onnx.save(mean_colour_model(), path)
+    return Classifier(path)
+
+
+@pytest.fixture(scope="session")
+def address(classifier: Classifier) -> Iterator[str]:
+    """Where both services answer, for as long as the tests run."""
+    with serving(lambda: build_pair(ServerSettings(port=0), classifier, Budget())) as port:
+        yield f"127.0.0.1:{port}"
+
+
+@pytest.fixture
+def channel(address: str) -> Iterator[grpc.Channel]:
+    """A plain gRPC channel, as any client has."""
+    with grpc.insecure_channel(address) as channel:
+        yield channel
+
+
+@pytest.fixture(params=["local", "remote"])
+def steps(request: pytest.FixtureRequest, classifier: Classifier) -> Iterator[Steps]:
+    """The two steps: as functions of this process, and as services."""
+    if request.param == "local":
+        yield Steps(decode_gif, classifier.classify, classifier)
+        return
+    address = request.getfixturevalue("address")
+    with RemotePreprocess(address) as preprocess, RemoteClassifier(address) as remote:
+        yield Steps(preprocess.decode_gif, remote.classify, remote)
+
+
+@pytest.fixture
+def gif(save_gif: Callable[..., Path]) -> bytes:
+    """A small GIF: half a second of red, half a second of blue."""
+    return save_gif("red-blue.gif", "red", "blue").read_bytes()

@@ -1,0 +1,208 @@
+"""The Open Inference Protocol: a real client of it, and what that client cannot send."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import grpc
+import numpy as np
+import pytest
+from open_inference.v2 import open_inference_pb2 as pb
+from open_inference.v2 import open_inference_pb2_grpc as pb_grpc
+
+from services.clip import CLIP_SHAPE, Clip
+from services.inference import OUTPUTS, Classifier
+
+ROOT = Path(__file__).parents[2]
+TRITON = ROOT / ".venv/triton"
+
+
+@pytest.fixture(scope="module")
+def frames() -> np.ndarray:
+    """A clip of noise: uint8 [10, 224, 224, 3]."""
+    return np.random.default_rng(0).integers(0, 256, CLIP_SHAPE, np.uint8)
+
+
+@pytest.fixture(scope="module")
+def triton(address: str, frames: np.ndarray, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What tritonclient was answered in a process of its own: one cannot hold two copies of the contract."""
+    if not (TRITON / "ready").exists():
+        pytest.skip("tritonclient is not installed: make .venv/triton/ready")
+    path = tmp_path_factory.mktemp("clip") / "clip.npy"
+    np.save(path, frames)
+    done = subprocess.run(
+        [TRITON / "bin/python", Path(__file__).with_name("ask_with_triton.py"), address, path],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    answer: dict[str, Any] = json.loads(done.stdout)
+    return answer
+
+
+def test_tritonclient_finds_the_server_and_the_model_ready(triton: dict[str, Any]) -> None:
+    assert (triton["live"], triton["ready"], triton["model_ready"]) == (True, True, True)
+    assert not triton["other_ready"]
+    assert triton["server"]["name"] == "gif-analyzer"
+
+
+def test_tritonclient_reads_what_the_model_takes_and_gives(triton: dict[str, Any]) -> None:
+    metadata = triton["metadata"]
+
+    assert (metadata["name"], metadata["versions"]) == ("mean-colour", ["1.2.3"])
+    assert metadata["inputs"] == [
+        {"name": "clip", "datatype": "UINT8", "shape": ["-1", "10", "224", "224", "3"]}
+    ]
+    assert {output["name"]: output["shape"] for output in metadata["outputs"]} == {
+        "probabilities": ["-1", "3"],
+        "frame_probabilities": ["-1", "10", "3"],
+        "embedding": ["-1", "3"],
+        "familiarity": ["-1"],
+    }
+    assert {output["datatype"] for output in metadata["outputs"]} == {"FP32"}
+
+
+def test_the_metadata_name_the_shows(address: str, channel: grpc.Channel) -> None:
+    # tritonclient's copy of the contract leaves properties out.
+    stub = pb_grpc.GRPCInferenceServiceStub(channel)
+
+    properties = stub.ModelMetadata(pb.ModelMetadataRequest(name="mean-colour", version="1.2.3")).properties
+
+    assert json.loads(properties["shows"]) == ["Red Show", "Green Show", "Blue Show"]
+    assert float(properties["unknown_threshold"]) == 0.25
+
+
+def test_tritonclient_gets_the_answer_of_the_model_to_the_last_bit(
+    triton: dict[str, Any], classifier: Classifier, frames: np.ndarray
+) -> None:
+    here = classifier.run(frames[np.newaxis])
+
+    assert triton["id"] == "42"
+    assert list(triton["outputs"]) == list(OUTPUTS)
+    for name, output in triton["outputs"].items():
+        expected = getattr(here, name)
+        assert (output["dtype"], tuple(output["shape"])) == ("float32", expected.shape)
+        assert output["hex"] == expected.tobytes().hex()
+
+
+def test_tritonclient_gets_the_outputs_it_asks_for_of_a_batch(triton: dict[str, Any]) -> None:
+    assert triton["batch"] == {"probabilities": [2, 3], "familiarity": [2]}
+
+
+@pytest.mark.parametrize(
+    ("kind", "code", "says"),
+    [
+        ("model", "NOT_FOUND", "no such model: resnet; this service has mean-colour 1.2.3"),
+        ("version", "NOT_FOUND", "no such model: mean-colour 9;"),
+        ("name", "INVALID_ARGUMENT", "inputs.name: it must be clip, the only input, this is image"),
+        ("output", "INVALID_ARGUMENT", "outputs.name: it must be one of probabilities, frame_probabilities"),
+        ("shape", "INVALID_ARGUMENT", "inputs.shape: it must be [1..8, 10, 224, 224, 3], this is [1, 9, 224"),
+        (
+            "batch",
+            "INVALID_ARGUMENT",
+            "inputs.shape: it must be [1..8, 10, 224, 224, 3], this is [9, 10, 224",
+        ),
+        ("dtype", "INVALID_ARGUMENT", "inputs.datatype: it must be UINT8, this is FP32"),
+    ],
+)
+def test_tritonclient_is_told_what_is_wrong(triton: dict[str, Any], kind: str, code: str, says: str) -> None:
+    error = triton["errors"][kind]
+
+    assert error["code"] == f"StatusCode.{code}"
+    assert says in error["message"]
+
+
+# What tritonclient cannot send
+
+
+def infer(channel: grpc.Channel, frames: np.ndarray, **options: Any) -> pb.ModelInferResponse:
+    """Ask with the typed contents unless told otherwise."""
+    tensor = pb.ModelInferRequest.InferInputTensor(
+        name="clip",
+        datatype="UINT8",
+        shape=[1, *CLIP_SHAPE],
+        contents=pb.InferTensorContents(
+            **options.pop("contents", {"uint_contents": frames.ravel().tolist()})
+        ),
+    )
+    request = pb.ModelInferRequest(
+        model_name="mean-colour", inputs=[tensor] * options.pop("times", 1), **options
+    )
+    return pb_grpc.GRPCInferenceServiceStub(channel).ModelInfer(request, timeout=30)
+
+
+def test_typed_contents_get_the_same_answer(
+    channel: grpc.Channel, classifier: Classifier, frames: np.ndarray
+) -> None:
+    response = infer(channel, frames)
+
+    assert [output.name for output in response.outputs] == list(OUTPUTS)
+    here = classifier.run(frames[np.newaxis])
+    assert response.raw_output_contents[0] == here.probabilities.tobytes()
+    assert list(response.outputs[1].shape) == [1, 10, 3]
+
+
+def test_a_full_batch_of_typed_contents_fits_into_a_message(channel: grpc.Channel) -> None:
+    tensor = pb.ModelInferRequest.InferInputTensor(
+        name="clip",
+        datatype="UINT8",
+        shape=[8, *CLIP_SHAPE],
+        contents=pb.InferTensorContents(uint_contents=np.full(8 * np.prod(CLIP_SHAPE), 255).tolist()),
+    )
+    request = pb.ModelInferRequest(model_name="mean-colour", inputs=[tensor])
+
+    response = pb_grpc.GRPCInferenceServiceStub(channel).ModelInfer(request, timeout=60)
+
+    assert list(response.outputs[0].shape) == [8, 3]
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"contents": {"uint_contents": [1, 2]}}, "it must be 1505280 values, this is 2 values"),
+        ({"contents": {"int_contents": [1]}}, "it must be 1505280 values, this is 0 values"),
+        ({"contents": {}, "raw_input_contents": [b"abc"]}, "it must be 1505280 bytes, this is 3 bytes"),
+        ({"raw_input_contents": [b"abc"]}, "one for each input, and then no typed contents"),
+        ({"contents": {}, "raw_input_contents": [b"", b""]}, "one for each input"),
+        ({"times": 2}, "it must be clip, the only input, this is clip, clip"),
+        ({"times": 0}, "it must be clip, the only input, this is none"),
+    ],
+    ids=["few", "other type", "raw few", "both", "two raw", "twice", "none"],
+)
+def test_contents_that_do_not_fit_are_refused(
+    channel: grpc.Channel, frames: np.ndarray, options: dict[str, Any], says: str
+) -> None:
+    with pytest.raises(grpc.RpcError) as caught:
+        infer(channel, frames, **options)
+
+    assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert says in caught.value.details()
+
+
+def test_values_beyond_a_byte_are_refused(channel: grpc.Channel, frames: np.ndarray) -> None:
+    values = frames.ravel().astype(np.uint32)
+    values[7] = 256
+
+    with pytest.raises(grpc.RpcError, match=r"values in 0\.\.255, this is 256"):
+        infer(channel, frames, contents={"uint_contents": values.tolist()})
+
+
+def test_a_raw_clip_of_plain_colour_is_named(channel: grpc.Channel, clip_of: Callable[..., Clip]) -> None:
+    raw = clip_of((0, 0, 255)).frames.tobytes()
+
+    response = infer(
+        channel,
+        np.empty(0),
+        contents={},
+        raw_input_contents=[raw],
+        outputs=[pb.ModelInferRequest.InferRequestedOutputTensor(name="probabilities")],
+    )
+
+    [probabilities] = response.raw_output_contents
+    assert np.frombuffer(probabilities, "<f4").argmax() == 2

@@ -1,0 +1,158 @@
+"""One suite, two forms: what the local functions promise, the services keep."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from services.clip import CLIP_SHAPE, Clip, GifSource
+from services.errors import CorruptGif, GifTooLarge, InvalidArgument, InvalidClip, NotAGif
+from services.inference import Classifier, ModelInfo
+from services.inference.rpc import RemoteClassifier
+from services.preprocess import Budget, decode_gif
+from services.preprocess.rpc import RemotePreprocess
+from tests.contract.conftest import Steps
+from tests.shared import SHARED, needs_shared
+
+EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*.gif"))
+CORPUS = sorted((SHARED / "corpus").glob("**/*.gif")) if SHARED.is_dir() else []
+
+
+def test_a_gif_becomes_a_clip(steps: Steps, gif: bytes) -> None:
+    clip = steps.decode_gif(gif)
+
+    assert clip.frames.shape == CLIP_SHAPE
+    assert clip.frames.dtype == np.uint8
+    assert clip.frames.flags.c_contiguous
+    assert clip.timestamps_ms == tuple(range(50, 1050, 100))
+    assert isinstance(clip.source, GifSource)
+    assert (clip.source.width, clip.source.height, clip.source.frames) == (64, 48, 2)
+    assert (clip.source.duration_ms, clip.source.size_bytes) == (1000, len(gif))
+
+
+def test_a_clip_gets_its_shows(steps: Steps, gif: bytes) -> None:
+    prediction = steps.classify(steps.decode_gif(gif))
+
+    assert {ranked.show for ranked in prediction.shows} == {"Red Show", "Green Show", "Blue Show"}
+    assert [vote.show for vote in prediction.frames] == ["Red Show"] * 5 + ["Blue Show"] * 5
+    assert prediction.known
+    assert prediction.model == ModelInfo("mean-colour", "1.2.3", "0" * 64, "Apache-2.0")
+
+
+@pytest.mark.parametrize(("top_k", "named"), [(1, 1), (2, 2), (100, 3), (2**40, 3)])
+def test_top_k_shows_are_named(steps: Steps, gif: bytes, top_k: int, named: int) -> None:
+    assert len(steps.classify(steps.decode_gif(gif), top_k).shows) == named
+
+
+def test_the_model_says_what_it_is(steps: Steps) -> None:
+    assert steps.classifier.shows == ("Red Show", "Green Show", "Blue Show")
+    assert steps.classifier.model.version == "1.2.3"
+    assert steps.classifier.threshold == 0.25
+    assert steps.classifier.embedding_size == 3
+
+
+def test_something_else_is_no_gif(steps: Steps) -> None:
+    with pytest.raises(NotAGif) as caught:
+        steps.decode_gif(b"\x89PNG\r\n\x1a\n" + bytes(100))
+
+    assert caught.value.details == {"found": "a PNG image"}
+
+
+def test_nothing_is_no_gif(steps: Steps) -> None:
+    with pytest.raises(NotAGif):
+        steps.decode_gif(b"")
+
+
+def test_a_gif_without_a_whole_frame_is_corrupt(steps: Steps, gif: bytes) -> None:
+    with pytest.raises(CorruptGif, match="corrupt GIF: not one frame is whole") as caught:
+        steps.decode_gif(gif[: gif.index(b"!\xf9")])
+
+    assert caught.value.details == {"why": "not one frame is whole"}
+
+
+@pytest.mark.parametrize(
+    ("budget", "limit", "found"),
+    [
+        (Budget(max_canvas_pixels=64 * 48 - 1), "canvas", "3072"),
+        (Budget(max_frames=1), "animation", "2"),
+        (Budget(max_decoded_pixels=64 * 48 * 2 - 1), "decoding", "6144"),
+        (Budget(max_frames=0), "animation", "2"),
+    ],
+)
+def test_a_budget_is_kept_and_the_error_names_the_limit(
+    steps: Steps, gif: bytes, budget: Budget, limit: str, found: str
+) -> None:
+    with pytest.raises(GifTooLarge, match=f"GIF too large: {limit} is limited to") as caught:
+        steps.decode_gif(gif, budget=budget)
+
+    assert (caught.value.details["limit"], caught.value.details["found"]) == (limit, found)
+
+
+def test_a_gif_longer_than_its_budget_is_refused(steps: Steps, gif: bytes) -> None:
+    with pytest.raises(GifTooLarge, match="length is limited to 100 bytes"):
+        steps.decode_gif(gif, budget=Budget(max_bytes=100))
+
+
+@pytest.mark.parametrize("top_k", [0, -1])
+def test_top_k_below_one_is_refused(steps: Steps, gif: bytes, top_k: int) -> None:
+    with pytest.raises(InvalidArgument, match="top_k: it must be at least 1") as caught:
+        steps.classify(steps.decode_gif(gif), top_k)
+
+    assert caught.value.details == {"field": "top_k", "expected": "at least 1", "found": str(top_k)}
+
+
+@pytest.mark.parametrize(
+    ("frames", "timestamps_ms", "field"),
+    [
+        (np.zeros(CLIP_SHAPE, np.float32), tuple(range(10)), "frames"),
+        (np.zeros((9, 224, 224, 3), np.uint8), tuple(range(10)), "frames"),
+        (np.zeros(CLIP_SHAPE, np.uint8), tuple(range(9)), "timestamps_ms"),
+        (np.zeros(CLIP_SHAPE, np.uint8), (0, 2, 1, *range(3, 10)), "timestamps_ms"),
+        (np.zeros(CLIP_SHAPE, np.uint8), tuple(range(-1, 9)), "timestamps_ms"),
+    ],
+    ids=["dtype", "nine frames", "nine instants", "decreasing", "negative"],
+)
+def test_a_clip_that_breaks_its_contract_is_refused(
+    steps: Steps, frames: np.ndarray, timestamps_ms: tuple[int, ...], field: str
+) -> None:
+    with pytest.raises(InvalidClip) as caught:
+        steps.classify(Clip(frames, timestamps_ms))
+
+    assert caught.value.details["field"] == field
+
+
+def outcome(decode: Callable[..., Clip], classify: Callable[..., object], gif: bytes) -> object:
+    """Everything the two steps say of a GIF, or the error with all that it says."""
+    try:
+        clip = decode(gif)
+        return clip.frames.tobytes(), clip.timestamps_ms, clip.source, classify(clip)
+    except Exception as error:
+        return type(error), str(error), getattr(error, "details", None)
+
+
+@pytest.fixture
+def agree(address: str, classifier: Classifier) -> Callable[[bytes], bool]:
+    """Whether both forms say the same of a GIF, to the last bit."""
+    preprocess, remote = RemotePreprocess(address), RemoteClassifier(address)
+
+    def compare(gif: bytes) -> bool:
+        here = outcome(decode_gif, classifier.classify, gif)
+        return here == outcome(preprocess.decode_gif, remote.classify, gif)
+
+    return compare
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
+def test_both_forms_agree_to_the_last_bit_on_the_examples(agree: Callable[[bytes], bool], path: Path) -> None:
+    assert agree(path.read_bytes())
+
+
+@needs_shared
+def test_both_forms_agree_to_the_last_bit_on_the_corpus(agree: Callable[[bytes], bool]) -> None:
+    small = [path for path in CORPUS if path.stat().st_size < 100_000]
+
+    assert len(small) > 100
+    assert [path.name for path in small if not agree(path.read_bytes())] == []

@@ -1,0 +1,89 @@
+"""docs/grpc.md: its programs run, its tables are those of the code."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks.process import start_services
+from services.errors import catalogue
+from services.rpc.program import server_options
+
+ROOT = Path(__file__).parents[2]
+TEXT = (ROOT / "docs/grpc.md").read_text("utf-8")
+OWN, TRITON = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
+
+
+def run(python: Path | str, program: str, address: str) -> str:
+    """What a program of the page prints, when the services are at this address."""
+    done = subprocess.run(
+        [python, "-c", program.replace("localhost:50051", address)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_the_client_of_our_own_runs(model_path: Path) -> None:
+    with start_services("--model", str(model_path)) as services:
+        assert re.fullmatch(
+            "(True|False) (Red|Green|Blue) Show\n", run(sys.executable, OWN, services.address)
+        )
+
+
+def test_the_client_of_triton_runs(model_path: Path) -> None:
+    if not (ROOT / ".venv/triton/ready").exists():
+        pytest.skip("tritonclient is not installed: make .venv/triton/ready")
+    with start_services("--model", str(model_path)) as services:
+        printed = run(
+            ROOT / ".venv/triton/bin/python", TRITON.replace("gif-shows", "mean-colour"), services.address
+        )
+
+    assert printed.startswith("[[0.33")
+
+
+def test_the_table_of_errors_is_that_of_the_catalogue() -> None:
+    rows = re.findall(r"^\| `([A-Z_]+)` \| `([A-Z_]+)` \| `(\w+)` \|$", TEXT, re.MULTILINE)
+
+    assert len(rows) == 9
+    for reason, code, name in rows:
+        assert (catalogue()[reason].grpc_code, catalogue()[reason].__name__) == (code, name)
+
+
+def test_the_options_named_are_those_of_the_servers() -> None:
+    named = set(re.findall(r"^\| (`--.*?) \|", TEXT, re.MULTILINE))
+    options = {option for row in named for option in re.findall(r"--[a-z-]+", row)}
+
+    assert options
+    assert options <= {option for action in server_options()._actions for option in action.option_strings}
+
+
+def test_the_default_model_has_the_name_of_the_page() -> None:
+    from services.inference import Classifier, default_model_path
+
+    if not default_model_path().exists():
+        pytest.skip("this copy carries no default model")
+    assert f'"{Classifier(default_model_path()).model.name}"' in TRITON
+
+
+@pytest.mark.parametrize("module", re.findall(r"python -m ([a-z_.]+[a-z])", TEXT))
+def test_every_module_named_is_a_program_with_help(module: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", module, "--help"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(f"usage: python -m {module}")

@@ -1,0 +1,70 @@
+"""The clients among the examples, run against the services in a process of their own."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from benchmarks.process import start_services
+
+ROOT = Path(__file__).parents[2]
+EXAMPLES = ROOT / "examples"
+
+
+@pytest.fixture
+def address(model_path: Path) -> Iterator[str]:
+    with start_services("--model", str(model_path)) as services:
+        yield services.address
+
+
+def run(*words: str | Path) -> subprocess.CompletedProcess[str]:
+    """Run a client; where grpcurl is missing, a stand-in for it is found."""
+    folders = [str(Path(sys.executable).parent), os.environ["PATH"]]
+    if shutil.which("grpcurl") is None:
+        folders.insert(1, str(Path(__file__).parent))
+    environ = {**os.environ, "PATH": os.pathsep.join(folders)}
+    return subprocess.run(words, env=environ, capture_output=True, text=True, check=False, timeout=60)
+
+
+def test_the_client_in_python_names_the_shows(address: str) -> None:
+    done = run(sys.executable, EXAMPLES / "grpc_client.py", EXAMPLES / "meadow.gif", address)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == "unknown\n" or len(done.stdout.splitlines()) == 3
+
+
+def test_the_client_in_python_says_what_is_wrong(address: str) -> None:
+    done = run(sys.executable, EXAMPLES / "grpc_client.py", EXAMPLES / "README.md", address)
+
+    assert done.returncode == 1
+    assert done.stderr == "INVALID_ARGUMENT: not a GIF: this is plain text\n"
+
+
+def test_the_client_in_python_has_twenty_lines() -> None:
+    assert len((EXAMPLES / "grpc_client.py").read_text("utf-8").splitlines()) <= 20
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash here")
+def test_the_client_in_shell_names_the_shows(address: str) -> None:
+    done = run(EXAMPLES / "grpc_client.sh", EXAMPLES / "meadow.gif", address)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    answer = json.loads(done.stdout)
+    assert {ranked["show"] for ranked in answer["shows"]} == {"Red Show", "Green Show", "Blue Show"}
+    assert len(answer["frames"]) == 10
+    assert answer["model"]["name"] == "mean-colour"
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash here")
+def test_the_client_in_shell_says_what_is_wrong(address: str) -> None:
+    done = run(EXAMPLES / "grpc_client.sh", EXAMPLES / "README.md", address)
+
+    assert done.returncode != 0
+    assert "not a GIF: this is plain text" in done.stderr

@@ -1,0 +1,87 @@
+"""Servers for tests of the plumbing: both services with a model that answers when it is let go."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+
+from services.clip import Clip
+from services.inference import Classifier, Prediction
+from services.pair import build_pair
+from services.preprocess import Budget
+from services.rpc.server import RpcServer, serving
+from services.rpc.settings import ServerSettings
+
+Serve = Callable[..., AbstractContextManager[str]]
+
+
+class HeldClassifier(Classifier):
+    """A model that answers when it is let go, and counts what it computes."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.go = threading.Event()
+        self.begun = threading.Semaphore(0)
+        self.count = 0
+
+    def classify(self, clip: Clip, top_k: int = 5) -> Prediction:
+        self.count += 1
+        self.begun.release()
+        assert self.go.wait(60)
+        return super().classify(clip, top_k)
+
+
+@pytest.fixture
+def held(model_path: Path) -> Iterator[HeldClassifier]:
+    """The held model; let go at the latest when the test ends."""
+    classifier = HeldClassifier(model_path)
+    yield classifier
+    classifier.go.set()
+
+
+@pytest.fixture
+def classifier(model_path: Path) -> Classifier:
+    return Classifier(model_path)
+
+
+@pytest.fixture
+def serve() -> Serve:
+    """Serve a classifier, with settings, for a block: -> its address."""
+
+    @contextlib.contextmanager
+    def start(
+        classifier: Classifier, *, built: list[RpcServer] | None = None, **settings: Any
+    ) -> Iterator[str]:
+        def build() -> RpcServer:
+            server = build_pair(ServerSettings(**{"port": 0, **settings}), classifier, Budget())
+            if built is not None:
+                built.append(server)
+            return server
+
+        with serving(build) as port:
+            yield f"localhost:{port}"
+
+    return start
+
+
+@pytest.fixture
+def open_channel() -> Iterator[Callable[[str], grpc.Channel]]:
+    """Open a plain channel that the end of the test closes."""
+    with contextlib.ExitStack() as stack:
+        yield lambda address: stack.enter_context(grpc.insecure_channel(address))
+
+
+@pytest.fixture
+def free_port() -> int:
+    """A port that nothing listens at now."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port

@@ -1,0 +1,226 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+import trustme
+from gif_analyzer.v1 import inference_pb2_grpc
+from grpc import aio
+
+from services.clip import Clip
+from services.errors import CannotServe, InternalError, ServiceError, ServiceUnavailable, UnreadableFile
+from services.inference import Classifier
+from services.inference.oip import MAX_MESSAGE_BYTES
+from services.inference.rpc import SERVICE, InferenceServicer, RemoteClassifier
+from services.rpc.server import RpcServer, serving
+from services.rpc.settings import ChannelSettings, ClientTls, ServerSettings, ServerTls
+from tests.services.rpc.conftest import Serve
+
+ClipOf = Callable[..., Clip]
+
+RED = (255, 0, 0)
+
+
+class Stumbling(InferenceServicer):
+    """A service that fails so many times with a code before it answers, and counts its calls."""
+
+    def __init__(self, server: RpcServer, classifier: Classifier, code: grpc.StatusCode, times: int) -> None:
+        super().__init__(server.workers, classifier)
+        self.code, self.times, self.calls = code, times, 0
+
+    async def Classify(self, request: Any, context: Any) -> Any:  # noqa: N802
+        self.calls += 1
+        if self.calls <= self.times:
+            await context.abort(self.code, "stumbled")
+        return await super().Classify(request, context)
+
+
+@pytest.fixture
+def stumble(classifier: Classifier) -> Iterator[Callable[..., tuple[Stumbling, str]]]:
+    """Serve one `Stumbling`: code, times -> it and its address."""
+    running = []
+
+    def start(code: grpc.StatusCode, times: int) -> tuple[Stumbling, str]:
+        made: list[Stumbling] = []
+
+        def build() -> RpcServer:
+            server = RpcServer(ServerSettings(port=0), max_message_bytes=MAX_MESSAGE_BYTES)
+            made.append(Stumbling(server, classifier, code, times))
+
+            def register(to: aio.Server) -> None:
+                inference_pb2_grpc.add_InferenceServiceServicer_to_server(made[0], to)
+
+            server.add(SERVICE, register)
+            return server
+
+        context = serving(build)
+        port = context.__enter__()
+        running.append(context)
+        return made[0], f"127.0.0.1:{port}"
+
+    yield start
+    for context in running:
+        context.__exit__(None, None, None)
+
+
+def test_an_unavailable_service_is_asked_again_with_the_whole_clip(
+    stumble: Callable[..., tuple[Stumbling, str]], clip_of: ClipOf
+) -> None:
+    service, address = stumble(grpc.StatusCode.UNAVAILABLE, 3)
+
+    with RemoteClassifier(address) as client:
+        assert client.classify(clip_of(RED)).known
+
+    assert service.calls == 4
+
+
+def test_an_unavailable_service_is_not_asked_for_ever(
+    stumble: Callable[..., tuple[Stumbling, str]], clip_of: ClipOf
+) -> None:
+    service, address = stumble(grpc.StatusCode.UNAVAILABLE, 100)
+
+    with (
+        RemoteClassifier(address, ChannelSettings(attempts=2)) as client,
+        pytest.raises(ServiceUnavailable, match="stumbled"),
+    ):
+        client.classify(clip_of(RED))
+
+    assert service.calls == 2
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        grpc.StatusCode.INTERNAL,
+        grpc.StatusCode.RESOURCE_EXHAUSTED,
+        grpc.StatusCode.DEADLINE_EXCEEDED,
+        grpc.StatusCode.UNKNOWN,
+        grpc.StatusCode.ABORTED,
+    ],
+    ids=lambda code: code.name,
+)
+def test_no_other_failure_is_tried_again(
+    stumble: Callable[..., tuple[Stumbling, str]], clip_of: ClipOf, code: grpc.StatusCode
+) -> None:
+    service, address = stumble(code, 100)
+
+    with RemoteClassifier(address) as client, pytest.raises(ServiceError):
+        client.classify(clip_of(RED))
+
+    assert service.calls == 1
+
+
+def test_a_service_that_does_not_speak_the_contract_says_so(
+    stumble: Callable[..., tuple[Stumbling, str]],
+) -> None:
+    from services.preprocess.rpc import RemotePreprocess
+
+    _, address = stumble(grpc.StatusCode.OK, 0)
+
+    with RemotePreprocess(address) as client, pytest.raises(InternalError, match="UNIMPLEMENTED"):
+        client.decode_gif(b"GIF89a")
+
+
+# TLS
+
+
+@pytest.fixture
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture
+def files(authority: trustme.CA, tmp_path: Path) -> dict[str, Path]:
+    """Certificates of one authority, as PEM files."""
+    made = {}
+    for name, issued in {
+        "server": authority.issue_cert("localhost"),
+        "client": authority.issue_cert("client.example"),
+    }.items():
+        made[name] = tmp_path / f"{name}.pem"
+        made[name].write_bytes(b"".join(blob.bytes() for blob in issued.cert_chain_pems))
+        made[f"{name}-key"] = tmp_path / f"{name}-key.pem"
+        issued.private_key_pem.write_to_path(made[f"{name}-key"])
+    made["ca"] = tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(made["ca"])
+    return made
+
+
+def test_tls_hides_the_call_and_shows_the_server(
+    serve: Serve, classifier: Classifier, clip_of: ClipOf, files: dict[str, Path]
+) -> None:
+    tls = ServerTls(files["server"], files["server-key"])
+    with serve(classifier, tls=tls) as address:
+        with RemoteClassifier(address, ChannelSettings(tls=ClientTls(ca=files["ca"]))) as client:
+            assert client.classify(clip_of(RED)).known
+
+        with (
+            RemoteClassifier(address, ChannelSettings(attempts=1)) as plain,
+            pytest.raises(ServiceUnavailable),
+        ):
+            plain.classify(clip_of(RED))
+
+
+def test_a_server_of_another_authority_is_not_trusted(
+    serve: Serve, classifier: Classifier, clip_of: ClipOf, files: dict[str, Path], tmp_path: Path
+) -> None:
+    trustme.CA().cert_pem.write_to_path(tmp_path / "other.pem")
+    settings = ChannelSettings(attempts=1, tls=ClientTls(ca=tmp_path / "other.pem"))
+
+    with (
+        serve(classifier, tls=ServerTls(files["server"], files["server-key"])) as address,
+        RemoteClassifier(address, settings) as client,
+        pytest.raises(ServiceUnavailable, match=r"(?i)certificate.verify.failed"),
+    ):
+        client.classify(clip_of(RED))
+
+
+def test_mutual_tls_asks_every_client_for_its_certificate(
+    serve: Serve, classifier: Classifier, clip_of: ClipOf, files: dict[str, Path]
+) -> None:
+    tls = ServerTls(files["server"], files["server-key"], client_ca=files["ca"])
+    known = ClientTls(files["ca"], files["client"], files["client-key"])
+    with serve(classifier, tls=tls) as address:
+        with RemoteClassifier(address, ChannelSettings(tls=known)) as client:
+            assert client.classify(clip_of(RED)).known
+
+        nameless = ChannelSettings(attempts=1, tls=ClientTls(files["ca"]))
+        with RemoteClassifier(address, nameless) as stranger, pytest.raises(ServiceUnavailable):
+            stranger.classify(clip_of(RED))
+
+
+def test_certificates_that_are_none_are_refused(
+    serve: Serve, classifier: Classifier, files: dict[str, Path]
+) -> None:
+    files["server"].write_text("not a certificate")
+
+    with (
+        pytest.raises(CannotServe, match="the certificates are none, or do not fit together"),
+        serve(classifier, tls=ServerTls(files["server"], files["server-key"])),
+    ):
+        pass
+
+
+def test_a_key_of_another_certificate_is_refused(
+    serve: Serve, classifier: Classifier, files: dict[str, Path]
+) -> None:
+    with (
+        pytest.raises(CannotServe, match="do not fit together"),
+        serve(classifier, tls=ServerTls(files["server"], files["client-key"])),
+    ):
+        pass
+
+
+def test_a_certificate_file_that_is_missing_is_named(
+    serve: Serve, classifier: Classifier, files: dict[str, Path], tmp_path: Path
+) -> None:
+    with (
+        pytest.raises(UnreadableFile, match="no such file"),
+        serve(classifier, tls=ServerTls(tmp_path / "none.pem", files["server-key"])),
+    ):
+        pass
+    with pytest.raises(UnreadableFile, match="no such file"):
+        RemoteClassifier("localhost:1", ChannelSettings(tls=ClientTls(ca=tmp_path / "none.pem")))

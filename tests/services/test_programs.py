@@ -1,0 +1,198 @@
+"""The servers as programs: started as people start them, asked over the wire, told to end."""
+
+from __future__ import annotations
+
+import io
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import grpc
+import pytest
+from gif_analyzer.v1 import preprocess_pb2, preprocess_pb2_grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
+from PIL import Image
+
+from services.clip import Clip
+from services.inference.rpc import RemoteClassifier
+from services.preprocess.rpc import RemotePreprocess
+
+PREPROCESS = "gif_analyzer.v1.PreprocessService"
+INFERENCE = "gif_analyzer.v1.InferenceService"
+OPEN_INFERENCE = "inference.GRPCInferenceService"
+PROGRAMS = {
+    "services": {PREPROCESS, INFERENCE, OPEN_INFERENCE},
+    "services.preprocess": {PREPROCESS},
+    "services.inference": {INFERENCE, OPEN_INFERENCE},
+}
+
+Start = Callable[..., "tuple[subprocess.Popen[str], str]"]
+
+
+@pytest.fixture
+def start(model_path: Path) -> Iterator[Start]:
+    """Start a program and wait until it serves: -> its process and its address."""
+    processes = []
+
+    def run(module: str, *options: str) -> tuple[subprocess.Popen[str], str]:
+        command = [sys.executable, "-m", module, "--port", "0", *options]
+        if module != "services.preprocess":
+            command += ["--model", str(model_path)]
+        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        processes.append(process)
+        assert process.stderr is not None
+        line = json.loads(process.stderr.readline())
+        assert line["message"] == "serving"
+        return process, line["address"]
+
+    yield run
+    for process in processes:
+        process.kill()
+        process.communicate()
+
+
+@pytest.mark.parametrize("module", PROGRAMS)
+def test_a_program_serves_its_services_and_ends_when_told_to(start: Start, module: str) -> None:
+    process, address = start(module)
+
+    with grpc.insecure_channel(address) as channel:
+        services = set(ProtoReflectionDescriptorDatabase(channel).get_services())
+        for service in PROGRAMS[module]:
+            health = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(service=service))
+            assert health.status == health_pb2.HealthCheckResponse.SERVING
+    process.send_signal(signal.SIGTERM)
+    _, log = process.communicate(timeout=20)
+
+    assert {service for service in services if not service.startswith("grpc.")} == PROGRAMS[module]
+    assert process.returncode == 0
+    assert [json.loads(line)["message"] for line in log.splitlines()][-2:] == ["draining", "stopped"]
+
+
+def test_two_programs_are_the_pair(start: Start, save_gif: Callable[..., Path]) -> None:
+    _, preprocess_address = start("services.preprocess")
+    _, inference_address = start("services.inference")
+
+    with RemotePreprocess(preprocess_address) as preprocess, RemoteClassifier(inference_address) as inference:
+        prediction = inference.classify(preprocess.decode_gif(save_gif("blue.gif", "blue").read_bytes()))
+
+    assert prediction.shows[0].show == "Blue Show"
+
+
+def test_control_c_ends_a_program_too(start: Start) -> None:
+    process, _ = start("services")
+
+    process.send_signal(signal.SIGINT)
+
+    assert process.wait(20) == 0
+
+
+def test_a_program_logs_json_lines(start: Start, clip_of: Callable[..., Clip]) -> None:
+    process, address = start("services")
+    with RemoteClassifier(address) as client:
+        client.classify(clip_of((255, 0, 0)))
+    process.terminate()
+    _, log = process.communicate(timeout=20)
+
+    [call] = [line for line in map(json.loads, log.splitlines()) if line["message"] == "call"]
+    assert (call["rpc"], call["code"], call["level"]) == (f"{INFERENCE}/Classify", "OK", "INFO")
+    assert {"time", "duration_ms", "request_id", "peer"} < set(call)
+
+
+def test_the_limits_of_a_program_are_its_options(start: Start, save_gif: Callable[..., Path]) -> None:
+    from services.errors import GifTooLarge
+
+    _, address = start("services.preprocess", "--max-frames", "1")
+
+    with (
+        RemotePreprocess(address) as client,
+        pytest.raises(GifTooLarge, match="animation is limited to 1 frames"),
+    ):
+        client.decode_gif(save_gif("two.gif", "red", "blue").read_bytes())
+
+
+def refused(*options: str) -> tuple[int, str]:
+    """How a program that cannot start ends, and what it says."""
+    done = subprocess.run(
+        [sys.executable, "-m", "services", *options],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert "Traceback" not in done.stderr
+    return done.returncode, done.stderr
+
+
+def test_a_model_that_is_missing_is_one_line() -> None:
+    code, said = refused("--model", "none.onnx")
+
+    line = json.loads(said)
+    assert (code, line["reason"]) == (2, "MODEL_ERROR")
+    assert line["why"] == "not a usable model: none.onnx: there is no such file"
+
+
+def test_a_port_that_is_taken_is_one_line(start: Start, model_path: Path) -> None:
+    _, address = start("services")
+
+    code, said = refused("--model", str(model_path), "--port", address.rpartition(":")[2])
+
+    # gRPC's own core may complain first, in its own way.
+    assert (code, json.loads(said.splitlines()[-1])["reason"]) == (2, "CANNOT_SERVE")
+
+
+def test_a_key_without_its_certificate_is_one_line(model_path: Path) -> None:
+    code, said = refused("--model", str(model_path), "--tls-key", "key.pem")
+
+    assert code == 2
+    assert json.loads(said)["why"] == "TLS takes both a certificate and its key"
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("--port", "65536"),
+        ("--port", "http"),
+        ("--workers", "0"),
+        ("--waiting", "-1"),
+        ("--grace", "nan"),
+        ("--notice", "-1"),
+        ("--threads", "0"),
+        ("--max-bytes", "0"),
+    ],
+)
+def test_an_option_out_of_range_is_a_usage_error(option: str, value: str) -> None:
+    code, said = refused(option, value)
+
+    assert code == 2
+    assert f"argument {option}: must be a " in said.splitlines()[-1]
+
+
+def slow_gif() -> bytes:
+    """900 frames of a megapixel that all must be decoded: each lets the one before shine through."""
+    written = io.BytesIO()
+    Image.new("P", (1000, 1000), 1).save(written, "GIF", transparency=0)
+    head, control, picture = written.getvalue().partition(b"!\xf9\x04")
+    return head + (control + picture.removesuffix(b";")) * 900 + b";"
+
+
+def test_a_program_does_not_wait_for_what_it_computes_after_its_grace_time(start: Start) -> None:
+    request = preprocess_pb2.DecodeGifRequest(gif=slow_gif())
+    process, address = start("services.preprocess", "--grace", "0.2")
+    with grpc.insecure_channel(address) as channel:
+        call = preprocess_pb2_grpc.PreprocessServiceStub(channel).DecodeGif.future(request, timeout=60)
+        time.sleep(0.5)
+        assert not call.done()
+        begun = time.monotonic()
+
+        process.terminate()
+
+        assert process.wait(20) == 0
+        assert time.monotonic() - begun < 3
+        assert call.code() in (grpc.StatusCode.CANCELLED, grpc.StatusCode.UNAVAILABLE)
+    assert process.stderr is not None
+    assert json.loads(process.stderr.read().splitlines()[-1])["unfinished"] == 1

@@ -1,0 +1,46 @@
+"""The lists of the import-linter contracts are complete: what lies beside the wire is named file by file."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+CONTRACTS = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]["contracts"]
+[CORE] = [contract for contract in CONTRACTS if contract["name"] == "The core knows no wire"]
+
+# What a service has of the wire.
+WIRE = {"rpc", "oip", "program", "__main__"}
+
+
+@pytest.mark.parametrize("service", ["preprocess", "inference"])
+def test_every_file_of_a_service_is_of_the_core_or_of_the_wire(service: str) -> None:
+    files = {path.stem for path in (ROOT / "services" / service).glob("*.py")} - {"__init__"}
+
+    core = {
+        name.rpartition(".")[2] for name in CORE["source_modules"] if name.startswith(f"services.{service}.")
+    }
+
+    assert core | (WIRE & files) == files
+    assert f"services.{service}" in CORE["source_modules"]
+
+
+def test_the_two_functions_are_imported_without_grpc() -> None:
+    program = (
+        "import sys, gateway.pipeline, gateway.settings, services.inference, services.preprocess\n"
+        "sys.exit(' '.join(sorted({'grpc', 'google', 'gif_analyzer', 'open_inference'} & set(sys.modules))))"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False, cwd=ROOT, timeout=60
+    )
+
+    assert done.stderr.strip() == ""
+
+
+def test_no_package_named_proto_shadows_that_of_others() -> None:
+    assert not list((ROOT / "proto").glob("*.py"))
