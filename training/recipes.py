@@ -62,7 +62,6 @@ RECIPES: Mapping[str, FitOptions] = MappingProxyType(
         "all depths of Lite2": replace(
             _ALL_DEPTHS, backbone="efficientnet-lite2", parts=_depths("efficientnet-lite2", 0.3, 0.3)
         ),
-        "fine-tuned": replace(_TUNED, parts=(PartOptions(weight=12.0),)),
         CHOSEN: replace(_TUNED, parts=_depths("efficientnet-lite0", 0.15, 0.05), familiarity={"energy": 1.0}),
     }
 )

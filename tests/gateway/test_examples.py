@@ -25,7 +25,7 @@ def pipeline() -> Pipeline:
     return local()
 
 
-@pytest.mark.parametrize("name", ["meadow.gif", "title.gif", "bouncing-ball.gif"])
+@pytest.mark.parametrize("name", ["meadow.gif", "brook.gif", "spinner.gif"])
 def test_an_example_lasts_three_seconds(name: str) -> None:
     clip = decode_gif((EXAMPLES / name).read_bytes())
 
@@ -36,7 +36,7 @@ def test_an_example_lasts_three_seconds(name: str) -> None:
 
 
 @needs_the_default_model
-@pytest.mark.parametrize("name", ["meadow.gif", "title.gif"])
+@pytest.mark.parametrize("name", ["meadow.gif", "brook.gif"])
 def test_seconds_that_training_never_saw_are_named(pipeline: Pipeline, name: str) -> None:
     prediction = pipeline.identify((EXAMPLES / name).read_bytes())
 
@@ -46,7 +46,7 @@ def test_seconds_that_training_never_saw_are_named(pipeline: Pipeline, name: str
 
 @needs_the_default_model
 def test_a_drawing_is_unknown(pipeline: Pipeline) -> None:
-    assert not pipeline.identify((EXAMPLES / "bouncing-ball.gif").read_bytes()).known
+    assert not pipeline.identify((EXAMPLES / "spinner.gif").read_bytes()).known
 
 
 @needs_the_default_model
