@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-START_S = 30.0  # to import ONNX Runtime, load a model and listen
+START_S = 120.0  # to import ONNX Runtime, load a model and listen
 
 
 @dataclass(frozen=True)

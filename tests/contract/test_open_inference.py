@@ -39,7 +39,7 @@ def triton(address: str, frames: np.ndarray, tmp_path_factory: pytest.TempPathFa
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=240,
     )
     assert done.returncode == 0, done.stderr
     answer: dict[str, Any] = json.loads(done.stdout)
@@ -157,7 +157,7 @@ def test_a_full_batch_of_typed_contents_fits_into_a_message(channel: grpc.Channe
     )
     request = pb.ModelInferRequest(model_name="mean-colour", inputs=[tensor])
 
-    response = pb_grpc.GRPCInferenceServiceStub(channel).ModelInfer(request, timeout=60)
+    response = pb_grpc.GRPCInferenceServiceStub(channel).ModelInfer(request, timeout=240)
 
     assert list(response.outputs[0].shape) == [8, 3]
 

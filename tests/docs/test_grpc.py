@@ -26,7 +26,7 @@ def run(python: Path | str, program: str, address: str) -> str:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=240,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -82,7 +82,7 @@ def test_every_module_named_is_a_program_with_help(module: str) -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=240,
     )
 
     assert done.returncode == 0, done.stderr

@@ -30,7 +30,7 @@ def run(*words: str | Path) -> subprocess.CompletedProcess[str]:
     if shutil.which("grpcurl") is None:
         folders.insert(1, str(Path(__file__).parent))
     environ = {**os.environ, "PATH": os.pathsep.join(folders)}
-    return subprocess.run(words, env=environ, capture_output=True, text=True, check=False, timeout=60)
+    return subprocess.run(words, env=environ, capture_output=True, text=True, check=False, timeout=240)
 
 
 def test_the_client_in_python_names_the_shows(address: str) -> None:

@@ -28,7 +28,7 @@ def run(*words: str | Path, **variables: str) -> subprocess.CompletedProcess[str
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=240,
     )
 
 
@@ -80,7 +80,7 @@ def test_serve_ends_when_it_is_told_to(served: tuple[subprocess.Popen[str], str]
 
     process.send_signal(signal.SIGTERM)
 
-    assert process.wait(20) == 0
+    assert process.wait(120) == 0
 
 
 def test_a_service_that_is_not_there_is_one_line_and_exit_1(save_gif: SaveGif) -> None:
@@ -146,7 +146,7 @@ main()
             capture_output=True,
             text=True,
             check=False,
-            timeout=60,
+            timeout=240,
         )
 
     assert without_grpc("identify", gif).returncode == 0

@@ -39,8 +39,8 @@ NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
 
 def wait_until(holds: Callable[[], bool]) -> None:
-    """Wait for what other threads do, at most 20 seconds."""
-    end = time.monotonic() + 20
+    """Wait for what other threads do, at most two minutes."""
+    end = time.monotonic() + 120
     while not holds():
         assert time.monotonic() < end
         time.sleep(0.005)
@@ -227,7 +227,7 @@ def test_a_call_that_is_cancelled_is_not_computed(
 
         wait_until(lambda: built[0].workers.taken == 1)
         held.go.set()
-        assert first.result(20).known
+        assert first.result(120).known
         assert held.count == 1
 
 
@@ -258,7 +258,7 @@ def test_a_drain_says_so_and_lets_calls_in_flight_finish(
         start = time.monotonic()
 
     assert watched.result() == (NOT_SERVING, False)
-    assert call.result(5).known
+    assert call.result(60).known
     # A watch lasts as long as its client likes, and must not hold up the end for the 30 seconds of grace.
     assert time.monotonic() - start < 15
 
@@ -271,7 +271,7 @@ def test_calls_that_arrived_before_the_drain_are_answered(
         stub = inference_pb2_grpc.InferenceServiceStub(open_channel(address))
         stub.GetModel(inference_pb2.GetModelRequest())
         calls = [stub.Classify.future(request) for _ in range(50)]
-        calls[0].result(20)
+        calls[0].result(120)
 
     assert [call.code() for call in calls] == [grpc.StatusCode.OK] * 50
 
