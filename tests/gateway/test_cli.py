@@ -244,6 +244,8 @@ def test_ctrl_c_ends_it_quietly(environ: dict[str, str], save_gif: SaveGif) -> N
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env=environ,
+        # A shell starts what runs in the background with this signal ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509  no threads here
     ) as process:
         assert process.stdout is not None
         process.stdout.readline()  # the first file is answered, so it is at standard input or will be soon
