@@ -29,8 +29,12 @@ try:
 except GifError as refused:
     answer = refused.message
 seconds = time.perf_counter() - start
-unit = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss, in bytes
-megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
+status = pathlib.Path("/proc/self/status")
+if status.exists():  # on Linux ru_maxrss begins with the size of the process that forked this one
+    peak = 1024 * int(status.read_text().split("VmHWM:")[1].split()[0])
+else:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+megabytes = peak / 1e6
 print(json.dumps([answer, seconds, megabytes]))
 """
 
