@@ -1,0 +1,59 @@
+"""`gif-train evaluate`: **manifests** -> every recipe judged in folds -> **figures, tables and plots**."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from training.commands.terminal import CACHE, CacheDir, Json, import_tensorflow, progress, report
+from training.errors import InvalidOptions
+from training.manifest import read_manifest
+from training.recipes import RECIPES
+
+
+def evaluate(
+    manifest: Annotated[
+        Path, typer.Argument(metavar="MANIFEST", help="CSV file: path, show, group, source of known shows.")
+    ],
+    *,
+    unknown: Annotated[
+        Path, typer.Option(metavar="MANIFEST", help="The same of shows that must come out as unknown.")
+    ],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for figures and plots.")],
+    recipe: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Judge this recipe beside the chosen one; by default all of them."),
+    ] = None,
+    cache: CacheDir = CACHE,
+    as_json: Json = False,
+) -> None:
+    """Judge recipes in folds of whole sources, and write evaluation.json, evaluation.md and the plots.
+
+    Shows with at least three sources are judged; clips of the others count as unknown. What is finished is
+    kept in the cache: an interrupted evaluation goes on where it was. Expect more than an hour on two cores.
+
+    **Examples**
+
+        gif-train evaluate shows.csv --unknown unknown.csv --out runs/evaluation
+
+        gif-train evaluate shows.csv --unknown unknown.csv --recipe ridge --out runs/evaluation
+    """
+    strangers = sorted(set(recipe or ()) - set(RECIPES))
+    if strangers:
+        raise InvalidOptions("recipe", expected=f"one of {', '.join(RECIPES)}", found=strangers[0])
+    known, others = read_manifest(manifest), read_manifest(unknown)
+    import_tensorflow()
+    from training.materials import Materials  # noqa: PLC0415 - see fit
+    from training.trials import run_trials  # noqa: PLC0415
+
+    console = progress()
+    materials = Materials(known, others, cache, console=console)
+    found = run_trials(materials, recipe or list(RECIPES), cache, console=console)
+    found.write(out)
+    report(
+        as_json,
+        {"evaluation": str(out / "evaluation.json"), "clips": found.accuracy.clips},
+        "\n\n".join(table.markdown() for table in found.tables()),
+    )
