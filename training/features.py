@@ -1,7 +1,7 @@
 """What the frozen image network says of clips: **clips, a view** -> **taps and feature maps on disk**.
 
-A view is a clip as it is, mirrored, or augmented in one drawn way. Each clip's answer is a file of its own,
-named by all it depends on, so that the work can be interrupted, resumed and extended.
+Each clip's answer under a view is a file of its own, named by all it depends on, so that the work can be
+interrupted, resumed and extended.
 """
 
 from __future__ import annotations
@@ -20,54 +20,13 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 
-from services.clip import CLIP_FRAMES
 from training import augment
 from training.backbone import Backbone
 from training.dataset import Clips, replacing
 from training.export import to_onnx
 from training.head import Tap
 from training.model import tap_tensor
-
-
-@dataclass(frozen=True)
-class View:
-    """A way to look at a clip.
-
-    Attributes:
-        mirrored: left and right swapped.
-        draw: number of an augmentation, from 1 on; 0 leaves the clip as it is.
-        strength: of the augmentation, 0..1.
-    """
-
-    mirrored: bool = False
-    draw: int = 0
-    strength: float = 1.0
-
-    @property
-    def frames(self) -> int:
-        """How many frames are looked at: every other one where there are many views of the clip."""
-        return CLIP_FRAMES // 2 if self.draw else CLIP_FRAMES
-
-    def apply(self, frames: NDArray[np.uint8], digest: str) -> NDArray[np.uint8]:
-        """Look at a clip; the same GIF looks the same each time.
-
-        Args:
-            frames: uint8 [10, height, width, 3].
-            digest: of the GIF, hexadecimal: what the augmentation is drawn from.
-
-        Returns:
-            uint8 [10 or 5, height, width, 3].
-        """
-        if self.mirrored:
-            frames = frames[:, :, ::-1]
-        if self.draw:
-            rng = np.random.default_rng([self.draw, int(digest[:16], 16)])
-            frames = augment.augment(frames, rng, self.strength)[rng.integers(0, 2) :: 2]
-        return np.ascontiguousarray(frames)
-
-
-PLAIN = View()
-MIRRORED = View(mirrored=True)
+from training.view import PLAIN, View
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,8 +84,7 @@ class Extractor:
         stems = [f"{file.stem}-{file.parent.name}" for file in clips.files]
         todo = [i for i, stem in enumerate(stems) if not (folder / f"{stem}.npz").exists()]
         if self._console and todo:
-            label = "augmented" if view.draw else "mirrored" if view.mirrored else "plain"
-            work = track(todo, f"features, {label}", console=self._console, transient=True)
+            work = track(todo, f"features, {view.name}", console=self._console, transient=True)
         else:
             work = todo
         for index in work:

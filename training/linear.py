@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from training.head import Bank, Linear, Part, Tap
-from training.options import NeighbourOptions, PartOptions
+from training.options import LinearKind, NeighbourOptions, PartOptions
 
 Floats = NDArray[np.float32]
 Labels = NDArray[np.intp]
@@ -62,7 +61,7 @@ def sample_weights(labels: Labels, shows: int, balance: float) -> NDArray[np.flo
 
 
 def fit_linear(
-    kind: Literal["ridge", "logistic"],
+    kind: LinearKind,
     vectors: Floats,
     labels: Labels,
     *,
@@ -73,7 +72,8 @@ def fit_linear(
     """Fit a linear head.
 
     Args:
-        kind: "ridge" regresses on one-hot labels in closed form; "logistic" minimises the cross-entropy.
+        kind: "ridge" regresses on one-hot labels in closed form; "logistic" minimises the cross-entropy;
+            "none" gives every show the logit 0.
         vectors: float [clip, d].
         labels: int [clip] in 0..shows-1; a show without clips gets the lowest logit of all.
         shows: how many logits to give.
@@ -81,6 +81,8 @@ def fit_linear(
             variance.
         weights: of each clip, mean 1.
     """
+    if kind == "none":
+        return Linear(np.zeros((vectors.shape[1], shows), np.float32), np.zeros(shows, np.float32))
     if kind == "ridge":
         return _fit_ridge(vectors, labels, shows, regularisation, weights)
     return _fit_logistic(vectors, labels, shows, regularisation, weights)

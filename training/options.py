@@ -11,10 +11,13 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from training.errors import InvalidOptions
 from training.head import FAMILIARITY, FamiliarityKind, Pooling, Tap
+
+LinearKind = Literal["ridge", "logistic", "none"]
+LINEAR: tuple[str, ...] = get_args(LinearKind)
 
 
 @dataclass(frozen=True)
@@ -94,8 +97,8 @@ class FitOptions:
         backbone: name of the image network.
         parts: of a frame's vector.
         pooling: over time, see `training.head.Head`.
-        linear: "ridge" in closed form, or "logistic" regression; where fine-tuning is on, it finds the head
-            itself.
+        linear: "ridge" in closed form, "logistic" regression, or "none", which leaves all to the neighbours;
+            where fine-tuning is on, it finds the head itself.
         regularisation: ridge: share of the mean variance added to each direction's; logistic: 1 / C.
         balance: 0 weighs every clip alike, 1 every show.
         mirror: whether the head also learns from every clip mirrored.
@@ -113,7 +116,7 @@ class FitOptions:
     backbone: str = "efficientnet-lite0"
     parts: tuple[PartOptions, ...] = (PartOptions(),)
     pooling: Pooling = "frames"
-    linear: Literal["ridge", "logistic"] = "logistic"
+    linear: LinearKind = "logistic"
     regularisation: float = 0.02
     balance: float = 0.5
     mirror: bool = True
@@ -130,7 +133,7 @@ class FitOptions:
         for ok, option, expected, found in (
             (bool(self.parts), "parts", "at least one", "none"),
             (self.pooling in ("frames", "clip"), "pooling", "frames or clip", self.pooling),
-            (self.linear in ("ridge", "logistic"), "linear", "ridge or logistic", self.linear),
+            (self.linear in LINEAR, "linear", f"one of {', '.join(LINEAR)}", self.linear),
             (self.regularisation > 0, "regularisation", "above 0", self.regularisation),
             (0 <= self.balance <= 1, "balance", "in 0..1", self.balance),
             (self.views >= 0, "views", "at least 0", self.views),

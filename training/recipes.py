@@ -1,16 +1,19 @@
 """The ways to learn that were tried, by name: each judged on the same folds, reported in one table.
 
-`BASELINE` is what most tutorials do: ten frames by index, padded to a square, one dense layer on frozen
-features, mean of the logits. `CHOSEN` is what the default model is trained with.
+`RECIPES` can be fitted and exported; `TRIALS` are these, and ways that take more than one model or one look
+at a clip and so are judged only. `BASELINE` is what most tutorials do: ten frames by index, padded to a
+square, one dense layer on frozen features, mean of the logits. `CHOSEN` is what the default model is trained
+with.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from training.options import FitOptions, NeighbourOptions, PartOptions, TuneOptions
+from training.view import CROPS, MIRRORED, PLAIN, View
 
 BASELINE = "plain recipe"
 CHOSEN = "all depths, fine-tuned"
@@ -56,12 +59,53 @@ RECIPES: Mapping[str, FitOptions] = MappingProxyType(
         "whitened": replace(_BALANCED, parts=(PartOptions(whiten=1.0),), regularisation=0.2),
         "ridge": _RIDGE,
         "ridge beside neighbours": replace(_RIDGE, neighbours=NeighbourOptions(weight=0.05)),
+        "nearest neighbours alone": replace(
+            _BALANCED,
+            parts=(PartOptions(whiten=1.0),),
+            linear="none",
+            neighbours=NeighbourOptions(weight=1.0),
+        ),
         "Lite2": replace(_BALANCED, backbone="efficientnet-lite2"),
         "all depths": _ALL_DEPTHS,
         "all depths, augmented": replace(_ALL_DEPTHS, mirror=True, views=6),
         "all depths of Lite2": replace(
             _ALL_DEPTHS, backbone="efficientnet-lite2", parts=_depths("efficientnet-lite2", 0.3, 0.3)
         ),
+        "top features, fine-tuned": replace(_TUNED, parts=(PartOptions(weight=12.0),)),
+        "all depths of Lite2, fine-tuned": replace(
+            _TUNED,
+            backbone="efficientnet-lite2",
+            parts=_depths("efficientnet-lite2", 0.15, 0.05),
+            tune=TuneOptions(blocks=7),
+        ),
         CHOSEN: replace(_TUNED, parts=_depths("efficientnet-lite0", 0.15, 0.05), familiarity={"energy": 1.0}),
+    }
+)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One way to judge clips.
+
+    Attributes:
+        recipe: what is fitted.
+        looks: under which views a clip is looked at; the logits are averaged.
+        teachers: recipes whose held-out answers are learned beside the labels, as in distillation.
+    """
+
+    recipe: str
+    looks: tuple[View, ...] = (PLAIN,)
+    teachers: tuple[str, ...] = ()
+
+
+_FIVE_CROPS = tuple(View(crop=crop) for crop in range(1, CROPS + 1))
+
+TRIALS: Mapping[str, Trial] = MappingProxyType(
+    {
+        **{name: Trial(name) for name in RECIPES},
+        "all depths, mirrored look too": Trial("all depths", looks=(PLAIN, MIRRORED)),
+        "all depths, five crops too": Trial("all depths", looks=(PLAIN, *_FIVE_CROPS)),
+        f"{CHOSEN}, mirrored look too": Trial(CHOSEN, looks=(PLAIN, MIRRORED)),
+        f"{CHOSEN}, taught by Lite0 and Lite2": Trial(CHOSEN, teachers=("all depths", "all depths of Lite2")),
     }
 )

@@ -11,12 +11,13 @@ from rich.console import Console
 
 from training.backbone import Backbone, load_backbone
 from training.dataset import Clips, replacing
-from training.features import MIRRORED, PLAIN, Extractor, Features, View
+from training.features import Extractor, Features
 from training.finetune import Tuner, cut_block
 from training.head import Answer, Head, Linear, Part, clip_vectors
 from training.linear import Floats, Labels, fit_bank, fit_linear, fit_parts, sample_weights
 from training.options import FitOptions
 from training.splits import holdout
+from training.view import MIRRORED, PLAIN, View
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,9 +137,9 @@ class Trainer:
         head = Head(parts, linear, bank, options.pooling, 1.0, tuple(options.familiarity.items()))
         return Trained(head, network, history)
 
-    def answer(self, trained: Trained, clips: Clips) -> Answer:
-        """What a trained model says of any clips, uncalibrated."""
-        features = self._extractor.extract(clips)
+    def answer(self, trained: Trained, clips: Clips, view: View = PLAIN) -> Answer:
+        """What a trained model says of any clips under a view, uncalibrated."""
+        features = self._extractor.extract(clips, view)
         if not trained.weights:
             answer: Answer = trained.head.answer(features.taps)
             return answer

@@ -8,16 +8,18 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 
-from training.crossvalidate import HeldOut, cross_validate, run_name
+from training.crossvalidate import HeldOut, Learner, cross_validate, run_name
 from training.dataset import preprocessing_version
+from training.distill import Distilled
 from training.evaluate import Evaluation, evaluate
+from training.looks import SeveralLooks
 from training.materials import Materials
 from training.perturb import PERTURBATIONS
-from training.recipes import BASELINE, CHOSEN, RECIPES
+from training.recipes import BASELINE, CHOSEN, RECIPES, TRIALS, Trial
 from training.trainer import Trainer
 
 # The recipe that asks each network for most: what it asks for serves the others as well.
-_WIDEST = {RECIPES[name].backbone: RECIPES[name] for name in ("all depths of Lite2", CHOSEN)}
+_WIDEST = {RECIPES[name].backbone: RECIPES[name] for name in ("all depths of Lite2, fine-tuned", CHOSEN)}
 
 
 def run_trial(name: str, materials: Materials, cache_dir: Path, *, console: Console | None = None) -> HeldOut:
@@ -27,29 +29,56 @@ def run_trial(name: str, materials: Materials, cache_dir: Path, *, console: Cons
     unknown clips. Finished folds are kept in the cache: an interrupted trial goes on behind the last one.
 
     Args:
-        name: one of `RECIPES`.
+        name: one of `TRIALS`.
         materials: what is judged.
         cache_dir: for features, and for the finished folds.
         console: shows progress; None is silent.
     """
-    options = RECIPES[name]
-    clips = materials.by_index() if name == BASELINE else materials.clips
-    beside = _WIDEST.get(options.backbone)
-    trainer = Trainer(clips, options, cache_dir, console=console, beside=beside)
+    trial = TRIALS[name]
     wanted = (
-        options.to_json(),
-        clips.digest,
+        RECIPES[trial.recipe].to_json(),
+        materials.clips.digest,
         materials.fold.tolist(),
         preprocessing_version(),
-        name == BASELINE,
+        trial.recipe == BASELINE,
     )
-    folder = cache_dir / "trials" / run_name(*wanted)
+    folder = home = cache_dir / "trials" / run_name(*wanted)
+    if name not in RECIPES:
+        teachers = [RECIPES[teacher].to_json() for teacher in trial.teachers]
+        folder = cache_dir / "trials" / run_name(*wanted, repr(trial.looks), teachers)
+    learner = build_learner(trial, materials, cache_dir, home, console=console)
     if name != CHOSEN:
-        return cross_validate(trainer, materials.fold, folder)
+        return cross_validate(learner, materials.fold, folder)
     changed, unknown = materials.all_changed(), materials.unknown
     return cross_validate(
-        trainer, materials.fold, folder, sample=materials.sample, changed=changed, unknown=unknown
+        learner, materials.fold, folder, sample=materials.sample, changed=changed, unknown=unknown
     )
+
+
+def build_learner(
+    trial: Trial, materials: Materials, cache_dir: Path, home: Path, *, console: Console | None = None
+) -> Learner:
+    """Make what a trial fits and asks.
+
+    Args:
+        trial: one way to judge clips.
+        materials: what is judged.
+        cache_dir: for features.
+        home: where the trainings of the trial's recipe lie, shared by all trials of it.
+        console: shows progress; None is silent.
+    """
+
+    def trainer(recipe: str) -> Trainer:
+        options = RECIPES[recipe]
+        clips = materials.by_index() if recipe == BASELINE else materials.clips
+        beside = _WIDEST.get(options.backbone)
+        return Trainer(clips, options, cache_dir, console=console, beside=beside)
+
+    if trial.teachers:
+        return Distilled(trainer(trial.recipe), [trainer(of) for of in trial.teachers], materials.fold)
+    if len(trial.looks) > 1:
+        return SeveralLooks(trainer(trial.recipe), trial.looks, home)
+    return trainer(trial.recipe)
 
 
 def run_trials(
@@ -59,11 +88,11 @@ def run_trials(
 
     Args:
         materials: what is judged.
-        names: of `RECIPES`; `BASELINE` and `CHOSEN` are always among them.
+        names: of `TRIALS`; `BASELINE` and `CHOSEN` are always among them.
         cache_dir: see `run_trial`.
         console: shows progress; None is silent.
     """
-    tried = [name for name in RECIPES if name in names or name in (BASELINE, CHOSEN)]
+    tried = [name for name in TRIALS if name in names or name in (BASELINE, CHOSEN)]
     answers = {}
     for name in tried:
         if console:

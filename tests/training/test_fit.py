@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from training.errors import InvalidRun, SplitImpossible, UnknownBackbone
-from training.features import MIRRORED, PLAIN, Extractor, View
+from training.features import Extractor
 from training.finetune import Tuner, cut_block
 from training.fit import familiarity, fit
 from training.head import Tap
@@ -15,6 +15,7 @@ from training.openset import choose_threshold
 from training.options import FitOptions, PartOptions, TuneOptions
 from training.splits import folds
 from training.trainer import Trainer
+from training.view import MIRRORED, PLAIN, View
 
 LINEAR = FitOptions(
     backbone="MobileNetV3Small",

@@ -130,3 +130,9 @@ def test_weights_have_mean_one_and_balance_shows(labels, balance):
     if balance == 1:
         sums = [weights[labels == show].sum() for show in set(labels)]
         np.testing.assert_allclose(sums, sums[0])
+
+
+def test_without_a_linear_head_the_neighbours_alone_decide():
+    vectors = np.eye(3, dtype=np.float32)
+    head = fit_linear("none", vectors, np.arange(3), shows=4, regularisation=0.01, weights=np.ones(3))
+    np.testing.assert_array_equal(vectors @ head.matrix + head.bias, np.zeros((3, 4)))

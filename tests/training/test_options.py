@@ -37,7 +37,7 @@ def test_a_file_names_only_what_differs(tmp_path):
         ({"regularisation": 0}, "above 0"),
         ({"familiarity": {"charm": 1}}, "probability"),
         ({"familiarity": {}}, "at least one measure"),
-        ({"linear": "deep"}, "ridge or logistic"),
+        ({"linear": "deep"}, "one of ridge, logistic, none"),
         ({"folds": 1}, "at least 2"),
         ({"pooling": "clip", "tune": {"blocks": 2}}, "frames when blocks are fine-tuned"),
     ],

@@ -10,7 +10,7 @@ import typer
 from training.commands.terminal import CACHE, CacheDir, Json, import_tensorflow, progress, report
 from training.errors import InvalidOptions
 from training.manifest import read_manifest
-from training.recipes import RECIPES
+from training.recipes import TRIALS
 
 
 def evaluate(
@@ -40,9 +40,9 @@ def evaluate(
 
         gif-train evaluate shows.csv --unknown unknown.csv --recipe ridge --out runs/evaluation
     """
-    strangers = sorted(set(recipe or ()) - set(RECIPES))
+    strangers = sorted(set(recipe or ()) - set(TRIALS))
     if strangers:
-        raise InvalidOptions("recipe", expected=f"one of {', '.join(RECIPES)}", found=strangers[0])
+        raise InvalidOptions("recipe", expected=f"one of {', '.join(TRIALS)}", found=strangers[0])
     known, others = read_manifest(manifest), read_manifest(unknown)
     import_tensorflow()
     from training.materials import Materials  # noqa: PLC0415 - see fit
@@ -50,7 +50,7 @@ def evaluate(
 
     console = progress()
     materials = Materials(known, others, cache, console=console)
-    found = run_trials(materials, recipe or list(RECIPES), cache, console=console)
+    found = run_trials(materials, recipe or list(TRIALS), cache, console=console)
     found.write(out)
     report(
         as_json,
