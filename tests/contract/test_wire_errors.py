@@ -17,7 +17,7 @@ from grpc_status import rpc_status
 from open_inference.v2 import open_inference_pb2, open_inference_pb2_grpc
 
 from services.clip import CLIP_BYTES, Clip
-from services.errors import DOMAIN, catalogue
+from services.errors import DOMAIN, FetchError, RequestError, catalogue
 from services.inference import Classifier, Prediction
 from services.inference.rpc import RemoteClassifier
 from services.pair import build_pair
@@ -38,6 +38,11 @@ NOT_WRITTEN = {
     "SERVICE_UNAVAILABLE": "the client's own: nobody answered",
     "DEADLINE_EXCEEDED": "the client's own: nobody answered in time",
     "MESSAGE_TOO_LARGE": "the client's name for what gRPC itself refuses",
+    **{
+        reason: "of HTTP's door: a service is given GIFs and clips"
+        for reason, kind in catalogue().items()
+        if issubclass(kind, FetchError | RequestError)
+    },
 }
 
 
