@@ -1,4 +1,4 @@
-"""The command line: **files** -> pipeline -> **a table for people, or JSON lines for programs**.
+"""The command line: **files and addresses** -> pipeline -> **a table for people, JSON lines for programs**.
 
 Exit codes: 0 all was read, 1 some input failed, 2 usage, setting or model, 130 interrupted.
 """
@@ -7,28 +7,38 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import importlib.metadata
 import io
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
+from gateway.address import is_address
 from gateway.answer import error_json, prediction_json
 from gateway.files import STDIN, read_gif
-from gateway.pipeline import Pipeline, local
+from gateway.pipeline import local
 from gateway.settings import Settings
 from gateway.table import prediction_lines, printable
 from services.errors import AnalyzerError, InvalidSetting, ModelError, UnreadableFile
+from services.inference import Prediction
 
 FAILED = 1  # an input could not be answered
 USAGE = 2  # the command itself cannot run: its options, its settings, its model
-GRPC_PACKAGES = ("grpc", "grpc_health", "grpc_reflection", "grpc_status", "google", "pythonjsonlogger")
+# Modules that only an extra brings -> the extra, and what it is for.
+EXTRAS = {
+    **dict.fromkeys(
+        ("grpc", "grpc_health", "grpc_reflection", "grpc_status", "google", "pythonjsonlogger"),
+        ("grpc", "gRPC"),
+    ),
+    **dict.fromkeys(("httpcore", "h11", "anyio", "certifi"), ("rest", "HTTP")),
+}
 
 app = typer.Typer(
     add_completion=False,
@@ -56,7 +66,10 @@ def gif_analyzer(
 
 @app.command()
 def identify(
-    files: Annotated[list[str], typer.Argument(metavar="FILE", help="GIF files; `-` is standard input.")],
+    sources: Annotated[
+        list[str],
+        typer.Argument(metavar="FILE|URL", help="GIF files or their addresses; `-` is standard input."),
+    ],
     *,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object on a line for each input.")
@@ -85,6 +98,8 @@ def identify(
 
         curl -s https://example.org/some.gif | gif-analyzer identify -
 
+        gif-analyzer identify https://giphy.com/gifs/cat-yAqdjThdDEMF2
+
         gif-analyzer identify --preprocess localhost:50051 --inference localhost:50051 meadow.gif
 
     **Exit codes**: 0 when all inputs were answered, 1 when any failed, 2 when the command could not run
@@ -94,9 +109,10 @@ def identify(
     GIF_ANALYZER_MAX_BYTES, GIF_ANALYZER_MAX_CANVAS_PIXELS, GIF_ANALYZER_MAX_FRAMES and
     GIF_ANALYZER_MAX_DECODED_PIXELS. For services: GIF_ANALYZER_TIMEOUT_S, GIF_ANALYZER_ATTEMPTS,
     GIF_ANALYZER_KEEPALIVE_S, and for TLS GIF_ANALYZER_TLS, GIF_ANALYZER_SERVER_CA,
-    GIF_ANALYZER_CLIENT_CERTIFICATE and GIF_ANALYZER_CLIENT_KEY.
+    GIF_ANALYZER_CLIENT_CERTIFICATE and GIF_ANALYZER_CLIENT_KEY. For addresses: GIF_ANALYZER_FETCH_HOSTS,
+    GIF_ANALYZER_FETCH_TIMEOUT_S and GIF_ANALYZER_FETCH_CONNECT_S.
     """
-    if files.count(STDIN) > 1:
+    if sources.count(STDIN) > 1:
         raise typer.BadParameter("standard input (-) can be read only once", param_hint="FILE")
     if (preprocess is None) != (inference is None):
         raise typer.BadParameter("give both services or none", param_hint="--preprocess, --inference")
@@ -112,8 +128,9 @@ def identify(
             pipeline = remote(preprocess, inference, channel=settings.channel, budget=settings.budget)
         else:
             pipeline = local(settings.model, threads=settings.threads, budget=settings.budget)
+        read = _reader(sources, settings)
     report = _report_json if as_json else _report_table
-    answered = [report(pipeline, source, settings.budget.max_bytes, top_k) for source in files]
+    answered = [report(source, lambda source: pipeline.identify(read(source), top_k)) for source in sources]
     if not all(answered):
         raise typer.Exit(FAILED)
 
@@ -168,16 +185,30 @@ def _usage_errors() -> Iterator[None]:
         _complain(error.message)
         raise typer.Exit(USAGE) from error
     except ModuleNotFoundError as error:
-        if (error.name or "").split(".")[0] not in GRPC_PACKAGES:
+        if (error.name or "").split(".")[0] not in EXTRAS:
             raise
-        _complain("this takes the gRPC packages: install gif-analyzer[grpc]")
+        extra, what = EXTRAS[(error.name or "").split(".")[0]]
+        _complain(f"this takes the {what} packages: install gif-analyzer[{extra}]")
         raise typer.Exit(USAGE) from error
 
 
-def _report_json(pipeline: Pipeline, source: str, max_bytes: int, top_k: int) -> bool:
+def _reader(sources: list[str], settings: Settings) -> Callable[[str], bytes]:
+    """Make the function that gets the bytes of each source; the HTTP client is imported if one needs it."""
+    read_file = functools.partial(read_gif, max_bytes=settings.budget.max_bytes)
+    if not any(map(is_address, sources)):
+        return read_file
+    import asyncio  # noqa: PLC0415 - it takes its time too
+
+    from gateway.fetch import Fetcher  # noqa: PLC0415 - the HTTP client is an extra
+
+    fetch = Fetcher(settings.fetch)
+    return lambda source: asyncio.run(fetch(source)) if is_address(source) else read_file(source)
+
+
+def _report_json(source: str, answer: Callable[[str], Prediction]) -> bool:
     """Print one line for one input; return whether it was answered."""
     try:
-        prediction = pipeline.identify(read_gif(source, max_bytes=max_bytes), top_k)
+        prediction = answer(source)
     except AnalyzerError as error:
         typer.echo(json.dumps(error_json(source, error)))
         return False
@@ -185,11 +216,11 @@ def _report_json(pipeline: Pipeline, source: str, max_bytes: int, top_k: int) ->
     return True
 
 
-def _report_table(pipeline: Pipeline, source: str, max_bytes: int, top_k: int) -> bool:
+def _report_table(source: str, answer: Callable[[str], Prediction]) -> bool:
     """Print some lines for one input, on standard error if it failed; return whether it was answered."""
     name = "standard input" if source == STDIN else source or "''"
     try:
-        prediction = pipeline.identify(read_gif(source, max_bytes=max_bytes), top_k)
+        prediction = answer(source)
     except AnalyzerError as error:
         _complain(f"{name}: {error.message}")
         return False

@@ -31,6 +31,15 @@ Of the services that are asked:
 | `GIF_ANALYZER_TLS` | `on` for TLS with the certificates that gRPC carries | plain text |
 | `GIF_ANALYZER_SERVER_CA` | PEM file: who signs servers; turns TLS on | |
 | `GIF_ANALYZER_CLIENT_CERTIFICATE`, `GIF_ANALYZER_CLIENT_KEY` | PEM files to show; turn TLS on | none |
+
+Of GIFs that are named by their address:
+
+| variable | setting | default |
+|---|---|---|
+| `GIF_ANALYZER_FETCH_HOSTS` | hosts that may be asked, apart by commas or blanks: \
+`giphy.com`, `*.giphy.com`, `*` for all, each with `:port` if need be | those of Giphy and Tenor |
+| `GIF_ANALYZER_FETCH_TIMEOUT_S` | seconds for one file with all its redirects | 20 |
+| `GIF_ANALYZER_FETCH_CONNECT_S` | seconds for one connection | 5 |
 """
 
 from __future__ import annotations
@@ -41,6 +50,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
+from gateway.fetch_settings import FetchSettings, HostRule
 from services.errors import InvalidSetting
 from services.inference import default_model_path
 from services.preprocess import Budget
@@ -60,6 +70,7 @@ class Settings:
         budget: what a GIF may cost.
         server: of the services that are started here; their address is an option of the command.
         channel: how services elsewhere are asked.
+        fetch: what may be fetched by its address; the size of a file is that of the budget.
     """
 
     model: Path = field(default_factory=default_model_path)
@@ -67,6 +78,7 @@ class Settings:
     budget: Budget = field(default_factory=Budget)
     server: ServerSettings = field(default_factory=ServerSettings)
     channel: ChannelSettings = field(default_factory=ChannelSettings)
+    fetch: FetchSettings = field(default_factory=FetchSettings)
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ) -> Settings:
@@ -88,6 +100,7 @@ class Settings:
             budget=Budget(**limits),
             server=_read_server(environ, defaults.server),
             channel=_read_channel(environ, defaults.channel),
+            fetch=_read_fetch(environ, defaults.fetch, max_bytes=limits["max_bytes"]),
         )
 
 
@@ -127,6 +140,24 @@ def _read_channel(environ: Mapping[str, str], defaults: ChannelSettings) -> Chan
         attempts=_read_count(environ, PREFIX + "ATTEMPTS", defaults.attempts, most=5),
         keepalive_s=_read_seconds(environ, PREFIX + "KEEPALIVE_S", defaults.keepalive_s, least=10),
         tls=ClientTls(ca, certificate, key) if wanted else None,
+    )
+
+
+def _read_fetch(environ: Mapping[str, str], defaults: FetchSettings, *, max_bytes: int) -> FetchSettings:
+    texts = environ.get(PREFIX + "FETCH_HOSTS", "").replace(",", " ").split()
+    try:
+        hosts = tuple(HostRule.parse(text) for text in texts)
+    except ValueError as error:
+        raise InvalidSetting(
+            PREFIX + "FETCH_HOSTS",
+            expected="names of hosts, *.name or *, with or without :port",
+            found=str(error),
+        ) from error
+    return FetchSettings(
+        hosts=hosts or defaults.hosts,
+        max_bytes=max_bytes,
+        timeout_s=_read_seconds(environ, PREFIX + "FETCH_TIMEOUT_S", defaults.timeout_s, least=0.001),
+        connect_s=_read_seconds(environ, PREFIX + "FETCH_CONNECT_S", defaults.connect_s, least=0.001),
     )
 
 
