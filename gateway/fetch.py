@@ -58,8 +58,8 @@ class Fetcher:
         self._settings = settings
         self._pool = httpcore.AsyncConnectionPool(
             ssl_context=tls or httpcore.default_ssl_context(),
-            # A connection serves one request: no name is trusted for longer than that.
-            max_keepalive_connections=0,
+            max_connections=None,  # how many at once is for the door to limit
+            max_keepalive_connections=0,  # a connection serves one request: no name is trusted for longer
             network_backend=PinnedBackend(resolver, connector or httpcore.AnyIOBackend()),
         )
         # Its debug lines hold the headers it receives: addresses with their queries among them.

@@ -8,12 +8,22 @@ import socket
 import ssl
 from collections.abc import Callable
 
+import httpcore
 import pytest
 import trustme
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gateway.fetch import Fetcher
 from gateway.fetch_settings import DEFAULT_HOSTS, FetchSettings, HostRule
-from services.errors import AddressRefused, FetchFailed, FetchTimeout, GifTooLarge, InvalidAddress
+from services.errors import (
+    AddressRefused,
+    AnalyzerError,
+    FetchFailed,
+    FetchTimeout,
+    GifTooLarge,
+    InvalidAddress,
+)
 from tests.gateway.local_host import NO_TRUST, PUBLIC, Detour, LocalHost, Names, http_answer, redirect
 
 OpenHost = Callable[..., LocalHost]
@@ -161,8 +171,6 @@ def test_the_next_address_of_a_name_is_tried_where_the_first_does_not_answer(ope
         async def connect_tcp(self, host: str, *rest: object, **more: object) -> object:  # type: ignore[override]
             if host == "2606:4700::1111":
                 self.dialled.append((host, 0))
-                import httpcore
-
                 raise httpcore.ConnectError("down")
             return await super().connect_tcp(host, *rest, **more)  # type: ignore[arg-type]
 
@@ -450,6 +458,33 @@ def test_an_answer_that_breaks_off_or_is_not_http_is_one_clear_error(
 ) -> None:
     with pytest.raises(FetchFailed, match=r"giphy\.com: its answer broke off or is not HTTP"):
         Fetch(open_host({"/a.gif": answer}))("http://giphy.com/a.gif")
+
+
+@given(
+    st.sampled_from(
+        [
+            b"",
+            b"HTTP/1.1 ",
+            b"HTTP/1.1 200 OK\r\n",
+            b"HTTP/1.1 200 OK\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n<meta property=og:image content=",
+            b"HTTP/1.1 200 OK\r\nContent-Encoding:",
+            b"HTTP/1.1 302 Found\r\nLocation: ",
+            b"HTTP/1.1 302 Found\r\nLocation: http://",
+        ]
+    ),
+    st.binary(max_size=200),
+    st.sampled_from([b"", b"\r\n\r\n", b"\r\nContent-Length: 1\r\n\r\nx"]),
+)
+def test_whatever_a_host_sends_is_a_file_or_one_clear_error(head: bytes, middle: bytes, end: bytes) -> None:
+    host = httpcore.AsyncMockBackend([head + middle + end])
+    fetcher = Fetcher(FetchSettings(hosts=rules("*")), resolver=Names(), connector=host, tls=NO_TRUST)
+
+    try:
+        assert isinstance(asyncio.run(fetcher("http://tenor.com/view/a")), bytes)
+    except AnalyzerError as error:
+        assert error.reason in ("INVALID_ADDRESS", "ADDRESS_REFUSED", "FETCH_FAILED")
 
 
 def test_a_body_longer_than_its_declared_length_is_read_to_that_length(open_host: OpenHost) -> None:
