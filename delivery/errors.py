@@ -7,7 +7,14 @@ DeliveryError
 ├── RolloutUnderWay      ROLLOUT_UNDER_WAY
 ├── NoVersionBefore      NO_VERSION_BEFORE
 ├── RollbackFailed       ROLLBACK_FAILED
-└── AwsUnavailable       AWS_UNAVAILABLE
+├── AwsUnavailable       AWS_UNAVAILABLE
+├── InvalidOption        INVALID_OPTION
+├── MissingTool          MISSING_TOOL
+├── FailedStep           FAILED_STEP
+├── InvalidModel         INVALID_MODEL
+├── StaleRule            STALE_RULE
+├── BundleTooLarge       BUNDLE_TOO_LARGE
+└── InvalidMeasurement   INVALID_MEASUREMENT
 """
 
 from __future__ import annotations
@@ -103,3 +110,72 @@ class AwsUnavailable(DeliveryError):
 
     def __init__(self, why: str) -> None:
         super().__init__(f"AWS: {why}", why=why)
+
+
+class InvalidOption(DeliveryError):
+    """An option has an unknown name or an impossible value."""
+
+    reason = "INVALID_OPTION"
+
+    def __init__(self, option: str, *, expected: str, found: str) -> None:
+        super().__init__(f"{option} must be {expected}, this is {found!r}", option=option, found=found)
+
+
+class MissingTool(DeliveryError):
+    """A program that delivering takes is not on this machine."""
+
+    reason = "MISSING_TOOL"
+
+    def __init__(self, tool: str, remedy: str) -> None:
+        super().__init__(f"{tool} is not on this machine: {remedy}", tool=tool, remedy=remedy)
+
+
+class FailedStep(DeliveryError):
+    """A program that delivering ran has failed."""
+
+    reason = "FAILED_STEP"
+
+    def __init__(self, step: str, printed: str) -> None:
+        why = " ".join(printed.split()) or "it printed nothing"
+        super().__init__(f"{step} failed: {why}", step=step, why=why)
+
+
+class InvalidModel(DeliveryError):
+    """A file is not a model that the function could load."""
+
+    reason = "INVALID_MODEL"
+
+    def __init__(self, path: str, why: str) -> None:
+        super().__init__(f"{path} cannot be bundled: {why}", path=path, why=why)
+
+
+class StaleRule(DeliveryError):
+    """A rule of pruning matches nothing: what it was written for has changed."""
+
+    reason = "STALE_RULE"
+
+    def __init__(self, rules: str) -> None:
+        super().__init__(f"pruning rules that match nothing in these wheels: {rules}", rules=rules)
+
+
+class BundleTooLarge(DeliveryError):
+    """A bundle is larger than what Lambda takes."""
+
+    reason = "BUNDLE_TOO_LARGE"
+
+    def __init__(self, what: str, size_bytes: int, limit_bytes: int) -> None:
+        super().__init__(
+            f"the bundle is too large {what}: {size_bytes:,} bytes, Lambda takes {limit_bytes:,}",
+            what=what,
+            size_bytes=str(size_bytes),
+            limit_bytes=str(limit_bytes),
+        )
+
+
+class InvalidMeasurement(DeliveryError):
+    """A file of figures is not as `benchmarks.cold_start` writes it."""
+
+    reason = "INVALID_MEASUREMENT"
+
+    def __init__(self, path: str, why: str) -> None:
+        super().__init__(f"{path} holds no measurement: {why}", path=path, why=why)

@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl
 
+TEXTS = ("text/", "application/json", "application/javascript", "application/xml")  # they travel as they are
+
 
 @dataclass(frozen=True)
 class Request:
@@ -94,14 +96,16 @@ def to_event(request: Request, *, host: str = "check.lambda-url.invalid") -> dic
             "time": time.strftime("%d/%b/%Y:%H:%M:%S +0000", time.gmtime(now)),
             "timeEpoch": int(now * 1000),  # ms
         },
-        "isBase64Encoded": bool(request.body),
+        "isBase64Encoded": False,
     }
     if query:
         event["queryStringParameters"] = query
     if cookies:
         event["cookies"] = cookies
     if request.body:
-        event["body"] = base64.b64encode(request.body).decode("ascii")
+        is_text = headers.get("content-type", "").startswith(TEXTS)
+        event["body"] = request.body.decode() if is_text else base64.b64encode(request.body).decode("ascii")
+        event["isBase64Encoded"] = not is_text
     return event
 
 
