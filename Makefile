@@ -37,7 +37,22 @@ serve: .venv/grpc ## serve both steps over gRPC on 127.0.0.1:50051
 	@-$(BIN)/uv venv -q --clear -p $(BIN)/python .venv/triton && \
 		$(BIN)/uv pip install -q -p .venv/triton/bin/python 'tritonclient[grpc]==2.73.0' && touch $@
 
-test: .venv/dev .venv/triton/ready ## run the tests
+# The Runtime Interface Emulator of AWS Lambda, out of a wheel that is not installed. Tests that need it skip without.
+.venv/lambda/aws-lambda-rie: .venv/serve
+	@-rm -rf $(@D) && mkdir -p $(@D) && \
+		$(BIN)/python -m pip download -q --no-deps -d $(@D) 'aws-sam-cli==1.170.0' && \
+		$(BIN)/python -m zipfile -e $(@D)/*.whl $(@D)/wheel && \
+		cp $(@D)/wheel/samcli/local/rapid/aws-lambda-rie-$$(uname -m | sed s/aarch64/arm64/) $@ && \
+		chmod +x $@ && rm -rf $(@D)/wheel $(@D)/*.whl
+
+# What Lambda's images of Python bring, a folder for each version that a bundle may be made for.
+.venv/runtime-client/ready: .venv/serve
+	@-for version in 3.11 3.12 3.13; do \
+		$(BIN)/uv pip install -q --target $(@D)/$$version --python-version $$version --only-binary :all: \
+			-p $(BIN)/python -c constraints.txt awslambdaric || exit 1; \
+	done && touch $@
+
+test: .venv/dev .venv/triton/ready .venv/lambda/aws-lambda-rie .venv/runtime-client/ready ## run the tests
 	@$(BIN)/python -m pytest
 
 check: .venv/dev ## ruff, mypy --strict, import-linter, buf, generated code

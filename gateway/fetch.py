@@ -5,8 +5,8 @@ Whoever gives an address chooses what this machine asks for. So, at every hop: t
 an IP address that was checked to be public (`gateway.connection`). Nothing is sent but the question: no
 cookie, no credential, no header of whoever asks; no proxy is taken from the environment.
 
-The client is httpcore, the engine of httpx: what httpx adds (redirects, cookies, proxies, decompression,
-whole addresses in the log) would all have to be turned off here, and it takes four times as long to import.
+The client is httpcore, the engine of httpx, for it lets us open the connections. What httpx adds to it
+(redirects, cookies, proxies, decompression, whole addresses in the log) would all have to be turned off here.
 """
 
 from __future__ import annotations
