@@ -39,7 +39,7 @@ from gateway.schemas import (
     problems,
 )
 from gateway.upload import read_upload
-from services.errors import InvalidRequest
+from services.errors import InvalidRequest, ServiceUnavailable
 from services.rpc.work import Workers
 
 VERSION = "1"
@@ -69,6 +69,7 @@ def create_app(pipeline: Pipeline, fetch: Fetch, *, settings: RestSettings = Res
         title="GIF Analyzer", version=VERSION, description=DESCRIPTION, docs_url=None, redoc_url=None
     )  # its pages of documentation load scripts from elsewhere
     app.state.settings = settings
+    app.state.draining = False  # set by whoever runs this, when it was told to end
     identifier = Identifier(
         pipeline, Workers(settings.workers, settings.in_flight), cache_bytes=settings.cache_bytes
     )
@@ -186,6 +187,8 @@ def _add_health(app: FastAPI, pipeline: Pipeline) -> None:
     @app.get("/health/ready", response_model=Health, responses=problems(*OF_SERVICES))
     async def ready() -> dict[str, str]:
         """Say whether a GIF would be answered: whether both steps are ready, wherever they are."""
+        if app.state.draining:
+            raise ServiceUnavailable("this gateway", "it is about to end")
         await run_in_threadpool(pipeline.check)
         return {"status": "ready"}
 

@@ -5,7 +5,6 @@ Exit codes: 0 all was read, 1 some input failed, 2 usage, setting or model, 130 
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import functools
 import importlib.metadata
@@ -13,7 +12,7 @@ import io
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -24,21 +23,12 @@ from gateway.address import is_address
 from gateway.answer import error_json, prediction_json
 from gateway.files import STDIN, read_gif
 from gateway.pipeline import local
+from gateway.serve_commands import serve
 from gateway.settings import Settings
-from gateway.table import prediction_lines, printable
-from services.errors import AnalyzerError, InvalidSetting, ModelError, UnreadableFile
+from gateway.table import prediction_lines
+from gateway.terminal import FAILED, complain, usage_errors
+from services.errors import AnalyzerError
 from services.inference import Prediction
-
-FAILED = 1  # an input could not be answered
-USAGE = 2  # the command itself cannot run: its options, its settings, its model
-# Modules that only an extra brings -> the extra, and what it is for.
-EXTRAS = {
-    **dict.fromkeys(
-        ("grpc", "grpc_health", "grpc_reflection", "grpc_status", "google", "pythonjsonlogger"),
-        ("grpc", "gRPC"),
-    ),
-    **dict.fromkeys(("httpcore", "h11", "anyio", "certifi"), ("rest", "HTTP")),
-}
 
 app = typer.Typer(
     add_completion=False,
@@ -118,7 +108,7 @@ def identify(
         raise typer.BadParameter("give both services or none", param_hint="--preprocess, --inference")
     if model is not None and inference is not None:
         raise typer.BadParameter("the service has its own model", param_hint="--model")
-    with _usage_errors():
+    with usage_errors():
         settings = Settings.from_env()
         if model is not None:
             settings = dataclasses.replace(settings, model=model)
@@ -135,61 +125,7 @@ def identify(
         raise typer.Exit(FAILED)
 
 
-serve = typer.Typer(no_args_is_help=True, help="Start services that run until they are told to end.")
 app.add_typer(serve, name="serve")
-
-
-@serve.command("grpc")
-def serve_grpc(
-    host: Annotated[
-        str, typer.Option(help="Name or address to listen at; 0.0.0.0 is every interface.")
-    ] = "127.0.0.1",
-    port: Annotated[
-        int, typer.Option(min=0, max=65535, help="Port; 0 is any free one, told in the log.")
-    ] = 50051,
-    model: Annotated[
-        Path | None, typer.Option(metavar="PATH", help="Model file, instead of the packaged one.")
-    ] = None,
-) -> None:
-    """Serve both steps over gRPC on one port, until SIGTERM or Ctrl-C.
-
-    The contracts are in proto/; health and reflection are served too. The log is JSON on standard error.
-
-    **Examples**
-
-        gif-analyzer serve grpc
-
-        gif-analyzer serve grpc --host 0.0.0.0 --port 50051
-
-    **Exit codes**: 0 when it was told to end and did, 2 when it could not start.
-
-    **Settings** from the environment: those of `identify`; GIF_ANALYZER_WORKERS, GIF_ANALYZER_WAITING,
-    GIF_ANALYZER_GRACE_S, GIF_ANALYZER_NOTICE_S, GIF_ANALYZER_METRICS_PORT; and for TLS
-    GIF_ANALYZER_SERVER_CERTIFICATE, GIF_ANALYZER_SERVER_KEY and GIF_ANALYZER_CLIENT_CA.
-    """
-    with _usage_errors():
-        settings = Settings.from_env()
-        if model is not None:
-            settings = dataclasses.replace(settings, model=model)
-        from gateway import serve as servers  # noqa: PLC0415 - grpc is an extra
-
-        servers.serve_grpc(settings, host=host, port=port)
-
-
-@contextlib.contextmanager
-def _usage_errors() -> Iterator[None]:
-    """End the command with one line where it cannot begin."""
-    try:
-        yield
-    except (InvalidSetting, ModelError, UnreadableFile) as error:
-        _complain(error.message)
-        raise typer.Exit(USAGE) from error
-    except ModuleNotFoundError as error:
-        if (error.name or "").split(".")[0] not in EXTRAS:
-            raise
-        extra, what = EXTRAS[(error.name or "").split(".")[0]]
-        _complain(f"this takes the {what} packages: install gif-analyzer[{extra}]")
-        raise typer.Exit(USAGE) from error
 
 
 def _reader(sources: list[str], settings: Settings) -> Callable[[str], bytes]:
@@ -222,17 +158,12 @@ def _report_table(source: str, answer: Callable[[str], Prediction]) -> bool:
     try:
         prediction = answer(source)
     except AnalyzerError as error:
-        _complain(f"{name}: {error.message}")
+        complain(f"{name}: {error.message}")
         return False
     console = Console(highlight=False)
     for line in prediction_lines(name, prediction, ascii_only=console.options.ascii_only):
         console.print(line, soft_wrap=True)  # a long name stays on its line: it may be copied
     return True
-
-
-def _complain(message: str) -> None:
-    """Print one line on standard error."""
-    typer.echo(f"gif-analyzer: {printable(message)}", err=True)
 
 
 def main() -> None:
@@ -243,7 +174,7 @@ def main() -> None:
     try:
         app(prog_name="gif-analyzer")
     except OSError as error:  # of the output: an input that cannot be read is answered above
-        _complain(f"cannot write the answer: {(error.strerror or str(error)).lower()}")
+        complain(f"cannot write the answer: {(error.strerror or str(error)).lower()}")
         # Python flushes once more when it ends; what is still held back would fail again, with a traceback.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         sys.exit(FAILED)
