@@ -8,11 +8,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import uvicorn
 from fastapi import FastAPI
 
+from gateway.address import Address
 from services.errors import AddressRefused, FetchFailed, Overloaded
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
@@ -32,9 +32,9 @@ class LocalAddresses:
     async def __call__(self, url: str) -> bytes:
         """Give the bytes of an address."""
         self.asked.append(url)
-        address = urlsplit(url)
-        if f"{address.scheme}://{address.netloc}" != HOST:
-            raise AddressRefused(address.netloc, "this host is not among those that may be asked")
+        address = Address.parse(url)  # as the fetcher reads it
+        if f"{address.scheme}://{address.host}" != HOST:
+            raise AddressRefused(address.host, "this host is not among those that may be asked")
         if address.path == "/slow.gif":
             while not self.released.is_set():
                 await asyncio.sleep(0.01)
@@ -45,7 +45,7 @@ class LocalAddresses:
             return (EXAMPLES / "meadow.gif").read_bytes()
         file = EXAMPLES / address.path.removeprefix("/")
         if not file.is_file():
-            raise FetchFailed(address.netloc, "it answered 404 Not Found")
+            raise FetchFailed(address.host, "it answered 404 Not Found")
         return file.read_bytes()
 
 
