@@ -103,6 +103,10 @@ model: .venv/dev runs/big-buck-bunny/manifest.csv ## train the default model aga
 	@$(BIN)/gif-train export runs/default --compare $(SHOWS)/shows/shows.csv --model-version $(MODEL_VERSION) \
 		--out services/inference/default.onnx
 
+.PHONY: picture
+picture: .venv/dev ## draw docs/page.png, the page in a real browser
+	@$(BIN)/python -m tests.gateway.page.picture
+
 format: .venv/dev ## let ruff put the code in order
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
