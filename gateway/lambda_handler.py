@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import logging
 
 from mangum import Mangum
 
@@ -15,6 +16,7 @@ from gateway.app import Fetch, create_app
 from gateway.pipeline import Pipeline, local
 from gateway.rest_settings import RestSettings
 from gateway.settings import Settings
+from services.log import log_as_json
 
 EVENT_BYTES = 6 * 1024 * 1024  # what Lambda carries into a function: JSON, the body in base64 within
 ENVELOPE_BYTES = 100_000  # headers, query and the rest of it, amply
@@ -53,4 +55,6 @@ def _build(settings: Settings) -> Mangum:
 
 # The one work that is done at import: this module is the program, and Lambda imports it in the INIT phase of
 # a cold start, with a whole processor, before the first event. A bad setting or model ends it there.
+log_as_json()  # Lambda's own format leaves out what a line says beside its message
+logging.getLogger("mangum").setLevel(logging.WARNING)  # each request is logged by the app already
 handler = _build(Settings.from_env())

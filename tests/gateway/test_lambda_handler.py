@@ -104,6 +104,9 @@ def test_settings_reach_the_handler() -> None:
 
     problem = from_result(json.loads(done.stdout)).json()
     assert problem["reason"] == "ADDRESS_REFUSED"
+    [line] = [json.loads(line) for line in done.stderr.splitlines()]  # the log, one JSON object a line
+    assert line["reason"] == "ADDRESS_REFUSED"
+    assert "a.gif" not in str(line)
 
 
 # Events
