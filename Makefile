@@ -25,11 +25,11 @@ demo: .venv/serve ## name the shows of the example GIFs
 	@$(BIN)/gif-analyzer identify examples/*.gif
 
 .venv/grpc: .venv/serve
-	@$(BIN)/uv pip install -q -p $(BIN)/python -c constraints.txt -e ".[grpc]"
+	@$(BIN)/uv pip install -q -p $(BIN)/python -c constraints.txt -e ".[grpc,rest]"
 	@touch $@
 
-serve: .venv/grpc ## serve both steps over gRPC on 127.0.0.1:50051
-	@$(BIN)/python -m services
+serve: .venv/grpc ## serve REST and the page on 127.0.0.1:8080, both steps over gRPC on 50051
+	@$(BIN)/gif-analyzer serve
 
 # A real client of the Open Inference Protocol, apart: it brings the same contract once more, and one process
 # cannot hold both. Its test says so and skips where it cannot be installed.
@@ -37,7 +37,22 @@ serve: .venv/grpc ## serve both steps over gRPC on 127.0.0.1:50051
 	@-$(BIN)/uv venv -q --clear -p $(BIN)/python .venv/triton && \
 		$(BIN)/uv pip install -q -p .venv/triton/bin/python 'tritonclient[grpc]==2.73.0' && touch $@
 
-test: .venv/dev .venv/triton/ready ## run the tests
+# The Runtime Interface Emulator of AWS Lambda, out of a wheel that is not installed. Tests that need it skip without.
+.venv/lambda/aws-lambda-rie: .venv/serve
+	@-rm -rf $(@D) && mkdir -p $(@D) && \
+		$(BIN)/python -m pip download -q --no-deps -d $(@D) 'aws-sam-cli==1.170.0' && \
+		$(BIN)/python -m zipfile -e $(@D)/*.whl $(@D)/wheel && \
+		cp $(@D)/wheel/samcli/local/rapid/aws-lambda-rie-$$(uname -m | sed s/aarch64/arm64/) $@ && \
+		chmod +x $@ && rm -rf $(@D)/wheel $(@D)/*.whl
+
+# What Lambda's images of Python bring, a folder for each version that a bundle may be made for.
+.venv/runtime-client/ready: .venv/serve
+	@-for version in 3.11 3.12 3.13; do \
+		$(BIN)/uv pip install -q --target $(@D)/$$version --python-version $$version --only-binary :all: \
+			-p $(BIN)/python -c constraints.txt awslambdaric || exit 1; \
+	done && touch $@
+
+test: .venv/dev .venv/triton/ready .venv/lambda/aws-lambda-rie .venv/runtime-client/ready ## run the tests
 	@$(BIN)/python -m pytest
 
 check: .venv/dev ## ruff, mypy --strict, import-linter, buf, generated code
@@ -87,6 +102,10 @@ model: .venv/dev runs/big-buck-bunny/manifest.csv ## train the default model aga
 		--recipe "all depths, fine-tuned" --evaluation docs/evaluation/evaluation.json
 	@$(BIN)/gif-train export runs/default --compare $(SHOWS)/shows/shows.csv --model-version $(MODEL_VERSION) \
 		--out services/inference/default.onnx
+
+.PHONY: picture
+picture: .venv/dev ## draw docs/page.png, the page in a real browser
+	@$(BIN)/python -m tests.gateway.page.picture
 
 format: .venv/dev ## let ruff put the code in order
 	@$(BIN)/ruff check --fix .
