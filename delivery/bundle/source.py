@@ -1,0 +1,47 @@
+"""Everything of our own: **services, gateway, a model** -> **the same places in a folder**."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import shutil
+from pathlib import Path
+
+from delivery.errors import InvalidModel
+from services.errors import ModelError
+from services.inference import Classifier, ModelInfo, default_model_path
+
+OWN = ("gateway", "services")
+NAME = "gif-analyzer"
+MODEL = "services/inference/default.onnx"  # where the function looks for it
+
+
+def copy_source(root: Path, folder: Path) -> frozenset[str]:
+    """Copy what serves, without its model; the paths that were written, from the folder."""
+    for package in OWN:
+        shutil.copytree(
+            root / package, folder / package, ignore=shutil.ignore_patterns("__pycache__", "*.onnx")
+        )
+    version = importlib.metadata.version(NAME)
+    # So that the function can say its version, as an installed one does.
+    information = folder / f"{NAME.replace('-', '_')}-{version}.dist-info"
+    information.mkdir()
+    (information / "METADATA").write_text(
+        f"Metadata-Version: 2.4\nName: {NAME}\nVersion: {version}\n", encoding="utf-8"
+    )
+    copied = [path for package in (*OWN, information.name) for path in (folder / package).rglob("*")]
+    return frozenset(path.relative_to(folder).as_posix() for path in copied if path.is_file())
+
+
+def copy_model(model: Path | None, folder: Path) -> ModelInfo:
+    """Copy a model, the packaged one if none is given, once it was loaded as the function will load it.
+
+    Raises:
+        InvalidModel: says why the function could not load it.
+    """
+    path = model or default_model_path()
+    try:
+        found = Classifier(path).model
+    except ModelError as error:
+        raise InvalidModel(str(path), error.message) from error
+    shutil.copyfile(path, folder / MODEL)
+    return found
