@@ -12,7 +12,7 @@ from delivery.bundle.archive import write_archive
 from delivery.bundle.bytecode import compile_sources
 from delivery.bundle.prune import Pruned, prune, read_rules
 from delivery.bundle.sizes import Size, check_limits, size_packages
-from delivery.bundle.source import MODEL, NAME, copy_model, copy_source
+from delivery.bundle.source import MODEL, NAME, OWN, copy_model, copy_source
 from delivery.bundle.target import Target
 from delivery.bundle.wheels import Package, install_wheels
 from delivery.errors import MissingTool
@@ -83,7 +83,7 @@ def build_bundle(
         say("pruning")
         pruned = prune(folder, read_rules())
         say("compiling")
-        compile_sources(folder, target.python)
+        compile_sources(folder, target.python, keep=OWN)
         say("zipping")
         entries = write_archive(folder, archive)
         zipped, unzipped = archive.stat().st_size, sum(entry.file_size for entry in entries.values())

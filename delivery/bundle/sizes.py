@@ -67,4 +67,5 @@ def _source_of(name: str) -> str:
     path = PurePosixPath(name)
     if path.suffix != ".pyc":
         return name
-    return (path.parent.parent / f"{path.name.split('.')[0]}.py").as_posix()
+    folder = path.parent.parent if path.parent.name == "__pycache__" else path.parent
+    return (folder / f"{path.name.split('.')[0]}.py").as_posix()
