@@ -12,12 +12,12 @@ from delivery.bundle.archive import write_archive
 from delivery.bundle.bytecode import compile_sources
 from delivery.bundle.prune import Pruned, prune, read_rules
 from delivery.bundle.sizes import Size, check_limits, size_packages
-from delivery.bundle.source import MODEL, NAME, OWN, copy_model, copy_source
+from delivery.bundle.source import MODEL, NAME, OWN, check_model, copy_model, copy_source
 from delivery.bundle.target import Target
 from delivery.bundle.wheels import Package, install_wheels
 from delivery.errors import MissingTool
 from delivery.interpreter import find_python
-from services.inference import ModelInfo
+from services.inference import ModelInfo, default_model_path
 
 ROOT = Path(__file__).parents[2]
 DEFAULT_TARGET = Target()
@@ -70,7 +70,9 @@ def build_bundle(
     """
     if not (root / "constraints.txt").is_file():
         raise MissingTool("the project's source", "bundles are built in a clone of it")
-    find_python(target.python)  # before minutes are spent
+    model = model or default_model_path()
+    info = check_model(model)  # what may be wrong with the input, before half a minute is spent
+    find_python(target.python)
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".bundle-", dir=out.parent) as work:
         folder, archive = Path(work, "task"), Path(work, "zip")
@@ -79,7 +81,7 @@ def build_bundle(
         packages = install_wheels(root, folder, target)
         say("copying source and model")
         own = copy_source(root, folder)
-        info = copy_model(model, folder)
+        copy_model(model, folder)
         say("pruning")
         pruned = prune(folder, read_rules())
         say("compiling")

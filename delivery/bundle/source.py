@@ -8,7 +8,7 @@ from pathlib import Path
 
 from delivery.errors import InvalidModel
 from services.errors import ModelError
-from services.inference import Classifier, ModelInfo, default_model_path
+from services.inference import Classifier, ModelInfo
 
 OWN = ("gateway", "services")
 NAME = "gif-analyzer"
@@ -32,16 +32,18 @@ def copy_source(root: Path, folder: Path) -> frozenset[str]:
     return frozenset(path.relative_to(folder).as_posix() for path in copied if path.is_file())
 
 
-def copy_model(model: Path | None, folder: Path) -> ModelInfo:
-    """Copy a model, the packaged one if none is given, once it was loaded as the function will load it.
+def check_model(model: Path) -> ModelInfo:
+    """Load a model as the function will load it, and say what it is.
 
     Raises:
         InvalidModel: says why the function could not load it.
     """
-    path = model or default_model_path()
     try:
-        found = Classifier(path).model
+        return Classifier(model).model
     except ModelError as error:
-        raise InvalidModel(str(path), error.message) from error
-    shutil.copyfile(path, folder / MODEL)
-    return found
+        raise InvalidModel(str(model), error.message) from error
+
+
+def copy_model(model: Path, folder: Path) -> None:
+    """Put a model where the function looks for it."""
+    shutil.copyfile(model, folder / MODEL)

@@ -126,7 +126,7 @@ def test_a_bundle_over_the_limit_is_refused_and_the_one_before_it_stays(
     assert [path.name for path in tmp_path.iterdir()] == ["lambda.zip"]
 
 
-def test_a_bad_model_is_refused_before_minutes_are_spent(tmp_path: Path) -> None:
+def test_a_model_that_the_function_could_not_load_is_refused(tmp_path: Path) -> None:
     model = tmp_path / "model.onnx"
     model.write_bytes(default_model_path().read_bytes()[:1000])
 
@@ -142,8 +142,10 @@ def test_the_command_builds_another_model_and_tells_programs(tmp_path: Path) -> 
     version = f"3.{sys.version_info.minor}"
 
     done = subprocess.run(
-        [sys.executable, "-m", "delivery", "bundle", "--json", "--python", version]
-        + ["--model", str(model), "--out", str(out)],
+        [
+            *(sys.executable, "-m", "delivery", "bundle", "--json"),
+            *("--python", version, "--model", str(model), "--out", str(out)),
+        ],
         cwd=ROOT,
         capture_output=True,
         text=True,

@@ -1,7 +1,8 @@
-"""The unpacked bundle under the Lambda emulator, with nothing else on its path: it answers as the pipeline here."""
+"""The unpacked bundle under the Lambda emulator, alone on its path: it answers as the pipeline here."""
 
 from __future__ import annotations
 
+import base64
 import importlib.util
 import json
 import shutil
@@ -51,8 +52,6 @@ needs_handler = pytest.mark.skipif(
 
 @needs_emulator
 def test_the_two_steps_answer_as_they_do_here_and_load_nothing_else(task: Path, tmp_path: Path) -> None:
-    import base64
-
     shutil.copytree(task, tmp_path / "task")
     (tmp_path / "task" / "steps.py").write_text(STEPS)
     here = local()
@@ -135,7 +134,8 @@ def raw(gif: bytes) -> Request:
 
 def multipart(gif: bytes) -> Request:
     """The GIF in a form, as a browser sends it."""
-    head = b'--line\r\nContent-Disposition: form-data; name="file"; filename="a.gif"\r\nContent-Type: image/gif\r\n\r\n'
+    part = b'--line\r\nContent-Disposition: form-data; name="file"; filename="a.gif"\r\n'
+    head = part + b"Content-Type: image/gif\r\n\r\n"
     headers = {"content-type": "multipart/form-data; boundary=line"}
     return Request("POST", "/v1/identify", headers=headers, body=head + gif + b"\r\n--line--\r\n")
 
