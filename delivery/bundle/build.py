@@ -12,7 +12,7 @@ from delivery.bundle.archive import write_archive
 from delivery.bundle.bytecode import compile_sources
 from delivery.bundle.prune import Pruned, prune, read_rules
 from delivery.bundle.sizes import Size, check_limits, size_packages
-from delivery.bundle.source import MODEL, NAME, OWN, check_model, copy_model, copy_source
+from delivery.bundle.source import OWN, check_model, copy_model, copy_source
 from delivery.bundle.target import Target
 from delivery.bundle.wheels import Package, install_wheels
 from delivery.errors import MissingTool
@@ -78,10 +78,7 @@ def build_bundle(
         folder, archive = Path(work, "task"), Path(work, "zip")
         folder.mkdir()
         say("installing wheels")
-        packages = install_wheels(root, folder, target)
-        say("copying source and model")
-        own = copy_source(root, folder)
-        copy_model(model, folder)
+        packages = gather(folder, model=model, target=target, root=root)
         say("pruning")
         pruned = prune(folder, read_rules())
         say("compiling")
@@ -90,11 +87,14 @@ def build_bundle(
         entries = write_archive(folder, archive)
         zipped, unzipped = archive.stat().st_size, sum(entry.file_size for entry in entries.values())
         check_limits(zipped, unzipped)
-        [version] = [Path(name).parts[0] for name in own if name.endswith(".dist-info/METADATA")]
-        packages += [
-            Package(NAME, version.removesuffix(".dist-info").rpartition("-")[2], own),
-            Package("model", info.version, frozenset({MODEL})),
-        ]
         sha256 = hashlib.sha256(archive.read_bytes()).hexdigest()
         archive.replace(out)
     return Bundle(out, sha256, zipped, unzipped, target, info, size_packages(entries, packages), pruned)
+
+
+def gather(folder: Path, *, model: Path, target: Target, root: Path = ROOT) -> list[Package]:
+    """Put wheels, our own source and a model into a folder; nothing is left out or compiled yet."""
+    packages = install_wheels(root, folder, target)
+    packages.append(copy_source(root, folder))
+    packages.append(copy_model(model, folder))
+    return packages

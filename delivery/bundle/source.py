@@ -6,6 +6,7 @@ import importlib.metadata
 import shutil
 from pathlib import Path
 
+from delivery.bundle.wheels import Package
 from delivery.errors import InvalidModel
 from services.errors import ModelError
 from services.inference import Classifier, ModelInfo
@@ -15,8 +16,8 @@ NAME = "gif-analyzer"
 MODEL = "services/inference/default.onnx"  # where the function looks for it
 
 
-def copy_source(root: Path, folder: Path) -> frozenset[str]:
-    """Copy what serves, without its model; the paths that were written, from the folder."""
+def copy_source(root: Path, folder: Path) -> Package:
+    """Copy what serves, without its model."""
     for package in OWN:
         shutil.copytree(
             root / package, folder / package, ignore=shutil.ignore_patterns("__pycache__", "*.onnx")
@@ -29,7 +30,8 @@ def copy_source(root: Path, folder: Path) -> frozenset[str]:
         f"Metadata-Version: 2.4\nName: {NAME}\nVersion: {version}\n", encoding="utf-8"
     )
     copied = [path for package in (*OWN, information.name) for path in (folder / package).rglob("*")]
-    return frozenset(path.relative_to(folder).as_posix() for path in copied if path.is_file())
+    files = (path.relative_to(folder).as_posix() for path in copied if path.is_file())
+    return Package(NAME, version, frozenset(files))
 
 
 def check_model(model: Path) -> ModelInfo:
@@ -44,6 +46,8 @@ def check_model(model: Path) -> ModelInfo:
         raise InvalidModel(str(model), error.message) from error
 
 
-def copy_model(model: Path, folder: Path) -> None:
-    """Put a model where the function looks for it."""
+def copy_model(model: Path, folder: Path) -> Package:
+    """Put a checked model where the function looks for it."""
+    version = check_model(model).version
     shutil.copyfile(model, folder / MODEL)
+    return Package("model", version, frozenset({MODEL}))
