@@ -139,6 +139,14 @@ $(FILM):
 runs/big-buck-bunny/manifest.csv: .venv/dev $(FILM)
 	@$(BIN)/gif-train cut $(FILM) --show "Big Buck Bunny" --window 0-9.5 --window 13.5-25.5 --out $(@D)
 
+.venv/deliver: .venv/serve
+	@$(BIN)/uv pip install -q -p $(BIN)/python -c constraints.txt -e ".[deliver]"
+	@touch $@
+
+# Another model than the packaged one: make bundle MODEL=champion.onnx
+bundle: .venv/deliver ## build the zip for AWS Lambda, build/lambda.zip
+	@$(BIN)/gif-deliver bundle $(if $(MODEL),--model $(MODEL))
+
 evaluation: .venv/dev ## judge every recipe in folds of whole sources, into docs/evaluation
 	@$(BIN)/gif-train evaluate $(SHOWS)/shows/shows.csv --unknown $(SHOWS)/unknown/unknown.csv --out docs/evaluation
 

@@ -31,7 +31,8 @@ def test_every_file_of_a_service_is_of_the_core_or_of_the_wire(service: str) -> 
 
 def test_the_two_functions_are_imported_without_grpc() -> None:
     program = (
-        "import sys, gateway.pipeline, gateway.settings, services.inference, services.preprocess\n"
+        "import sys, gateway.fetch, gateway.pipeline, gateway.settings\n"
+        "import services.inference, services.preprocess\n"
         "sys.exit(' '.join(sorted({'grpc', 'google', 'gif_analyzer', 'open_inference'} & set(sys.modules))))"
     )
 

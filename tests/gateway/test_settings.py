@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.fetch_settings import FetchSettings, HostRule
 from gateway.settings import Settings
 from services.errors import InvalidSetting
 from services.inference import default_model_path
@@ -28,7 +29,12 @@ def test_every_variable_reaches_its_setting() -> None:
         }
     )
 
-    assert settings == Settings(Path("/models/mine.onnx"), 4, Budget(1_000, 2_000, 30, 40_000))
+    assert settings == Settings(
+        Path("/models/mine.onnx"),
+        4,
+        Budget(1_000, 2_000, 30, 40_000),
+        fetch=FetchSettings(max_bytes=1_000),
+    )
 
 
 def test_a_variable_set_to_nothing_leaves_the_default() -> None:
@@ -130,3 +136,39 @@ def test_nothing_else_reads_the_environment() -> None:
     }
 
     assert readers == {"gateway/settings.py"}
+
+
+# Of GIFs that are named by their address
+
+
+def test_what_may_be_fetched_is_set() -> None:
+    settings = Settings.from_env(
+        {
+            "GIF_ANALYZER_FETCH_HOSTS": "example.org, *.Example.org:8443 *",
+            "GIF_ANALYZER_FETCH_TIMEOUT_S": "2.5",
+            "GIF_ANALYZER_FETCH_CONNECT_S": "1",
+            "GIF_ANALYZER_MAX_BYTES": "1000",
+        }
+    )
+
+    assert settings.fetch == FetchSettings(
+        hosts=(HostRule("example.org"), HostRule("example.org", below=True, port=8443), HostRule("*")),
+        max_bytes=1000,
+        timeout_s=2.5,
+        connect_s=1,
+    )
+
+
+@pytest.mark.parametrize(
+    "value", ["http://giphy.com", "giphy.com/", "*.*", "giphy.com:0", "a b@c", "*giphy.com", "é"]
+)
+def test_hosts_that_are_none_are_refused(value: str) -> None:
+    with pytest.raises(InvalidSetting, match="GIF_ANALYZER_FETCH_HOSTS must be names of hosts"):
+        Settings.from_env({"GIF_ANALYZER_FETCH_HOSTS": value})
+
+
+@pytest.mark.parametrize("variable", ["GIF_ANALYZER_FETCH_TIMEOUT_S", "GIF_ANALYZER_FETCH_CONNECT_S"])
+@pytest.mark.parametrize("value", ["0", "-1", "soon", "nan", "inf"])
+def test_a_time_to_fetch_is_a_number_of_seconds(variable: str, value: str) -> None:
+    with pytest.raises(InvalidSetting, match=variable):
+        Settings.from_env({variable: value})
