@@ -102,6 +102,9 @@ runs/big-buck-bunny/manifest.csv: .venv/dev $(FILM)
 bundle: .venv/deliver ## build the zip for AWS Lambda, build/lambda.zip
 	@$(BIN)/gif-deliver bundle $(if $(MODEL),--model $(MODEL))
 
+cost: .venv/deliver ## GIFs a month that AWS Lambda answers for nothing
+	@$(BIN)/gif-deliver cost
+
 evaluation: .venv/dev ## judge every recipe in folds of whole sources, into docs/evaluation
 	@$(BIN)/gif-train evaluate $(SHOWS)/shows/shows.csv --unknown $(SHOWS)/unknown/unknown.csv --out docs/evaluation
 
