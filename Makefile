@@ -139,6 +139,7 @@ runs/big-buck-bunny/manifest.csv: .venv/dev $(FILM)
 	@$(BIN)/uv pip install -q -p $(BIN)/python -c constraints.txt -e ".[deliver]"
 	@touch $@
 
+.PHONY: bundle cost
 # Another model than the packaged one: make bundle MODEL=champion.onnx
 bundle: .venv/deliver ## build the zip for AWS Lambda, build/lambda.zip
 	@$(BIN)/gif-deliver bundle $(if $(MODEL),--model $(MODEL))

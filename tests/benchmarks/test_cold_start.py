@@ -59,10 +59,9 @@ def test_every_variant_is_started_once_in_a_round(functions: Path) -> None:
     times = measure(variants, rounds=2, core=0, python=find_python(PYTHON), say=said.append)
 
     assert sorted(said) == sorted(f"round {n} of 2: {v.name}" for n in (1, 2) for v in variants)
-    assert all(
-        len(its.cold_ms) == len(its.warm_ms) == len(its.peak_memory_bytes) == 2 for its in times.values()
-    )
-    assert all(cold > 0 for its in times.values() for cold in its.cold_ms)
+    for its in times.values():
+        assert len(its.cold_ms) == len(its.warm_ms) == len(its.peak_memory_bytes) == 2
+        assert min(its.cold_ms) > 0
 
 
 @needs_emulator
