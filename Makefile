@@ -139,9 +139,13 @@ runs/big-buck-bunny/manifest.csv: .venv/dev $(FILM)
 	@$(BIN)/uv pip install -q -p $(BIN)/python -c constraints.txt -e ".[deliver]"
 	@touch $@
 
+.PHONY: bundle cost
 # Another model than the packaged one: make bundle MODEL=champion.onnx
 bundle: .venv/deliver ## build the zip for AWS Lambda, build/lambda.zip
 	@$(BIN)/gif-deliver bundle $(if $(MODEL),--model $(MODEL))
+
+cost: .venv/deliver ## GIFs a month that AWS Lambda answers for nothing
+	@$(BIN)/gif-deliver cost
 
 evaluation: .venv/dev ## judge every recipe in folds of whole sources, into docs/evaluation
 	@$(BIN)/gif-train evaluate $(SHOWS)/shows/shows.csv --unknown $(SHOWS)/unknown/unknown.csv --out docs/evaluation

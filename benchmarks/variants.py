@@ -18,9 +18,10 @@ TRIVIAL = "trivial"
 DELIVERED = "as delivered"
 
 _HANDLER_MODULE, _HANDLER_NAME = HANDLER.rsplit(".", 1)
-_TRIVIAL_SOURCE = (
-    'def handler(event, context):\n    return {"statusCode": 200, "headers": {}, "body": "{}"}\n'
-)
+_TRIVIAL_SOURCE = """
+def handler(event, context):
+    return {"statusCode": 200, "headers": {}, "body": "{}"}
+"""
 _WITHOUT_LAZY_IMPORTS = f"""
 import gateway.fetch
 from {_HANDLER_MODULE} import {_HANDLER_NAME} as handler

@@ -60,6 +60,9 @@ def prune(folder: Path, rules: Sequence[Rule]) -> list[Pruned]:
         pruned.append(Pruned(why, len(paths), sum(path.stat().st_size for path in paths)))
         for path in paths:
             path.unlink()
+    for path in sorted(folder.rglob("*"), reverse=True):  # an empty folder could still be imported
+        if path.is_dir() and not any(path.iterdir()):
+            path.rmdir()
     return pruned
 
 
