@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import ssl
 import threading
@@ -38,28 +39,28 @@ class Served:
     Attributes:
         url: where, http://127.0.0.1:PORT.
         app: what answers there.
-        server: to end it.
     """
 
     url: str
     app: FastAPI
-    server: uvicorn.Server
+
+
+@contextlib.contextmanager
+def serving_app(app: FastAPI) -> Iterator[Served]:
+    """Serve an application on a free port, in a thread, until the end of the block."""
+    listening = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, lifespan="off"))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
+    thread.start()
+    try:
+        yield Served(f"http://127.0.0.1:{listening.getsockname()[1]}", app)
+    finally:
+        server.should_exit = True
+        thread.join(60)
 
 
 @pytest.fixture
 def serve_app() -> Iterator[Callable[[FastAPI], Served]]:
-    """A function that serves an application on a free port, in a thread, until the test ends."""
-    running: list[tuple[uvicorn.Server, threading.Thread]] = []
-
-    def start(app: FastAPI) -> Served:
-        listening = socket.create_server(("127.0.0.1", 0))
-        server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, lifespan="off"))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
-        thread.start()
-        running.append((server, thread))
-        return Served(f"http://127.0.0.1:{listening.getsockname()[1]}", app, server)
-
-    yield start
-    for server, thread in running:
-        server.should_exit = True
-        thread.join(60)
+    """The function `serving_app`, for any number of applications; each ends with the test."""
+    with contextlib.ExitStack() as running:
+        yield lambda app: running.enter_context(serving_app(app))
