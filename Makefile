@@ -25,11 +25,11 @@ demo: .venv/serve ## name the shows of the example GIFs
 	@$(BIN)/gif-analyzer identify examples/*.gif
 
 .venv/grpc: .venv/serve
-	@$(BIN)/uv pip install -q -p $(BIN)/python -c constraints.txt -e ".[grpc]"
+	@$(BIN)/uv pip install -q -p $(BIN)/python -c constraints.txt -e ".[grpc,rest]"
 	@touch $@
 
-serve: .venv/grpc ## serve both steps over gRPC on 127.0.0.1:50051
-	@$(BIN)/python -m services
+serve: .venv/grpc ## serve REST and the page on 127.0.0.1:8080, both steps over gRPC on 50051
+	@$(BIN)/gif-analyzer serve
 
 # A real client of the Open Inference Protocol, apart: it brings the same contract once more, and one process
 # cannot hold both. Its test says so and skips where it cannot be installed.
@@ -155,6 +155,10 @@ model: .venv/dev runs/big-buck-bunny/manifest.csv ## train the default model aga
 		--recipe "all depths, fine-tuned" --evaluation docs/evaluation/evaluation.json
 	@$(BIN)/gif-train export runs/default --compare $(SHOWS)/shows/shows.csv --model-version $(MODEL_VERSION) \
 		--out services/inference/default.onnx
+
+.PHONY: picture
+picture: .venv/dev ## draw docs/page.png, the page in a real browser
+	@$(BIN)/python -m tests.gateway.page.picture
 
 format: .venv/dev ## let ruff put the code in order
 	@$(BIN)/ruff check --fix .

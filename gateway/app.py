@@ -16,10 +16,12 @@ from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
 
 from gateway.answer import prediction_json
+from gateway.etag import is_held
 from gateway.identifier import Identified, Identifier
 from gateway.keys import HEADER, check_key
 from gateway.limits import BodyLimit, Gate
 from gateway.observer import REQUEST_ID, Observer
+from gateway.page import add_page
 from gateway.pipeline import Pipeline
 from gateway.problem import add_problems
 from gateway.rest_settings import RestSettings
@@ -77,6 +79,7 @@ def create_app(pipeline: Pipeline, fetch: Fetch, *, settings: RestSettings = Res
     _add_identify(app, identifier, fetch, gate, settings)
     _add_model(app, identifier, settings)
     _add_health(app, pipeline)
+    add_page(app)
     add_problems(app)
     record = None
     if settings.metrics:
@@ -113,7 +116,7 @@ def _add_identify(
         found = await identifier.identify(gif, top_k=top_k, pictures=pictures)
         request.state.kept = found.kept
         headers = {"ETag": found.etag, "Cache-Control": "private, no-cache"}
-        if request.method == "GET" and _matches(request, found.etag):
+        if request.method == "GET" and is_held(request, found.etag):
             return Response(status_code=304, headers=headers)
         return JSONResponse(_identification(source, found), headers=headers)
 
@@ -206,11 +209,6 @@ def _identification(source: str, found: Identified) -> dict[str, object]:
     """The message gif_analyzer.v1.Identification as proto3 JSON, where bytes are base64."""
     pictures = [base64.b64encode(picture).decode() for picture in found.pictures]
     return {**prediction_json(source, found.prediction), "pictures": pictures}
-
-
-def _matches(request: Request, etag: str) -> bool:
-    tags = [tag.strip().removeprefix("W/") for tag in request.headers.get("If-None-Match", "").split(",")]
-    return etag in tags or tags == ["*"]
 
 
 def _describe(app: FastAPI) -> None:

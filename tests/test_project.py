@@ -133,7 +133,9 @@ def test_continuous_integration_runs_the_two_verbs() -> None:
 def test_gifs_lie_among_the_examples_and_the_tests_only(tracked: list[str]) -> None:
     gifs = [name for name in tracked if Path(name).suffix.lower() == ".gif"]
 
-    assert [name for name in gifs if not name.startswith(("examples/", "tests/"))] == []
+    assert [name for name in gifs if not name.startswith(("examples/", "tests/"))] == [
+        "gateway/static/example.gif"  # the page offers one, cut from an example
+    ]
 
 
 def test_examples_are_small_and_their_readme_names_each(tracked: list[str]) -> None:
@@ -272,6 +274,13 @@ def test_the_wheel_holds_the_packages_with_their_types(wheel: zipfile.ZipFile) -
     for package in ("services", "gateway", "training", "delivery"):
         assert {f"{package}/__init__.py", f"{package}/py.typed"} <= names
     assert not [name for name in names if name.startswith(("tests/", "examples/")) or name.endswith(".pyc")]
+
+
+def test_the_wheel_holds_the_web_page(wheel: zipfile.ZipFile) -> None:
+    files = {path.name for path in (ROOT / "gateway/static").iterdir()}
+
+    assert {"index.html", "page.css", "page.js", "example.gif"} <= files
+    assert {f"gateway/static/{name}" for name in files} <= set(wheel.namelist())
 
 
 @pytest.mark.parametrize("name", ["default.onnx", "MODEL_CARD.md"])

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from pathlib import Path
 
 import pytest
 
 from gateway.fetch_settings import FetchSettings, HostRule
+from gateway.rest_settings import ENVELOPE_BYTES, RestSettings
 from gateway.settings import Settings
 from services.errors import InvalidSetting
 from services.inference import default_model_path
@@ -34,7 +36,48 @@ def test_every_variable_reaches_its_setting() -> None:
         4,
         Budget(1_000, 2_000, 30, 40_000),
         fetch=FetchSettings(max_bytes=1_000),
+        rest=RestSettings(max_body_bytes=1_000 + ENVELOPE_BYTES),
     )
+
+
+def test_every_variable_of_the_gateway_reaches_its_setting() -> None:
+    settings = Settings.from_env(
+        {
+            "GIF_ANALYZER_MAX_BODY_BYTES": "1_000",
+            "GIF_ANALYZER_WORKERS": "3",
+            "GIF_ANALYZER_IN_FLIGHT": "5",
+            "GIF_ANALYZER_CACHE_BYTES": "0",
+            "GIF_ANALYZER_API_KEYS": "one, two",
+            "GIF_ANALYZER_CORS_ORIGINS": "https://a.example http://localhost:3000",
+            "GIF_ANALYZER_METRICS": "off",
+        }
+    )
+
+    assert settings.rest == RestSettings(
+        max_body_bytes=1_000,
+        workers=3,
+        in_flight=5,
+        cache_bytes=0,
+        api_keys=("one", "two"),
+        cors_origins=("https://a.example", "http://localhost:3000"),
+        metrics=False,
+    )
+    assert "two" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("IN_FLIGHT", "0"),
+        ("CACHE_BYTES", "-1"),
+        ("METRICS", "yes"),
+        ("CORS_ORIGINS", "example.org"),
+        ("CORS_ORIGINS", "https://a.example/path"),
+    ],
+)
+def test_a_bad_value_of_the_gateway_is_named(variable: str, value: str) -> None:
+    with pytest.raises(InvalidSetting, match=f"GIF_ANALYZER_{variable} must be"):
+        Settings.from_env({f"GIF_ANALYZER_{variable}": value})
 
 
 def test_a_variable_set_to_nothing_leaves_the_default() -> None:
