@@ -40,6 +40,8 @@ def problem(error: AnalyzerError, request_id: str) -> JSONResponse:
         headers["WWW-Authenticate"] = "Bearer"
     if isinstance(error, MethodNotAllowed):
         headers["Allow"] = error.details["allowed"]
+    if isinstance(error, RequestTooLarge):
+        headers["Connection"] = "close"  # the rest of the body is not read, so nothing can follow it
     return JSONResponse(problem_json(error, request_id), error.http_status, headers, MEDIA_TYPE)
 
 
