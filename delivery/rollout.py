@@ -84,8 +84,10 @@ def roll_out(
         )
     alarms = alarms or Alarms(())
     say(f"checking version {version} by its own number")
-    checks = _check(function, version, expected, f"users still get version {stood.version}")
-    if stood.version == version:
+    live = stood.version == version
+    otherwise = "it is live already" if live else f"users still get version {stood.version}"
+    checks = _check(function, version, expected, otherwise)
+    if live:
         say(f"version {version} is live already")
         return Rollout(version, stood.before, moved=False, checks=tuple(checks))
     for ringing in alarms.ignore_ringing():

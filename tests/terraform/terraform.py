@@ -24,8 +24,8 @@ class Terraform:
 
     def __init__(self, folder: Path, environment: Mapping[str, str] = {}) -> None:
         """Install the provider, from a mirror if TF_CLI_ARGS_init names one; skip where it cannot be had."""
-        self._folder = folder
-        self._environment = {
+        self.backend = f"-backend-config=path={folder / 'state.tfstate'}"
+        self.environment = {
             **os.environ,
             "CHECKPOINT_DISABLE": "1",
             "TF_IN_AUTOMATION": "1",
@@ -39,9 +39,7 @@ class Terraform:
             self.configuration,
             ignore=shutil.ignore_patterns(".terraform*", "*.tfstate*", "cloud_override.tf", "hcp"),
         )
-        done = self.run(
-            "init", "-input=false", f"-backend-config=path={folder / 'state.tfstate'}", check=False
-        )
+        done = self.run("init", "-input=false", self.backend, check=False)
         if done.returncode != 0:
             pytest.skip(f"terraform cannot install its provider here: {done.stderr[-300:]}")
 
@@ -49,7 +47,7 @@ class Terraform:
         """Run one command in the configuration."""
         done = subprocess.run(
             ["terraform", f"-chdir={self.configuration}", *arguments, "-no-color"],
-            env=self._environment,
+            env=self.environment,
             capture_output=True,
             text=True,
             check=False,

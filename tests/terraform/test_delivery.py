@@ -126,23 +126,49 @@ def test_what_terraform_uploaded_is_what_runs(cloud: Cloud, terraform: Terraform
     assert everything_in(cloud) == []
 
 
+def make(cloud: Cloud, terraform: Terraform, verb: str, *options: str) -> str:
+    """A verb of the Makefile, with this configuration and this state, as a workflow runs it."""
+    done = subprocess.run(
+        [
+            *("make", "-s", "-o", ".venv/deliver", verb, "CI=true", f"BIN={Path(sys.executable).parent}"),
+            *(f"TERRAFORM=terraform -chdir={terraform.configuration}", f"BACKEND={terraform.backend}"),
+            *options,
+        ],
+        cwd=ROOT,
+        env={
+            **terraform.environment,
+            "TF_CLI_ARGS_plan": "-no-color",
+            "TF_VAR_github_repository": "owner/gif-analyzer",
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
 def test_the_workflows_role_suffices_to_deploy(cloud: Cloud, terraform: Terraform, tmp_path: Path) -> None:
     first = small_bundle(tmp_path / "first.zip", model="1.0")
     second = small_bundle(tmp_path / "second.zip", model="2.0")
-    repository = "-var=github_repository=owner/gif-analyzer"
-    outputs = terraform.apply("stage", first, repository)
-    role = outputs["deploy_role"].rpartition("/")[2]
-    policy = cloud.connect("iam").get_role_policy(RoleName=role, PolicyName="deploy")["PolicyDocument"]
-    allowed = {action for statement in policy["Statement"] for action in statement["Action"]}
+    make(cloud, terraform, "apply", f"BUNDLE={first}")
+    role = cloud.connect("iam").get_role_policy(RoleName=f"{NAME}-deploy", PolicyName="deploy")
+    allowed = {action for statement in role["PolicyDocument"]["Statement"] for action in statement["Action"]}
     cloud.called.clear()
 
     # What deploy.yml does with it.
-    terraform.apply("stage", second, repository)
-    assert deliver(cloud, "rollout", NAME, "--alarm", f"{NAME}-errors").returncode == 0
-    assert deliver(cloud, "status", NAME).returncode == 0
-    assert deliver(cloud, "rollback", NAME).returncode == 0
+    with cloud.address(NAME) as address:
+        assert "Plan: 0 to add, 1 to change, 0 to destroy." in make(
+            cloud, terraform, "plan", f"BUNDLE={second}"
+        )
+        make(cloud, terraform, "deploy", f"BUNDLE={second}", f"URL={address}")
+        assert model_that_answers(address) == "2.0"
+        make(cloud, terraform, "rollback")
+        assert model_that_answers(address) == "1.0"
 
     needed = set(cloud.called) - {"sts:GetCallerIdentity"}  # which everybody may
     assert {"lambda:UpdateFunctionCode", "lambda:InvokeFunction", "lambda:UpdateAlias"} <= needed
     assert needed - allowed == set()
-    terraform.destroy("stage", second, repository)
+    make(cloud, terraform, "destroy", f"BUNDLE={second}")
+    assert everything_in(cloud) == []
