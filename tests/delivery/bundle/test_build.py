@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 import onnx
 import pytest
 
-from delivery.bundle import UNZIPPED_LIMIT, ZIPPED_LIMIT, Bundle, build_bundle, sizes
+from delivery.bundle import UNZIPPED_LIMIT, ZIPPED_LIMIT, Bundle, Target, build_bundle, sizes
 from delivery.bundle.prune import read_rules
 from delivery.errors import BundleTooLarge, InvalidModel
 from services.inference import default_model_path
@@ -20,6 +20,7 @@ from tests.conftest import mean_colour_model
 from tests.test_project import constraints
 
 ROOT = Path(__file__).parents[3]
+EM_AARCH64 = 183  # in the head of an ELF file
 
 
 @pytest.fixture(scope="module")
@@ -160,6 +161,16 @@ def test_the_command_builds_another_model_and_tells_programs(tmp_path: Path) -> 
     assert told["zipped_bytes"] + told["zipped_room_bytes"] == ZIPPED_LIMIT
     with zipfile.ZipFile(out) as archive:
         assert archive.read("services/inference/default.onnx") == model.read_bytes()
+
+
+def test_for_arm64_its_shared_objects_are_those_of_arm64(built: Bundle, tmp_path: Path) -> None:
+    arm64 = build_bundle(tmp_path / "arm64.zip", target=Target(built.target.python, "arm64"))
+
+    with zipfile.ZipFile(arm64.path) as archive:
+        heads = {name: archive.read(name)[:20] for name in archive.namelist() if ".so" in name}
+    assert len(heads) > 10
+    assert {struct.unpack("<H", head[18:20])[0] for head in heads.values()} == {EM_AARCH64}
+    assert arm64.zipped_bytes < 41_000_000
 
 
 @pytest.mark.parametrize(
