@@ -10,6 +10,8 @@ import sys
 
 import typer
 
+from delivery.commands.bundle import bundle
+from delivery.commands.cost import cost
 from delivery.commands.rollback import rollback
 from delivery.commands.rollout import rollout
 from delivery.commands.smoke import smoke
@@ -34,7 +36,7 @@ def gif_deliver() -> None:
     """Bring a model to users by AWS Lambda, and take it back."""
 
 
-for command in (rollout, rollback, status, smoke):
+for command in (bundle, cost, rollout, rollback, status, smoke):
     app.command()(command)
 
 

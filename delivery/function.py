@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 from zipfile import is_zipfile
@@ -122,11 +123,11 @@ class Function:
             InvalidBundle: Lambda would not take it.
         """
         try:
-            if not is_zipfile(bundle):
-                raise InvalidBundle(str(bundle), "this is not a zip; make bundle writes one")
             content = bundle.read_bytes()
         except OSError as error:
             raise InvalidBundle(str(bundle), (error.strerror or str(error)).lower()) from error
+        if not is_zipfile(BytesIO(content)):
+            raise InvalidBundle(str(bundle), "this is not a zip; make bundle writes one")
         if len(content) > MAX_ZIP_BYTES:
             raise InvalidBundle(
                 str(bundle), f"{len(content):,} bytes are more than the {MAX_ZIP_BYTES:,} that Lambda takes"

@@ -53,99 +53,99 @@ resource "aws_iam_role" "deploy" {
   max_session_duration = 3600 # seconds
 }
 
-data "aws_iam_policy_document" "deploy" {
-  #checkov:skip=CKV_AWS_356:Some reading actions know no resource; they are alone in their statement
-  count = local.by_github
+# Written out, not a policy document of the provider's: that would be read anew, and the policy planned anew, whenever the
+# function changes.
+locals {
+  own_function = [aws_lambda_function.analyzer.arn, "${aws_lambda_function.analyzer.arn}:*"]
 
-  statement {
-    sid = "ChangeWhatRuns"
-    actions = [
-      "lambda:InvokeFunction",
-      "lambda:PublishVersion",
-      "lambda:UpdateAlias",
-      "lambda:UpdateFunctionCode",
-      "lambda:UpdateFunctionConfiguration",
-    ]
-    resources = [aws_lambda_function.analyzer.arn, "${aws_lambda_function.analyzer.arn}:*"]
-  }
-
-  statement {
-    sid = "ReadTheFunction"
-    actions = [
-      "lambda:GetAlias",
-      "lambda:GetFunction",
-      "lambda:GetFunctionCodeSigningConfig",
-      "lambda:GetFunctionConfiguration",
-      "lambda:GetFunctionUrlConfig",
-      "lambda:GetPolicy",
-      "lambda:ListTags",
-      "lambda:ListVersionsByFunction",
-    ]
-    resources = [aws_lambda_function.analyzer.arn, "${aws_lambda_function.analyzer.arn}:*"]
-  }
-
-  # What `terraform plan` compares with the rest of this folder.
-  statement {
-    sid = "ReadTheRoles"
-    actions = [
-      "iam:GetOpenIDConnectProvider",
-      "iam:GetRole",
-      "iam:GetRolePolicy",
-      "iam:ListAttachedRolePolicies",
-      "iam:ListRolePolicies",
-    ]
-    resources = concat(
-      [aws_iam_role.function.arn, aws_iam_role.deploy[0].arn],
-      aws_iam_openid_connect_provider.github[*].arn,
-      data.aws_iam_openid_connect_provider.github[*].arn,
-    )
-  }
-
-  statement {
-    sid = "ReadTheRest"
-    actions = [
-      "cloudformation:DescribeStacks",
-      "cloudformation:GetTemplate",
-      "cloudwatch:ListTagsForResource",
-      "logs:ListTagsForResource",
-    ]
-    resources = concat(
-      [aws_cloudformation_stack.url_permission.id, aws_cloudwatch_log_group.function.arn],
-      [for alarm in aws_cloudwatch_metric_alarm.live : alarm.arn],
-    )
-  }
-
-  dynamic "statement" {
-    for_each = aws_sns_topic.notices[*].arn
-
-    content {
-      sid       = "ReadTheNotices"
-      actions   = ["sns:GetSubscriptionAttributes", "sns:GetTopicAttributes", "sns:ListTagsForResource"]
-      resources = [statement.value, "${statement.value}:*"]
-    }
-  }
-
-  dynamic "statement" {
-    for_each = aws_budgets_budget.month[*].arn
-
-    content {
-      sid       = "ReadTheBudget"
-      actions   = ["budgets:ListTagsForResource", "budgets:ViewBudget"]
-      resources = [statement.value]
-    }
-  }
-
-  # These know no resource.
-  statement {
-    sid       = "ReadLists"
-    actions   = ["cloudwatch:DescribeAlarms", "iam:ListOpenIDConnectProviders", "logs:DescribeLogGroups"]
-    resources = ["*"]
-  }
+  deploy_statements = concat(
+    [
+      {
+        Sid = "ChangeWhatRuns"
+        Action = [
+          "lambda:InvokeFunction",
+          "lambda:PublishVersion",
+          "lambda:UpdateAlias",
+          "lambda:UpdateFunctionCode",
+          "lambda:UpdateFunctionConfiguration",
+        ]
+        Resource = local.own_function
+      },
+      {
+        Sid = "ReadTheFunction"
+        Action = [
+          "lambda:GetAlias",
+          "lambda:GetFunction",
+          "lambda:GetFunctionCodeSigningConfig",
+          "lambda:GetFunctionConfiguration",
+          "lambda:GetFunctionUrlConfig",
+          "lambda:GetPolicy",
+          "lambda:ListTags",
+          "lambda:ListVersionsByFunction",
+        ]
+        Resource = local.own_function
+      },
+      # What `terraform plan` compares with the rest of this folder.
+      {
+        Sid = "ReadTheRoles"
+        Action = [
+          "iam:GetOpenIDConnectProvider",
+          "iam:GetRole",
+          "iam:GetRolePolicy",
+          "iam:ListAttachedRolePolicies",
+          "iam:ListRolePolicies",
+        ]
+        Resource = concat(
+          [aws_iam_role.function.arn],
+          aws_iam_role.deploy[*].arn,
+          aws_iam_openid_connect_provider.github[*].arn,
+          data.aws_iam_openid_connect_provider.github[*].arn,
+        )
+      },
+      {
+        Sid = "ReadTheRest"
+        Action = [
+          "cloudformation:DescribeStacks",
+          "cloudformation:GetTemplate",
+          "cloudwatch:ListTagsForResource",
+          "logs:ListTagsForResource",
+        ]
+        Resource = concat(
+          [aws_cloudformation_stack.url_permission.id, aws_cloudwatch_log_group.function.arn],
+          [for alarm in aws_cloudwatch_metric_alarm.live : alarm.arn],
+        )
+      },
+      # These know no resource.
+      {
+        Sid      = "ReadLists"
+        Action   = ["cloudwatch:DescribeAlarms", "iam:ListOpenIDConnectProviders", "logs:DescribeLogGroups"]
+        Resource = ["*"]
+      },
+    ],
+    [
+      for topic in aws_sns_topic.notices : {
+        Sid      = "ReadTheNotices"
+        Action   = ["sns:GetSubscriptionAttributes", "sns:GetTopicAttributes", "sns:ListTagsForResource"]
+        Resource = [topic.arn, "${topic.arn}:*"]
+      }
+    ],
+    [
+      for budget in aws_budgets_budget.month : {
+        Sid      = "ReadTheBudget"
+        Action   = ["budgets:ListTagsForResource", "budgets:ViewBudget"]
+        Resource = [budget.arn]
+      }
+    ],
+  )
 }
 
 resource "aws_iam_role_policy" "deploy" {
-  count  = local.by_github
-  name   = "deploy"
-  role   = aws_iam_role.deploy[0].id
-  policy = data.aws_iam_policy_document.deploy[0].json
+  count = local.by_github
+  name  = "deploy"
+  role  = aws_iam_role.deploy[0].id
+
+  policy = jsonencode({
+    Version   = "2012-10-17"
+    Statement = [for statement in local.deploy_statements : merge(statement, { Effect = "Allow" })]
+  })
 }

@@ -69,11 +69,11 @@ run "least_rights" {
   # Whatever writes, writes to this function alone.
   assert {
     condition = alltrue(flatten([
-      for statement in data.aws_iam_policy_document.deploy[0].statement : [
-        for action in statement.actions :
+      for statement in jsondecode(aws_iam_role_policy.deploy[0].policy).Statement : [
+        for action in statement.Action :
         can(regex(":(Get|List|Describe|View)", action)) || (
           startswith(action, "lambda:") && alltrue([
-            for resource in statement.resources : startswith(resource, "arn:aws:lambda:eu-central-1:123456789012:function:gif-analyzer-stage")
+            for resource in statement.Resource : startswith(resource, "arn:aws:lambda:eu-central-1:123456789012:function:gif-analyzer-stage")
           ])
         )
       ]
@@ -83,8 +83,8 @@ run "least_rights" {
 
   assert {
     condition = alltrue(flatten([
-      for statement in data.aws_iam_policy_document.deploy[0].statement : [
-        for action in statement.actions : !strcontains(action, "*")
+      for statement in jsondecode(aws_iam_role_policy.deploy[0].policy).Statement : [
+        for action in statement.Action : !strcontains(action, "*")
       ]
     ]))
     error_message = "An action has a wildcard."
