@@ -355,10 +355,19 @@ def test_a_zip_is_published_and_rolled_out(cloud: Cloud, function: str, tmp_path
     assert cloud.uploaded(function, "live") == bundle.read_bytes()
 
 
+# A shell starts what runs in the background with Ctrl-C ignored, and its children inherit that.
+HEEDING = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from delivery.cli import main
+main()
+"""
+
+
 def start(*arguments: str) -> subprocess.Popen[str]:
     """`gif-deliver` as a program of its own."""
     return subprocess.Popen(
-        [sys.executable, "-m", "delivery", *arguments],
+        [sys.executable, "-c", HEEDING, *arguments],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -120,7 +120,9 @@ def test_a_bundle_over_the_limit_is_refused_and_the_one_before_it_stays(
     out.write_bytes(b"the one before")
     monkeypatch.setattr(sizes, "ZIPPED_LIMIT", 30 * 2**20)
 
-    with pytest.raises(BundleTooLarge, match=r"too large zipped: 39,\d+,\d+ bytes, Lambda takes 31,457,280"):
+    with pytest.raises(
+        BundleTooLarge, match=r"too large zipped: \d\d,\d+,\d+ bytes, Lambda takes 31,457,280"
+    ):
         build_bundle(out, target=built.target)
 
     assert out.read_bytes() == b"the one before"
