@@ -69,8 +69,10 @@ def _bars(axes: Axes, section: Section) -> None:
 
 
 def _curve(axes: Axes, section: Section, group: str, fact: str) -> None:
-    axes.set_axis_on()
     indices = [index for index, item in enumerate(section.items) if item.group == group]
+    if not indices:
+        return
+    axes.set_axis_on()
     for entry in section.entries:
         middle = medians(entry)
         points = [

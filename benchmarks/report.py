@@ -16,11 +16,11 @@ TITLES = {
     "line": ("GIF file to show", "ms a GIF"),
 }
 METHOD = {
-    "decode": "Ten frames, 224 x 224, RGB. Peers take frames by their index, as their users do, and show a GIF "
-    "as their library does; this project also samples by time, crops letterbox bars and shows what a browser "
-    "shows.",
-    "classify": "One clip of ten frames. What runs the ONNX file must give the same top show as this project. "
-    "Keras's forms have the same layers with drawn weights, on which speed does not depend.",
+    "decode": "Ten frames, 224 x 224, RGB. Peers take frames by their index, as their users do, and show a "
+    "GIF as their library does; this project also samples by time, crops letterbox bars and shows what a "
+    "browser shows.",
+    "classify": "One clip of ten frames. What runs the ONNX file must give the same top show as this "
+    "project. Keras's forms have the same layers with drawn weights, on which speed does not depend.",
     "serve": "Behind every server stand this project's two steps with the same model, so the servers differ "
     "and nothing else; the server keeps to one processor, the client to another if there is one. No two "
     "requests are the same.",
