@@ -22,7 +22,7 @@ from benchmarks.crew import Contender, Measurable, WorkerProcess
 from benchmarks.environments import ROOT
 from benchmarks.results import NotResults, Results, Section, load, save
 from benchmarks.rounds import NoBaseline, run_rounds
-from benchmarks.sections import NAMES, Plan
+from benchmarks.sections import NAMES, WORK, Plan
 
 CANNOT = 2
 INTERRUPTED = 130
@@ -61,6 +61,7 @@ def bench(
     alone: Annotated[bool, typer.Option("--alone", help="Measure this project without peers.")] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="Measure finished sections again.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print results.json instead of the table.")] = False,
+    work: Annotated[Path, typer.Option(metavar="DIR", help="Folder for what is made on the way.")] = WORK,
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="Folder for all three files.")] = None,
     model: Annotated[
         Path | None, typer.Option(metavar="PATH", help="Model file, not the packaged one.")
@@ -81,9 +82,9 @@ def bench(
     """
     terminal = Console(stderr=True)
     chosen = _chosen(only)
-    plan = Plan(rounds=rounds, quick=quick, other_model=other_model, peers=not alone)
+    plan = Plan(rounds=rounds, quick=quick, other_model=other_model, work=work.resolve(), peers=not alone)
     if model is not None:
-        plan = dataclasses.replace(plan, model=model)
+        plan = dataclasses.replace(plan, model=model.resolve())
     for path in (plan.model, plan.other_model):
         if path is not None and not path.is_file():
             raise typer.BadParameter(f"there is no file {path}")
@@ -127,16 +128,18 @@ def measure(
         else:
             terminal.print(f"{name}: measured before the interruption")
         results = results.with_section(section)
-    write(results, outputs)
+    results = write(results, outputs)
     unfinished.unlink(missing_ok=True)
     return results
 
 
-def write(results: Results, outputs: Outputs) -> None:
-    """Write results.json, and what is derived from it."""
+def write(results: Results, outputs: Outputs) -> Results:
+    """Write results.json, and what is derived from it as it stands there; return that."""
     save(results, outputs.results)
-    plot.draw(results, outputs.plot)
-    report.write(results, outputs.table, plot=outputs.plot.name)
+    written = load(outputs.results)
+    plot.draw(written, outputs.plot)
+    report.write(written, outputs.table, plot=outputs.plot.name)
+    return written
 
 
 def _measure(question: sections.Question, plan: Plan, terminal: Console) -> Section:

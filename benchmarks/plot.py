@@ -15,7 +15,7 @@ from matplotlib.figure import Figure as Canvas
 from benchmarks.figures import compare, groups, medians
 from benchmarks.gifs import BY_FRAMES, BY_SIZE, REAL
 from benchmarks.report import TITLES
-from benchmarks.results import Results, Section, replacing
+from benchmarks.results import THIS, Results, Section, replacing
 
 DIGEST = "results-sha256"  # of the PNG's text chunks: which results it shows
 _OURS, _PEER = "#d1495b", "#66717e"
@@ -58,7 +58,7 @@ def _bars(axes: Axes, section: Section) -> None:
         [max(figure.ratio - figure.low, 0) for _, figure in rows],
         [max(figure.high - figure.ratio, 0) for _, figure in rows],
     )
-    colours = [_OURS if figure.name == section.entries[0].name else _PEER for _, figure in rows]
+    colours = [_OURS if figure.name.startswith(THIS) else _PEER for _, figure in rows]
     axes.barh(places, ratios, xerr=reach, color=colours, error_kw={"lw": 1, "capsize": 2})
     axes.axvline(1, color=_OURS, lw=1)
     axes.set_yticks(places, [name for name, _ in rows], fontsize=7)
@@ -92,6 +92,12 @@ def _curve(axes: Axes, section: Section, group: str, fact: str) -> None:
             color=_OURS if ours else None,
         )
     axes.set(xscale="log", yscale="log")
+    values = sorted({round(section.items[index].facts[fact]) for index in indices})
+    axes.set_xticks(values, [str(value) for value in values])
+    axes.set_xticks([], minor=True)
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_minor_formatter("{x:g}")
+    axes.tick_params(which="both", labelsize=7)
     axes.set_xlabel("frames of 320 x 240" if fact == "frames" else "width of 30 frames, 4:3", fontsize=8)
     axes.set_ylabel("ms a GIF", fontsize=8)
     axes.set_title(f"Drawn GIFs {group}", fontsize=10)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks.figures import Figure, compare, groups
-from benchmarks.results import Results, Section, replacing
+from benchmarks.results import THIS, Results, Section, replacing
 
 ENOUGH = 5  # rounds from which on a figure may be quoted
 TITLES = {
@@ -94,16 +94,18 @@ def _row(section: Section, figure: Figure, count: int) -> str:
 
 
 def _verdict(figures: tuple[Figure, ...]) -> str:
-    others = figures[1:]
+    others = [figure for figure in figures[1:] if not figure.name.startswith(THIS)]
     if not others:
         return "No peer took part."
     faster = [f"{figure.name} ({figure.ratio:.2f})" for figure in others if figure.high < 1]
     undecided = [figure.name for figure in others if figure.low <= 1 <= figure.high]
     parts = [
-        f"Faster than this project: {', '.join(faster)}." if faster else "No peer is faster in every round."
+        f"Faster than this project: {', '.join(faster)}."
+        if faster
+        else "No peer is faster than this project in every round."
     ]
     if undecided:
-        parts.append(f"Now one, now the other: {', '.join(undecided)}.")
+        parts.append(f"Faster in some rounds, slower in others: {', '.join(undecided)}.")
     return " ".join(parts)
 
 

@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+THIS = "this project"  # what the names of its own contenders begin with
+
 
 class NotResults(Exception):
     """A file that is not what `make bench` writes; the message says which."""

@@ -14,11 +14,11 @@ import onnx
 from benchmarks import gifs, models
 from benchmarks.crew import Contender
 from benchmarks.environments import ROOT, read_list
-from benchmarks.results import Item, replacing
+from benchmarks.results import THIS, Item, replacing
 from services.inference import default_model_path
 from services.preprocess import decode_gif
 
-THIS = "this project"
+WORK = ROOT / "runs/bench"
 NAMES = ("decode", "classify", "serve", "line")
 _DRAWN = "the same layers with drawn weights"
 
@@ -42,7 +42,7 @@ class Plan:
     model: Path = field(default_factory=default_model_path)
     other_model: Path | None = None
     shared: Path = field(default_factory=gifs.shared_folder)
-    work: Path = ROOT / "runs/bench"
+    work: Path = WORK
     peers: bool = True
 
 
@@ -110,7 +110,7 @@ def classify(plan: Plan) -> Question:
         Contender(
             f"ONNX Runtime {other}",
             f"{module}:onnxruntime",
-            {"model": str(plan.other_model), "compared": False},
+            {"model": str(plan.other_model and plan.other_model.resolve()), "compared": False},
             missing=missing,
         ),
         Contender("OpenVINO", f"{module}:openvino", {"model": model}, environment="openvino"),
