@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from PIL import Image, ImageDraw
 
 from benchmarks.environments import ROOT
-from benchmarks.results import Item, replacing
+from benchmarks.results import Item
 from services.preprocess import Budget
 from services.preprocess.container import scan
+from training.dataset import replacing
 
 REAL, BY_FRAMES, BY_SIZE = "real GIFs", "by frames", "by canvas"
 FRAMES = (10, 25, 50, 100, 200)  # of drawings of 320 x 240 pixels
@@ -51,6 +52,7 @@ def draw(path: Path, *, width: int, frames: int) -> None:
     """Write a GIF of a moving disc over waves of colour, 4:3: every frame changes most of its pixels."""
     height = width * 3 // 4
     pictures = [_picture(width, height, index / frames) for index in range(frames)]
+    path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as partial:
         pictures[0].save(
             partial, "GIF", save_all=True, append_images=pictures[1:], duration=100, loop=0, optimize=False
@@ -58,7 +60,9 @@ def draw(path: Path, *, width: int, frames: int) -> None:
 
 
 def _picture(width: int, height: int, turn: float) -> Image.Image:
-    wave: Callable[[float], int] = lambda phase: round(127 + 120 * math.sin(2 * math.pi * phase))  # noqa: E731
+    def wave(phase: float) -> int:
+        return round(127 + 120 * math.sin(2 * math.pi * phase))
+
     small = Image.new("RGB", (32, 24))
     small.putdata(
         [

@@ -5,17 +5,14 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-import matplotlib as mpl
-
-mpl.use("Agg")
-
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
 from benchmarks.figures import compare, groups, medians
 from benchmarks.gifs import BY_FRAMES, BY_SIZE, REAL
 from benchmarks.report import TITLES
-from benchmarks.results import THIS, Results, Section, replacing
+from benchmarks.results import THIS, Results, Section
+from training.dataset import replacing
 
 DIGEST = "results-sha256"  # of the PNG's text chunks: which results it shows
 _OURS, _PEER = "#d1495b", "#66717e"
@@ -33,6 +30,7 @@ def draw(results: Results, path: Path) -> None:
         axes.set_axis_off()
         if "decode" in results.sections:
             _curve(axes, results.sections["decode"], group, fact)
+    path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as partial:
         canvas.savefig(partial, format="png", dpi=90, metadata={"Software": None, DIGEST: digest(results)})
 

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks.figures import Figure, compare, groups
-from benchmarks.results import THIS, Results, Section, replacing
+from benchmarks.results import THIS, Results, Section
+from training.dataset import replacing
 
 ENOUGH = 5  # rounds from which on a figure may be quoted
 TITLES = {
@@ -27,9 +28,24 @@ METHOD = {
     "line": "The parts above as people put them together, each with its own frames.",
 }
 
+MEASURE = """\
+## Measure it yourself
+
+    make bench                  # some ten minutes on two quiet cores; interrupted, it goes on where it was
+    make bench BENCH=--quick    # a try, into runs/bench/quick
+    .venv/bin/python -m benchmarks.bench --only decode --rounds 9
+    .venv/bin/python -m benchmarks.bench --other-model int8.onnx
+
+Peers live in environments of their own, as [the list](../benchmarks/peers.txt) says; one that cannot be
+installed or imported is told as absent with its reason. GIFs are those of `../shared` where they are, else
+the examples; the curves are of drawings either way. [results.json](../benchmarks/results.json) holds every
+time that was taken: tables and plot are computed from it and nothing else.
+"""
+
 
 def write(results: Results, path: Path, *, plot: str) -> None:
     """Write the page, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as partial:
         partial.write_text(page(results, plot=plot), "utf-8")
 
@@ -48,6 +64,7 @@ def page(results: Results, *, plot: str) -> str:
         f"![Ratios and curves]({plot})",
         "",
         *tables(results).splitlines(),
+        *MEASURE.splitlines(),
     ]
     return "\n".join(lines) + "\n"
 

@@ -14,9 +14,10 @@ import onnx
 from benchmarks import gifs, models
 from benchmarks.crew import Contender
 from benchmarks.environments import ROOT, read_list
-from benchmarks.results import THIS, Item, replacing
+from benchmarks.results import THIS, Item
 from services.inference import default_model_path
 from services.preprocess import decode_gif
+from training.dataset import replacing
 
 WORK = ROOT / "runs/bench"
 NAMES = ("decode", "classify", "serve", "line")
@@ -99,11 +100,13 @@ def classify(plan: Plan) -> Question:
     """Clip -> probabilities, of clips that this project made."""
     module = "benchmarks.peers.runtimes"
     model = str(plan.model)
-    ours, other = _precision(plan.model), "int8" if _precision(plan.model) == "fp32" else "fp32"
+    ours, missing = _precision(plan.model), ""
     if plan.other_model is None:
+        other = "fp32" if ours == "int8" else "int8"
         missing = f"no {other} file was given: gif-train export makes one, --other-model names it"
     else:
-        missing = ""
+        other = _precision(plan.other_model)
+        other += ", the other file" if other == ours else ""
     contenders = (
         Contender(THIS, f"{module}:this_project", {"model": model}, note=f"ONNX Runtime, {ours}, checked"),
         Contender(f"ONNX Runtime {ours}", f"{module}:onnxruntime", {"model": model}),
@@ -208,6 +211,7 @@ def _built_models(plan: Plan) -> Mapping[str, Path]:
 def _clip_item(folder: Path, item: Item) -> Item:
     gif = Path(item.name).read_bytes()
     path = folder / f"{hashlib.sha256(gif).hexdigest()[:16]}.npy"
+    path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as partial:
         np.save(partial, decode_gif(gif).frames[None])
     return Item(str(path), "clips", {}, f"clip of {item.shown}")

@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 from benchmarks import bench, gifs, models, plot, report, sections
 from benchmarks.bench import Outputs, measure
 from benchmarks.crew import Contender
-from benchmarks.environments import ROOT
+from benchmarks.environments import ROOT, MissingEnvironment, interpreter
 from benchmarks.figures import compare, groups
 from benchmarks.results import Entry, Item, NotResults, Results, Section, load, save
 from benchmarks.sections import Plan, Question
@@ -270,18 +270,28 @@ def test_the_untrained_model_has_the_shape_of_the_packaged_one(tmp_path: Path) -
 SaveGif = Callable[..., Path]
 
 
-@pytest.mark.parametrize("name", ["this_project", "pillow", "pyav", "tensorflow"])
-def test_decoders_of_this_environment_see_the_same_colours(
-    tmp_path: Path, save_gif: SaveGif, name: str
+@pytest.mark.parametrize(
+    ("name", "environment"),
+    [
+        *((name, None) for name in ("this_project", "pillow", "pyav", "tensorflow")),
+        *((name, name) for name in ("opencv", "imageio", "pyvips")),
+    ],
+)
+def test_decoders_see_the_same_colours(
+    tmp_path: Path, save_gif: SaveGif, name: str, environment: str | None
 ) -> None:
+    try:
+        python = interpreter(environment) if environment else Path(sys.executable)
+    except MissingEnvironment as error:
+        pytest.skip(f"{name} is {error}")
     path, saved = save_gif("colours.gif", "red", "blue"), tmp_path / "clip.npy"
     program = (
         "import sys, numpy; from benchmarks.peers import decoders; "
         "numpy.save(sys.argv[3], getattr(decoders, sys.argv[1])().run(sys.argv[2]))"
     )
 
-    # Apart: TensorFlow's threads are set once for a process.
-    subprocess.run([sys.executable, "-c", program, name, str(path), str(saved)], cwd=ROOT, check=True)
+    # Apart: most have an environment of their own, and TensorFlow's threads are set once for a process.
+    subprocess.run([str(python), "-c", program, name, str(path), str(saved)], cwd=ROOT, check=True)
     clip = np.load(saved)
 
     middle = clip[:, 112, 112].astype(int)
