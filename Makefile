@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve test check proto evaluation model format clean
+.PHONY: help setup demo serve test check proto evaluation model bench format clean
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -155,6 +155,13 @@ model: .venv/dev runs/big-buck-bunny/manifest.csv ## train the default model aga
 		--recipe "all depths, fine-tuned" --evaluation docs/evaluation/evaluation.json
 	@$(BIN)/gif-train export runs/default --compare $(SHOWS)/shows/shows.csv --model-version $(MODEL_VERSION) \
 		--out services/inference/default.onnx
+
+# What this project is measured beside, an environment for each; one that cannot be installed is told as absent.
+.venv/peers/ready: .venv/dev benchmarks/peers.txt
+	@$(BIN)/python -m benchmarks.environments && touch $@
+
+bench: .venv/peers/ready ## measure this project beside its peers, into docs/benchmarks.md (BENCH=--quick for a try)
+	@$(BIN)/python -m benchmarks.bench $(BENCH)
 
 .PHONY: picture
 picture: .venv/dev ## draw docs/page.png, the page in a real browser
