@@ -1,6 +1,7 @@
-"""The command line of training: **manifests, videos** -> cut, evaluate, fit, export -> **a model file**.
+"""The command line of training: **shows, videos** -> collect, cut, evaluate, fit, export -> **a model file**.
 
-Exit codes: 0 done, 1 the data or the work failed, 2 usage or settings, 130 interrupted.
+Exit codes: 0 done, 1 the data or the work failed, 2 usage or settings, 75 a quota is used up for now,
+130 interrupted.
 """
 
 from __future__ import annotations
@@ -10,14 +11,16 @@ import sys
 
 import typer
 
+from training.commands.collect import collect
 from training.commands.cut import cut
 from training.commands.evaluate import evaluate
 from training.commands.export import export
 from training.commands.fit import fit
-from training.errors import InvalidOptions, TrainingError
+from training.errors import InvalidOptions, QuotaExhausted, TrainingError
 
 FAILED = 1  # the data or the work
 USAGE = 2  # the command itself cannot run
+LATER = 75  # EX_TEMPFAIL: the same command goes on later
 
 app = typer.Typer(
     add_completion=False,
@@ -33,7 +36,7 @@ def gif_train() -> None:
     """Train a model that names the show of a GIF."""
 
 
-for command in (cut, fit, evaluate, export):
+for command in (collect, cut, fit, evaluate, export):
     app.command()(command)
 
 
@@ -44,7 +47,13 @@ def main() -> None:
         app()
     except TrainingError as error:
         sys.stderr.write(f"error: {error.message}\n")
-        raise SystemExit(USAGE if isinstance(error, InvalidOptions) else FAILED) from None
+        raise SystemExit(_exit_code(error)) from None
     except KeyboardInterrupt:
         sys.stderr.write("interrupted; the same command goes on from here\n")
         raise SystemExit(130) from None
+
+
+def _exit_code(error: TrainingError) -> int:
+    if isinstance(error, QuotaExhausted):
+        return LATER
+    return USAGE if isinstance(error, InvalidOptions) else FAILED
