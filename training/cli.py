@@ -11,11 +11,18 @@ import sys
 
 import typer
 
+from services.errors import AnalyzerError
 from training.commands.collect import collect
+from training.commands.compare import compare
 from training.commands.cut import cut
 from training.commands.evaluate import evaluate
 from training.commands.export import export
 from training.commands.fit import fit
+from training.commands.promote import promote
+from training.commands.pull import pull
+from training.commands.register import register
+from training.commands.rollback import rollback
+from training.commands.status import status
 from training.errors import InvalidOptions, QuotaExhausted, TrainingError
 
 FAILED = 1  # the data or the work
@@ -38,6 +45,8 @@ def gif_train() -> None:
 
 for command in (collect, cut, fit, evaluate, export):
     app.command()(command)
+for of_registry in (register, compare, promote, rollback, pull, status):
+    app.command(rich_help_panel="Registry")(of_registry)
 
 
 def main() -> None:
@@ -45,7 +54,7 @@ def main() -> None:
     logging.getLogger("absl").setLevel(logging.ERROR)
     try:
         app()
-    except TrainingError as error:
+    except (TrainingError, AnalyzerError) as error:
         sys.stderr.write(f"error: {error.message}\n")
         raise SystemExit(_exit_code(error)) from None
     except KeyboardInterrupt:
@@ -53,7 +62,7 @@ def main() -> None:
         raise SystemExit(130) from None
 
 
-def _exit_code(error: TrainingError) -> int:
+def _exit_code(error: TrainingError | AnalyzerError) -> int:
     if isinstance(error, QuotaExhausted):
         return LATER
     return USAGE if isinstance(error, InvalidOptions) else FAILED
