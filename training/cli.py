@@ -28,6 +28,8 @@ from training.errors import InvalidOptions, QuotaExhausted, TrainingError
 FAILED = 1  # the data or the work
 USAGE = 2  # the command itself cannot run
 LATER = 75  # EX_TEMPFAIL: the same command goes on later
+INTERRUPTED = 130
+GO_ON = ("collect", "evaluate", "fit")  # what was done is kept, and the rest follows
 
 app = typer.Typer(
     add_completion=False,
@@ -57,9 +59,12 @@ def main() -> None:
     except (TrainingError, AnalyzerError) as error:
         sys.stderr.write(f"error: {error.message}\n")
         raise SystemExit(_exit_code(error)) from None
-    except KeyboardInterrupt:
-        sys.stderr.write("interrupted; the same command goes on from here\n")
-        raise SystemExit(130) from None
+    except SystemExit as end:
+        if end.code == INTERRUPTED:  # Typer's way to say KeyboardInterrupt
+            goes_on = sys.argv[1:2] and sys.argv[1] in GO_ON
+            rest = "goes on from here" if goes_on else "starts again"
+            sys.stderr.write(f"interrupted; the same command {rest}\n")
+        raise
 
 
 def _exit_code(error: TrainingError | AnalyzerError) -> int:
