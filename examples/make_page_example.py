@@ -2,7 +2,7 @@
 # requires-python = ">=3.11"
 # dependencies = ["pillow==13.0.0"]
 # ///
-"""Make the example that the web page offers: `meadow.gif` of this folder -> a smaller one, under 150 kB.
+"""Make the example that the web page offers: `meadow.gif` of this folder -> a smaller one, under 110 kB.
 
     uv run examples/make_page_example.py
 
@@ -22,7 +22,7 @@ TARGET = HERE.parent / "gateway" / "static" / "example.gif"
 WIDTH, HEIGHT = 208, 117  # pixels, 16:9
 STEP = 2  # every second frame
 FRAME_MS = 200
-COLOURS = 64
+COLOURS = 32
 
 
 def main() -> None:

@@ -164,5 +164,5 @@ def test_a_function_in_lambda_sends_the_same(app: FastAPI, path: str, name: str)
 def test_the_page_is_small() -> None:
     sizes = {path.name: path.stat().st_size for path in STATIC.iterdir()}
 
-    assert sizes["example.gif"] < 150_000
+    assert sizes["example.gif"] < 110_000
     assert sum(size for name, size in sizes.items() if name != "example.gif") < 60_000
