@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -19,7 +18,7 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
-from gateway.settings import Settings
+from gateway.settings import Settings, silence_libraries
 from gateway.terminal import FAILED, usage_errors
 
 
@@ -73,10 +72,7 @@ def batch(
         settings = Settings.from_env()
         if model is not None:
             settings = dataclasses.replace(settings, model=model)
-        # Neither Daft nor Ray shall tell its makers that it is used; Daft's own bar would be a second one.
-        os.environ.update(
-            DAFT_ANALYTICS_ENABLED="0", DO_NOT_TRACK="1", RAY_USAGE_STATS_ENABLED="0", DAFT_PROGRESS_BAR="0"
-        )
+        silence_libraries()
         from gateway.batch import BatchOptions, run_batch  # noqa: PLC0415 - Daft is an extra
 
         options = BatchOptions(given, out, top_k=top_k, workers=workers, ray=ray, s3_endpoint=s3_endpoint)
