@@ -21,6 +21,7 @@ from rich.console import Console
 
 from gateway.address import is_address
 from gateway.answer import error_json, prediction_json
+from gateway.batch_command import batch
 from gateway.files import STDIN, read_gif
 from gateway.pipeline import local
 from gateway.serve_commands import serve
@@ -126,6 +127,7 @@ def identify(
 
 
 app.add_typer(serve, name="serve")
+app.command()(batch)
 
 
 def _reader(sources: list[str], settings: Settings) -> Callable[[str], bytes]:

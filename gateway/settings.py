@@ -120,6 +120,16 @@ class Settings:
         )
 
 
+def silence_libraries() -> None:
+    """Let neither Daft nor Ray tell its makers that it is used, nor Daft draw a bar beside ours.
+
+    They read these variables when they are imported, and so do the processes that they start.
+    """
+    os.environ.update(
+        DAFT_ANALYTICS_ENABLED="0", DO_NOT_TRACK="1", RAY_USAGE_STATS_ENABLED="0", DAFT_PROGRESS_BAR="0"
+    )
+
+
 def _read_server(environ: Mapping[str, str], defaults: ServerSettings) -> ServerSettings:
     certificate = _read_path(environ, PREFIX + "SERVER_CERTIFICATE")
     key = _read_path(environ, PREFIX + "SERVER_KEY")

@@ -23,6 +23,8 @@ EXTRAS = {
         ("anyio", "certifi", "fastapi", "h11", "httpcore", "prometheus_client", "starlette", "uvicorn"),
         ("rest", "HTTP"),
     ),
+    **dict.fromkeys(("daft", "pyarrow"), ("batch", "batch")),
+    "ray": ("ray", "Ray"),
 }
 
 

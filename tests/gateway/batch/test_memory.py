@@ -1,0 +1,39 @@
+"""Memory does not grow with the input."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("daft", reason="batch takes Daft")
+from tests.gateway.batch.conftest import COMMAND
+from tests.gateway.batch.test_resume import make_many
+
+SaveGif = Callable[..., Path]
+GIFS = 600
+MARGIN_KIB = 64 * 1024  # of 1,800 more clips, each 1,470 KiB, no more than 44 could be held
+
+
+def test_four_times_the_gifs_take_no_more_memory(
+    environ: dict[str, str], save_gif: SaveGif, tmp_path: Path
+) -> None:
+    make_many(tmp_path / "few", save_gif, GIFS)
+    make_many(tmp_path / "many", save_gif, 4 * GIFS)
+
+    few, many = (_peak_kib(environ, tmp_path, folder) for folder in ("few", "many"))
+
+    assert many < few + MARGIN_KIB
+
+
+def _peak_kib(environ: dict[str, str], place: Path, folder: str) -> int:
+    """The most memory that the command or one of its workers ever held, in KiB."""
+    command = [*COMMAND, folder, "--out", f"{folder}.parquet", "--workers", "1"]
+    process = subprocess.Popen(command, env=environ, cwd=place, stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0
+    return usage.ru_maxrss

@@ -1,0 +1,146 @@
+"""Killed and started again: nothing is lost, nothing is done twice; and what is new is taken in."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+pytest.importorskip("daft", reason="batch takes Daft")
+from tests.gateway.batch.conftest import COMMAND, RunBatch, read_rows
+
+SaveGif = Callable[..., Path]
+GIFS = 3_000  # a part holds 1,024 at most
+COLOURS = ("red", "green", "blue")
+
+
+def make_many(folder: Path, save_gif: SaveGif, count: int) -> None:
+    """Real small GIFs whose bytes all differ by a comment behind the first blocks."""
+    folder.mkdir(exist_ok=True)
+    patterns = [save_gif(f"{colour}.gif", colour, colour).read_bytes() for colour in COLOURS]
+    for index in range(count):
+        pattern = patterns[index % len(COLOURS)]
+        comment = b"\x21\xfe\x08%08d\x00" % index
+        (folder / f"{index:06d}.gif").write_bytes(pattern[:-1] + comment + pattern[-1:])
+
+
+def test_killed_in_the_middle_it_goes_on_without_loss_or_repetition(
+    environ: dict[str, str], run_batch: RunBatch, save_gif: SaveGif, tmp_path: Path
+) -> None:
+    make_many(tmp_path / "gifs", save_gif, GIFS)
+    parts = tmp_path / "labels.parquet.parts"
+    with subprocess.Popen(
+        [*COMMAND, "gifs", "--out", "labels.parquet", "--workers", "2"],
+        env=environ,
+        cwd=tmp_path,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    ) as process:
+        end = time.monotonic() + 120
+        while not list(parts.glob("part-*.parquet")) and time.monotonic() < end:
+            assert process.poll() is None
+            time.sleep(0.02)
+        os.killpg(process.pid, signal.SIGKILL)
+    before = Counter(
+        source
+        for part in parts.glob("part-*.parquet")
+        for source in pq.read_table(part)["source"].to_pylist()
+    )
+    assert 0 < len(before) < GIFS
+    assert not (tmp_path / "labels.parquet").exists()
+
+    done = run_batch("gifs", "--out", "labels.parquet", "--json")
+
+    assert done.returncode == 0, done.stderr
+    # `kept` counts what was not computed again: exactly what the parts held.
+    assert json.loads(done.stdout) == {
+        "out": "labels.parquet",
+        "answered": GIFS,
+        "failed": 0,
+        "kept": len(before),
+    }
+    assert max(before.values()) == 1
+    rows = read_rows(tmp_path / "labels.parquet")
+    assert rows.keys() == {f"gifs/{index:06d}.gif" for index in range(GIFS)}
+    assert Counter(row["show"] for row in rows.values()) == dict.fromkeys(
+        ("Red Show", "Green Show", "Blue Show"), GIFS // 3
+    )
+    assert len({row["sha256"] for row in rows.values()}) == GIFS
+    assert not parts.exists()
+
+
+def test_a_finished_output_takes_in_what_is_new_changed_and_gone(
+    run_batch: RunBatch, save_gif: SaveGif, tmp_path: Path
+) -> None:
+    make_many(tmp_path / "gifs", save_gif, 4)
+    (tmp_path / "gifs" / "page.gif").write_text("<!doctype html>")
+    first = run_batch("gifs", "--out", "labels.parquet", "--json")
+    shutil.copy(tmp_path / "gifs/000001.gif", tmp_path / "gifs/000000.gif")  # changed
+    (tmp_path / "gifs/000002.gif").unlink()  # gone
+    save_gif("gifs/new.gif", "blue")
+
+    second = run_batch("gifs", "--out", "labels.parquet", "--json")
+
+    assert json.loads(first.stdout)["kept"] == 0
+    assert json.loads(second.stdout) == {"out": "labels.parquet", "answered": 4, "failed": 1, "kept": 3}
+    rows = read_rows(tmp_path / "labels.parquet")
+    assert {source: row["show"] for source, row in rows.items()} == {
+        "gifs/000000.gif": "Green Show",
+        "gifs/000001.gif": "Green Show",
+        "gifs/000003.gif": "Red Show",
+        "gifs/new.gif": "Blue Show",
+        "gifs/page.gif": None,
+    }
+
+
+def test_what_failed_otherwise_than_by_its_bytes_is_tried_again(
+    run_batch: RunBatch, save_gif: SaveGif, tmp_path: Path
+) -> None:
+    (tmp_path / "list.csv").write_text("path\nlate.gif\n")
+    failed = run_batch("list.csv", "--out", "labels.parquet")
+    save_gif("late.gif", "red")
+
+    answered = run_batch("list.csv", "--out", "labels.parquet")
+
+    assert (failed.returncode, answered.returncode) == (1, 0)
+    assert read_rows(tmp_path / "labels.parquet")["late.gif"]["show"] == "Red Show"
+
+
+@pytest.mark.parametrize("options", [["--top-k", "1"], ["--model", "other.onnx"]])
+def test_answers_under_other_terms_are_not_used(
+    run_batch: RunBatch, save_gif: SaveGif, model_path: Path, tmp_path: Path, options: list[str]
+) -> None:
+    (tmp_path / "other.onnx").write_bytes(model_path.read_bytes().replace(b"1.2.3", b"1.2.4"))
+    make_many(tmp_path / "gifs", save_gif, 3)
+    run_batch("gifs", "--out", "labels.parquet")
+
+    again = run_batch("gifs", "--out", "labels.parquet", "--json", *options)
+
+    assert json.loads(again.stdout) == {"out": "labels.parquet", "answered": 3, "failed": 0, "kept": 0}
+
+
+def test_two_runs_do_not_write_one_output(
+    environ: dict[str, str], run_batch: RunBatch, save_gif: SaveGif, tmp_path: Path
+) -> None:
+    make_many(tmp_path / "gifs", save_gif, GIFS)
+    with subprocess.Popen(
+        [*COMMAND, "gifs", "--out", "labels.parquet"], env=environ, cwd=tmp_path, start_new_session=True
+    ) as process:
+        end = time.monotonic() + 60
+        while not (tmp_path / "labels.parquet.parts/ledger.sqlite").exists() and time.monotonic() < end:
+            time.sleep(0.01)
+
+        second = run_batch("gifs", "--out", "labels.parquet")
+
+        os.killpg(process.pid, signal.SIGKILL)
+    assert second.returncode == 2
+    assert second.stderr.endswith("another run is writing this output\n")

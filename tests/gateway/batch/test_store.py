@@ -1,0 +1,77 @@
+"""A store that speaks S3, on this machine, through Daft's own reader."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import boto3
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from moto.server import ThreadedMotoServer
+
+pytest.importorskip("daft", reason="batch takes Daft")
+from tests.gateway.batch.conftest import RunBatch, read_rows
+
+SaveGif = Callable[..., Path]
+KEYS = {
+    "AWS_ACCESS_KEY_ID": "of-the-test",
+    "AWS_SECRET_ACCESS_KEY": "of-the-test",
+    "AWS_REGION": "us-east-1",
+    "AWS_EC2_METADATA_DISABLED": "true",
+}
+
+
+@pytest.fixture
+def endpoint(save_gif: SaveGif) -> Iterator[str]:
+    """A store with a bucket of two GIFs and a text."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    url = f"http://{host}:{port}"
+    client = boto3.client(
+        "s3",
+        endpoint_url=url,
+        region_name="us-east-1",
+        aws_access_key_id="of-the-test",
+        aws_secret_access_key="of-the-test",
+    )
+    client.create_bucket(Bucket="bucket")
+    for key, colour in (("gifs/red.gif", "red"), ("gifs/more/blue.gif", "blue")):
+        client.put_object(Bucket="bucket", Key=key, Body=save_gif("stored.gif", colour).read_bytes())
+    client.put_object(Bucket="bucket", Key="gifs/notes.txt", Body=b"not asked about")
+    yield url
+    server.stop()
+
+
+def test_a_prefix_is_answered_whole(run_batch: RunBatch, endpoint: str, tmp_path: Path) -> None:
+    done = run_batch("s3://bucket/gifs/", "--out", "labels.parquet", "--s3-endpoint", endpoint, **KEYS)
+
+    assert done.returncode == 0, done.stderr
+    rows = read_rows(tmp_path / "labels.parquet")
+    assert {source: row["show"] for source, row in rows.items()} == {
+        "s3://bucket/gifs/red.gif": "Red Show",
+        "s3://bucket/gifs/more/blue.gif": "Blue Show",
+    }
+
+
+def test_objects_of_a_manifest_and_what_is_not_there(
+    run_batch: RunBatch, endpoint: str, tmp_path: Path
+) -> None:
+    names = ["s3://bucket/gifs/red.gif", "s3://bucket/none.gif", "s3://no-such-bucket/a.gif"]
+    pq.write_table(pa.table({"url": names}), tmp_path / "list.parquet")
+
+    done = run_batch("list.parquet", "--out", "labels.parquet", "--s3-endpoint", endpoint, **KEYS)
+
+    assert done.returncode == 1, done.stderr
+    rows = read_rows(tmp_path / "labels.parquet")
+    assert [rows[name]["error_reason"] for name in names] == [None, "UNREADABLE_FILE", "FETCH_FAILED"]
+
+
+def test_a_prefix_of_nothing(run_batch: RunBatch, endpoint: str) -> None:
+    done = run_batch("s3://bucket/none/", "--out", "labels.parquet", "--s3-endpoint", endpoint, **KEYS)
+
+    assert done.returncode == 2
+    assert "there is nothing by this name" in done.stderr
+    assert "Traceback" not in done.stderr
