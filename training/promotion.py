@@ -95,11 +95,12 @@ def note(registry: Registry, verdict: Verdict) -> None:
     )
 
 
-def promote(registry: Registry, *, force: str = "") -> Move:
+def promote(registry: Registry, *, version: str = "", force: str = "") -> Move:
     """Make the challenger champion, and the champion `previous`.
 
     Args:
         registry: to do it in.
+        version: that the challenger must be; "" for any. Whoever delivered a version promotes that one.
         force: a reason to promote a challenger that has not passed; noted with it.
 
     Raises:
@@ -110,6 +111,8 @@ def promote(registry: Registry, *, force: str = "") -> Move:
     challenger, champion = registry.version(CHALLENGER), registry.find(CHAMPION)
     if champion is not None and champion.number == challenger.number:
         return _finish(registry, challenger)
+    if version and challenger.number != version:
+        raise PromotionRefused(version, f"the challenger is version {challenger.number} by now")
     before = champion.number if champion else None
     objection = _objection(challenger, before)
     if objection and not force:

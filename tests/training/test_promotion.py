@@ -21,6 +21,17 @@ def challenge(registry: Registry, *, beside: str | None, passed: bool = True) ->
     return number
 
 
+def test_whoever_delivered_a_version_promotes_that_one(registry):
+    delivered = challenge(registry, beside=None)
+    later = challenge(registry, beside=None)
+
+    with pytest.raises(PromotionRefused, match=f"the challenger is version {later} by now"):
+        promote(registry, version=delivered)
+    assert registry.aliases() == {CHALLENGER: later}
+
+    assert promote(registry, version=later).champion == later
+
+
 def test_first_second_and_third_champion_and_back_again(registry):
     for champion in (None, "1", "2"):
         challenge(registry, beside=champion)

@@ -16,6 +16,10 @@ def promote(
         str,
         typer.Option(metavar="REASON", help="Promote although it has not passed; the reason is noted."),
     ] = "",
+    version: Annotated[
+        str,
+        typer.Option(metavar="N", help="Refuse if the challenger is another version than this one."),
+    ] = "",
     as_json: Json = False,
 ) -> None:
     """Make the challenger champion; the champion until now becomes `previous`.
@@ -26,11 +30,13 @@ def promote(
 
         gif-train promote
 
+        gif-train promote --version 7
+
         gif-train promote --force "the champion answers with an error since noon"
     """
     from training.promotion import promote as promote_challenger  # noqa: PLC0415 - see register
 
-    move = promote_challenger(open_registry(), force=force)
+    move = promote_challenger(open_registry(), version=version, force=force)
     after = f"after version {move.before}" if move.before else "the first"
     forced = f"; forced: {move.reason}" if move.reason else ""
     report(as_json, dataclasses.asdict(move), f"version {move.champion} is champion, {after}{forced}")
