@@ -11,6 +11,7 @@ import sys
 import typer
 
 from delivery.commands.bundle import bundle
+from delivery.commands.candidate import candidate
 from delivery.commands.cost import cost
 from delivery.commands.rollback import rollback
 from delivery.commands.rollout import rollout
@@ -36,7 +37,7 @@ def gif_deliver() -> None:
     """Bring a model to users by AWS Lambda, and take it back."""
 
 
-for command in (bundle, cost, rollout, rollback, status, smoke):
+for command in (candidate, bundle, cost, rollout, rollback, status, smoke):
     app.command()(command)
 
 

@@ -12,6 +12,7 @@ DeliveryError
 ├── MissingTool          MISSING_TOOL
 ├── FailedStep           FAILED_STEP
 ├── InvalidModel         INVALID_MODEL
+├── NoCandidate          NO_CANDIDATE
 ├── StaleRule            STALE_RULE
 ├── BundleTooLarge       BUNDLE_TOO_LARGE
 └── InvalidMeasurement   INVALID_MEASUREMENT
@@ -179,3 +180,12 @@ class InvalidMeasurement(DeliveryError):
 
     def __init__(self, path: str, why: str) -> None:
         super().__init__(f"{path} holds no measurement: {why}", path=path, why=why)
+
+
+class NoCandidate(DeliveryError):
+    """The registry has no model to deliver."""
+
+    reason = "NO_CANDIDATE"
+
+    def __init__(self) -> None:
+        super().__init__("the registry has neither a challenger nor a champion; gif-train register makes one")

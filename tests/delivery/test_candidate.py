@@ -1,0 +1,80 @@
+"""Which model is delivered: the challenger, or else the champion, out of a registry in a file."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import onnx
+import pytest
+
+from tests.conftest import mean_colour_model
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """A function that runs a program of this project beside an empty registry."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
+    monkeypatch.delenv("MLFLOW_REGISTRY_URI", raising=False)
+    monkeypatch.delenv("GITHUB_OUTPUT", raising=False)
+
+    def start(program: str, *words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [Path(sys.executable).with_name(program), *words],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=300,
+        )
+
+    return start
+
+
+def register(run: Run, folder: Path, version: str) -> None:
+    path = folder / f"{version}.onnx"
+    onnx.save(mean_colour_model(metadata={"version": version}), path)
+    assert run("gif-train", "register", str(path)).returncode == 0
+
+
+def test_the_challenger_goes_first_then_the_champion(run: Run, tmp_path: Path) -> None:
+    out, outputs = tmp_path / "build/candidate.onnx", tmp_path / "outputs"
+    words = ("candidate", "--out", str(out), "--outputs", str(outputs))
+
+    nothing = run("gif-deliver", *words)
+    register(run, tmp_path, "1.0")
+    challenger = run("gif-deliver", *words, "--json")
+    assert run("gif-train", "promote", "--force", "a test").returncode == 0
+    champion = run("gif-deliver", *words, "--json")
+    register(run, tmp_path, "2.0")
+    next_one = run("gif-deliver", *words, "--json")
+
+    assert nothing.returncode == 2
+    assert nothing.stderr.startswith("error: the registry has neither a challenger nor a champion")
+    found = [json.loads(done.stdout) for done in (challenger, champion, next_one)]
+    assert [(each["alias"], each["version"], each["model_version"]) for each in found] == [
+        ("challenger", "1", "1.0"),
+        ("champion", "1", "1.0"),
+        ("challenger", "2", "2.0"),
+    ]
+    assert out.read_bytes() == (tmp_path / "2.0.onnx").read_bytes()
+    assert outputs.read_text().splitlines()[:3] == ["alias=challenger", "version=1", "model_version=1.0"]
+
+
+def test_a_registry_that_cannot_be_asked_is_one_line(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:1")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+
+    done = run("gif-deliver", "candidate", "--out", str(tmp_path / "candidate.onnx"))
+
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: gif-train status failed: ")
+    assert len(done.stderr.splitlines()) == 1
+    assert not (tmp_path / "candidate.onnx").exists()
