@@ -93,13 +93,16 @@ proto: build/gen ## generate proto/gen from the contracts
 ENVIRONMENT ?= stage
 BUNDLE ?= build/lambda.zip
 SHARES ?=
+STATES ?= $(CURDIR)/terraform
 TERRAFORM := TF_DATA_DIR=$(CURDIR)/build/terraform/$(ENVIRONMENT) terraform -chdir=terraform
-BACKEND = $(if $(wildcard terraform/cloud_override.tf),,-backend-config=path=$(ENVIRONMENT).tfstate)
+BACKEND = $(if $(or $(TF_CLOUD_ORGANIZATION),$(wildcard terraform/cloud_override.tf)),,\
+	-reconfigure -backend-config=path=$(STATES)/$(ENVIRONMENT).tfstate)
 VARIABLES = -var-file=$(ENVIRONMENT).tfvars -var=bundle=$(abspath $(BUNDLE))
 OUTPUT = $$($(TERRAFORM) output -raw $(1))
 
 .PHONY: init plan apply deploy rollout rollback destroy
 init:
+	@test -z "$(TF_CLOUD_ORGANIZATION)" || cp terraform/hcp/cloud_override.tf terraform/
 	@$(TERRAFORM) init -input=false $(BACKEND) > /dev/null
 
 plan: init ## say what deploy would change in AWS: ENVIRONMENT=stage or prod
@@ -120,6 +123,10 @@ rollout: .venv/deliver init ## check the uploaded version, and give it to users 
 rollback: .venv/deliver init ## give users the version that they got before
 	@AWS_REGION=$(call OUTPUT,region) $(BIN)/gif-deliver rollback $(call OUTPUT,function_name)
 
+# What runs, asked as its users ask it: whole requests over the network, each answer compared with this machine's.
+test-live: .venv/live init ## test what runs in ENVIRONMENT, at its address
+	@LIVE_URL=$(or $(URL),$(call OUTPUT,url)) $(BIN)/python -m pytest -q tests/live
+
 destroy: init ## take everything away again
 	@$(TERRAFORM) destroy -input=false $(if $(CI),-auto-approve) $(VARIABLES)
 
@@ -139,10 +146,41 @@ runs/big-buck-bunny/manifest.csv: .venv/dev $(FILM)
 	@$(BIN)/uv pip install -q -p $(BIN)/python -c constraints.txt -e ".[deliver]"
 	@touch $@
 
-.PHONY: bundle cost
+.venv/live: .venv/deliver
+	@$(BIN)/uv pip install -q -p $(BIN)/python -c constraints.txt -e ".[deliver,rest]" pytest
+	@touch $@
+
+.venv/registry: .venv/deliver
+	@$(BIN)/uv pip install -q -p $(BIN)/python -c constraints.txt -e ".[deliver,gate,registry]"
+	@touch $@
+
+# The model to deliver comes out of the registry; with the same MODEL and BUNDLE the verbs after it deliver that one.
+MODEL ?=
+EVALUATION ?= evaluation/manifest.csv
+
+.PHONY: candidate compare promote bundle cost terraform
+candidate: .venv/registry ## take the challenger out of the registry into MODEL; without one, the champion
+	@$(BIN)/gif-deliver candidate --out $(or $(MODEL),build/candidate.onnx)
+
+compare: .venv/registry ## judge the challenger beside the champion on EVALUATION
+	@test -f $(EVALUATION) || { $(BIN)/uv pip install -q -p $(BIN)/python -c constraints.txt dvc && \
+		$(BIN)/dvc pull -q $(EVALUATION); }
+	@$(BIN)/gif-train compare $(EVALUATION)
+
+promote: .venv/registry ## make the challenger champion: version CANDIDATE, if that is given
+	@$(BIN)/gif-train promote $(if $(CANDIDATE),--version $(CANDIDATE))
+
 # Another model than the packaged one: make bundle MODEL=champion.onnx
 bundle: .venv/deliver ## build the zip for AWS Lambda, build/lambda.zip
-	@$(BIN)/gif-deliver bundle $(if $(MODEL),--model $(MODEL))
+	@mkdir -p $(dir $(BUNDLE))
+	@$(BIN)/gif-deliver bundle --out $(BUNDLE) $(if $(MODEL),--model $(MODEL)) $(if $(PYTHON_OF_BUNDLE),--python $(PYTHON_OF_BUNDLE)) \
+		> $(BUNDLE:.zip=.txt); done=$$?; cat $(BUNDLE:.zip=.txt); exit $$done
+
+terraform: ## check terraform/ without an account: fmt, validate, and plans against a mocked provider
+	@terraform fmt -check -recursive terraform
+	@TF_DATA_DIR=$(CURDIR)/build/terraform/check terraform -chdir=terraform init -input=false -backend=false > /dev/null
+	@TF_DATA_DIR=$(CURDIR)/build/terraform/check terraform -chdir=terraform validate
+	@TF_DATA_DIR=$(CURDIR)/build/terraform/check terraform -chdir=terraform test
 
 cost: .venv/deliver ## GIFs a month that AWS Lambda answers for nothing
 	@$(BIN)/gif-deliver cost
