@@ -25,6 +25,7 @@ import pytest
 from moto.awslambda.exceptions import UnknownPolicyException
 from moto.awslambda.models import LambdaBackend, lambda_backends
 from moto.awslambda.responses import LambdaResponse
+from moto.budgets.responses import BudgetsResponse
 from moto.core.responses import BaseResponse
 from moto.moto_api._internal.models import moto_api_backend
 from moto.server import ThreadedMotoServer
@@ -245,6 +246,19 @@ def _mend(patch: pytest.MonkeyPatch) -> None:
                 statements[:] = [one for one in statements if one.get("Sid") != sid]
 
     patch.setattr(LambdaBackend, "remove_permission", remove_permission)
+    # Budgets have no tags there, and Terraform would ask for them again and again.
+    tags: list[dict[str, str]] = []
+    create = BudgetsResponse.create_budget
+
+    def create_budget(response: BudgetsResponse) -> str:
+        tags[:] = response._get_param("ResourceTags", [])
+        return create(response)
+
+    def list_tags_for_resource(response: BudgetsResponse) -> str:
+        return json.dumps({"ResourceTags": tags})
+
+    patch.setattr(BudgetsResponse, "create_budget", create_budget)
+    patch.setattr(BudgetsResponse, "list_tags_for_resource", list_tags_for_resource, raising=False)
 
 
 def zip_of(files: Mapping[str, str]) -> bytes:

@@ -1,0 +1,102 @@
+"""The workflows of GitHub Actions: well formed, safe, and made of steps that also run here."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[1]
+FOLDER = ROOT / ".github"
+WORKFLOWS = sorted((FOLDER / "workflows").glob("*.yml"))
+BIN = Path(sys.executable).parent
+
+
+def read(path: Path) -> dict[str, Any]:
+    # YAML 1.1 reads the key `on` as true
+    return {("on" if key is True else key): value for key, value in yaml.safe_load(path.read_text()).items()}
+
+
+def steps(path: Path) -> list[dict[str, Any]]:
+    return [step for job in read(path)["jobs"].values() for step in job["steps"]]
+
+
+def run(tool: str, *words: str | Path) -> None:
+    if not (BIN / tool).exists():
+        pytest.skip(f"{tool} is not installed")
+    done = subprocess.run(
+        [BIN / tool, *words], cwd=ROOT, capture_output=True, text=True, check=False, timeout=120
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_actionlint_finds_nothing() -> None:
+    run("actionlint", *WORKFLOWS)
+
+
+def test_zizmor_finds_nothing() -> None:
+    run("zizmor", "--offline", "--quiet", "--no-progress", FOLDER)
+
+
+def test_they_fit_their_schemas() -> None:
+    run("check-jsonschema", "--builtin-schema", "vendor.github-workflows", *WORKFLOWS)
+    run("check-jsonschema", "--builtin-schema", "vendor.dependabot", FOLDER / "dependabot.yml")
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
+def test_actions_are_pinned_to_a_commit(path: Path) -> None:
+    used = re.findall(r"uses: (\S+)(.*)", path.read_text("utf-8"))
+
+    assert used
+    for action, version in used:
+        assert re.fullmatch(r"[\w.-]+/[\w./-]+@[0-9a-f]{40}", action), action
+        assert re.fullmatch(r" # v\d+\.\d+\.\d+", version), f"{action}: say which version this is"
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
+def test_nothing_is_permitted_but_what_a_job_asks_for(path: Path) -> None:
+    workflow = read(path)
+
+    assert workflow["permissions"] == {}
+    for name, job in workflow["jobs"].items():
+        assert job["permissions"]["contents"] == "read", name
+        assert job["timeout-minutes"] <= 90, name
+
+
+def test_a_pull_request_deploys_nothing_and_knows_no_secret() -> None:
+    text = (FOLDER / "workflows/ci.yml").read_text("utf-8")
+
+    assert "secrets." not in text
+    assert "id-token" not in text
+    assert "pull_request_target" not in text
+    assert not {job.get("environment") for job in read(FOLDER / "workflows/ci.yml")["jobs"].values()} - {None}
+
+
+def test_a_deployment_goes_alone_and_keeps_no_key_of_aws() -> None:
+    path = FOLDER / "workflows/deploy.yml"
+    workflow = read(path)
+
+    assert workflow["concurrency"] == {"group": "deploy", "cancel-in-progress": False}
+    assert "pull_request" not in workflow["on"]
+    assert "AWS_ACCESS_KEY" not in path.read_text("utf-8")
+    for name, job in workflow["jobs"].items():
+        signs_in = any("aws-actions/" in step.get("uses", "") for step in job["steps"])
+        assert signs_in == (job["permissions"].get("id-token") == "write"), name
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
+def test_a_step_is_one_call_of_what_also_runs_here(path: Path) -> None:
+    verbs = set(re.findall(r"^([a-z-]+):.*## ", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
+
+    for step in steps(path):
+        if "run" not in step:
+            continue
+        words = step["run"].split()
+        assert "\n" not in step["run"].strip(), step["run"]
+        if words[0] == "make":
+            assert words[1] in verbs, step["run"]
