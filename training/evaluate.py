@@ -17,6 +17,7 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
+from training.agreement import AgreementReport, measure_agreement
 from training.calibration import CalibrationReport, fit_temperature, measure_calibration, softmax
 from training.comparison import ComparisonReport, RobustnessReport, compare_systems, measure_robustness
 from training.crossvalidate import HeldOut
@@ -93,6 +94,7 @@ class Evaluation:
         unknown: one report for each score and set of unknown clips.
         robustness: of the chosen recipe on changed clips.
         operating: see there.
+        agreement: of the form in which the chosen recipe is to be served; None where it was not judged.
     """
 
     accuracy: AccuracyReport
@@ -101,6 +103,7 @@ class Evaluation:
     unknown: Sequence[UnknownReport]
     robustness: RobustnessReport
     operating: Operating
+    agreement: AgreementReport | None = None
 
     def tables(self) -> list[Table]:
         """Every table, in the order of the model card."""
@@ -111,6 +114,7 @@ class Evaluation:
             unknown_table(self.unknown),
             *self.robustness.tables(),
             *self.operating.tables(),
+            *(self.agreement.tables() if self.agreement else ()),
         ]
 
     def write(self, folder: Path) -> None:
@@ -121,6 +125,8 @@ class Evaluation:
             "robustness": self.robustness,
             "operating": self.operating,
         }
+        if self.agreement:
+            results["agreement"] = self.agreement
         plain: dict[str, object] = {name: result.to_json() for name, result in results.items()}
         plain["calibration"] = {name: each.to_json() for name, each in self.calibration.items()}
         plain["unknown"] = [report.to_json() for report in self.unknown]
@@ -148,6 +154,7 @@ def evaluate(
     chosen: str,
     changed: Sequence[str],
     unknown: Sequence[str],
+    stand_in: str | None = None,
     sample: NDArray[np.intp] | None = None,
     groups: NDArray[np.intp] | None = None,
     bootstrap: Bootstrap = Bootstrap(),  # noqa: B008  frozen
@@ -162,6 +169,7 @@ def evaluate(
         chosen: the recipe whose figures are worked out.
         changed: materials with clips of the sample, changed.
         unknown: materials with clips of unknown shows.
+        stand_in: the recipe in the form in which it is to be served, to be compared with it.
         sample: numbers of the clips that were changed; None for all.
         groups: [clip], resampled together; None resamples clip by clip.
         bootstrap: of the intervals.
@@ -195,7 +203,12 @@ def evaluate(
     ]
     best = max(SCORES, key=lambda name: sum(r.auroc.value for r in reports if r.score.startswith(name)))
     operating = Operating(temperature, SCORES[best], choose_threshold(scores[best]["plain"]))
-    return Evaluation(accuracy, comparison, calibration, reports, robustness, operating)
+    agreement = None
+    if stand_in is not None:
+        agreement = measure_agreement(
+            stand_in, systems[stand_in], systems[chosen], truth, groups=units, bootstrap=bootstrap
+        )
+    return Evaluation(accuracy, comparison, calibration, reports, robustness, operating, agreement)
 
 
 def familiarity(held: HeldOut, score: str, temperature: float) -> dict[str, NDArray[np.float64]]:

@@ -3,7 +3,7 @@
 `RECIPES` can be fitted and exported; `TRIALS` are these, and ways that take more than one model or one look
 at a clip and so are judged only. `BASELINE` is what most tutorials do: ten frames by index, padded to a
 square, one dense layer on frozen features, mean of the logits. `CHOSEN` is what the default model is trained
-with.
+with, and `INT8` how it is served.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from training.view import CROPS, MIRRORED, PLAIN, View
 
 BASELINE = "plain recipe"
 CHOSEN = "all depths, fine-tuned"
+INT8 = f"{CHOSEN}, int8"
 
 # The last block of each size of feature map: 56, 28, 14 and 7 pixels. What makes a show look like itself is
 # not only what is in the picture but how it is drawn, lit and graded; that stands in the mean and the spread
@@ -91,11 +92,13 @@ class Trial:
         recipe: what is fitted.
         looks: under which views a clip is looked at; the logits are averaged.
         teachers: recipes whose held-out answers are learned beside the labels, as in distillation.
+        int8: whether what was learned answers in whole numbers.
     """
 
     recipe: str
     looks: tuple[View, ...] = (PLAIN,)
     teachers: tuple[str, ...] = ()
+    int8: bool = False
 
 
 _FIVE_CROPS = tuple(View(crop=crop) for crop in range(1, CROPS + 1))
@@ -105,6 +108,7 @@ TRIALS: Mapping[str, Trial] = MappingProxyType(
         **{name: Trial(name) for name in RECIPES},
         "all depths, mirrored look too": Trial("all depths", looks=(PLAIN, MIRRORED)),
         "all depths, five crops too": Trial("all depths", looks=(PLAIN, *_FIVE_CROPS)),
+        INT8: Trial(CHOSEN, int8=True),
         f"{CHOSEN}, mirrored look too": Trial(CHOSEN, looks=(PLAIN, MIRRORED)),
         f"{CHOSEN}, taught by Lite0 and Lite2": Trial(CHOSEN, teachers=("all depths", "all depths of Lite2")),
     }

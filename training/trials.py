@@ -15,7 +15,8 @@ from training.evaluate import Evaluation, evaluate
 from training.looks import SeveralLooks
 from training.materials import Materials
 from training.perturb import PERTURBATIONS
-from training.recipes import BASELINE, CHOSEN, RECIPES, TRIALS, Trial
+from training.quantized import Quantized
+from training.recipes import BASELINE, CHOSEN, INT8, RECIPES, TRIALS, Trial
 from training.trainer import Trainer
 
 # The recipe that asks each network for most: what it asks for serves the others as well.
@@ -45,7 +46,8 @@ def run_trial(name: str, materials: Materials, cache_dir: Path, *, console: Cons
     folder = home = cache_dir / "trials" / run_name(*wanted)
     if name not in RECIPES:
         teachers = [RECIPES[teacher].to_json() for teacher in trial.teachers]
-        folder = cache_dir / "trials" / run_name(*wanted, repr(trial.looks), teachers)
+        form = ("int8",) if trial.int8 else ()
+        folder = cache_dir / "trials" / run_name(*wanted, repr(trial.looks), teachers, *form)
     learner = build_learner(trial, materials, cache_dir, home, console=console)
     if name != CHOSEN:
         return cross_validate(learner, materials.fold, folder)
@@ -76,6 +78,8 @@ def build_learner(
 
     if trial.teachers:
         return Distilled(trainer(trial.recipe), [trainer(of) for of in trial.teachers], materials.fold)
+    if trial.int8:
+        return Quantized(trainer(trial.recipe), home)
     if len(trial.looks) > 1:
         return SeveralLooks(trainer(trial.recipe), trial.looks, home)
     return trainer(trial.recipe)
@@ -104,6 +108,7 @@ def run_trials(
         materials.clips.shows,
         baseline=BASELINE,
         chosen=CHOSEN,
+        stand_in=INT8 if INT8 in answers else None,
         changed=list(PERTURBATIONS),
         sample=materials.sample,
         unknown=list(materials.unknown),

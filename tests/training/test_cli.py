@@ -53,6 +53,11 @@ def test_from_gifs_to_a_model_file_that_names_their_shows(tmp_path, shows_in):
         assert classifier.classify(decode_gif(gif)).shows[0].show == show
     assert "Apache-2.0" in classifier.model.licence
 
+    small = gif_train(*export[:-1], "int8.onnx", "--int8", "--json", cwd=tmp_path)
+    assert small.returncode == 0, small.stderr
+    assert json.loads(small.stdout)["size_bytes"] < (tmp_path / "model.onnx").stat().st_size
+    assert Classifier(tmp_path / "int8.onnx").shows == classifier.shows
+
     other = gif_train(*fit, "--seed", 5, cwd=tmp_path)
     assert other.returncode == 1
     assert other.stderr.splitlines()[-1].startswith("error: run: it holds a run of other data or settings")

@@ -168,3 +168,36 @@ def test_what_is_no_fitted_model_is_refused(tmp_path, small_backbone):
     foreign = dataclasses.replace(_fitted(), weights={"no_such_layer/kernel": np.zeros(3, np.float32)})
     with pytest.raises(InvalidRun, match="not a weight"):
         foreign.tune(small_backbone)
+
+
+def test_int8_names_the_same_shows_in_a_smaller_file(tmp_path, small_backbone, drawn_clips):
+    every = [drawn_clips.frames(index) for index in range(len(drawn_clips))]
+    options = {"clips": np.stack(every[1::2]), "version": "1", "licence": "x"}
+
+    whole = export(_fitted(), small_backbone, tmp_path / "float.onnx", precision="float32", **options)
+    small = export(
+        _fitted(), small_backbone, tmp_path / "int8.onnx", precision="int8", calibration=every[::2], **options
+    )
+
+    assert small.size_bytes < 0.5 * whole.size_bytes
+    assert (small.agreement, small.clips) == (1.0, 9)
+    assert small.worst_error > export_module.TOLERANCE
+    assert Classifier(small.path).shows == SHOWS
+
+
+def test_int8_that_names_other_shows_is_not_written(tmp_path, small_backbone, drawn_clips, monkeypatch):
+    every = np.stack([drawn_clips.frames(index) for index in range(len(drawn_clips))])
+
+    def broken(proto, clips):
+        (matrix,) = [tensor for tensor in proto.graph.initializer if list(tensor.dims) == [616, 3]]
+        values = onnx.numpy_helper.to_array(matrix)[:, ::-1]
+        matrix.CopyFrom(onnx.numpy_helper.from_array(values.copy(), matrix.name))
+        return proto
+
+    monkeypatch.setattr(export_module, "quantize", broken)
+    options = {"clips": every, "version": "1", "licence": "x", "precision": "int8"}
+
+    with pytest.raises(ExportFailed, match="int8 names the show"):
+        export(_fitted(), small_backbone, tmp_path / "int8.onnx", **options)
+
+    assert not list(tmp_path.iterdir())

@@ -5,7 +5,8 @@ import pytest
 
 from training.distill import Distilled
 from training.looks import SeveralLooks
-from training.recipes import BASELINE, CHOSEN, RECIPES, TRIALS
+from training.quantized import Quantized
+from training.recipes import BASELINE, CHOSEN, INT8, RECIPES, TRIALS
 from training.trainer import Trainer
 from training.trials import build_learner
 
@@ -49,6 +50,7 @@ def test_only_the_baseline_sees_clips_decoded_by_index(learners):
 def test_looks_and_teachers_lead_to_their_learners(learners):
     assert isinstance(learners("all depths, mirrored look too")[0], SeveralLooks)
     assert isinstance(learners(f"{CHOSEN}, taught by Lite0 and Lite2")[0], Distilled)
+    assert isinstance(learners(INT8)[0], Quantized)
 
 
 def test_teachers_learn_without_fine_tuning_and_students_with_it():
