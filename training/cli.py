@@ -1,4 +1,4 @@
-"""The command line of training: **shows, videos** -> collect, cut, evaluate, fit, export -> **a model file**.
+"""The command line of training: **shows, videos** -> collect, cut, fit, evaluate, export -> **a model file**.
 
 Exit codes: 0 done, 1 the data or the work failed, 2 usage or settings, 75 a quota is used up for now,
 130 interrupted.
@@ -21,6 +21,7 @@ from training.commands.fit import fit
 from training.commands.promote import promote
 from training.commands.pull import pull
 from training.commands.register import register
+from training.commands.regroup import regroup
 from training.commands.rollback import rollback
 from training.commands.status import status
 from training.errors import InvalidOptions, QuotaExhausted, TrainingError
@@ -45,7 +46,7 @@ def gif_train() -> None:
     """Train a model that names the show of a GIF."""
 
 
-for command in (collect, cut, fit, evaluate, export):
+for command in (collect, cut, regroup, fit, evaluate, export):
     app.command()(command)
 for of_registry in (register, compare, promote, rollback, pull, status):
     app.command(rich_help_panel="Registry")(of_registry)

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 import time
-import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -27,9 +26,11 @@ from tenacity import (
 
 from services.errors import GifTooLarge
 from training.errors import InvalidOptions, ProviderRefused, ProviderUnavailable
+from training.giphy_results import count, mapping, read_result, text
 from training.providers import Found, Gone, Page, Search
 from training.quota import Quota, retry_after
 from training.shows import MAX_RESULTS, ShowOptions
+from training.signed import Signed
 
 NAME = "giphy"
 TERMS = (
@@ -37,7 +38,6 @@ TERMS = (
     "https://giphy.com/terms. Name Giphy wherever these GIFs are listed, and never publish them."
 )
 PAGE = 50  # results that a call gives at most
-RENDITIONS = ("fixed_height", "downsized", "downsized_medium", "original")  # the first that fits is taken
 _MAX_ANSWER = 10_000_000  # bytes of JSON; a page has a few hundred thousand
 _MAX_PAUSE_S = 60.0
 _PASSING = frozenset({408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524})
@@ -105,7 +105,7 @@ class Giphy:
         self._options = options or GiphyOptions()
         self._home = httpx.URL(self._options.api)
         self._api = httpx.Client(
-            transport=_Signed(key, self._home), timeout=self._options.timeout_s, follow_redirects=False
+            transport=Signed(key, self._home), timeout=self._options.timeout_s, follow_redirects=False
         )
         # Without these words some of its hosts answer with a page about the GIF.
         self._files = httpx.Client(timeout=self._options.timeout_s, headers={"accept": "image/gif,*/*;q=0.1"})
@@ -141,9 +141,13 @@ class Giphy:
                 raise self._quota.exhausted() from None
             raise ProviderUnavailable("Giphy", passing.why, attempts=self._options.attempts) from None
         results = answer["data"]
-        found = [each for result in results if (each := self._read(result, search)) is not None]
+        found = [
+            each
+            for result in results
+            if (each := read_result(result, search, home=self._home, max_bytes=self._options.max_bytes))
+        ]
         following = offset + len(results)
-        total = _count(_mapping(answer.get("pagination")).get("total_count"))
+        total = count(mapping(answer.get("pagination")).get("total_count"))
         ended = not results or following >= MAX_RESULTS or (total > 0 and following >= total)
         return Page(tuple(found), None if ended else str(following), len(results) - len(found))
 
@@ -181,7 +185,7 @@ class Giphy:
             raise ProviderRefused("Giphy", f"HTTP {status}{said}; is the key in GIPHY_API_KEY right?")
         if status != 200:
             raise ProviderRefused("Giphy", f"HTTP {status}{said}")
-        answer = _mapping(_json(body))
+        answer = mapping(_json(body))
         if not isinstance(answer.get("data"), list):
             raise _Passing("its answer is not one of a search")
         return answer
@@ -195,7 +199,7 @@ class Giphy:
                     raise _Passing(f"HTTP {status}", after_s=retry_after(response.headers, time.time()))
                 if status != 200:
                     raise Gone(f"HTTP {status}", forever=status in _GONE)
-                announced = _count(response.headers.get("content-length"))
+                announced = count(response.headers.get("content-length"))
                 if announced > limit:
                     raise GifTooLarge("length", allowed=limit, found=announced, unit="bytes")
                 return self._body(response, limit)
@@ -217,7 +221,7 @@ class Giphy:
     def _patiently(self, attempt: Callable[[], T]) -> T:
         """Try again for as long as the trouble may pass; the last `_Passing` is raised."""
         growing = wait_exponential_jitter(
-            initial=self._options.backoff_s, max=_MAX_PAUSE_S, jitter=self._options.backoff_s
+            multiplier=self._options.backoff_s, max=_MAX_PAUSE_S, jitter=self._options.backoff_s
         )
 
         def pause(state: RetryCallState) -> float:
@@ -233,53 +237,13 @@ class Giphy:
         )
         return retrying(attempt)
 
-    def _read(self, result: object, search: Search) -> Found | None:
-        """What a result says; None for a sticker, and for one without a GIF that may be fetched."""
-        item = _mapping(result)
-        if item.get("type") == "sticker" or item.get("is_sticker") in (1, "1", True):
-            return None
-        media = self._choose(_mapping(item.get("images")))
-        if media is None:
-            return None
-        id_ = _text(item.get("id"))
-        username = _text(item.get("username")) or _text(_mapping(item.get("user")).get("username"))
-        address = _text(item.get("url")) or f"https://giphy.com/gifs/{id_}"
-        try:
-            return Found(
-                id_, search.show, search.query, address, username, _text(item.get("title")), media=media
-            )
-        except ValueError:  # an id that could not be part of a file's name
-            return None
-
-    def _choose(self, images: Mapping[str, object]) -> str | None:
-        """Address of the first rendition that fits; its parameters, which tell of the key, are dropped."""
-        for name in RENDITIONS:
-            rendition = _mapping(images.get(name))
-            size = _count(rendition.get("size"))
-            try:
-                url = httpx.URL(_text(rendition.get("url")))
-            except httpx.InvalidURL:
-                continue
-            if size <= self._options.max_bytes and self._is_at_home(url):
-                return str(url.copy_with(query=None, fragment=None))
-        return None
-
-    def _is_at_home(self, url: httpx.URL) -> bool:
-        """Whether an address is Giphy's: what a page says is fetched from nowhere else."""
-        own = url.scheme == "https" and f".{url.host}".endswith(".giphy.com")
-        return own or (url.scheme, url.host, url.port) == (
-            self._home.scheme,
-            self._home.host,
-            self._home.port,
-        )
-
     def _message(self, body: bytes) -> str:
         """What an error's body says, as ": words", without the key, should it be repeated there."""
         try:
-            answer = _mapping(_json(body))
+            answer = mapping(_json(body))
         except _Passing:
             return ""
-        said = _text(_mapping(answer.get("meta")).get("msg")) or _text(answer.get("message"))
+        said = text(mapping(answer.get("meta")).get("msg")) or text(answer.get("message"))
         return f": {said.replace(self._key, '***')[:200]}" if said else ""
 
 
@@ -297,50 +261,11 @@ class _Passing(Exception):
         self.why, self.after_s, self.quota = why, after_s, quota
 
 
-class _Signed(httpx.BaseTransport):
-    """A transport that adds the key to what leaves; those above it see addresses without."""
-
-    def __init__(self, key: str, home: httpx.URL) -> None:
-        self._key = key
-        proxies = {} if urllib.request.proxy_bypass(home.host) else urllib.request.getproxies()
-        self._inner = httpx.HTTPTransport(proxy=proxies.get(home.scheme) or proxies.get("all"))
-
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        signed = httpx.Request(
-            request.method,
-            request.url.copy_merge_params({"api_key": self._key}),
-            headers=request.headers,
-            stream=request.stream,
-            extensions=request.extensions,
-        )
-        return self._inner.handle_request(signed)
-
-    def close(self) -> None:
-        self._inner.close()
-
-
 def _json(body: bytes) -> object:
     try:
         return json.loads(body)
     except ValueError:
         raise _Passing("its answer is no JSON") from None
-
-
-def _mapping(value: object) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _text(value: object) -> str:
-    """A text on one line; empty for anything else."""
-    return " ".join(value.split()) if isinstance(value, str) else ""
-
-
-def _count(value: object) -> int:
-    """A whole number, written as one or as text; 0 for anything else."""
-    try:
-        return int(value) if isinstance(value, (int, str)) else 0
-    except ValueError:
-        return 0
 
 
 def _why(error: httpx.RequestError) -> str:

@@ -10,8 +10,7 @@ from collections import defaultdict
 from collections.abc import Hashable, Sequence
 
 from training.collection import Entry, Refused
-from training.duplicates import Fingerprint, Pair, join, near_pairs
-from training.manifest import Row
+from training.duplicates import Fingerprint, join, near_pairs
 
 UNDER_TWO_SHOWS = "UNDER_TWO_SHOWS"
 
@@ -50,25 +49,6 @@ def group(
         else:
             kept.append(dataclasses.replace(entry, group=names[number]))
     return tuple(kept), tuple(refused)
-
-
-def regroup(rows: Sequence[Row], prints: Sequence[Fingerprint]) -> tuple[tuple[Row, ...], tuple[Pair, ...]]:
-    """Join the groups of a manifest that show the same by their looks.
-
-    Returns:
-        The rows, in their order, each with the first name among the groups joined; and the pairs of places
-        that stood in two groups before.
-    """
-    crossing = tuple(pair for pair in near_pairs(prints) if rows[pair.first].group != rows[pair.second].group)
-    links = [(pair.first, pair.second) for pair in crossing]
-    numbers = join(len(rows), [*links, *same([row.group for row in rows])]).tolist()
-    names: dict[int, str] = {}
-    for number, row in zip(numbers, rows, strict=True):
-        names[number] = min(names.get(number, row.group), row.group)
-    joined = tuple(
-        dataclasses.replace(row, group=names[number]) for number, row in zip(numbers, rows, strict=True)
-    )
-    return joined, crossing
 
 
 def same(values: Sequence[Hashable]) -> list[tuple[int, int]]:

@@ -99,28 +99,24 @@ class Gone(Exception):
 
 
 class Provider(Protocol):
-    """A source of GIFs.
-
-    Attributes:
-        name: a short word, part of each GIF's id and of its file's name.
-        terms: what must be said wherever its GIFs are listed; empty where nothing must.
-        folder: where its GIFs lie already, each at the path that `media` says: they are left there and looked
-            for anew each time. None for GIFs from elsewhere: they are fetched once and kept.
-    """
+    """A source of GIFs."""
 
     @property
     def name(self) -> str:
-        """See above."""
+        """A short word, part of each GIF's id and of its file's name."""
         ...
 
     @property
     def terms(self) -> str:
-        """See above."""
+        """What must be said wherever its GIFs are listed; empty where nothing must."""
         ...
 
     @property
     def folder(self) -> Path | None:
-        """See above."""
+        """Where its GIFs lie already, each at the path that `media` says; None for GIFs from elsewhere.
+
+        Those of a folder are left there and looked for anew each time; others are fetched once and kept.
+        """
         ...
 
     def searches(self) -> tuple[Search, ...]:

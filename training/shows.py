@@ -49,7 +49,12 @@ class ShowOptions:
                 f"texts of at most {MAX_QUERY} characters",
                 self.queries,
             ),
-            (len(set(self.queries)) == len(self.queries), "queries", "each once", self.queries),
+            (
+                len({str(query) for query in self.queries}) == len(self.queries),
+                "queries",
+                "each once",
+                self.queries,
+            ),
             (self.rating in RATINGS, "rating", f"one of {', '.join(RATINGS)}", self.rating),
             (
                 isinstance(self.language, str) and bool(_LANGUAGE.fullmatch(self.language)),
@@ -83,6 +88,8 @@ def read_shows(path: Path = DEFAULT_SHOWS) -> tuple[ShowOptions, ...]:
     _check_names(str(path), values, _SHARED)
     if not isinstance(tables, list) or not tables:
         raise InvalidOptions(str(path), expected="with at least one [[show]]", found="without")
+    if not all(isinstance(table, dict) for table in tables):
+        raise InvalidOptions(str(path), expected="with a table for each show", found="with another value")
     shows = tuple(_read_show(values | table) for table in tables)
     titles = [show.title for show in shows]
     twice = sorted({title for title in titles if titles.count(title) > 1})

@@ -19,7 +19,7 @@ def gif_train(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]
     )
 
 
-@pytest.mark.parametrize("command", [(), ("fit",), ("export",), ("cut",)])
+@pytest.mark.parametrize("command", [(), ("collect",), ("cut",), ("regroup",), ("fit",), ("export",)])
 def test_help_is_quick_to_ask_for_and_shows_an_example(tmp_path, command):
     answer = gif_train(*command, "--help", cwd=tmp_path)
     assert answer.returncode == 0

@@ -16,8 +16,9 @@ from tests.shared import SHARED, needs_shared
 from training.collection import Entry
 from training.duplicates import HASH_BYTES, Fingerprint, fingerprint, near_pairs
 from training.errors import SplitImpossible
-from training.grouping import UNDER_TWO_SHOWS, group, regroup
+from training.grouping import UNDER_TWO_SHOWS, group
 from training.manifest import Row, read_manifest
+from training.regroup import regroup
 from training.splits import folds, holdout
 
 
