@@ -2,7 +2,7 @@
 
 | check | passes when |
 |---|---|
-| held out | the challenger did not learn from exactly these clips |
+| held out | the challenger did not learn from exactly this set; of a part of it nothing is known here |
 | accuracy | its top-1 accuracy is at most `margin` below the champion's |
 | every show | no show lost more than `show_margin`, beyond what chance explains |
 | calibration | its expected calibration error is at most `max_ece`, or the champion's where that is larger |
@@ -57,7 +57,9 @@ def judge(
     ece = measure_calibration(challenger.probabilities, asked.labels).ece
     learned = challenger.training_data_sha256 == asked.evaluation_sha256
     checks = [
-        Check("held out", not learned, "learned from this set" if learned else "another set", "another set")
+        Check(
+            "held out", not learned, "learned from it" if learned else "learned from another", "another set"
+        )
     ]
     change: Estimate | None = None
     shows: tuple[ShowChange, ...] = ()

@@ -112,7 +112,7 @@ def register(registry: Registry, candidate: Candidate) -> Version:
     tags = _tags(candidate, classifier, sha256)
     with registry.asking():
         _set_experiment(registry)
-        with mlflow.start_run(run_name=f"register {classifier.model.version}", tags=tags):
+        with mlflow.start_run(run_name=f"register {classifier.model.version}", tags=tags) as run:
             mlflow.log_params(dict(candidate.parameters))
             mlflow.log_metrics(dict(candidate.metrics))
             mlflow.log_input(_dataset(classifier), context="training")
@@ -120,7 +120,7 @@ def register(registry: Registry, candidate: Candidate) -> Version:
                 for file in files:
                     mlflow.log_artifact(str(file), folder)
             logged = _log_model(candidate.path, classifier)
-            made = mlflow.register_model(logged.model_uri, MODEL, tags=tags)
+        made = _create_version(registry, logged, run.info.run_id, tags)
     version = registry.version(str(made.version))
     _read_back(registry, version, candidate.path)
     registry.point(CHALLENGER, version.number)
@@ -177,6 +177,20 @@ def _log_model(path: Path, classifier: Classifier) -> Any:
         input_example={INPUT: black_clip()},
         pip_requirements=[f"{name}=={installed(name)}" for name in ("mlflow", "onnx", "onnxruntime")],
         save_as_external_data=False,
+    )
+
+
+def _create_version(registry: Registry, logged: Any, run_id: str, tags: Mapping[str, str]) -> Any:
+    """As mlflow.register_model does it, without its lines on standard error."""
+    from mlflow.exceptions import MlflowException  # noqa: PLC0415
+
+    try:
+        registry.client.create_registered_model(MODEL)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+    return registry.client.create_model_version(
+        MODEL, logged.model_uri, run_id=run_id, tags=dict(tags), model_id=logged.model_id
     )
 
 
