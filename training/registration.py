@@ -26,6 +26,7 @@ from training.registry import CHALLENGER, MODEL, MODEL_FILE, Registry, Version, 
 
 EXPERIMENT = MODEL
 PICTURES_OF_CLIPS = "mistakes"  # a plot whose name begins so shows footage, and stays here
+EXAMPLE_FILE = "input_example.json"
 
 
 @dataclass(frozen=True)
@@ -136,8 +137,8 @@ def _log_model(path: Path, classifier: Classifier) -> Any:
     """Log the file under mlflow.onnx, with its signature and the example.
 
     Three things differ from `mlflow.onnx.log_model`: the file keeps its bytes, so that its digest holds;
-    requirements are named instead of found out by a process that imports all; and the second copy of the
-    example, for a scoring server, is left out: indented, it would be 42 MB.
+    requirements are named instead of found out by a process that imports all; and the example is written
+    once, where MLflow writes it a second time for a scoring server: indented, 42 MB, many seconds.
     """
     import mlflow.onnx  # noqa: PLC0415
     import onnx  # noqa: PLC0415
@@ -162,8 +163,8 @@ def _log_model(path: Path, classifier: Classifier) -> Any:
         mlflow.onnx.save_model(path=path, mlflow_model=mlflow_model, **options)
         folder = Path(path)
         (folder / MODEL_FILE).write_bytes(content)
-        example: dict[str, Any] = mlflow_model.saved_input_example_info or {}
-        (folder / example.pop("serving_input_path")).unlink()
+        (folder / EXAMPLE_FILE).write_text(json.dumps({INPUT: black_clip().tolist()}), encoding="utf-8")
+        mlflow_model.saved_input_example_info = {"artifact_path": EXAMPLE_FILE, "type": "ndarray"}
         mlflow_model.save(str(folder / MLMODEL_FILE_NAME))
 
     content = path.read_bytes()
@@ -174,7 +175,6 @@ def _log_model(path: Path, classifier: Classifier) -> Any:
         onnx_model=onnx.load_from_string(content),
         onnx_execution_providers=["CPUExecutionProvider"],
         signature=signature,
-        input_example={INPUT: black_clip()},
         pip_requirements=[f"{name}=={installed(name)}" for name in ("mlflow", "onnx", "onnxruntime")],
         save_as_external_data=False,
     )

@@ -19,7 +19,7 @@ import requests
 
 ADMIN = "keeper"
 PASSWORD = "a-long-password-7531"  # of a server that lives as long as a test
-STARTING_S = 120.0
+STARTING_S = 300.0  # tables, users, two processes that import all of MLflow: on a busy machine, minutes
 
 
 @dataclass(frozen=True)
@@ -74,6 +74,7 @@ def mlflow_server(folder: Path, *, variables: Mapping[str, str] = {}) -> Iterato
         "MLFLOW_AUTH_ADMIN_PASSWORD": PASSWORD,
         "MLFLOW_FLASK_SERVER_SECRET_KEY": "of a test",
         "MLFLOW_DISABLE_TELEMETRY": "true",
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # a process of its own, for what is not tested
         **variables,
     }
     log = folder / "server.log"

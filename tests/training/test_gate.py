@@ -43,7 +43,7 @@ def contender(wrong=(), *, sure=0.9, **changes) -> Contender:
 
 def first(show: str, count: int) -> list[int]:
     """Numbers of the first clips of a show."""
-    return list(np.flatnonzero(LABELS == SHOWS.index(show))[:count])
+    return list(np.flatnonzero(SHOWS.index(show) == LABELS)[:count])
 
 
 CHAMPION = contender(range(0, 276, 10), version="1", sha256="1" * 64)
@@ -174,12 +174,8 @@ def test_without_a_champion_only_absolute_bounds_count_and_it_says_so():
 
 
 def test_another_evaluation_set_than_the_champions_is_said():
-    same = judge(
-        evaluation_set(), contender(), CHAMPION, options=QUICK, champion_evaluation_sha256="e" * 64
-    )
-    other = judge(
-        evaluation_set(), contender(), CHAMPION, options=QUICK, champion_evaluation_sha256="f" * 64
-    )
+    same = judge(evaluation_set(), contender(), CHAMPION, options=QUICK, champion_evaluation_sha256="e" * 64)
+    other = judge(evaluation_set(), contender(), CHAMPION, options=QUICK, champion_evaluation_sha256="f" * 64)
 
     assert not any("another evaluation set" in remark for remark in same.remarks)
     assert any("another evaluation set (ffffffffffff)" in remark for remark in other.remarks)

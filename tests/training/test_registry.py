@@ -100,7 +100,7 @@ def test_pull_refuses_what_is_not_whole_and_keeps_what_was_there(registry, model
 @contextmanager
 def server(status: int, body: str, *, delay_s: float = 0):
     class Handler(BaseHTTPRequestHandler):
-        def do_GET(self):  # noqa: N802
+        def do_GET(self):
             time.sleep(delay_s)
             self.send_response(status)
             self.end_headers()
@@ -164,7 +164,7 @@ def test_nobody_listens(monkeypatch):
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     registry = Registry(RegistrySettings("http://127.0.0.1:9", "http://user:s3cret@127.0.0.1:9"))
 
-    with pytest.raises(RegistryUnavailable, match="the registry at http://127.0.0.1:9 cannot be reached"):
+    with pytest.raises(RegistryUnavailable, match=r"the registry at http://127\.0\.0\.1:9 cannot be reached"):
         registry.find("champion")
 
 
