@@ -10,10 +10,17 @@ import sys
 
 import typer
 
+from services.errors import AnalyzerError
+from training.commands.compare import compare
 from training.commands.cut import cut
 from training.commands.evaluate import evaluate
 from training.commands.export import export
 from training.commands.fit import fit
+from training.commands.promote import promote
+from training.commands.pull import pull
+from training.commands.register import register
+from training.commands.rollback import rollback
+from training.commands.status import status
 from training.errors import InvalidOptions, TrainingError
 
 FAILED = 1  # the data or the work
@@ -35,6 +42,8 @@ def gif_train() -> None:
 
 for command in (cut, fit, evaluate, export):
     app.command()(command)
+for of_registry in (register, compare, promote, rollback, pull, status):
+    app.command(rich_help_panel="Registry")(of_registry)
 
 
 def main() -> None:
@@ -42,7 +51,7 @@ def main() -> None:
     logging.getLogger("absl").setLevel(logging.ERROR)
     try:
         app()
-    except TrainingError as error:
+    except (TrainingError, AnalyzerError) as error:
         sys.stderr.write(f"error: {error.message}\n")
         raise SystemExit(USAGE if isinstance(error, InvalidOptions) else FAILED) from None
     except KeyboardInterrupt:

@@ -8,7 +8,17 @@
     ├── InvalidOptions          INVALID_OPTIONS
     ├── InvalidRun              INVALID_RUN
     ├── ExportFailed            EXPORT_FAILED
-    └── InvalidVideo            INVALID_VIDEO
+    ├── InvalidVideo            INVALID_VIDEO
+    ├── MissingPackage          MISSING_PACKAGE
+    └── RegistryError           the model registry was asked, and it did not end well
+        ├── RegistryUnavailable     REGISTRY_UNAVAILABLE
+        ├── RegistryDenied          REGISTRY_DENIED
+        ├── RegistryUnsupported     REGISTRY_UNSUPPORTED
+        ├── RegistryRefused         REGISTRY_REFUSED
+        ├── NotRegistered           NOT_REGISTERED
+        ├── DamagedModel            DAMAGED_MODEL
+        ├── PromotionRefused        PROMOTION_REFUSED
+        └── RegistryConflict        REGISTRY_CONFLICT
 
 A GIF that cannot be read keeps its own error from services.errors; these are about everything else.
 """
@@ -106,3 +116,102 @@ class InvalidVideo(TrainingError):
 
     def __init__(self, path: str, why: str) -> None:
         super().__init__(f"{path}: {why}", path=path, why=why)
+
+
+class MissingPackage(TrainingError):
+    """A command takes a package that is not installed."""
+
+    reason = "MISSING_PACKAGE"
+
+    def __init__(self, package: str, *, extra: str) -> None:
+        super().__init__(
+            f"this takes {package}, which is not installed: pip install 'gif-analyzer[{extra}]'",
+            package=package,
+            extra=extra,
+        )
+
+
+class RegistryError(TrainingError):
+    """The base of what can go wrong with the model registry."""
+
+    reason = "REGISTRY_ERROR"
+
+
+class RegistryUnavailable(RegistryError):
+    """The registry gives no answer, or none that can be used now: trying later may help."""
+
+    reason = "REGISTRY_UNAVAILABLE"
+
+    def __init__(self, address: str, why: str) -> None:
+        super().__init__(f"the registry at {address} {why}", address=address, why=why)
+
+
+class RegistryDenied(RegistryError):
+    """The registry does not let this user in, or not do this."""
+
+    reason = "REGISTRY_DENIED"
+
+    def __init__(self, address: str, why: str) -> None:
+        super().__init__(f"the registry at {address} {why}", address=address, why=why)
+
+
+class RegistryUnsupported(RegistryError):
+    """The server knows nothing of what was asked: some hosts offer a part of MLflow's registry."""
+
+    reason = "REGISTRY_UNSUPPORTED"
+
+    def __init__(self, address: str) -> None:
+        super().__init__(
+            f"{address} answers 404 to a call of the model registry: check the address, or name a registry "
+            "elsewhere in MLFLOW_REGISTRY_URI",
+            address=address,
+        )
+
+
+class RegistryRefused(RegistryError):
+    """The registry understood and refused."""
+
+    reason = "REGISTRY_REFUSED"
+
+    def __init__(self, address: str, why: str) -> None:
+        super().__init__(f"the registry at {address} refused: {why}", address=address, why=why)
+
+
+class NotRegistered(RegistryError):
+    """No version has that number or that alias."""
+
+    reason = "NOT_REGISTERED"
+
+    def __init__(self, model: str, which: str, *, hint: str = "") -> None:
+        super().__init__(
+            f"{model} has no {which} in the registry" + (f": {hint}" if hint else ""),
+            model=model,
+            which=which,
+        )
+
+
+class DamagedModel(RegistryError):
+    """The registry's file is not the one that was registered."""
+
+    reason = "DAMAGED_MODEL"
+
+    def __init__(self, model: str, version: str, why: str) -> None:
+        super().__init__(f"{model} version {version}: {why}", model=model, version=version, why=why)
+
+
+class PromotionRefused(RegistryError):
+    """A version may not become champion: it was not compared, or did not pass."""
+
+    reason = "PROMOTION_REFUSED"
+
+    def __init__(self, version: str, why: str) -> None:
+        super().__init__(f"version {version} is not promoted: {why}", version=version, why=why)
+
+
+class RegistryConflict(RegistryError):
+    """Somebody else changed the registry meanwhile."""
+
+    reason = "REGISTRY_CONFLICT"
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"somebody else changed the registry meanwhile: {why}", why=why)

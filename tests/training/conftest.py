@@ -2,6 +2,7 @@
 
 import csv
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from PIL import Image, ImageDraw
 from training.backbone import Backbone, load_backbone
 from training.dataset import Clips, load_clips
 from training.manifest import read_manifest
+from training.registry import Registry, RegistrySettings
 
 COLOURS = {"Red Rings": (200, 40, 40), "Blue Bars": (40, 60, 210), "Green Grid": (30, 160, 60)}
 
@@ -111,3 +113,20 @@ def manifest_of() -> Callable[..., Path]:
 def shows_in() -> Callable[..., Path]:
     """The function `draw_shows`: folder, sources, clips -> path of the manifest."""
     return draw_shows
+
+
+@pytest.fixture(scope="session")
+def empty_registry(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite file with the tables of MLflow in it, which take seconds to make."""
+    path = tmp_path_factory.mktemp("registry") / "mlflow.db"
+    assert Registry(RegistrySettings(f"sqlite:///{path}", f"sqlite:///{path}")).versions() == ()
+    return path
+
+
+@pytest.fixture
+def registry(empty_registry: Path, tmp_path: Path) -> Registry:
+    """A registry of its own for each test, in a file."""
+    path = tmp_path / "registry" / "mlflow.db"
+    path.parent.mkdir()
+    shutil.copy(empty_registry, path)
+    return Registry(RegistrySettings(f"sqlite:///{path}", f"sqlite:///{path}"))

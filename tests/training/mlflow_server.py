@@ -1,0 +1,116 @@
+"""A real MLflow server that asks for name and password, for tests of what talks to it.
+
+with mlflow_server(folder) as server: ...    # server.environment: what a client of it is started with
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import requests
+
+ADMIN = "keeper"
+PASSWORD = "a-long-password-7531"  # of a server that lives as long as a test
+STARTING_S = 300.0  # tables, users, two processes that import all of MLflow: on a busy machine, minutes
+
+
+@dataclass(frozen=True)
+class MlflowServer:
+    """A server that answers.
+
+    Attributes:
+        address: of its root, http://127.0.0.1:PORT.
+        log: what it wrote.
+    """
+
+    address: str
+    log: Path
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """This process's variables without any of MLflow's, and those that open this server."""
+        return self.environment_with(password=PASSWORD)
+
+    def environment_with(self, *, password: str) -> dict[str, str]:
+        """The same with another password."""
+        others = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
+        return {
+            **others,
+            "MLFLOW_TRACKING_URI": self.address,
+            "MLFLOW_TRACKING_USERNAME": ADMIN,
+            "MLFLOW_TRACKING_PASSWORD": password,
+        }
+
+
+@contextmanager
+def mlflow_server(folder: Path, *, variables: Mapping[str, str] = {}) -> Iterator[MlflowServer]:
+    """Run `mlflow server --app-name basic-auth` on SQLite in this folder, on a free port of 127.0.0.1."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    (folder / "basic_auth.ini").write_text(
+        "[mlflow]\n"
+        "default_permission = READ\n"
+        f"database_uri = sqlite:///{folder / 'auth.db'}\n"
+        f"admin_username = {ADMIN}\n"
+        "authorization_function = mlflow.server.auth:authenticate_request_basic_auth\n"
+    )
+    command = [sys.executable, "-m", "mlflow", "server", "--app-name", "basic-auth", "--host", "127.0.0.1"]
+    command += ["--port", str(port), "--workers", "1"]
+    command += ["--backend-store-uri", f"sqlite:///{folder / 'mlflow.db'}"]
+    command += ["--artifacts-destination", str(folder / "artifacts")]
+    others = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
+    environment = {
+        **others,
+        "MLFLOW_AUTH_CONFIG_PATH": str(folder / "basic_auth.ini"),
+        "MLFLOW_AUTH_ADMIN_PASSWORD": PASSWORD,
+        "MLFLOW_FLASK_SERVER_SECRET_KEY": "of a test",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # a process of its own, for what is not tested
+        **variables,
+    }
+    log = folder / "server.log"
+    with log.open("wb") as written:
+        server = subprocess.Popen(
+            command, cwd=folder, env=environment, stdout=written, stderr=written, start_new_session=True
+        )
+        try:
+            address = f"http://127.0.0.1:{port}"
+            _wait(server, address, log)
+            yield MlflowServer(address, log)
+        finally:
+            _stop(server)
+
+
+def _wait(server: subprocess.Popen[bytes], address: str, log: Path) -> None:
+    deadline = time.monotonic() + STARTING_S
+    while time.monotonic() < deadline:
+        if server.poll() is not None:
+            break
+        try:
+            if requests.get(f"{address}/health", timeout=5).ok:
+                return
+        except requests.RequestException:
+            time.sleep(0.2)
+    raise RuntimeError(f"the MLflow server did not start:\n{log.read_text(errors='replace')[-2000:]}")
+
+
+def _stop(server: subprocess.Popen[bytes]) -> None:
+    """End the server and the workers that it started: they are one process group."""
+    for signal in (15, 9):
+        try:
+            os.killpg(server.pid, signal)
+        except ProcessLookupError:
+            break
+        try:
+            server.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            continue

@@ -1,0 +1,81 @@
+"""`gif-train compare`: **an evaluation set** -> challenger and champion -> **a verdict**, noted."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from training.commands.terminal import CACHE, CacheDir, Json, open_registry, progress, report
+from training.dataset import load_clips
+from training.errors import MissingPackage
+from training.gate_options import GateOptions
+from training.manifest import read_manifests
+
+REFUSED = 1
+
+
+def compare(
+    manifests: Annotated[
+        list[Path],
+        typer.Argument(metavar="MANIFEST", help="The evaluation set: GIFs that neither model learned from."),
+    ],
+    *,
+    options: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="YAML or JSON of margins, alone or under `gate`."),
+    ] = None,
+    version: Annotated[
+        str, typer.Option("--challenger", metavar="WHICH", help="Alias or version to judge.")
+    ] = "challenger",
+    cache: CacheDir = CACHE,
+    as_json: Json = False,
+) -> None:
+    """Judge the challenger beside the champion on the same clips, and note the verdict with it.
+
+    The verdict is printed as Markdown. Exit code 0: it passes; 1: it does not.
+
+    **Examples**
+
+        gif-train compare evaluation.csv
+
+        gif-train compare evaluation.csv --options params.yaml --json
+    """
+    chosen = GateOptions.read(options) if options else GateOptions()
+    rows = read_manifests(manifests)
+    try:
+        from training.contender import examine  # noqa: PLC0415 - with ONNX Runtime, and --help must not wait
+        from training.gate import judge  # noqa: PLC0415
+    except ImportError as error:
+        raise MissingPackage(error.name or "a package", extra="gate") from None
+    from training.promotion import Record, note  # noqa: PLC0415
+    from training.registry import CHAMPION  # noqa: PLC0415
+
+    console = progress()
+    registry = open_registry()
+    challenger, champion = registry.version(version), registry.find(CHAMPION)
+    clips = load_clips(rows, cache, console=console)
+    contestants = [challenger, *([champion] if champion else [])]
+    with tempfile.TemporaryDirectory() as folder:
+        models = []
+        for place, each in enumerate(contestants):
+            path = Path(folder) / f"{place}.onnx"
+            with console.status(f"fetching version {each.number}"):
+                registry.pull(each, path)
+            models.append((each.number, path))
+        asked, answered = examine(models, clips, console=console)
+    record = Record.of(champion) if champion else None
+    with console.status("drawing intervals"):
+        verdict = judge(
+            asked,
+            answered[0],
+            answered[1] if champion else None,
+            options=chosen,
+            champion_evaluation_sha256=record.evaluation_sha256 if record else "",
+        )
+    note(registry, verdict)
+    report(as_json, verdict.to_json(), verdict.markdown())
+    if not verdict.passed:
+        raise typer.Exit(REFUSED)
