@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve test check proto evaluation model format clean
+.PHONY: help setup demo serve test check proto pipeline evaluation model format clean
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -78,6 +78,9 @@ $(FILM):
 
 runs/big-buck-bunny/manifest.csv: .venv/dev $(FILM)
 	@$(BIN)/gif-train cut $(FILM) --show "Big Buck Bunny" --window 0-9.5 --window 13.5-25.5 --out $(@D)
+
+pipeline: .venv/dev ## run the stages of dvc.yaml that are not up to date: GIFs to a registered challenger
+	@PATH="$(CURDIR)/$(BIN):$$PATH" dvc repro
 
 evaluation: .venv/dev ## judge every recipe in folds of whole sources, into docs/evaluation
 	@$(BIN)/gif-train evaluate $(SHOWS)/shows/shows.csv --unknown $(SHOWS)/unknown/unknown.csv --out docs/evaluation

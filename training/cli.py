@@ -16,6 +16,8 @@ from training.commands.cut import cut
 from training.commands.evaluate import evaluate
 from training.commands.export import export
 from training.commands.fit import fit
+from training.commands.measure import measure
+from training.commands.prepare import prepare
 from training.commands.promote import promote
 from training.commands.pull import pull
 from training.commands.register import register
@@ -40,7 +42,7 @@ def gif_train() -> None:
     """Train a model that names the show of a GIF."""
 
 
-for command in (cut, fit, evaluate, export):
+for command in (cut, prepare, fit, measure, evaluate, export):
     app.command()(command)
 for of_registry in (register, compare, promote, rollback, pull, status):
     app.command(rich_help_panel="Registry")(of_registry)
