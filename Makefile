@@ -37,6 +37,15 @@ serve: .venv/grpc ## serve both steps over gRPC on 127.0.0.1:50051
 	@-$(BIN)/uv venv -q --clear -p $(BIN)/python .venv/triton && \
 		$(BIN)/uv pip install -q -p .venv/triton/bin/python 'tritonclient[grpc]==2.73.0' && touch $@
 
+# Where people look at answers, apart: their pins are not ours. Their tests skip where these are not.
+.venv/review/ready: .venv/serve
+	@$(BIN)/uv venv -q --clear -p $(BIN)/python .venv/review && \
+		$(BIN)/uv pip install -q -p .venv/review/bin/python label-studio-sdk==2.1.2 fiftyone==1.22.1 && touch $@
+
+.venv/label-studio/ready: .venv/serve
+	@$(BIN)/uv venv -q --clear -p $(BIN)/python .venv/label-studio && \
+		$(BIN)/uv pip install -q -p .venv/label-studio/bin/python label-studio==1.23.2 && touch $@
+
 test: .venv/dev .venv/triton/ready ## run the tests
 	@$(BIN)/python -m pytest
 

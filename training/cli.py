@@ -21,6 +21,7 @@ from training.commands.prepare import prepare
 from training.commands.promote import promote
 from training.commands.pull import pull
 from training.commands.register import register
+from training.commands.review import review
 from training.commands.rollback import rollback
 from training.commands.status import status
 from training.errors import InvalidOptions, TrainingError
@@ -46,6 +47,7 @@ for command in (cut, prepare, fit, measure, evaluate, export):
     app.command()(command)
 for of_registry in (register, compare, promote, rollback, pull, status):
     app.command(rich_help_panel="Registry")(of_registry)
+app.add_typer(review, name="review")
 
 
 def main() -> None:

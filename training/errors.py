@@ -109,6 +109,15 @@ class ExportFailed(TrainingError):
         super().__init__(f"export failed: {why}", why=why, **details)
 
 
+class InvalidAnnotations(TrainingError):
+    """What people said of GIFs cannot be read, or GIFs cannot be handed to them."""
+
+    reason = "INVALID_ANNOTATIONS"
+
+    def __init__(self, path: str, why: str) -> None:
+        super().__init__(f"{path}: {why}", path=path, why=why)
+
+
 class InvalidVideo(TrainingError):
     """A video cannot be read, or has nothing where it should be cut."""
 
