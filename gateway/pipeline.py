@@ -8,8 +8,23 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from services.clip import Clip
-from services.inference import Classifier, Prediction, default_model_path
+from services.inference import Classifier, ModelInfo, Prediction, default_model_path
 from services.preprocess import Budget, decode_gif
+
+
+@dataclass(frozen=True)
+class ModelDescription:
+    """The model that a pipeline leads to.
+
+    Attributes:
+        model: its name, version, data and licence.
+        shows: titles that it knows, in the order of its outputs.
+        unknown_threshold: a clip is known from this familiarity on.
+    """
+
+    model: ModelInfo
+    shows: tuple[str, ...]
+    unknown_threshold: float
 
 
 @dataclass(frozen=True)
@@ -19,10 +34,14 @@ class Pipeline:
     Attributes:
         decode: GIF bytes -> clip; raises `GifError`.
         classify: clip, how many shows to name -> prediction.
+        describe: what the model is; raises `ServiceError` where a service was asked in vain.
+        check: returns when both steps are ready, else raises `ServiceError`.
     """
 
     decode: Callable[[bytes], Clip]
     classify: Callable[[Clip, int], Prediction]
+    describe: Callable[[], ModelDescription]
+    check: Callable[[], None]
 
     def identify(self, gif: bytes, top_k: int = 5) -> Prediction:
         """Name the most probable shows of a GIF.
@@ -52,4 +71,10 @@ def local(
         ModelError: the file is not a model that takes a clip and names shows.
     """
     classifier = Classifier(model_path or default_model_path(), threads=threads)
-    return Pipeline(functools.partial(decode_gif, budget=budget or Budget()), classifier.classify)
+    description = ModelDescription(classifier.model, classifier.shows, classifier.threshold)
+    return Pipeline(
+        functools.partial(decode_gif, budget=budget or Budget()),
+        classifier.classify,
+        describe=lambda: description,
+        check=lambda: None,  # whoever has a pipeline has its model
+    )

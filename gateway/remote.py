@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 
-from gateway.pipeline import Pipeline
+from gateway.pipeline import ModelDescription, Pipeline
 from services.inference.rpc import RemoteClassifier
 from services.preprocess import Budget
 from services.preprocess.rpc import RemotePreprocess
@@ -34,5 +34,15 @@ def remote(
     Raises:
         UnreadableFile: one of the files of TLS.
     """
-    decode = RemotePreprocess(preprocess, channel).decode_gif
-    return Pipeline(functools.partial(decode, budget=budget), RemoteClassifier(inference, channel).classify)
+    decoder, classifier = RemotePreprocess(preprocess, channel), RemoteClassifier(inference, channel)
+
+    def check() -> None:
+        decoder.check()
+        classifier.check()
+
+    return Pipeline(
+        functools.partial(decoder.decode_gif, budget=budget),
+        classifier.classify,
+        describe=lambda: ModelDescription(*classifier.describe()),
+        check=check,
+    )

@@ -1,16 +1,38 @@
-"""`gif-analyzer serve`: **options and settings** -> servers that run until they are told to end."""
+"""Servers until they are told to end: **settings, an address** -> gRPC, REST, or both on one machine."""
 
 from __future__ import annotations
 
 import dataclasses
 
+from gateway.remote import remote
+from gateway.rest_server import serve_rest
 from gateway.settings import Settings
 from services.inference import Classifier
+from services.log import log_as_json
 from services.pair import build_pair
 from services.rpc.program import run
+from services.rpc.server import serving
 
 
 def serve_grpc(settings: Settings, *, host: str, port: int) -> None:
     """Serve both steps over gRPC until SIGTERM or SIGINT; never returns."""
     server = dataclasses.replace(settings.server, host=host, port=port)
     run(lambda: build_pair(server, Classifier(settings.model, threads=settings.threads), settings.budget))
+
+
+def serve_both(settings: Settings, *, host: str, port: int, grpc_port: int) -> None:
+    """Serve both steps over gRPC, and REST before them that asks them, until SIGTERM or SIGINT.
+
+    REST ends first, so that what it has begun is still answered by the services.
+
+    Raises:
+        CannotServe, ModelError, UnreadableFile: it cannot start.
+    """
+    log_as_json()
+    server = dataclasses.replace(settings.server, host=host, port=grpc_port)
+    classifier = Classifier(settings.model, threads=settings.threads)
+    with serving(lambda: build_pair(server, classifier, settings.budget)) as bound:
+        nearby = "127.0.0.1" if host in ("", "0.0.0.0", "::") else host
+        address = f"[{nearby}]:{bound}" if ":" in nearby else f"{nearby}:{bound}"
+        pipeline = remote(address, address, channel=settings.channel, budget=settings.budget)
+        serve_rest(pipeline, settings, host=host, port=port)

@@ -21,6 +21,17 @@ Of the services that are started here:
 | `GIF_ANALYZER_SERVER_CERTIFICATE`, `GIF_ANALYZER_SERVER_KEY` | PEM files: TLS | plain text |
 | `GIF_ANALYZER_CLIENT_CA` | PEM file: who signs clients; each must show a certificate | any client |
 
+Of the REST gateway, beside `GIF_ANALYZER_WORKERS`, `GIF_ANALYZER_GRACE_S` and `GIF_ANALYZER_NOTICE_S`:
+
+| variable | setting | default |
+|---|---|---|
+| `GIF_ANALYZER_MAX_BODY_BYTES` | length of a request's body | that of a GIF and 1 MiB |
+| `GIF_ANALYZER_IN_FLIGHT` | requests to identify at the same time; more are told to come again | 64 |
+| `GIF_ANALYZER_CACHE_BYTES` | memory for answers that are kept; 0 keeps none | 32,000,000 |
+| `GIF_ANALYZER_API_KEYS` | keys, apart by commas or blanks; one must be sent | none is asked |
+| `GIF_ANALYZER_CORS_ORIGINS` | whose pages may ask, apart by commas or blanks, or `*` | no other's |
+| `GIF_ANALYZER_METRICS` | `off` for no /metrics | on |
+
 Of the services that are asked:
 
 | variable | setting | default |
@@ -31,16 +42,28 @@ Of the services that are asked:
 | `GIF_ANALYZER_TLS` | `on` for TLS with the certificates that gRPC carries | plain text |
 | `GIF_ANALYZER_SERVER_CA` | PEM file: who signs servers; turns TLS on | |
 | `GIF_ANALYZER_CLIENT_CERTIFICATE`, `GIF_ANALYZER_CLIENT_KEY` | PEM files to show; turn TLS on | none |
+
+Of GIFs that are named by their address:
+
+| variable | setting | default |
+|---|---|---|
+| `GIF_ANALYZER_FETCH_HOSTS` | hosts that may be asked, apart by commas or blanks: \
+`giphy.com`, `*.giphy.com`, `*` for all, each with `:port` if need be | those of Giphy and Tenor |
+| `GIF_ANALYZER_FETCH_TIMEOUT_S` | seconds for one file with all its redirects | 20 |
+| `GIF_ANALYZER_FETCH_CONNECT_S` | seconds for one connection | 5 |
 """
 
 from __future__ import annotations
 
 import math
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
+from gateway.fetch_settings import FetchSettings, HostRule
+from gateway.rest_settings import ENVELOPE_BYTES, RestSettings
 from services.errors import InvalidSetting
 from services.inference import default_model_path
 from services.preprocess import Budget
@@ -60,6 +83,8 @@ class Settings:
         budget: what a GIF may cost.
         server: of the services that are started here; their address is an option of the command.
         channel: how services elsewhere are asked.
+        fetch: what may be fetched by its address; the size of a file is that of the budget.
+        rest: of the REST gateway that is started here.
     """
 
     model: Path = field(default_factory=default_model_path)
@@ -67,6 +92,8 @@ class Settings:
     budget: Budget = field(default_factory=Budget)
     server: ServerSettings = field(default_factory=ServerSettings)
     channel: ChannelSettings = field(default_factory=ChannelSettings)
+    fetch: FetchSettings = field(default_factory=FetchSettings)
+    rest: RestSettings = field(default_factory=RestSettings)
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ) -> Settings:
@@ -88,6 +115,8 @@ class Settings:
             budget=Budget(**limits),
             server=_read_server(environ, defaults.server),
             channel=_read_channel(environ, defaults.channel),
+            fetch=_read_fetch(environ, defaults.fetch, max_bytes=limits["max_bytes"]),
+            rest=_read_rest(environ, defaults.rest, max_bytes=limits["max_bytes"]),
         )
 
 
@@ -128,6 +157,53 @@ def _read_channel(environ: Mapping[str, str], defaults: ChannelSettings) -> Chan
         keepalive_s=_read_seconds(environ, PREFIX + "KEEPALIVE_S", defaults.keepalive_s, least=10),
         tls=ClientTls(ca, certificate, key) if wanted else None,
     )
+
+
+def _read_fetch(environ: Mapping[str, str], defaults: FetchSettings, *, max_bytes: int) -> FetchSettings:
+    texts = environ.get(PREFIX + "FETCH_HOSTS", "").replace(",", " ").split()
+    try:
+        hosts = tuple(HostRule.parse(text) for text in texts)
+    except ValueError as error:
+        raise InvalidSetting(
+            PREFIX + "FETCH_HOSTS",
+            expected="names of hosts, *.name or *, with or without :port",
+            found=str(error),
+        ) from error
+    return FetchSettings(
+        hosts=hosts or defaults.hosts,
+        max_bytes=max_bytes,
+        timeout_s=_read_seconds(environ, PREFIX + "FETCH_TIMEOUT_S", defaults.timeout_s, least=0.001),
+        connect_s=_read_seconds(environ, PREFIX + "FETCH_CONNECT_S", defaults.connect_s, least=0.001),
+    )
+
+
+def _read_rest(environ: Mapping[str, str], defaults: RestSettings, *, max_bytes: int) -> RestSettings:
+    return RestSettings(
+        max_body_bytes=_read_count(environ, PREFIX + "MAX_BODY_BYTES", max_bytes + ENVELOPE_BYTES),
+        workers=_read_count(environ, PREFIX + "WORKERS", defaults.workers),
+        in_flight=_read_count(environ, PREFIX + "IN_FLIGHT", defaults.in_flight),
+        cache_bytes=_read_count(environ, PREFIX + "CACHE_BYTES", defaults.cache_bytes, least=0),
+        api_keys=tuple(environ.get(PREFIX + "API_KEYS", "").replace(",", " ").split()),
+        cors_origins=_read_origins(environ),
+        metrics=_read_switch(environ, PREFIX + "METRICS", "on"),
+    )
+
+
+def _read_origins(environ: Mapping[str, str]) -> tuple[str, ...]:
+    origins = environ.get(PREFIX + "CORS_ORIGINS", "").replace(",", " ").split()
+    for origin in origins:
+        if origin != "*" and not re.fullmatch(r"https?://[^/\s]+", origin):
+            raise InvalidSetting(
+                PREFIX + "CORS_ORIGINS", expected="origins such as https://example.org, or *", found=origin
+            )
+    return tuple(origins)
+
+
+def _read_switch(environ: Mapping[str, str], variable: str, default: str) -> bool:
+    switch = environ.get(variable, "").strip().lower() or default
+    if switch not in ("on", "off"):
+        raise InvalidSetting(variable, expected="on or off", found=switch)
+    return switch == "on"
 
 
 def _read_count(

@@ -29,9 +29,23 @@ def test_every_file_of_a_service_is_of_the_core_or_of_the_wire(service: str) -> 
     assert f"services.{service}" in CORE["source_modules"]
 
 
+# What the gateway has that may know a wire, and what is for people at a terminal.
+DOORS = {"cli", "files", "remote", "serve", "serve_commands", "table", "terminal", "batch", "batch_command"}
+
+
+def test_every_file_of_the_gateway_is_of_the_core_or_a_door_of_its_own() -> None:
+    files = {path.stem for path in (ROOT / "gateway").glob("*.py")} - {"__init__"}
+
+    core = {name.rpartition(".")[2] for name in CORE["source_modules"] if name.startswith("gateway.")}
+
+    assert core | (DOORS & files) == files
+    assert not core & DOORS
+
+
 def test_the_two_functions_are_imported_without_grpc() -> None:
     program = (
-        "import sys, gateway.pipeline, gateway.settings, services.inference, services.preprocess\n"
+        "import sys, gateway.fetch, gateway.pipeline, gateway.settings\n"
+        "import services.inference, services.preprocess\n"
         "sys.exit(' '.join(sorted({'grpc', 'google', 'gif_analyzer', 'open_inference'} & set(sys.modules))))"
     )
 

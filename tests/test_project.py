@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 import shutil
 import subprocess
@@ -77,21 +78,24 @@ def test_the_everyday_verbs_are_documented_for_contributors() -> None:
     assert {"setup", "check", "test"} <= named
 
 
+@pytest.mark.parametrize(
+    ("program", "module"), [("gif-analyzer", "gateway.cli"), ("gif-deliver", "delivery.cli")]
+)
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
-def test_every_command_in_a_document_exists_with_its_options(document: Path) -> None:
+def test_every_command_in_a_document_exists_with_its_options(
+    document: Path, program: str, module: str
+) -> None:
     import typer.main
 
-    from gateway.cli import app
-
-    group = typer.main.get_command(app)
-    for words in commands(document, "gif-analyzer"):
+    group = typer.main.get_command(importlib.import_module(module).app)
+    for words in commands(document, program):
         command, known = group, {"--help", "-h"}
         for word in words:
             subcommands = getattr(command, "commands", {})
             if word in subcommands:
                 command = subcommands[word]
             elif subcommands and not word.startswith("-"):
-                pytest.fail(f"{document.name}: gif-analyzer has no command {word}")
+                pytest.fail(f"{document.name}: {program} has no command {word}")
             known |= {option for parameter in command.params for option in parameter.opts}
             if word.startswith("-") and word != "-":
                 assert word.split("=")[0] in known, f"{document.name}: {' '.join(words)}"
@@ -129,7 +133,9 @@ def test_continuous_integration_runs_the_two_verbs() -> None:
 def test_gifs_lie_among_the_examples_and_the_tests_only(tracked: list[str]) -> None:
     gifs = [name for name in tracked if Path(name).suffix.lower() == ".gif"]
 
-    assert [name for name in gifs if not name.startswith(("examples/", "tests/"))] == []
+    assert [name for name in gifs if not name.startswith(("examples/", "tests/"))] == [
+        "gateway/static/example.gif"  # the page offers one, cut from an example
+    ]
 
 
 def test_examples_are_small_and_their_readme_names_each(tracked: list[str]) -> None:
@@ -265,9 +271,16 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
 def test_the_wheel_holds_the_packages_with_their_types(wheel: zipfile.ZipFile) -> None:
     names = set(wheel.namelist())
 
-    for package in ("services", "gateway", "training"):
+    for package in ("services", "gateway", "training", "delivery"):
         assert {f"{package}/__init__.py", f"{package}/py.typed"} <= names
     assert not [name for name in names if name.startswith(("tests/", "examples/")) or name.endswith(".pyc")]
+
+
+def test_the_wheel_holds_the_web_page(wheel: zipfile.ZipFile) -> None:
+    files = {path.name for path in (ROOT / "gateway/static").iterdir()}
+
+    assert {"index.html", "page.css", "page.js", "example.gif"} <= files
+    assert {f"gateway/static/{name}" for name in files} <= set(wheel.namelist())
 
 
 @pytest.mark.parametrize("name", ["default.onnx", "MODEL_CARD.md"])

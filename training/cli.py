@@ -1,6 +1,7 @@
-"""The command line of training: **manifests, videos** -> cut, evaluate, fit, export -> **a model file**.
+"""The command line of training: **shows, videos** -> collect, cut, evaluate, fit, export -> **a model file**.
 
-Exit codes: 0 done, 1 the data or the work failed, 2 usage or settings, 130 interrupted.
+Exit codes: 0 done, 1 the data or the work failed, 2 usage or settings, 75 a quota is used up for now,
+130 interrupted.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import sys
 import typer
 
 from services.errors import AnalyzerError
+from training.commands.collect import collect
 from training.commands.compare import compare
 from training.commands.cut import cut
 from training.commands.evaluate import evaluate
@@ -24,10 +26,13 @@ from training.commands.register import register
 from training.commands.review import review
 from training.commands.rollback import rollback
 from training.commands.status import status
-from training.errors import InvalidOptions, TrainingError
+from training.errors import InvalidOptions, QuotaExhausted, TrainingError
 
 FAILED = 1  # the data or the work
 USAGE = 2  # the command itself cannot run
+LATER = 75  # EX_TEMPFAIL: the same command goes on later
+INTERRUPTED = 130
+GO_ON = ("collect", "evaluate", "fit")  # what was done is kept, and the rest follows
 
 app = typer.Typer(
     add_completion=False,
@@ -43,7 +48,7 @@ def gif_train() -> None:
     """Train a model that names the show of a GIF."""
 
 
-for command in (cut, prepare, fit, measure, evaluate, export):
+for command in (collect, cut, prepare, fit, measure, evaluate, export):
     app.command()(command)
 for of_registry in (register, compare, promote, rollback, pull, status):
     app.command(rich_help_panel="Registry")(of_registry)
@@ -57,7 +62,16 @@ def main() -> None:
         app()
     except (TrainingError, AnalyzerError) as error:
         sys.stderr.write(f"error: {error.message}\n")
-        raise SystemExit(USAGE if isinstance(error, InvalidOptions) else FAILED) from None
-    except KeyboardInterrupt:
-        sys.stderr.write("interrupted; the same command goes on from here\n")
-        raise SystemExit(130) from None
+        raise SystemExit(_exit_code(error)) from None
+    except SystemExit as end:
+        if end.code == INTERRUPTED:  # Typer's way to say KeyboardInterrupt
+            goes_on = sys.argv[1:2] and sys.argv[1] in GO_ON
+            rest = "goes on from here" if goes_on else "starts again"
+            sys.stderr.write(f"interrupted; the same command {rest}\n")
+        raise
+
+
+def _exit_code(error: TrainingError | AnalyzerError) -> int:
+    if isinstance(error, QuotaExhausted):
+        return LATER
+    return USAGE if isinstance(error, InvalidOptions) else FAILED

@@ -1,13 +1,15 @@
-"""A video one owns cut into GIFs: **video file, windows** -> frames -> **GIFs and a manifest of them**.
+"""A video one owns cut into GIFs: **video file** -> scenes or windows -> **GIFs and a manifest of them**.
 
-Clips overlap and are framed in several ways, as people cut the same scene; all clips of one window form one
-group, so that no second of the video stands in two parts of a split.
+Clips overlap and are framed in several ways, as people cut the same scene; all clips of one scene or window
+form one group, so that no second of the video stands in two parts of a split. A shot that comes back makes
+one group of its scenes.
 """
 
 from __future__ import annotations
 
-import csv
 import io
+import itertools
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,13 +17,18 @@ from pathlib import Path
 import av
 import av.error
 from PIL import Image
+from rich.console import Console
 
+from services.preprocess import decode_gif
+from training.collection import MANIFEST, Entry, write_table
 from training.dataset import replacing
+from training.duplicates import Fingerprint, fingerprint
 from training.errors import InvalidOptions, InvalidVideo
+from training.grouping import group
 from training.manifest import Row
+from training.scenes import find_scenes
 
-MANIFEST = "manifest.csv"
-COLUMNS = ("path", "show", "source", "group")
+SHORTEST_S = 1.0  # a scene below this is left out: a flash, or a fade
 
 
 @dataclass(frozen=True)
@@ -54,12 +61,13 @@ def cut_video(
     show: str,
     out: Path,
     *,
-    windows: Sequence[tuple[float, float]],
+    windows: Sequence[tuple[float, float]] | None = None,
     clip_s: float = 3.0,
     step_s: float = 2.0,
     fps: float = 10.0,
     height: int = 200,
     framings: Sequence[Framing] = FRAMINGS,
+    console: Console | None = None,
 ) -> tuple[Row, ...]:
     """Cut a video into GIFs and write a manifest of them.
 
@@ -68,38 +76,57 @@ def cut_video(
         show: title that the GIFs are of.
         out: folder for the GIFs and `manifest.csv`, made if missing; what it held under those names is
             replaced.
-        windows: stretches to cut from, start and end in seconds; each is one group.
-        clip_s: length of a GIF, in seconds.
+        windows: stretches to cut from, start and end in seconds; each is one group. None cuts every scene of
+            a second at least, and scenes that look the same are one group.
+        clip_s: length of a GIF, in seconds; a shorter scene gives a shorter one.
         step_s: from the start of one GIF to the start of the next, in seconds.
         fps: frames a second, at most 50, the fastest that browsers play.
         height: of the GIFs in pixels, before the framing takes its share of the width.
         framings: each gives a GIF of every stretch.
+        console: shows how far the search for scenes is; None is silent.
 
     Returns:
         The rows of the manifest.
 
     Raises:
         InvalidOptions: a length, a rate or a window is out of its range.
-        InvalidVideo: the file cannot be read as a video, or ends before a window does.
+        InvalidVideo: the file cannot be read as a video, ends before a window does, or has no scene that is
+            long enough.
     """
     _check(windows, clip_s=clip_s, step_s=step_s, fps=fps, height=height, framings=len(framings))
+    stretches = windows
+    if stretches is None:
+        shortest = max(SHORTEST_S, 1 / fps)
+        scenes = find_scenes(path, console=console)
+        stretches = [(start, end) for start, end in scenes if end - start >= shortest]
+        if not stretches:
+            raise InvalidVideo(str(path), f"it has no scene of {shortest:g} s at least")
     out.mkdir(parents=True, exist_ok=True)
-    rows = []
-    for start, end in windows:
-        frames = list(_frames(path, start, end, fps=fps, height=height))
-        length, step = round(clip_s * fps), max(round(step_s * fps), 1)
-        group = f"{path.stem}#{start:g}-{end:g}"
-        for number, first in enumerate(range(0, len(frames) - length + 1, step)):
+    entries: list[Entry] = []
+    prints: list[Fingerprint] = []
+    for start, end in stretches:
+        length = min(round(clip_s * fps), round((end - start) * fps))
+        step = max(round(step_s * fps), 1)
+        stretch = f"{path.stem}#{start:g}-{end:g}"
+        for number, frames in enumerate(
+            _clips(_frames(path, start, end, fps=fps, height=height), length, step)
+        ):
             for framing in framings:
-                name = f"{path.stem}-{start:g}-{number:02d}-{framing.name}.gif"
-                _write_gif(frames[first : first + length], out / name, framing, fps)
-                rows.append(Row(out / name, show, group, path.stem))
-    _write_manifest(rows, out / MANIFEST)
-    return tuple(rows)
+                name = f"{path.stem}-{start:g}-{number:02d}-{framing.name}"
+                gif = _draw_gif(frames, framing, fps)
+                with replacing(out / f"{name}.gif") as partial:
+                    partial.write_bytes(gif)
+                entry, look = _describe(gif, f"{name}.gif", show, path, stretch)
+                entries.append(entry)
+                prints.append(look)
+    if windows is None:
+        entries = list(group(entries, prints)[0])
+    write_table(out / MANIFEST, Entry, entries)
+    return tuple(Row(out / entry.path, show, entry.group, entry.source) for entry in entries)
 
 
 def _check(
-    windows: Sequence[tuple[float, float]],
+    windows: Sequence[tuple[float, float]] | None,
     *,
     clip_s: float,
     step_s: float,
@@ -108,7 +135,7 @@ def _check(
     framings: int,
 ) -> None:
     for ok, option, expected, found in (
-        (bool(windows), "windows", "at least one", "none"),
+        (windows is None or bool(windows), "windows", "at least one", "none"),
         (clip_s > 0, "clip_s", "above 0", clip_s),
         (step_s > 0, "step_s", "above 0", step_s),
         (0 < fps <= 50, "fps", "in 0..50", fps),
@@ -118,12 +145,12 @@ def _check(
     ):
         if not ok:
             raise InvalidOptions(option, expected=expected, found=str(found))
-    for start, end in windows:
+    for start, end in windows or ():
         if not 0 <= start < end or end - start < clip_s - 1e-9:
             raise InvalidOptions(
                 "window", expected=f"START-END, {clip_s:g} s long at least", found=f"{start:g}-{end:g}"
             )
-    for (_, end), (start, _) in zip(sorted(windows), sorted(windows)[1:], strict=False):
+    for (_, end), (start, _) in itertools.pairwise(sorted(windows or ())):
         if start < end:
             raise InvalidOptions(
                 "windows", expected="apart from each other", found=f"{start:g} before {end:g}"
@@ -157,7 +184,16 @@ def _frames(path: Path, start: float, end: float, *, fps: float, height: int) ->
         raise InvalidVideo(str(path), f"it ends before second {instants[0]:.1f}")
 
 
-def _write_gif(frames: Sequence[Image.Image], path: Path, framing: Framing, fps: float) -> None:
+def _clips(frames: Iterator[Image.Image], length: int, step: int) -> Iterator[tuple[Image.Image, ...]]:
+    """Runs of so many frames, each starting a step behind the one before; no more is held than one run."""
+    held: deque[Image.Image] = deque(maxlen=length)
+    for number, frame in enumerate(frames, start=1):
+        held.append(frame)
+        if number >= length and (number - length) % step == 0:
+            yield tuple(held)
+
+
+def _draw_gif(frames: Sequence[Image.Image], framing: Framing, fps: float) -> bytes:
     images = []
     for frame in frames:
         across, down = frame.width * (1 - framing.width) / 2, frame.height * (1 - framing.height) / 2
@@ -165,14 +201,29 @@ def _write_gif(frames: Sequence[Image.Image], path: Path, framing: Framing, fps:
         images.append(frame.crop(box).quantize(framing.colours))
     file = io.BytesIO()
     images[0].save(file, "GIF", save_all=True, append_images=images[1:], duration=1000 / fps, loop=0)
-    with replacing(path) as partial:
-        partial.write_bytes(file.getvalue())
+    return file.getvalue()
 
 
-def _write_manifest(rows: Sequence[Row], path: Path) -> None:
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    writer.writerows((row.path.name, row.show, row.source, row.group) for row in rows)
-    with replacing(path) as partial:
-        partial.write_text(text.getvalue(), encoding="utf-8")
+def _describe(gif: bytes, name: str, show: str, video: Path, stretch: str) -> tuple[Entry, Fingerprint]:
+    """What the manifest says of one GIF, and how it looks."""
+    clip = decode_gif(gif)
+    look = fingerprint(clip)
+    assert clip.source is not None  # a clip made of a GIF says of which
+    entry = Entry(
+        path=name,
+        id=f"video:{name.removesuffix('.gif')}",
+        show=show,
+        query="",
+        address=stretch,
+        username="",
+        title=video.stem,
+        sha256=clip.source.sha256,
+        perceptual_hash=str(look),
+        group=stretch,
+        source=video.stem,
+        size_bytes=clip.source.size_bytes,
+        width=clip.source.width,
+        height=clip.source.height,
+        frames=clip.source.frames,
+    )
+    return entry, look

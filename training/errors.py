@@ -8,7 +8,12 @@
     ├── InvalidOptions          INVALID_OPTIONS
     ├── InvalidRun              INVALID_RUN
     ├── ExportFailed            EXPORT_FAILED
+    ├── InvalidAnnotations      INVALID_ANNOTATIONS
     ├── InvalidVideo            INVALID_VIDEO
+    ├── InvalidCollection       INVALID_COLLECTION
+    ├── ProviderRefused         PROVIDER_REFUSED
+    ├── ProviderUnavailable     PROVIDER_UNAVAILABLE
+    ├── QuotaExhausted          QUOTA_EXHAUSTED
     ├── MissingPackage          MISSING_PACKAGE
     └── RegistryError           the model registry was asked, and it did not end well
         ├── RegistryUnavailable     REGISTRY_UNAVAILABLE
@@ -25,6 +30,7 @@ A GIF that cannot be read keeps its own error from services.errors; these are ab
 
 from __future__ import annotations
 
+import math
 from typing import ClassVar
 
 
@@ -125,6 +131,54 @@ class InvalidVideo(TrainingError):
 
     def __init__(self, path: str, why: str) -> None:
         super().__init__(f"{path}: {why}", path=path, why=why)
+
+
+class InvalidCollection(TrainingError):
+    """A folder cannot be collected from or into: in use, of another kind, or not there."""
+
+    reason = "INVALID_COLLECTION"
+
+    def __init__(self, path: str, why: str) -> None:
+        super().__init__(f"{path}: {why}", path=path, why=why)
+
+
+class ProviderRefused(TrainingError):
+    """A provider of GIFs says no, and would again: a wrong key, a request it does not take."""
+
+    reason = "PROVIDER_REFUSED"
+
+    def __init__(self, provider: str, why: str) -> None:
+        super().__init__(f"{provider} refuses: {why}", provider=provider, why=why)
+
+
+class ProviderUnavailable(TrainingError):
+    """A provider of GIFs did not answer rightly, however often it was asked; later it may."""
+
+    reason = "PROVIDER_UNAVAILABLE"
+
+    def __init__(self, provider: str, why: str, *, attempts: int) -> None:
+        super().__init__(
+            f"{provider} does not answer: {why}, after {attempts} attempts; the same command goes on",
+            provider=provider,
+            why=why,
+            attempts=str(attempts),
+        )
+
+
+class QuotaExhausted(TrainingError):
+    """The calls that a provider allows are used up for now."""
+
+    reason = "QUOTA_EXHAUSTED"
+
+    def __init__(self, provider: str, *, calls: int, wait_s: float) -> None:
+        minutes = max(1, math.ceil(wait_s / 60))
+        super().__init__(
+            f"{provider} allows {calls} calls an hour, and they are used up; "
+            f"the same command goes on in {minutes} min",
+            provider=provider,
+            calls=str(calls),
+            wait_s=f"{wait_s:.0f}",
+        )
 
 
 class MissingPackage(TrainingError):

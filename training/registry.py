@@ -15,6 +15,7 @@ Reading it takes mlflow-skinny alone; a registry in a SQLite file takes the whol
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import logging
 import os
 import tempfile
@@ -114,6 +115,8 @@ class Registry:
             os.environ.setdefault(name, value)
         for address in (settings.tracking, settings.registry):
             if address.startswith("sqlite:///"):
+                if importlib.util.find_spec("sqlalchemy") is None:
+                    raise MissingPackage("SQLAlchemy for a registry in a file", extra="train")
                 Path(address.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
         try:
             import mlflow  # noqa: PLC0415 - seconds, and after its variables are set

@@ -13,6 +13,8 @@
     ├── ModelNotFound       MODEL_NOT_FOUND
     ├── CannotServe         CANNOT_SERVE
     ├── RequestError        a request by HTTP cannot be answered as it is
+    │   ├── UnknownPath         UNKNOWN_PATH
+    │   ├── MethodNotAllowed    METHOD_NOT_ALLOWED
     │   ├── InvalidRequest      INVALID_REQUEST
     │   ├── UnsupportedMedia    UNSUPPORTED_MEDIA
     │   ├── RequestTooLarge     REQUEST_TOO_LARGE
@@ -42,9 +44,11 @@ from services.errors.gif import CorruptGif, GifError, GifTooLarge, NotAGif
 from services.errors.model import ModelError, ModelNotFound
 from services.errors.request import (
     InvalidRequest,
+    MethodNotAllowed,
     RequestError,
     RequestTooLarge,
     Unauthorized,
+    UnknownPath,
     UnsupportedMedia,
 )
 from services.errors.service import (
@@ -77,6 +81,7 @@ __all__ = [
     "InvalidRequest",
     "InvalidSetting",
     "MessageTooLarge",
+    "MethodNotAllowed",
     "ModelError",
     "ModelNotFound",
     "NotAGif",
@@ -86,6 +91,7 @@ __all__ = [
     "ServiceError",
     "ServiceUnavailable",
     "Unauthorized",
+    "UnknownPath",
     "UnreadableFile",
     "UnsupportedMedia",
     "catalogue",

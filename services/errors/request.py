@@ -9,6 +9,32 @@ class RequestError(AnalyzerError):
     """The request cannot be answered as it is."""
 
 
+class UnknownPath(RequestError):
+    """Nothing is answered at this path."""
+
+    reason = "UNKNOWN_PATH"
+    grpc_code = "NOT_FOUND"
+    http_status = 404
+
+    def __init__(self, path: str) -> None:
+        super().__init__(f"unknown path: {path}", path=path)
+
+
+class MethodNotAllowed(RequestError):
+    """The path answers other methods."""
+
+    reason = "METHOD_NOT_ALLOWED"
+    grpc_code = "UNIMPLEMENTED"
+    http_status = 405
+
+    def __init__(self, method: str, *, allowed: str) -> None:
+        super().__init__(
+            f"method not allowed: ask with {allowed or 'another'}, not {method}",
+            method=method,
+            allowed=allowed,
+        )
+
+
 class InvalidRequest(RequestError):
     """The request does not name one GIF in a way that is understood: its body is broken or lacks a part."""
 

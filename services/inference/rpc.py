@@ -132,6 +132,23 @@ class RemoteClassifier:
             model=_model_from_message(response.model),
         )
 
+    def describe(self) -> tuple[ModelInfo, tuple[str, ...], float]:
+        """The model, the shows it knows and its threshold, all asked for at once.
+
+        Raises:
+            ServiceError: the service gave no answer.
+        """
+        response = self._get_model()
+        return _model_from_message(response.model), tuple(response.shows), response.unknown_threshold
+
+    def check(self) -> None:
+        """Return when the service says that it serves.
+
+        Raises:
+            ServiceError: it does not, or cannot be asked.
+        """
+        self._channel.check(SERVICE)
+
     def close(self) -> None:
         """End the connection."""
         self._channel.close()

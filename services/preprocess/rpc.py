@@ -105,6 +105,14 @@ class RemotePreprocess:
         response = self._channel.call(self._stub.DecodeGif, pb.DecodeGifRequest(gif=gif, budget=asked))
         return read_clip(response.clip, read_source(response.source))
 
+    def check(self) -> None:
+        """Return when the service says that it serves.
+
+        Raises:
+            ServiceError: it does not, or cannot be asked.
+        """
+        self._channel.check(SERVICE)
+
     def close(self) -> None:
         """End the connection."""
         self._channel.close()

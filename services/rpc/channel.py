@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from services.errors import UnreadableFile
+from services.errors import ServiceUnavailable, UnreadableFile
 from services.rpc.settings import ChannelSettings, ClientTls
 from services.rpc.status import from_rpc_error
 
@@ -67,6 +68,20 @@ class Channel:
             return method(request, timeout=self._timeout_s)
         except grpc.RpcError as error:
             raise from_rpc_error(error, service=self.address, timeout_s=self._timeout_s) from error
+
+    def check(self, service: str) -> None:
+        """Return when a service says that it serves, as gRPC's health protocol has it.
+
+        Raises:
+            ServiceUnavailable: it says that it does not.
+            ServiceError: it gave no answer.
+        """
+        request = health_pb2.HealthCheckRequest(service=service)
+        check = health_pb2_grpc.HealthStub(self.grpc).Check  # type: ignore[attr-defined]  # its types lack it
+        response = self.call(check, request)
+        if response.status != health_pb2.HealthCheckResponse.SERVING:
+            status = health_pb2.HealthCheckResponse.ServingStatus.Name(response.status)
+            raise ServiceUnavailable(self.address, f"it says {status}")
 
     def close(self) -> None:
         """End the connection."""

@@ -15,9 +15,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
-from pythonjsonlogger.json import JsonFormatter
-
 from services.errors import AnalyzerError
+from services.log import log_as_json
 from services.rpc.server import RpcServer, serve
 from services.rpc.settings import ServerSettings, ServerTls
 
@@ -103,7 +102,7 @@ def run(build: Callable[[], RpcServer]) -> NoReturn:
     Args:
         build: makes the server, on the event loop that will run it.
     """
-    _log_as_json()
+    log_as_json()
     _keep_memory()
 
     async def main() -> None:
@@ -130,13 +129,6 @@ def _keep_memory() -> None:
     if mallopt is not None:
         mallopt(M_MMAP_THRESHOLD, 32 << 20)
         mallopt(M_TRIM_THRESHOLD, 256 << 20)
-
-
-def _log_as_json() -> None:
-    handler = logging.StreamHandler(sys.stderr)
-    names = {"asctime": "time", "levelname": "level", "name": "logger"}
-    handler.setFormatter(JsonFormatter("{asctime}{levelname}{name}{message}", style="{", rename_fields=names))
-    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
 
 
 def _at_least_0(text: str) -> int:

@@ -1,14 +1,15 @@
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from gateway.pipeline import Pipeline, local
+from gateway.pipeline import local
 from services.clip import Clip
 from services.errors import GifTooLarge, InvalidArgument, ModelError, NotAGif
-from services.inference import Classifier
+from services.inference import Classifier, Prediction
 from services.preprocess import Budget, decode_gif
 
 SaveGif = Callable[..., Path]
@@ -38,8 +39,17 @@ def test_the_pipeline_adds_nothing_to_its_two_steps(model_path: Path, save_gif: 
     gif = save_gif("three.gif", "red", "lime", "blue").read_bytes()
     classifier = Classifier(model_path)
 
-    assert Pipeline(decode_gif, classifier.classify).identify(gif) == classifier.classify(decode_gif(gif))
     assert local(model_path).identify(gif) == classifier.classify(decode_gif(gif))
+
+
+def test_a_local_pipeline_describes_its_model_and_is_ready(model_path: Path) -> None:
+    pipeline = local(model_path)
+
+    description = pipeline.describe()
+
+    pipeline.check()
+    assert (description.model.name, description.unknown_threshold) == ("mean-colour", 0.25)
+    assert description.shows == ("Red Show", "Green Show", "Blue Show")
 
 
 def test_an_error_of_a_step_comes_through(model_path: Path, save_gif: SaveGif) -> None:
@@ -51,12 +61,12 @@ def test_an_error_of_a_step_comes_through(model_path: Path, save_gif: SaveGif) -
         pipeline.identify(save_gif("red.gif", "red").read_bytes(), top_k=0)
 
 
-def test_a_failed_decode_is_never_classified() -> None:
-    def classify(clip: Clip, top_k: int) -> None:
+def test_a_failed_decode_is_never_classified(model_path: Path) -> None:
+    def classify(clip: Clip, top_k: int) -> Prediction:
         raise AssertionError
 
     with pytest.raises(NotAGif):
-        Pipeline(decode_gif, classify).identify(b"no gif")  # type: ignore[arg-type]
+        dataclasses.replace(local(model_path), classify=classify).identify(b"no gif")
 
 
 def test_the_budget_reaches_the_decoder(model_path: Path, save_gif: SaveGif) -> None:

@@ -47,3 +47,19 @@ def test_a_service_that_is_not_there_is_named(save_gif: Callable[..., Path]) -> 
 
     with pytest.raises(ServiceUnavailable, match=r"cannot reach 127\.0\.0\.1:1"):
         pipeline.identify(save_gif("red.gif", "red").read_bytes())
+
+
+def test_a_remote_pipeline_describes_the_model_of_the_service(address: str, model_path: Path) -> None:
+    pipeline = remote(address, address)
+
+    pipeline.check()
+    assert pipeline.describe() == local(model_path).describe()
+
+
+def test_a_remote_pipeline_is_not_ready_without_its_services(address: str) -> None:
+    here, nowhere = address, "127.0.0.1:1"
+    impatient = ChannelSettings(attempts=1)
+
+    for preprocess, inference in ((here, nowhere), (nowhere, here)):
+        with pytest.raises(ServiceUnavailable, match=r"cannot reach 127\.0\.0\.1:1"):
+            remote(preprocess, inference, channel=impatient).check()

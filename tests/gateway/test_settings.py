@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from pathlib import Path
 
 import pytest
 
+from gateway.fetch_settings import FetchSettings, HostRule
+from gateway.rest_settings import ENVELOPE_BYTES, RestSettings
 from gateway.settings import Settings
 from services.errors import InvalidSetting
 from services.inference import default_model_path
@@ -28,7 +31,53 @@ def test_every_variable_reaches_its_setting() -> None:
         }
     )
 
-    assert settings == Settings(Path("/models/mine.onnx"), 4, Budget(1_000, 2_000, 30, 40_000))
+    assert settings == Settings(
+        Path("/models/mine.onnx"),
+        4,
+        Budget(1_000, 2_000, 30, 40_000),
+        fetch=FetchSettings(max_bytes=1_000),
+        rest=RestSettings(max_body_bytes=1_000 + ENVELOPE_BYTES),
+    )
+
+
+def test_every_variable_of_the_gateway_reaches_its_setting() -> None:
+    settings = Settings.from_env(
+        {
+            "GIF_ANALYZER_MAX_BODY_BYTES": "1_000",
+            "GIF_ANALYZER_WORKERS": "3",
+            "GIF_ANALYZER_IN_FLIGHT": "5",
+            "GIF_ANALYZER_CACHE_BYTES": "0",
+            "GIF_ANALYZER_API_KEYS": "one, two",
+            "GIF_ANALYZER_CORS_ORIGINS": "https://a.example http://localhost:3000",
+            "GIF_ANALYZER_METRICS": "off",
+        }
+    )
+
+    assert settings.rest == RestSettings(
+        max_body_bytes=1_000,
+        workers=3,
+        in_flight=5,
+        cache_bytes=0,
+        api_keys=("one", "two"),
+        cors_origins=("https://a.example", "http://localhost:3000"),
+        metrics=False,
+    )
+    assert "two" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("IN_FLIGHT", "0"),
+        ("CACHE_BYTES", "-1"),
+        ("METRICS", "yes"),
+        ("CORS_ORIGINS", "example.org"),
+        ("CORS_ORIGINS", "https://a.example/path"),
+    ],
+)
+def test_a_bad_value_of_the_gateway_is_named(variable: str, value: str) -> None:
+    with pytest.raises(InvalidSetting, match=f"GIF_ANALYZER_{variable} must be"):
+        Settings.from_env({f"GIF_ANALYZER_{variable}": value})
 
 
 def test_a_variable_set_to_nothing_leaves_the_default() -> None:
@@ -126,7 +175,43 @@ def test_nothing_else_reads_the_environment() -> None:
         str(path.relative_to(root))
         for room in ("services", "gateway")
         for path in (root / room).rglob("*.py")
-        if any(word in path.read_text("utf-8") for word in ("os.environ", "getenv", "import environ"))
+        if re.search(r"os\.environ(?!\.setdefault)|getenv|import environ", path.read_text("utf-8"))
     }
 
     assert readers == {"gateway/settings.py"}
+
+
+# Of GIFs that are named by their address
+
+
+def test_what_may_be_fetched_is_set() -> None:
+    settings = Settings.from_env(
+        {
+            "GIF_ANALYZER_FETCH_HOSTS": "example.org, *.Example.org:8443 *",
+            "GIF_ANALYZER_FETCH_TIMEOUT_S": "2.5",
+            "GIF_ANALYZER_FETCH_CONNECT_S": "1",
+            "GIF_ANALYZER_MAX_BYTES": "1000",
+        }
+    )
+
+    assert settings.fetch == FetchSettings(
+        hosts=(HostRule("example.org"), HostRule("example.org", below=True, port=8443), HostRule("*")),
+        max_bytes=1000,
+        timeout_s=2.5,
+        connect_s=1,
+    )
+
+
+@pytest.mark.parametrize(
+    "value", ["http://giphy.com", "giphy.com/", "*.*", "giphy.com:0", "a b@c", "*giphy.com", "é"]
+)
+def test_hosts_that_are_none_are_refused(value: str) -> None:
+    with pytest.raises(InvalidSetting, match="GIF_ANALYZER_FETCH_HOSTS must be names of hosts"):
+        Settings.from_env({"GIF_ANALYZER_FETCH_HOSTS": value})
+
+
+@pytest.mark.parametrize("variable", ["GIF_ANALYZER_FETCH_TIMEOUT_S", "GIF_ANALYZER_FETCH_CONNECT_S"])
+@pytest.mark.parametrize("value", ["0", "-1", "soon", "nan", "inf"])
+def test_a_time_to_fetch_is_a_number_of_seconds(variable: str, value: str) -> None:
+    with pytest.raises(InvalidSetting, match=variable):
+        Settings.from_env({variable: value})

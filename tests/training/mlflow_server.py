@@ -62,6 +62,7 @@ def mlflow_server(folder: Path, *, variables: Mapping[str, str] = {}) -> Iterato
         f"database_uri = sqlite:///{folder / 'auth.db'}\n"
         f"admin_username = {ADMIN}\n"
         "authorization_function = mlflow.server.auth:authenticate_request_basic_auth\n"
+        "auth_cache_ttl_seconds = 600\n"  # a right password is hashed once, not for each of 20 requests
     )
     command = [sys.executable, "-m", "mlflow", "server", "--app-name", "basic-auth", "--host", "127.0.0.1"]
     command += ["--port", str(port), "--workers", "1"]

@@ -1,4 +1,4 @@
-"""Aliases of a real registry in a SQLite file; versions have no files, for only aliases and tags count here."""
+"""Aliases of a real registry in a SQLite file; versions without files: only aliases and tags count here."""
 
 import dataclasses
 import json

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from tests.conftest import mean_colour_model
 from tests.training.mlflow_server import PASSWORD, MlflowServer, mlflow_server
 
 GIF_TRAIN = Path(sys.executable).with_name("gif-train")
+ROOT = Path(__file__).parents[2]
 RED, GREEN, BLUE = "Red Show", "Green Show", "Blue Show"
 
 
@@ -58,7 +60,6 @@ def test_register_compare_promote_refuse_and_roll_back(server, evaluation, tmp_p
     better = save(tmp_path / "better.onnx", version="better")
     worse = save(tmp_path / "worse.onnx", version="worse", shows=(GREEN, RED, BLUE))
 
-    assert "nothing is registered" in gif_train("status")
     assert "version 1, the challenger" in gif_train("register", good)
     assert "it was not compared yet" in gif_train("promote", code=1)
     assert "without a champion: passes" in gif_train("compare", evaluation)
@@ -93,9 +94,6 @@ def test_register_compare_promote_refuse_and_roll_back(server, evaluation, tmp_p
     [
         ("status",),
         ("register", "good.onnx"),
-        ("compare", "evaluation.csv"),
-        ("promote",),
-        ("rollback",),
         ("pull", "--out", "pulled.onnx"),
     ],
     ids=lambda words: words[0],
@@ -116,9 +114,59 @@ def test_a_wrong_password_is_one_clear_error(server, evaluation, tmp_path, words
     assert not (tmp_path / "pulled.onnx").exists()
 
 
-def run(*words: object, cwd: Path, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+@pytest.fixture(scope="module")
+def light(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of programs of a fresh environment that has `.[registry]` and no more."""
+    uv = Path(sys.executable).with_name("uv")
+    if not uv.exists():
+        pytest.skip("uv, which makes environments, is not installed")
+    folder = tmp_path_factory.mktemp("light") / "venv"
+    subprocess.run([uv, "venv", "-q", "-p", sys.executable, folder], check=True, timeout=120)
+    command = [uv, "pip", "install", "-q", "-p", folder / "bin" / "python"]
+    command += ["-c", ROOT / "constraints.txt", f"{ROOT}[registry]"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    if done.returncode:
+        pytest.skip(f"the packages of [registry] cannot be installed here: {done.stderr[-200:]}")
+    return folder / "bin"
+
+
+def test_pull_promote_and_status_take_the_registry_extra_alone(light, server, tmp_path):
+    good = save(tmp_path / "good.onnx", version="good")
+    registered = run("register", good, "--json", cwd=tmp_path, environment=server.environment)
+    number = json.loads(registered.stdout)["version"]
+
+    def program(*words: object) -> subprocess.CompletedProcess[str]:
+        return run(*words, cwd=tmp_path, environment=server.environment, program=light / "gif-train")
+
+    absent = "import importlib.util as i, sys; sys.exit(any(map(i.find_spec, ('scipy', 'pandas', 'keras'))))"
+    subprocess.run([light / "python", "-c", absent], cwd=tmp_path, check=True, timeout=60)
+    pulled = program("pull", number, "--out", "pulled.onnx")
+    promoted = program("promote", "--force", "a rehearsal")
+    status = json.loads(program("status", "--json").stdout)
+
+    assert pulled.returncode == 0, pulled.stderr
+    assert (tmp_path / "pulled.onnx").read_bytes() == good.read_bytes()
+    assert promoted.stdout.startswith(f"version {number} is champion")
+    assert status["aliases"]["champion"] == number
+    (tmp_path / "evaluation.csv").write_text("path,show,group\na.gif,Red Show,1\n")
+    assert "takes scipy, which is not installed" in program("compare", "evaluation.csv").stderr
+
+
+def test_a_registry_in_a_file_says_what_it_takes(light, tmp_path):
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
+
+    done = run("status", cwd=tmp_path, environment=environment, program=light / "gif-train")
+
+    assert done.returncode == 1
+    assert "pip install 'gif-analyzer[train]'" in done.stderr
+    assert not (tmp_path / "runs").exists()
+
+
+def run(
+    *words: object, cwd: Path, environment: dict[str, str], program: Path = GIF_TRAIN
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [GIF_TRAIN, *map(str, words)],
+        [program, *map(str, words)],
         cwd=cwd,
         env=environment,
         capture_output=True,

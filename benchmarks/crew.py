@@ -1,0 +1,171 @@
+"""Workers from the outside: **a contender** -> a process that measures it -> **replies, or why not**."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import selectors
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from benchmarks.environments import ROOT, MissingEnvironment, interpreter
+from benchmarks.worker import CORE
+
+REPLY_S = 180.0  # to import a framework, to load a model, or to start a server, on a busy machine
+END_S = 20.0  # for a worker to end what it started
+
+# One thread, whichever library reads which of these.
+ONE_THREAD = {
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "TF_NUM_INTRAOP_THREADS": "1",
+    "TF_NUM_INTEROP_THREADS": "1",
+    "VIPS_CONCURRENCY": "1",
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+    "KERAS_BACKEND": "tensorflow",
+}
+
+
+class Absent(Exception):
+    """A contender that cannot be measured; the message says why."""
+
+
+class CannotMeasure(Exception):
+    """One item that a contender cannot do; the message says why."""
+
+
+@dataclass(frozen=True)
+class Contender:
+    """Something that takes part in a section.
+
+    Attributes:
+        name: for people.
+        subject: MODULE:NAME of a function that makes a `benchmarks.worker.Subject`.
+        options: that the function is called with, as JSON holds them.
+        environment: where it is installed; None is the project's own.
+        missing: why it cannot take part, known beforehand; empty where it can.
+        note: what a reader must know to judge it.
+    """
+
+    name: str
+    subject: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    environment: str | None = None
+    missing: str = ""
+    note: str = ""
+
+
+class Measurable(Protocol):
+    """What rounds are run over."""
+
+    version: str
+
+    def check(self, item: str) -> Any:
+        """Do an item once and give its answer. Raises CannotMeasure, Absent."""
+
+    def run(self, item: str, times: int) -> float:
+        """Seconds that an item takes, the mean of so many times. Raises CannotMeasure, Absent."""
+
+    def close(self) -> None:
+        """End it."""
+
+
+def core(position: int) -> int:
+    """A processor that this process may use: 0 is the first, -1 the last."""
+    return sorted(os.sched_getaffinity(0))[position]
+
+
+class WorkerProcess:
+    """A contender in a process of its own, on the last processor of this machine.
+
+    Args:
+        contender: to measure.
+        log: file for whatever it prints.
+
+    Raises:
+        Absent: it cannot take part; says why.
+    """
+
+    def __init__(self, contender: Contender, log: Path) -> None:
+        if contender.missing:
+            raise Absent(contender.missing)
+        try:
+            python = interpreter(contender.environment) if contender.environment else Path(sys.executable)
+        except MissingEnvironment as error:
+            raise Absent(str(error)) from error
+        self._log = log
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("wb") as printed:
+            self._process = subprocess.Popen(
+                [str(python), "-m", "benchmarks.worker"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=printed,
+                cwd=ROOT,
+                env={**os.environ, **ONE_THREAD, "PYTHONPATH": str(ROOT), CORE: str(core(-1))},
+            )
+        try:
+            prepared = self._ask(do="prepare", subject=contender.subject, options=dict(contender.options))
+        except CannotMeasure as error:
+            self.close()
+            raise Absent(str(error)) from error
+        except BaseException:
+            self.close()
+            raise
+        self.version = str(prepared["version"])
+
+    def check(self, item: str) -> Any:
+        """See `Measurable`."""
+        return self._ask(do="check", item=item)["answer"]
+
+    def run(self, item: str, times: int) -> float:
+        """See `Measurable`."""
+        return float(self._ask(do="run", item=item, times=times)["seconds"])
+
+    def close(self) -> None:
+        """Let it end what it started, or end it."""
+        with contextlib.suppress(OSError):
+            if self._process.stdin is not None:
+                self._process.stdin.close()
+        try:
+            self._process.wait(END_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        if self._process.stdout is not None:
+            self._process.stdout.close()
+
+    def _ask(self, **message: Any) -> dict[str, Any]:
+        pipe_in, pipe_out = self._process.stdin, self._process.stdout
+        if pipe_in is None or pipe_out is None:
+            raise Absent("it has no pipes")
+        try:
+            pipe_in.write(json.dumps(message).encode() + b"\n")
+            pipe_in.flush()
+        except OSError as error:
+            raise Absent(self._epitaph()) from error
+        with selectors.DefaultSelector() as selector:
+            selector.register(pipe_out, selectors.EVENT_READ)
+            if not selector.select(REPLY_S):
+                self._process.kill()
+                raise Absent(f"no answer within {REPLY_S:.0f} s to {message['do']}")
+        line = pipe_out.readline()  # a reply is written whole
+        if not line:
+            raise Absent(self._epitaph())
+        reply: dict[str, Any] = json.loads(line)
+        if "error" in reply:
+            raise CannotMeasure(reply["error"])
+        return reply
+
+    def _epitaph(self) -> str:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(END_S)
+        printed = [line for line in self._log.read_text("utf-8", "replace").splitlines() if line.strip()]
+        last = f": {printed[-1].strip()[:200]}" if printed else ""
+        return f"its process ended with {self._process.returncode}{last}"

@@ -1,0 +1,5 @@
+"""`python -m delivery` is `gif-deliver`."""
+
+from delivery.cli import main
+
+main()

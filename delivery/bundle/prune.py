@@ -1,0 +1,72 @@
+"""What is left out: **a folder, rules with reasons** -> **the folder with less; what went and why**."""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from delivery.errors import StaleRule
+
+RULES = Path(__file__).with_name("prune.toml")
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Files that are left out, and why.
+
+    Attributes:
+        why: one line for people.
+        files: patterns of paths from the folder; `*` stands for any characters, slashes among them.
+    """
+
+    why: str
+    files: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Pruned:
+    """What one rule left out: how many files of how many bytes."""
+
+    why: str
+    files: int
+    size_bytes: int
+
+
+def read_rules(path: Path = RULES) -> list[Rule]:
+    """Read the rules, in their order."""
+    rules = tomllib.loads(path.read_text("utf-8"))["rule"]
+    return [Rule(rule["why"], tuple(rule["files"])) for rule in rules]
+
+
+def prune(folder: Path, rules: Sequence[Rule]) -> list[Pruned]:
+    """Delete what the rules name; a file goes by the first rule that names it.
+
+    Raises:
+        StaleRule: a pattern names no file; nothing was deleted.
+    """
+    files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
+    matched = {rule.why: _match(rule, list(files)) for rule in rules}
+    stale = [f"{pattern} ({why})" for why, found in matched.items() for pattern, names in found if not names]
+    if stale:
+        raise StaleRule(", ".join(stale))
+    pruned = []
+    for why, found in matched.items():
+        named = sorted({name for _, names in found for name in names if name in files})
+        paths = [files.pop(name) for name in named]
+        pruned.append(Pruned(why, len(paths), sum(path.stat().st_size for path in paths)))
+        for path in paths:
+            path.unlink()
+    for path in sorted(folder.rglob("*"), reverse=True):  # an empty folder could still be imported
+        if path.is_dir() and not any(path.iterdir()):
+            path.rmdir()
+    return pruned
+
+
+def _match(rule: Rule, names: Sequence[str]) -> list[tuple[str, list[str]]]:
+    """Each pattern of a rule with the names that it fits."""
+    compiled = [(pattern, re.compile(fnmatch.translate(pattern))) for pattern in rule.files]
+    return [(pattern, [name for name in names if found.match(name)]) for pattern, found in compiled]

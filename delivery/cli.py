@@ -1,0 +1,58 @@
+"""The command line of delivery: **a bundle, a function** -> checked, rolled out, or taken back.
+
+Exit codes: 0 done, 1 a check failed and users get what they got before, 2 the command could not run,
+3 an alias could not be moved back, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from delivery.commands.bundle import bundle
+from delivery.commands.cost import cost
+from delivery.commands.rollback import rollback
+from delivery.commands.rollout import rollout
+from delivery.commands.smoke import smoke
+from delivery.commands.status import status
+from delivery.errors import CheckFailed, DeliveryError, RollbackFailed
+
+FAILED = 1  # a check; users get what they got before
+USAGE = 2  # the command itself cannot run
+UNKNOWN = 3  # nobody knows what users get
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback()
+def gif_deliver() -> None:
+    """Bring a model to users by AWS Lambda, and take it back."""
+
+
+for command in (bundle, cost, rollout, rollback, status, smoke):
+    app.command()(command)
+
+
+def main() -> None:
+    """Run the command line; an error of the family is one line on standard error."""
+    try:
+        app(prog_name="gif-deliver")
+    except DeliveryError as error:
+        sys.stderr.write(f"error: {error.message}\n")
+        raise SystemExit(_exit_code(error)) from None
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted; users get what they got before\n")
+        raise SystemExit(130) from None
+
+
+def _exit_code(error: DeliveryError) -> int:
+    if isinstance(error, CheckFailed):
+        return FAILED
+    return UNKNOWN if isinstance(error, RollbackFailed) else USAGE

@@ -1,0 +1,150 @@
+"""What a month costs: **measured durations, memory** -> GB-seconds by memory size -> **GIFs for nothing**.
+
+Lambda gives a function processor time in proportion to its memory, one whole processor at 1,769 MB. What was
+measured on one core is stretched by that share below it, and is no faster above it: the pipeline uses one
+thread. That is a model, not a measurement in Lambda. Waiting does not stretch.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from delivery.errors import InvalidMeasurement, InvalidOption
+
+FREE_GB_S = 400_000.0  # a month, for ever
+FREE_REQUESTS = 1_000_000  # a month, for ever
+CPU_MEMORY_MB = 1769  # brings one whole processor
+MEMORIES_MB = (256, 512, 768, 1024, 1280, 1536, CPU_MEMORY_MB, 2048, 3008)
+HEADROOM = 1.25  # memory over the measured peak: a larger GIF takes more
+BILLED_MS = 1  # durations are rounded up to this
+USD_PER_GB_S = 0.0000166667  # list price of x86_64; what is beyond the free GB-s
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What `python -m benchmarks.cold_start` found of the bundle as delivered, on one whole core.
+
+    Attributes:
+        cold_ms: from the start of a new instance to its first answer; it is all billed, its INIT too.
+        warm_ms: of a later answer.
+        peak_memory_bytes: of the function's process.
+        made: day of the measurement.
+        rounds: that the medians are of.
+    """
+
+    cold_ms: float
+    warm_ms: float
+    peak_memory_bytes: int
+    made: str
+    rounds: int
+
+    @classmethod
+    def read(cls, path: Path) -> Measurement:
+        """Read the result file.
+
+        Raises:
+            InvalidMeasurement: there is none, or it holds something else.
+        """
+        try:
+            found = json.loads(path.read_text("utf-8"))
+            measured = cls(
+                cold_ms=float(found["cold_ms"]),
+                warm_ms=float(found["warm_ms"]),
+                peak_memory_bytes=int(found["peak_memory_bytes"]),
+                made=str(found["made"]),
+                rounds=int(found["rounds"]),
+            )
+        except FileNotFoundError:
+            why = "there is no such file; python -m benchmarks.cold_start writes it"
+            raise InvalidMeasurement(str(path), why) from None
+        except OSError as error:
+            raise InvalidMeasurement(str(path), str(error.strerror)) from error
+        except KeyError as error:
+            raise InvalidMeasurement(str(path), f"it lacks {error}") from error
+        except (TypeError, ValueError) as error:
+            raise InvalidMeasurement(str(path), str(error)) from error
+        figures = (measured.cold_ms, measured.warm_ms, measured.peak_memory_bytes)
+        if not all(math.isfinite(figure) and figure > 0 for figure in figures):
+            raise InvalidMeasurement(str(path), "durations and memory are above zero")
+        return measured
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What one memory size means.
+
+    Attributes:
+        memory_mb: of the function.
+        enough: whether the peak fits with a quarter to spare.
+        cold_ms: of a first answer, modelled.
+        warm_ms: of a later one, modelled.
+        gb_s: of a request, the cold ones in their share.
+        gifs: a month within both free limits.
+        million_usd: what a million GIFs in a month, all of the free requests, would cost.
+    """
+
+    memory_mb: int
+    enough: bool
+    cold_ms: float
+    warm_ms: float
+    gb_s: float
+    gifs: int
+    million_usd: float
+
+
+def plan(
+    measured: Measurement,
+    memory_mb: int,
+    *,
+    cold_share: float,
+    wait_ms: float = 0.0,
+) -> Plan:
+    """Work out one memory size.
+
+    Args:
+        measured: on one core.
+        memory_mb: of the function.
+        cold_share: of requests that meet a new instance, 0..1.
+        wait_ms: of a request in which no processor is used: fetching a GIF by its address.
+
+    Raises:
+        InvalidOption: a share outside 0..1, or a negative wait.
+    """
+    if not 0 <= cold_share <= 1:
+        raise InvalidOption("cold share", expected="from 0 to 1", found=f"{cold_share:g}")
+    if not 0 <= wait_ms < math.inf:
+        raise InvalidOption("wait", expected="milliseconds, at least 0", found=f"{wait_ms:g}")
+    stretch = max(1.0, CPU_MEMORY_MB / memory_mb)
+    cold_ms, warm_ms = (ms * stretch + wait_ms for ms in (measured.cold_ms, measured.warm_ms))
+    gb_s = cold_share * _gb_s(cold_ms, memory_mb) + (1 - cold_share) * _gb_s(warm_ms, memory_mb)
+    return Plan(
+        memory_mb=memory_mb,
+        enough=memory_mb * 2**20 >= measured.peak_memory_bytes * HEADROOM,
+        cold_ms=cold_ms,
+        warm_ms=warm_ms,
+        gb_s=gb_s,
+        gifs=min(FREE_REQUESTS, int(FREE_GB_S / gb_s)),
+        million_usd=max(0.0, FREE_REQUESTS * gb_s - FREE_GB_S) * USD_PER_GB_S,
+    )
+
+
+def best(plans: Sequence[Plan]) -> Plan:
+    """The size that carries most GIFs for nothing; of those within a hundredth, the fastest, then smallest.
+
+    Raises:
+        InvalidMeasurement: none of the sizes holds the measured peak.
+    """
+    enough = [plan for plan in plans if plan.enough]
+    if not enough:
+        raise InvalidMeasurement("the peak memory", "no size of Lambda that was looked at holds it")
+    most = max(plan.gifs for plan in enough)
+    return min((p for p in enough if p.gifs >= 0.99 * most), key=lambda p: (p.warm_ms, p.memory_mb))
+
+
+def _gb_s(duration_ms: float, memory_mb: int) -> float:
+    billed_ms = math.ceil(duration_ms / BILLED_MS) * BILLED_MS
+    return billed_ms / 1000 * memory_mb / 1024

@@ -1,0 +1,204 @@
+"""One function in AWS Lambda: **published versions**, and **the alias** that says which of them users get.
+
+Which version was live before is written into the alias's description ("before: 3"), so that going back never
+lands on a version that was published but failed its check.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+from zipfile import is_zipfile
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError, WaiterError
+
+from delivery.errors import (
+    AwsUnavailable,
+    CheckFailed,
+    InvalidBundle,
+    RolloutUnderWay,
+    UnknownFunction,
+)
+from delivery.request import Request, Response, from_result, to_event
+
+MAX_ZIP_BYTES = 50 * 2**20  # 52,428,800 bytes: what Lambda takes without S3
+BEFORE = re.compile(r"before: (\d+)")
+
+# A cold start may take a while. A call is tried again when too many come at once, never because it was slow.
+CONFIG = Config(connect_timeout=10, read_timeout=120, retries={"mode": "standard", "max_attempts": 4})
+
+
+@dataclass(frozen=True)
+class Alias:
+    """Where an alias stands.
+
+    Attributes:
+        version: that requests go to.
+        weights: the share, 0..1, of the requests that goes to another version instead.
+        before: the version that was live before, if it is known.
+        revision: changes with every change of the alias.
+    """
+
+    version: str
+    weights: Mapping[str, float] = field(default_factory=dict)
+    before: str | None = None
+    revision: str = ""
+
+
+class Function:
+    """A function by its name, with one alias of it."""
+
+    def __init__(self, name: str, *, alias: str = "live", client: Any = None) -> None:
+        self.name = name
+        self.alias_name = alias
+        self.label = f"{name}:{alias}"
+        with _aws_errors(self.label):
+            self._client = client or boto3.client("lambda", config=CONFIG)
+
+    def alias(self) -> Alias:
+        """Read where the alias stands."""
+        with _aws_errors(f"function {self.name} with an alias {self.alias_name}"):
+            found = self._client.get_alias(FunctionName=self.name, Name=self.alias_name)
+        before = BEFORE.fullmatch(found.get("Description") or "")
+        return Alias(
+            found["FunctionVersion"],
+            dict((found.get("RoutingConfig") or {}).get("AdditionalVersionWeights") or {}),
+            before[1] if before else None,
+            found.get("RevisionId", ""),
+        )
+
+    def move(self, to: Alias, *, revision: str = "") -> Alias:
+        """Let the alias stand as `to` says.
+
+        Args:
+            to: what is wanted; its revision is not looked at.
+            revision: that the alias must still have; empty moves it in any case.
+
+        Raises:
+            RolloutUnderWay: it was moved by somebody else meanwhile.
+        """
+        wanted: dict[str, Any] = {
+            "FunctionVersion": to.version,
+            "RoutingConfig": {"AdditionalVersionWeights": dict(to.weights)},
+            "Description": f"before: {to.before}" if to.before else "",
+        }
+        if revision:
+            wanted["RevisionId"] = revision
+        with _aws_errors(f"version {to.version} of {self.name}", alias=self.label):
+            self._client.update_alias(FunctionName=self.name, Name=self.alias_name, **wanted)
+        return self.alias()
+
+    def versions(self) -> list[dict[str, Any]]:
+        """What is published, oldest first: version, published, sha256, size_bytes, memory_mb."""
+        with _aws_errors(f"function {self.name}"):
+            pages = self._client.get_paginator("list_versions_by_function").paginate(FunctionName=self.name)
+            found = [version for page in pages for version in page["Versions"]]
+        return sorted(
+            (
+                {
+                    "version": version["Version"],
+                    "published": version["LastModified"],
+                    "sha256": version["CodeSha256"],
+                    "size_bytes": version["CodeSize"],
+                    "memory_mb": version["MemorySize"],
+                }
+                for version in found
+                if version["Version"] != "$LATEST"
+            ),
+            key=lambda version: int(version["version"]),
+        )
+
+    def publish(self, bundle: Path) -> str:
+        """Upload a zip and publish it; the one that is published already gets no second version.
+
+        Raises:
+            InvalidBundle: Lambda would not take it.
+        """
+        try:
+            content = bundle.read_bytes()
+        except OSError as error:
+            raise InvalidBundle(str(bundle), (error.strerror or str(error)).lower()) from error
+        if not is_zipfile(BytesIO(content)):
+            raise InvalidBundle(str(bundle), "this is not a zip; make bundle writes one")
+        if len(content) > MAX_ZIP_BYTES:
+            raise InvalidBundle(
+                str(bundle), f"{len(content):,} bytes are more than the {MAX_ZIP_BYTES:,} that Lambda takes"
+            )
+        with _aws_errors(f"function {self.name}"):
+            uploaded = self._client.update_function_code(
+                FunctionName=self.name, ZipFile=content, Publish=True
+            )
+        return str(uploaded["Version"])
+
+    def wait(self, version: str) -> None:
+        """Wait until a version is ready to be called.
+
+        Raises:
+            CheckFailed: it did not become ready in a few minutes.
+        """
+        with _aws_errors(f"version {version} of {self.name}"):
+            try:
+                self._client.get_waiter("published_version_active").wait(
+                    FunctionName=self.name, Qualifier=version
+                )
+            except WaiterError as error:
+                if isinstance(error.last_response.get("Error"), dict):
+                    raise ClientError(error.last_response, "GetFunctionConfiguration") from error
+                raise CheckFailed(f"{self.name}:{version}", "did not become active") from error
+
+    def asker(self, qualifier: str) -> Callable[[Request], Response]:
+        """A way to ask one version, or the alias, as its address would, without the address."""
+
+        def ask(request: Request) -> Response:
+            where = f"{self.name}:{qualifier}"
+            with _aws_errors(f"version or alias {qualifier} of {self.name}"):
+                answer = self._client.invoke(
+                    FunctionName=self.name,
+                    Qualifier=qualifier,
+                    Payload=json.dumps(to_event(request)).encode(),
+                )
+                payload = answer["Payload"].read()
+            try:
+                result = json.loads(payload)
+            except ValueError:
+                result = None
+            if "FunctionError" in answer:
+                raise CheckFailed(where, _crash(result))
+            try:
+                return from_result(result, version=answer.get("ExecutedVersion", ""))
+            except ValueError as error:
+                raise CheckFailed(where, str(error)) from error
+
+        return ask
+
+
+def _crash(result: object) -> str:
+    """Say in one line how a function ended that returned nothing."""
+    if not isinstance(result, dict):
+        return "the function crashed"
+    kind, message = result.get("errorType", "error"), str(result.get("errorMessage", ""))
+    return f"the function crashed: {kind}: {' '.join(message.split())[:300]}"
+
+
+@contextmanager
+def _aws_errors(what: str, *, alias: str = "") -> Iterator[None]:
+    """Turn what AWS refuses into the family: `what` is what may be missing."""
+    try:
+        yield
+    except ClientError as error:
+        code = error.response.get("Error", {}).get("Code", "")
+        if code in ("ResourceNotFoundException", "404"):
+            raise UnknownFunction(what) from error
+        if code == "PreconditionFailedException":
+            raise RolloutUnderWay(alias, "somebody else moved it meanwhile") from error
+        raise AwsUnavailable(str(error)) from error
+    except BotoCoreError as error:
+        raise AwsUnavailable(str(error)) from error

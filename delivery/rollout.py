@@ -1,0 +1,176 @@
+"""Which version users get: **a published version** -> checked -> some requests -> **all of them, or back**.
+
+1. The version is called by its own number. When it does not answer well, nothing else happens.
+2. By choice, the alias gives it a growing share of the requests, and waits after each step.
+3. The alias moves, and is checked once more. When that fails, or anything goes wrong on the way (an alarm, an
+   interruption), the alias stands again where it stood.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from delivery.alarms import Alarms
+from delivery.errors import CheckFailed, DeliveryError, NoVersionBefore, RollbackFailed, RolloutUnderWay
+from delivery.function import Alias, Function
+from delivery.request import Ask
+from delivery.smoke import READY, Checked, Expected, smoke_test
+
+SETTLE_S = 30.0  # an alias that was moved may lead to the version before for a moment
+ALARM_EVERY_S = 5.0
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a version is rolled out.
+
+    Attributes:
+        steps: shares of the requests, 0..1, that it gets one after another before it gets all.
+        pause_s: seconds between a step and the next, and after the last, during which alarms are watched.
+        url_ask: a way to ask through the address, for the check after the move; None leaves it out.
+    """
+
+    steps: Sequence[float] = ()
+    pause_s: float = 0
+    url_ask: Ask | None = None
+
+
+@dataclass(frozen=True)
+class Rollout:
+    """What was done.
+
+    Attributes:
+        version: that is live now.
+        before: the version that was live before, if there was another.
+        moved: whether the alias moved at all.
+        checks: that were passed, in order.
+    """
+
+    version: str
+    before: str | None
+    moved: bool
+    checks: tuple[Checked, ...]
+
+
+def roll_out(
+    function: Function,
+    version: str,
+    expected: Expected,
+    *,
+    plan: Plan = Plan(),
+    alarms: Alarms | None = None,
+    say: Say = lambda line: None,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Rollout:
+    """Give users a version, if it answers well.
+
+    Raises:
+        CheckFailed: it does not; users get the version that they got before.
+        RolloutUnderWay: the alias already shares its requests, or somebody else moved it.
+        RollbackFailed: it does not, and the alias could not be moved back.
+    """
+    function.wait(version)
+    stood = function.alias()
+    if stood.weights:
+        raise RolloutUnderWay(
+            function.label,
+            "a rollout is under way, or was cut off; end it with gif-deliver rollback, then try again",
+        )
+    alarms = alarms or Alarms(())
+    say(f"checking version {version} by its own number")
+    live = stood.version == version
+    otherwise = "it is live already" if live else f"users still get version {stood.version}"
+    checks = _check(function, version, expected, otherwise)
+    if live:
+        say(f"version {version} is live already")
+        return Rollout(version, stood.before, moved=False, checks=tuple(checks))
+    for ringing in alarms.ignore_ringing():
+        say(f"the alarm {ringing} is on already, and is not watched")
+    with _back_on_trouble(function, stood, say):
+        now = stood
+        for share in plan.steps:
+            say(f"version {version} gets {share:.0%} of the requests")
+            step = dataclasses.replace(stood, weights={version: share})
+            now = function.move(step, revision=now.revision)
+            _watch(alarms, plan.pause_s, sleep)
+            checks += smoke_test(function.asker(version), expected, where=f"{function.name}:{version}")
+        say(f"version {version} gets all requests")
+        function.move(Alias(version, before=stood.version), revision=now.revision)
+        _settle(function, version, sleep)
+        checks += smoke_test(function.asker(function.alias_name), expected, where=function.label)
+        if plan.url_ask is not None:
+            checks += smoke_test(plan.url_ask, expected, where="the address")
+        _watch(alarms, plan.pause_s, sleep)
+    return Rollout(version, stood.version, moved=True, checks=tuple(checks))
+
+
+def roll_back(function: Function, *, to: str | None = None) -> Rollout:
+    """Give users the version that they got before, at once and unchecked; or end a rollout that was cut off.
+
+    Args:
+        function: the function.
+        to: version to go back to; by default the one that was live before.
+
+    Raises:
+        NoVersionBefore: none is known.
+    """
+    stood = function.alias()
+    if to is None:
+        to = stood.version if stood.weights else stood.before
+    if to is None:
+        raise NoVersionBefore(function.label, stood.version)
+    kept = stood.before if to == stood.version else None
+    function.move(Alias(to, before=kept))
+    left = stood.version if to != stood.version else next(iter(stood.weights), None)
+    return Rollout(to, left, moved=True, checks=())
+
+
+def _check(function: Function, version: str, expected: Expected, otherwise: str) -> list[Checked]:
+    try:
+        return smoke_test(function.asker(version), expected, where=f"{function.name}:{version}")
+    except CheckFailed as error:
+        raise error.after(otherwise) from error
+
+
+@contextmanager
+def _back_on_trouble(function: Function, stood: Alias, say: Say) -> Iterator[None]:
+    """Let the alias stand where it stood, whatever ends the rollout early, Ctrl-C too."""
+    try:
+        yield
+    except BaseException as trouble:
+        say(f"going back to version {stood.version}")
+        try:
+            function.move(stood)
+        except DeliveryError as error:
+            raise RollbackFailed(function.label, stood.version, error.message) from trouble
+        if isinstance(trouble, CheckFailed):
+            raise trouble.after(f"users get version {stood.version} again") from trouble
+        raise
+
+
+def _settle(function: Function, version: str, sleep: Callable[[float], None]) -> None:
+    """Wait until the alias leads to the version: everywhere, that takes a moment."""
+    ask = function.asker(function.alias_name)
+    waited = 0.0
+    while (found := ask(READY).version) != version:
+        if waited >= SETTLE_S:
+            raise CheckFailed(function.label, f"version {found} still answers after {SETTLE_S:.0f} s")
+        sleep(1.0)
+        waited += 1.0
+
+
+def _watch(alarms: Alarms, pause_s: float, sleep: Callable[[float], None]) -> None:
+    """Wait, and stop at the first alarm."""
+    left = pause_s
+    while left > 0:
+        part = min(left, ALARM_EVERY_S)
+        sleep(part)
+        left -= part
+        alarms.expect_quiet()
+    alarms.expect_quiet()

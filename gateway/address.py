@@ -1,0 +1,150 @@
+"""The address of a file on the internet: **text** -> strict reading -> **Address**. No network is asked.
+
+Programs disagree about addresses that are not written plainly, and such a disagreement is how a check is
+passed by. So only the plain form is read, and nothing is repaired: http or https, a host in ASCII, no user
+name, no backslash, no blank or control character, no IP address but in its usual form.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from dataclasses import dataclass
+from urllib.parse import quote, urljoin
+
+from services.errors import InvalidAddress
+
+DEFAULT_PORTS = {"http": 80, "https": 443}
+MAX_LENGTH = 2_000  # characters: what every browser and server carries
+_PARTS = re.compile(  # RFC 3986, appendix B, with the parts that a file has
+    r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<authority>[^/?#]*)(?P<path>[^?#]*)(?:\?(?P<query>[^#]*))?(?:#.*)?"
+)
+_AUTHORITY = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::(?P<port>[0-9]{1,5}))?")
+_LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
+_NUMBER = re.compile(
+    r"[0-9]+|0x[0-9a-f]*"
+)  # of a last label: many programs take such a host for an IP address
+_UNPRINTABLE = re.compile(r"[\x00-\x20\x7f-\xa0\\\u2028\u2029\ufeff]")
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a file is.
+
+    Attributes:
+        scheme: "http" or "https".
+        host: a name in lower case, or an IP address without brackets.
+        port: 1..65535.
+        path: begins with /, percent-encoded.
+        query: percent-encoded, without its question mark; "" is none. It can hold a key: it is never logged.
+    """
+
+    scheme: str
+    host: str
+    port: int
+    path: str
+    query: str = ""
+
+    @classmethod
+    def parse(cls, text: str) -> Address:
+        """Read an address; what follows # is left out, as it is for the reader alone.
+
+        Raises:
+            InvalidAddress: it is not written plainly.
+        """
+        _check_characters(text)
+        parts = _PARTS.fullmatch(text)
+        if parts is None:
+            raise InvalidAddress("it must begin with http:// or https://")
+        scheme = parts["scheme"].lower()
+        if scheme not in DEFAULT_PORTS:
+            raise InvalidAddress(f"it must begin with http:// or https://, not {scheme[:20]}://")
+        host, port = _read_authority(parts["authority"])
+        return cls(
+            scheme,
+            host,
+            DEFAULT_PORTS[scheme] if port is None else port,
+            quote(parts["path"] or "/", safe="/%:@!$&'()*+,;=~"),
+            quote(parts["query"] or "", safe="/%:@!$&'()*+,;=~?"),
+        )
+
+    def join(self, reference: str) -> Address:
+        """Read an address that may be given relative to this one, as that of a redirect is.
+
+        Raises:
+            InvalidAddress: as in `parse`.
+        """
+        _check_characters(reference)  # first: urljoin drops some characters without a word
+        return Address.parse(urljoin(self.whole, reference))
+
+    @property
+    def authority(self) -> str:
+        """Host, in brackets if it is IPv6, and port unless it is that of the scheme."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}"
+
+    @property
+    def target(self) -> str:
+        """Path and query, as they are asked for."""
+        return f"{self.path}?{self.query}" if self.query else self.path
+
+    @property
+    def whole(self) -> str:
+        """All of it, the query too: not for a log."""
+        return f"{self.scheme}://{self.authority}{self.target}"
+
+    def __str__(self) -> str:
+        """The address without its query, as it may be logged."""
+        return f"{self.scheme}://{self.authority}{self.path}"
+
+
+def is_address(text: str) -> bool:
+    """Whether a text is meant as an address, of whatever scheme, and not as the name of a file."""
+    return re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", text) is not None
+
+
+def _check_characters(text: str) -> None:
+    if len(text) > MAX_LENGTH:
+        raise InvalidAddress(f"it is longer than {MAX_LENGTH:,} characters")
+    found = _UNPRINTABLE.search(text)
+    if found is not None:
+        what = "a backslash" if found[0] == "\\" else "a blank or a control character"
+        raise InvalidAddress(f"it holds {what}")
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        raise InvalidAddress("it holds half a character")
+
+
+def _read_authority(authority: str) -> tuple[str, int | None]:
+    """Read the host in lower case, and the port if one is given."""
+    if "@" in authority:
+        raise InvalidAddress("it holds a user name or a password")
+    if not authority:
+        raise InvalidAddress("it names no host")
+    if not authority.isascii():
+        raise InvalidAddress("its host must be written in ASCII, as xn--...")
+    found = _AUTHORITY.fullmatch(authority)
+    if found is None:
+        raise InvalidAddress("its host is not the name of one")
+    host = found["host"].lower()
+    _check_host(host)
+    port = None if found["port"] is None else int(found["port"])
+    if port is not None and not 1 <= port <= 65535:
+        raise InvalidAddress("its port is out of range")
+    return host.strip("[]"), port
+
+
+def _check_host(host: str) -> None:
+    if host.startswith("["):
+        try:
+            ipaddress.IPv6Address(host.strip("[]"))
+        except ValueError as error:
+            raise InvalidAddress("its host is not an IPv6 address") from error
+        return
+    labels = host.split(".")
+    if _NUMBER.fullmatch(labels[-1]):
+        try:
+            ipaddress.IPv4Address(host)  # four decimal numbers without leading zeros, and nothing else
+        except ValueError as error:
+            raise InvalidAddress("an IP address is written as four decimal numbers") from error
+    elif len(host) > 253 or not all(_LABEL.fullmatch(label) for label in labels):
+        raise InvalidAddress("its host is not the name of one")

@@ -1,0 +1,54 @@
+// What a visitor dropped, pasted or wrote: **DataTransfer or text** -> **question**, {file} or {address}, or null.
+//
+// A picture dragged or copied out of another page comes as several things at once: a still image of it, a piece of
+// HTML that names its file, the address that it links to. Only the GIF itself can be answered, so that goes first.
+
+/** Read what lies in a DataTransfer; null when there is neither a file nor an address. */
+export function givenIn(transfer) {
+  const files = [...transfer.files];
+  const gif = files.find(looksLikeGif);
+  if (gif) return { file: gif };
+  const address =
+    imageAddress(transfer.getData("text/html")) ??
+    addressIn(transfer.getData("text/uri-list")) ??
+    addressIn(transfer.getData("text/plain"));
+  if (address) return { address };
+  return files.length > 0 ? { file: files[0] } : null; // to be told what it is instead
+}
+
+/** The address that a visitor wrote, completed; null when it is empty. */
+export function written(text) {
+  const trimmed = text.trim();
+  if (trimmed === "") return null;
+  return { address: /^[a-z][a-z0-9+.-]*:\/\//i.test(trimmed) ? trimmed : `https://${trimmed}` };
+}
+
+/** Whether a drag carries something that `givenIn` may read; its content is secret until it is dropped. */
+export function mayBeGiven(transfer) {
+  return ["Files", "text/uri-list", "text/html"].some((type) => transfer.types.includes(type));
+}
+
+/** How a question is named to the visitor. */
+export function nameOf(question) {
+  if (question.file) return question.file.name || "your GIF";
+  try {
+    return new URL(question.address).hostname;
+  } catch {
+    return question.address;
+  }
+}
+
+function looksLikeGif(file) {
+  return file.type === "image/gif" || /\.gif$/i.test(file.name);
+}
+
+function imageAddress(html) {
+  if (!html) return null;
+  const image = new DOMParser().parseFromString(html, "text/html").querySelector("img[src]"); // inert: loads nothing
+  return image ? addressIn(image.getAttribute("src")) : null;
+}
+
+function addressIn(text) {
+  const line = (text ?? "").split(/\r?\n/).find((one) => one !== "" && !one.startsWith("#")) ?? "";
+  return /^https?:\/\/\S+$/i.test(line.trim()) ? line.trim() : null;
+}

@@ -1,0 +1,92 @@
+// The screen: **a file, or the frames that came back** -> moving pictures that can be paused.
+
+const preview = document.getElementById("preview");
+const still = document.getElementById("still");
+const pause = document.getElementById("pause");
+const waiting = document.getElementById("waiting");
+const calm = matchMedia("(prefers-reduced-motion: reduce)");
+
+let objectUrl = null;
+let reel = null; // {pictures, stepMs, shown, timer} of what has no file here
+let paused = false;
+
+/** Show a file of the visitor's own as it is; `onUnreadable` hears when it is no picture at all. */
+export function showFile(file, name, onUnreadable) {
+  clear();
+  objectUrl = URL.createObjectURL(file);
+  preview.onload = () => {
+    show(name);
+    if (calm.matches) setPaused(true);
+  };
+  preview.onerror = () => {
+    clear();
+    onUnreadable();
+  };
+  preview.src = objectUrl;
+}
+
+/** Show the ten frames that the model saw, one after another in their own time. */
+export function showReel(pictures, timestampsMs, name) {
+  clear();
+  const sources = pictures.map((picture) => `data:image/jpeg;base64,${picture}`);
+  const stepMs = Math.max((timestampsMs.at(-1) - timestampsMs[0]) / Math.max(timestampsMs.length - 1, 1), 50);
+  reel = { sources, stepMs, shown: 0, timer: null };
+  preview.onload = null;
+  preview.src = sources[0];
+  show(`${name}, in the ten frames that the model saw`);
+  setPaused(calm.matches);
+}
+
+/** Show words where there is no picture yet. */
+export function showWords(text) {
+  clear();
+  waiting.textContent = text;
+  waiting.hidden = false;
+}
+
+/** Show nothing. */
+export function clear() {
+  clearInterval(reel?.timer);
+  reel = null;
+  paused = false;
+  if (objectUrl) URL.revokeObjectURL(objectUrl);
+  objectUrl = null;
+  preview.onload = preview.onerror = null;
+  preview.removeAttribute("src");
+  for (const element of [preview, still, pause, waiting]) element.hidden = true;
+}
+
+pause.addEventListener("click", () => setPaused(!paused));
+
+function show(name) {
+  waiting.hidden = true;
+  preview.alt = `Preview of ${name}`;
+  preview.hidden = false;
+  pause.hidden = false;
+  pause.textContent = "Pause";
+}
+
+function setPaused(value) {
+  paused = value;
+  pause.textContent = paused ? "Play" : "Pause";
+  if (reel) {
+    clearInterval(reel.timer);
+    if (!paused) reel.timer = setInterval(step, reel.stepMs);
+    return;
+  }
+  if (paused) {
+    // A GIF cannot be stopped, but a picture drawn of it stands still.
+    still.width = preview.naturalWidth;
+    still.height = preview.naturalHeight;
+    still.getContext("2d").drawImage(preview, 0, 0);
+    still.setAttribute("role", "img");
+    still.setAttribute("aria-label", preview.alt);
+  }
+  still.hidden = !paused;
+  preview.hidden = paused;
+}
+
+function step() {
+  reel.shown = (reel.shown + 1) % reel.sources.length;
+  preview.src = reel.sources[reel.shown];
+}

@@ -1,0 +1,115 @@
+// What people read: **identification or problem** -> sentences.
+
+const WHOLE = new Intl.NumberFormat("en", { style: "percent", maximumFractionDigits: 0 });
+const BYTES = new Intl.NumberFormat("en", { maximumFractionDigits: 1 });
+
+/** 0..1 -> "94%"; what is not nothing is not called nothing, and what is not sure is not called sure. */
+export function percent(probability) {
+  if (probability > 0 && probability < 0.005) return "under 1%";
+  if (probability < 1 && probability >= 0.995) return "over 99%";
+  return WHOLE.format(probability);
+}
+
+/** Milliseconds -> "1.65 s". */
+export function seconds(milliseconds) {
+  return `${(milliseconds / 1000).toFixed(2)} s`;
+}
+
+/** The headline of an answer, and the sentence under it. */
+export function verdict(identification) {
+  const [first, second] = identification.shows;
+  const votes = identification.frames.filter((vote) => vote.show === first.show).length;
+  const total = identification.frames.length;
+  if (!identification.known) {
+    const next = second ? `, then ${second.show}` : "";
+    return {
+      leadIn: "",
+      title: "We do not know this one.",
+      text: `It looks most like ${first.show}${next}, but not enough like anything it learned from to say so.`,
+      list: "Nearest guesses",
+    };
+  }
+  const agreeing = votes === total ? `all ${total} frames say so` : `${votes} of ${total} frames say so on their own`;
+  return {
+    leadIn: "This is from",
+    title: first.show,
+    text: `${sure(first.probability)}: ${agreeing}.`,
+    list: "How probable each show is",
+  };
+}
+
+function sure(probability) {
+  if (probability >= 0.9) return `${percent(probability)} sure`;
+  if (probability >= 0.6) return `Fairly sure, ${percent(probability)}`;
+  if (probability >= 0.35) return `Not so sure, ${percent(probability)}`;
+  return `A guess, ${percent(probability)}`;
+}
+
+/** What to say of a problem: {title, text, again: whether the same question may be answered the next time}. */
+export function explain(problem, question, keyWasGiven = false) {
+  const about = problem.details ?? {};
+  const host = about.host ?? "that host";
+  const say = {
+    OFFLINE: ["You are offline.", "Your GIF has not left this device. Connect, and try again.", true],
+    NO_ANSWER: [
+      "No answer came back.",
+      `The server did not answer${sizeHint(question)}. Check your connection and try again.`,
+      true,
+    ],
+    NOT_A_GIF: ["That is not a GIF.", `It is ${about.found ?? "something else"}. Only GIFs can be named: save it as one, or try another.`],
+    CORRUPT_GIF: ["This GIF is broken.", "Not one whole frame of it can be read. Perhaps it was cut off on its way: save it again."],
+    GIF_TOO_LARGE: ["This GIF is too large.", tooLarge(about)],
+    REQUEST_TOO_LARGE: ["This GIF is too large.", `${tooLarge(about)} If it lies on the web, give its address instead.`],
+    MESSAGE_TOO_LARGE: ["This GIF is too large.", "The service behind this page takes smaller ones."],
+    UNSUPPORTED_MEDIA: ["That is not a GIF.", sentence(problem.detail)],
+    INVALID_ADDRESS: ["That is not an address.", `${sentence(about.why ?? problem.detail)} It should look like https://media.giphy.com/….gif`],
+    ADDRESS_REFUSED: [
+      `This page may not ask ${host}.`,
+      `${sentence(about.why)} Save the GIF and drop it here instead.`,
+    ],
+    FETCH_FAILED: [`${capital(host)} did not give the GIF.`, `${sentence(about.why)} Check the address, or save the GIF and drop it here.`, true],
+    FETCH_TIMEOUT: [`${capital(host)} is too slow.`, "The whole file did not come in time. Try again, or save the GIF and drop it here.", true],
+    UNAUTHORIZED: keyWasGiven
+      ? ["This is not a key of this server.", "Check it for a slip, or ask whoever runs the server for another."]
+      : ["This server asks for a key.", "Whoever runs it can give you one. Your GIF waits here meanwhile."],
+    OVERLOADED: ["Many are asking right now.", `Your turn should come ${soon(problem.retryAfterS)}.`, true],
+    DEADLINE_EXCEEDED: ["This took too long.", "The answer did not come in time. Try again in a moment.", true],
+    SERVICE_UNAVAILABLE: ["The model is not there right now.", `It may be starting. Try again ${soon(problem.retryAfterS)}.`, true],
+    INTERNAL_ERROR: ["Something broke on our side.", "It is not your GIF's fault alone. Trying once more may help.", true],
+  }[problem.reason] ?? ["That did not work.", sentence(problem.detail), true];
+  const [title, text, again = false] = say;
+  return { title, text, again };
+}
+
+function tooLarge({ limit, allowed, found, unit }) {
+  if (!allowed) return "This server takes smaller ones.";
+  if (unit && unit !== "bytes") {
+    return `It has ${Number(found).toLocaleString("en")} ${unit}; at most ${Number(allowed).toLocaleString("en")} are taken${limit ? ` (${limit})` : ""}.`;
+  }
+  return `At most ${megabytes(allowed)} are taken${found ? `, it has ${megabytes(found)}` : ""}.`;
+}
+
+function sizeHint(question) {
+  return question?.file && question.file.size > 4e6
+    ? ` to a file of ${megabytes(question.file.size)}, which may be too large for it`
+    : "";
+}
+
+function megabytes(bytes) {
+  return `${BYTES.format(Number(bytes) / 1e6)} MB`;
+}
+
+function soon(retryAfterS) {
+  if (!retryAfterS) return "in a moment";
+  const whole = Math.ceil(retryAfterS);
+  return `in ${whole} second${whole === 1 ? "" : "s"}`;
+}
+
+function capital(text) {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
+function sentence(text) {
+  if (!text) return "";
+  return /[.!?]$/.test(text) ? capital(text) : `${capital(text)}.`;
+}

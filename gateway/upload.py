@@ -1,0 +1,85 @@
+"""What a request asks about: **its body** -> a file with its name, or an address.
+
+Three forms, by Content-Type: multipart/form-data with one part `file`; image/gif, the bytes themselves; and
+application/json with one member `url`.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from starlette.datastructures import UploadFile
+from starlette.requests import Request
+
+from services.errors import InvalidRequest, UnsupportedMedia
+
+RAW = ("image/gif", "application/octet-stream")
+EXPECTED = "multipart/form-data, image/gif or application/json"
+MAX_PARTS = 8
+MAX_JSON_BYTES = 65_536
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A GIF that was sent, or the address of one.
+
+    Attributes:
+        source: the file's name, the address, or "" where neither was given.
+        gif: the bytes; None for an address.
+    """
+
+    source: str
+    gif: bytes | None
+
+
+async def read_upload(request: Request) -> Upload:
+    """Read a request's body.
+
+    Raises:
+        UnsupportedMedia: it is declared as something else than the three forms.
+        InvalidRequest: it is not what it is declared as, or does not hold exactly one GIF or address.
+        RequestTooLarge: it is longer than this door takes; raised by whoever limits what is received.
+    """
+    media_type = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    if media_type == "multipart/form-data":
+        return await _read_form(request)
+    if media_type in RAW:
+        content = await request.body()
+        if not content:
+            raise InvalidRequest("its body is empty")
+        return Upload("", content)
+    if media_type == "application/json":
+        return Upload(_read_url(await request.body()), None)
+    raise UnsupportedMedia(media_type or "none", expected=EXPECTED)
+
+
+async def _read_form(request: Request) -> Upload:
+    async with request.form(max_files=MAX_PARTS, max_fields=MAX_PARTS) as form:
+        files = form.getlist("file")
+        others = sorted(set(form) - {"file"})
+        if others:
+            raise InvalidRequest(f"its multipart body has a part `{others[0][:80]}`; it takes `file` alone")
+        if not files:
+            raise InvalidRequest("its multipart body has no part `file`")
+        if len(files) > 1:
+            raise InvalidRequest(f"its multipart body has {len(files)} parts `file`; it takes one")
+        [file] = files
+        if not isinstance(file, UploadFile):
+            raise InvalidRequest("its part `file` has no file name, and so is a text and not a file")
+        content = await file.read()
+        if not content:
+            raise InvalidRequest("its file is empty")
+        return Upload(file.filename or "", content)
+
+
+def _read_url(body: bytes) -> str:
+    if len(body) > MAX_JSON_BYTES:
+        raise InvalidRequest(f"its JSON is longer than {MAX_JSON_BYTES:,} bytes")
+    try:
+        value = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise InvalidRequest("its body is not JSON") from error
+    if not isinstance(value, dict) or set(value) != {"url"} or not isinstance(value["url"], str):
+        raise InvalidRequest('its JSON must be {"url": an address}, and no more')
+    return value["url"]

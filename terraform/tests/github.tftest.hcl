@@ -1,0 +1,92 @@
+# Who may deploy: jobs of one environment of one repository.
+
+mock_provider "aws" {
+  source = "./tests/aws"
+}
+
+variables {
+  environment = "stage"
+  bundle      = "tests/github.tftest.hcl"
+}
+
+run "nobody_without_a_repository" {
+  command = plan
+
+  assert {
+    condition     = length(aws_iam_role.deploy) == 0 && length(aws_iam_openid_connect_provider.github) == 0
+    error_message = "A role for workflows although no repository was named."
+  }
+}
+
+run "one_environment_of_one_repository" {
+  command = plan
+
+  variables {
+    github_repository = "owner/gif-analyzer"
+  }
+
+  assert {
+    condition     = aws_iam_openid_connect_provider.github[0].client_id_list == toset(["sts.amazonaws.com"])
+    error_message = "The provider is not for AWS alone."
+  }
+
+  assert {
+    condition = { for condition in data.aws_iam_policy_document.github_may_assume[0].statement[0].condition : condition.variable => {
+      test = condition.test, values = condition.values
+      } } == {
+      "token.actions.githubusercontent.com:aud" = { test = "StringEquals", values = tolist(["sts.amazonaws.com"]) }
+      "token.actions.githubusercontent.com:sub" = {
+        test = "StringEquals", values = tolist(["repo:owner/gif-analyzer:environment:stage"])
+      }
+    }
+    error_message = "The role can be assumed by more than one environment's jobs."
+  }
+}
+
+run "second_environment_of_an_account" {
+  command = plan
+
+  variables {
+    environment            = "prod"
+    github_repository      = "owner/gif-analyzer"
+    github_environment     = "production"
+    create_github_provider = false
+  }
+
+  assert {
+    condition     = length(aws_iam_openid_connect_provider.github) == 0 && length(data.aws_iam_openid_connect_provider.github) == 1
+    error_message = "A second provider would be made."
+  }
+}
+
+run "least_rights" {
+  command = apply
+
+  variables {
+    github_repository = "owner/gif-analyzer"
+  }
+
+  # Whatever writes, writes to this function alone.
+  assert {
+    condition = alltrue(flatten([
+      for statement in jsondecode(aws_iam_role_policy.deploy[0].policy).Statement : [
+        for action in statement.Action :
+        can(regex(":(Get|List|Describe|View)", action)) || (
+          startswith(action, "lambda:") && alltrue([
+            for resource in statement.Resource : startswith(resource, "arn:aws:lambda:eu-central-1:123456789012:function:gif-analyzer-stage")
+          ])
+        )
+      ]
+    ]))
+    error_message = "The workflows may change more than what the function runs."
+  }
+
+  assert {
+    condition = alltrue(flatten([
+      for statement in jsondecode(aws_iam_role_policy.deploy[0].policy).Statement : [
+        for action in statement.Action : !strcontains(action, "*")
+      ]
+    ]))
+    error_message = "An action has a wildcard."
+  }
+}

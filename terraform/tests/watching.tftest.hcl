@@ -1,0 +1,81 @@
+# Alarms, notices and the budget.
+
+mock_provider "aws" {
+  source = "./tests/aws"
+}
+
+variables {
+  environment = "stage"
+  bundle      = "tests/watching.tftest.hcl"
+}
+
+run "alarms_of_the_alias" {
+  command = plan
+
+  assert {
+    condition     = length(aws_cloudwatch_metric_alarm.live) <= 5
+    error_message = "Two environments would need more than the ten alarms that are free."
+  }
+
+  assert {
+    condition = alltrue([
+      for alarm in aws_cloudwatch_metric_alarm.live :
+      alarm.dimensions == tomap({ FunctionName = "gif-analyzer-stage", Resource = "gif-analyzer-stage:live" })
+    ])
+    error_message = "An alarm does not watch the live alias."
+  }
+
+  assert {
+    condition     = [for alarm in aws_cloudwatch_metric_alarm.live : alarm.metric_name] == ["Errors", "Throttles"]
+    error_message = "Errors and throttles are not what is watched."
+  }
+
+  assert {
+    condition     = length(aws_sns_topic.notices) == 0 && length(aws_budgets_budget.month) == 0
+    error_message = "Notices or a budget although nobody asked."
+  }
+}
+
+run "notices_and_budget" {
+  command = apply
+
+  variables {
+    notify_email = "owner@example.org"
+    budget_usd   = 1
+  }
+
+  assert {
+    condition = alltrue([
+      for alarm in aws_cloudwatch_metric_alarm.live : alarm.alarm_actions == toset([aws_sns_topic.notices[0].arn])
+    ])
+    error_message = "An alarm tells nobody."
+  }
+
+  assert {
+    condition     = aws_sns_topic_subscription.email[0].endpoint == "owner@example.org"
+    error_message = "The address is not subscribed."
+  }
+
+  assert {
+    condition     = aws_budgets_budget.month[0].limit_amount == "1" && aws_budgets_budget.month[0].limit_unit == "USD"
+    error_message = "The budget is not one dollar."
+  }
+
+  assert {
+    condition = alltrue([
+      for notification in aws_budgets_budget.month[0].notification :
+      notification.subscriber_email_addresses == toset(["owner@example.org"])
+    ])
+    error_message = "The budget tells somebody else."
+  }
+}
+
+run "budget_that_tells_nobody" {
+  command = plan
+
+  variables {
+    budget_usd = 1
+  }
+
+  expect_failures = [check.somebody_is_told]
+}

@@ -1,0 +1,203 @@
+# What may be set. stage.tfvars and prod.tfvars hold what the two environments differ in; the bundle and an address for
+# notices come from the command line or from TF_VAR_bundle and TF_VAR_notify_email.
+
+# What runs
+
+variable "environment" {
+  description = "Which copy this is, e.g. stage or prod. Part of every name, so that both fit into one account."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9-]{0,15}$", var.environment))
+    error_message = "The environment must be a lower-case word of at most 16 letters, digits and hyphens."
+  }
+}
+
+variable "name" {
+  description = "First part of every name in AWS."
+  type        = string
+  default     = "gif-analyzer"
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9-]{0,31}$", var.name))
+    error_message = "The name must be a lower-case word of at most 32 letters, digits and hyphens."
+  }
+}
+
+variable "region" {
+  description = "AWS region, e.g. eu-central-1."
+  type        = string
+  default     = "eu-central-1"
+
+  validation {
+    condition     = can(regex("^[a-z]{2}(-[a-z]+)+-[0-9]$", var.region))
+    error_message = "The region must look like eu-central-1."
+  }
+}
+
+variable "bundle" {
+  description = "Path of the zip to run, as `make bundle` writes it."
+  type        = string
+
+  validation {
+    condition     = fileexists(var.bundle)
+    error_message = "There is no such file. `make bundle` writes build/lambda.zip."
+  }
+
+  validation {
+    # A file of n bytes is 4 * ceil(n / 3) letters of base64.
+    condition     = !fileexists(var.bundle) || length(try(filebase64(var.bundle), "")) <= 4 * ceil(52428800 / 3)
+    error_message = "The zip is over 50 MiB: Lambda takes a larger one from S3 only, which is not always free."
+  }
+}
+
+variable "handler" {
+  description = "Entry point in the bundle, module.function."
+  type        = string
+  default     = "gateway.lambda_handler.handler"
+
+  validation {
+    condition     = can(regex("^[A-Za-z_][A-Za-z0-9_]*([./][A-Za-z_][A-Za-z0-9_]*)+$", var.handler))
+    error_message = "The handler must be module.function."
+  }
+}
+
+variable "architecture" {
+  description = "Processor that the bundle was built for: x86_64 or arm64."
+  type        = string
+  default     = "x86_64"
+
+  validation {
+    condition     = contains(["x86_64", "arm64"], var.architecture)
+    error_message = "The architecture must be x86_64 or arm64."
+  }
+}
+
+variable "memory_mb" {
+  description = "Memory in MB, and with it the share of a processor: 1769 MB are one whole. `make cost` names the best."
+  type        = number
+  default     = 1769
+
+  validation {
+    condition     = var.memory_mb >= 256 && var.memory_mb <= 10240 && floor(var.memory_mb) == var.memory_mb
+    error_message = "The memory must be a whole number of MB from 256, less than which the model does not fit, to 10240."
+  }
+}
+
+variable "timeout_s" {
+  description = "Seconds that one request may take, a cold start included. A longer one costs more when something hangs."
+  type        = number
+  default     = 30
+
+  validation {
+    condition     = var.timeout_s >= 1 && var.timeout_s <= 900 && floor(var.timeout_s) == var.timeout_s
+    error_message = "The timeout must be a whole number of seconds from 1 to 900."
+  }
+}
+
+variable "reserved_concurrency" {
+  description = <<-EOT
+    At most this many requests at the same time; more are refused with 429. It caps what an attack can cost; 0 turns the
+    function off. null leaves the account's limit, which for new accounts is 10 and from which nothing can be reserved.
+  EOT
+  type        = number
+  default     = null
+
+  validation {
+    condition = var.reserved_concurrency == null || try(
+      var.reserved_concurrency >= 0 && floor(var.reserved_concurrency) == var.reserved_concurrency, false
+    )
+    error_message = "The concurrency must be a whole number, at least 0, or null for no cap."
+  }
+}
+
+variable "settings" {
+  description = "Settings of the program, by their names in gateway/settings.py, e.g. { GIF_ANALYZER_MAX_FRAMES = \"2000\" }."
+  type        = map(string)
+  default     = {}
+
+  validation {
+    condition     = alltrue([for variable in keys(var.settings) : can(regex("^GIF_ANALYZER_[A-Z0-9_]+$", variable))])
+    error_message = "Every setting must begin with GIF_ANALYZER_, as gateway/settings.py names them."
+  }
+}
+
+variable "secret_settings" {
+  description = <<-EOT
+    Settings that no plan and no log may show, by the same names; give them as TF_VAR_secret_settings. They are in the
+    state all the same: keep it where only you can read it.
+  EOT
+  type        = map(string)
+  default     = {}
+  sensitive   = true
+
+  validation {
+    condition     = alltrue([for variable in keys(var.secret_settings) : can(regex("^GIF_ANALYZER_[A-Z0-9_]+$", variable))])
+    error_message = "Every setting must begin with GIF_ANALYZER_, as gateway/settings.py names them."
+  }
+}
+
+# What watches it
+
+variable "log_retention_days" {
+  description = "Days that logs are kept."
+  type        = number
+  default     = 7
+
+  validation {
+    condition     = contains([1, 3, 5, 7, 14, 30, 60, 90], var.log_retention_days)
+    error_message = "CloudWatch keeps logs for 1, 3, 5, 7, 14, 30, 60 or 90 days."
+  }
+}
+
+variable "notify_email" {
+  description = "Who is told of alarms and of the budget. AWS asks the address for consent first. null tells nobody."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.notify_email == null || can(regex("^[^@[:space:]]+@[^@[:space:]]+$", var.notify_email))
+    error_message = "The address must be one of e-mail, or null."
+  }
+}
+
+variable "budget_usd" {
+  description = "Dollars a month above which the account's owner is told; null makes no budget. It covers the whole account."
+  type        = number
+  default     = null
+
+  validation {
+    condition     = var.budget_usd == null || try(var.budget_usd > 0, false)
+    error_message = "The budget must be more than 0 dollars, or null for none."
+  }
+}
+
+# Who may deploy it
+
+variable "github_repository" {
+  description = "OWNER/NAME of the repository whose workflows may deploy; null lets none."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.github_repository == null || can(regex("^[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+$", var.github_repository))
+    error_message = "The repository must be OWNER/NAME, without wildcards."
+  }
+}
+
+variable "github_environment" {
+  description = "Environment of that repository whose jobs may deploy; null is the one named like `environment`."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.github_environment == null || can(regex("^[A-Za-z0-9_.-]+$", var.github_environment))
+    error_message = "The environment must be a name without wildcards."
+  }
+}
+
+variable "create_github_provider" {
+  description = "Whether to make GitHub's OIDC provider. An account holds one: true in the first environment, false after."
+  type        = bool
+  default     = true
+}

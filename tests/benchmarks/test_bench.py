@@ -1,0 +1,300 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from rich.console import Console
+from typer.testing import CliRunner
+
+from benchmarks import bench, gifs, models, plot, report, sections
+from benchmarks.bench import Outputs, measure
+from benchmarks.crew import Contender
+from benchmarks.environments import ROOT, MissingEnvironment, interpreter
+from benchmarks.figures import compare, groups
+from benchmarks.results import Entry, Item, NotResults, Results, Section, load, save
+from benchmarks.sections import Plan, Question
+
+TRIVIAL = "tests.benchmarks.trivial"
+QUIET = Console(quiet=True)
+
+
+def example_results() -> Results:
+    """Two sections, a faster peer, a slower one, one that is absent and one that could not do everything."""
+    decode = Section(
+        "decode",
+        "key",
+        5,
+        False,
+        (
+            Item("one", gifs.REAL, {"frames": 10}),
+            Item("two", gifs.REAL, {"frames": 20}),
+            Item("ten", gifs.BY_FRAMES, {"frames": 10}),
+            Item("fifty", gifs.BY_FRAMES, {"frames": 50}),
+        ),
+        (
+            Entry("this project", "us 1", "by time", ((0.01, 0.02, 0.01, 0.05),) * 5),
+            Entry("Quick", "quick 2", "", ((0.005, 0.01, 0.01, 0.02),) * 5),
+            Entry("Slow", "slow 3", "", ((0.03, None, 0.01, 0.2),) * 5, {"two": "too long"}),
+        ),
+        {"Gone": "does not install"},
+    )
+    serve = Section(
+        "serve",
+        "key",
+        5,
+        False,
+        (Item("1", "1 at a time", {"clients": 1}), Item("8", "8 at a time", {"clients": 8})),
+        (
+            Entry("this project, REST", "us 1", "", ((0.1, 0.1),) * 5),
+            Entry("Peer", "p 1", "", ((0.2, 0.1),) * 5),
+        ),
+    )
+    return Results(2, "3.11.7", "2026-11-24", {"decode": decode, "serve": serve})
+
+
+def test_results_are_read_as_they_were_written(tmp_path: Path) -> None:
+    save(example_results(), tmp_path / "results.json")
+
+    assert load(tmp_path / "results.json") == example_results()
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", '{"cores": 2, "python": "", "measured": "", "sections": {"a": 1}}']
+)
+def test_what_is_no_results_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "results.json").write_text(text, "utf-8")
+
+    with pytest.raises(NotResults, match=r"results\.json"):
+        load(tmp_path / "results.json")
+
+
+def test_the_table_says_where_a_peer_is_faster_and_who_is_absent() -> None:
+    tables = report.tables(example_results())
+
+    assert "| Quick | 7.1 | 0.50 | 0.50-0.50 | quick 2 |" in tables
+    assert "| Slow (1 of 2 items) | 30.0 | 3.00 | 3.00-3.00 | slow 3 |" in tables
+    assert "Faster than this project: Quick (0.50)." in tables
+    assert "- Absent: Gone: does not install" in tables
+    assert "- Slow is not counted at two: too long" in tables
+
+
+def test_a_try_is_called_one() -> None:
+    [section] = [example_results().sections["decode"]]
+    short = example_results().with_section(dataclasses.replace(section, rounds=2))
+
+    assert "not a figure to quote" in report.tables(short)
+    assert "not a figure to quote" not in report.tables(example_results())
+
+
+def test_results_table_and_plot_agree(tmp_path: Path) -> None:
+    outputs = Outputs.of(tmp_path, quick=False)
+
+    bench.write(example_results(), outputs)
+
+    check_agreement(outputs)
+
+
+def test_the_committed_figures_agree() -> None:
+    outputs = Outputs.of(None, quick=False)
+    if not outputs.results.is_file():
+        pytest.skip("nothing was measured yet: make bench")
+
+    check_agreement(outputs)
+
+
+def check_agreement(outputs: Outputs) -> None:
+    results = load(outputs.results)
+    page = outputs.table.read_text("utf-8")
+    assert page == report.page(results, plot=outputs.plot.name)
+    rows = re.findall(r"^\| ([^|]+?)(?: \(\d+ of \d+ items\))? \| [\d.]+ \| ([\d.]+) \|", page, re.MULTILINE)
+    figures = [
+        (figure.name, figure.ratio)
+        for name in report.TITLES
+        if name in results.sections
+        for group in groups(results.sections[name])
+        for figure in compare(results.sections[name], group)
+    ]
+    assert [name for name, _ in rows] == [name for name, _ in figures]
+    assert [float(ratio) for _, ratio in rows] == pytest.approx([ratio for _, ratio in figures], abs=0.006)
+    with Image.open(outputs.plot) as picture:
+        picture.load()
+        assert picture.text[plot.DIGEST] == plot.digest(results)
+
+
+@pytest.fixture
+def questions(monkeypatch: pytest.MonkeyPatch) -> Mapping[str, Question]:
+    """Trivial questions in place of the four; one peer is not installed."""
+    trivial = (
+        Contender("this project", f"{TRIVIAL}:echo"),
+        Contender("Peer", f"{TRIVIAL}:echo"),
+        Contender("Gone", f"{TRIVIAL}:needs_what_is_not_there"),
+    )
+    items = (Item("1", "numbers"), Item("2", "numbers"))
+    made = {name: Question(name, trivial, items, 1) for name in sections.NAMES}
+    monkeypatch.setattr(sections, "QUESTIONS", {name: lambda plan, q=q: q for name, q in made.items()})
+    return made
+
+
+def test_an_interrupted_measurement_goes_on_where_it_was(
+    tmp_path: Path, questions: Mapping[str, Question], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan, outputs = Plan(rounds=2, work=tmp_path / "work"), Outputs.of(tmp_path / "out", quick=False)
+    measured: list[str] = []
+    real = bench._measure
+
+    def interrupted(question: Question, plan: Plan, terminal: Console) -> Section:
+        if question.name == "serve" and "serve" not in measured:
+            measured.append("serve")
+            raise KeyboardInterrupt
+        measured.append(question.name)
+        return real(question, plan, terminal)
+
+    monkeypatch.setattr(bench, "_measure", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        measure(plan, sections.NAMES, outputs, terminal=QUIET)
+    assert not outputs.results.exists()
+
+    results = measure(plan, sections.NAMES, outputs, terminal=QUIET)
+
+    assert measured == ["decode", "classify", "serve", "serve", "line"]
+    assert load(outputs.results) == results
+    assert set(results.sections) == set(sections.NAMES)
+    assert not (tmp_path / "work/unfinished.json").exists()
+    assert "no_such_library" in results.sections["line"].absent["Gone"]
+
+
+def test_another_question_is_not_answered_by_what_was_interrupted(
+    tmp_path: Path, questions: Mapping[str, Question], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan, outputs = Plan(rounds=1, work=tmp_path / "work"), Outputs.of(tmp_path / "out", quick=False)
+    monkeypatch.setattr(bench, "write", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        measure(plan, ("line",), outputs, terminal=QUIET)
+    monkeypatch.undo()
+    monkeypatch.setattr(sections, "QUESTIONS", {"line": lambda plan: questions["line"]})
+
+    results = measure(dataclasses.replace(plan, rounds=2), ("line",), outputs, terminal=QUIET)
+
+    assert results.sections["line"].rounds == 2
+
+
+def test_one_section_leaves_the_others_as_they_were(
+    tmp_path: Path, questions: Mapping[str, Question]
+) -> None:
+    outputs = Outputs.of(tmp_path / "out", quick=False)
+    save(example_results(), outputs.results)
+
+    results = measure(Plan(rounds=1, work=tmp_path / "work"), ("line",), outputs, terminal=QUIET)
+
+    assert results.sections["decode"] == example_results().sections["decode"]
+    assert results.sections["line"].rounds == 1
+
+
+def test_the_command_measures_this_project_alone(
+    tmp_path: Path, model_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GIF_ANALYZER_SHARED", str(tmp_path))  # no footage: the examples
+
+    ended = CliRunner().invoke(
+        bench.app,
+        [
+            *("--quick", "--alone", "--json", "--rounds", "2"),
+            *("--out", str(tmp_path), "--work", str(tmp_path / "work"), "--model", str(model_path)),
+        ],
+    )
+
+    assert ended.exit_code == 0, ended.output
+    results = json.loads(ended.stdout)
+    assert list(results["sections"]) == list(sections.NAMES)
+    assert all(
+        section["entries"][0]["name"].startswith("this project") for section in results["sections"].values()
+    )
+    assert [item["name"] for item in results["sections"]["line"]["items"]] == [
+        "brook.gif",
+        "meadow.gif",
+        "spinner.gif",
+    ]
+    assert str(ROOT) not in ended.stdout
+    check_agreement(Outputs.of(tmp_path, quick=True))
+
+
+@pytest.mark.parametrize("options", [["--only", "dinner"], ["--model", "nowhere.onnx"]])
+def test_a_command_that_cannot_begin_says_so(options: list[str]) -> None:
+    ended = CliRunner().invoke(bench.app, options)
+
+    assert ended.exit_code == bench.CANNOT
+    assert options[1] in ended.output
+
+
+def test_a_drawing_has_the_frames_and_the_size_it_is_asked_for(tmp_path: Path) -> None:
+    gifs.draw(tmp_path / "drawn.gif", width=120, frames=12)
+
+    with Image.open(tmp_path / "drawn.gif") as image:
+        assert (image.size, image.n_frames) == ((120, 90), 12)
+
+
+def test_footage_goes_by_numbers(tmp_path: Path) -> None:
+    for show in ("Some-Show", "Other-Show"):
+        (tmp_path / "shows" / show).mkdir(parents=True)
+        for number in range(4):
+            gifs.draw(tmp_path / "shows" / show / f"secret{number}.gif", width=40, frames=2)
+
+    items = gifs.real_items(3, tmp_path)
+
+    assert [item.shown for item in items] == ["real 1", "real 2", "real 3"]
+    assert "secret" not in Results(2, "", "", {"line": Section("line", "", 1, True, items, ())}).to_json()
+
+
+def test_the_untrained_model_has_the_shape_of_the_packaged_one(tmp_path: Path) -> None:
+    import onnx
+
+    from services.inference import default_model_path
+    from training.export import to_onnx
+
+    def weights(model: onnx.ModelProto) -> list[tuple[int, ...]]:
+        """Shapes of what matters for speed: kernels and matrices."""
+        tensors = (tuple(tensor.dims) for tensor in model.graph.initializer if len(tensor.dims) in (2, 4))
+        return sorted(shape for shape in tensors if shape != (1, 1))
+
+    assert weights(to_onnx(models.untrained())) == weights(onnx.load(default_model_path()))
+
+
+SaveGif = Callable[..., Path]
+
+
+@pytest.mark.parametrize(
+    ("name", "environment"),
+    [
+        *((name, None) for name in ("this_project", "pillow", "pyav", "tensorflow")),
+        *((name, name) for name in ("opencv", "imageio", "pyvips")),
+    ],
+)
+def test_decoders_see_the_same_colours(
+    tmp_path: Path, save_gif: SaveGif, name: str, environment: str | None
+) -> None:
+    try:
+        python = interpreter(environment) if environment else Path(sys.executable)
+    except MissingEnvironment as error:
+        pytest.skip(f"{name} is {error}")
+    path, saved = save_gif("colours.gif", "red", "blue"), tmp_path / "clip.npy"
+    program = (
+        "import sys, numpy; from benchmarks.peers import decoders; "
+        "numpy.save(sys.argv[3], getattr(decoders, sys.argv[1])().run(sys.argv[2]))"
+    )
+
+    # Apart: most have an environment of their own, and TensorFlow's threads are set once for a process.
+    subprocess.run([str(python), "-c", program, name, str(path), str(saved)], cwd=ROOT, check=True)
+    clip = np.load(saved)
+
+    middle = clip[:, 112, 112].astype(int)
+    assert clip.shape == (10, 224, 224, 3)
+    assert abs(middle[0] - (255, 0, 0)).max() < 8
+    assert abs(middle[9] - (0, 0, 255)).max() < 8

@@ -1,0 +1,72 @@
+"""The benchmark of cold starts: its arithmetic, and one round of two tiny functions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks.cold_start import Times, gb_seconds, markdown, measure, summarise
+from benchmarks.variants import DELIVERED, TRIVIAL, Variant
+from delivery.interpreter import find_python
+from tests.delivery.emulator import PYTHON, needs_emulator
+
+TIMES = {
+    TRIVIAL: Times([100.0, 200.0, 110.0], [1.0, 1.0, 1.0], [10_000_000] * 3),
+    DELIVERED: Times([500.0, 900.0, 560.0], [80.0, 90.0, 100.0], [200_000_000, 300_000_000, 1]),
+    "without byte-code": Times([1000.0, 2000.0, 1200.0], [80.0, 90.0, 100.0], [1, 1, 1]),
+}
+ANSWERING = """
+import json
+
+def handler(event, context):
+    return {"statusCode": 200, "headers": {}, "body": json.dumps({"shows": [event["rawPath"]]})}
+
+def failing(event, context):
+    return {"statusCode": 500, "headers": {}, "body": "no"}
+"""
+
+
+def test_ratios_are_those_within_each_round() -> None:
+    found = summarise(TIMES)
+
+    assert found[DELIVERED]["cold_ms"] == 560
+    assert found[DELIVERED]["cold_to_trivial"] == 5.0  # 5, 4.5 and 5.09
+    assert found["without byte-code"]["delivered_to_this"] == 0.467  # 0.5, 0.45 and 0.467
+    assert found[DELIVERED]["peak_memory_bytes"] == 300_000_000
+
+
+def test_the_table_names_every_variant_and_the_share_of_the_budget() -> None:
+    text = markdown({"variants": summarise(TIMES), "gb_seconds": {"cold": 1.0, "warm": gb_seconds(100)}})
+
+    assert all(f"| {name} |" in text for name in TIMES)
+    assert "A cold request takes 1.000 GB-s at 1769 MB, 250% of the 0.4 GB-s" in text
+    assert "A warm request takes 0.173 GB-s at 1769 MB, 43% of" in text
+
+
+@pytest.fixture
+def functions(tmp_path: Path) -> Path:
+    """A folder with a function that answers and one that fails."""
+    (tmp_path / "function.py").write_text(ANSWERING)
+    return tmp_path
+
+
+@needs_emulator
+def test_every_variant_is_started_once_in_a_round(functions: Path) -> None:
+    variants = [Variant(name, functions, "function.handler") for name in (TRIVIAL, DELIVERED)]
+    said: list[str] = []
+
+    times = measure(variants, rounds=2, core=0, python=find_python(PYTHON), say=said.append)
+
+    assert sorted(said) == sorted(f"round {n} of 2: {v.name}" for n in (1, 2) for v in variants)
+    for its in times.values():
+        assert len(its.cold_ms) == len(its.warm_ms) == len(its.peak_memory_bytes) == 2
+        assert min(its.cold_ms) > 0
+
+
+@needs_emulator
+def test_a_function_that_does_not_answer_ends_the_measurement(functions: Path) -> None:
+    variants = [Variant(TRIVIAL, functions, "function.failing")]
+
+    with pytest.raises(RuntimeError, match=r'trivial: .*"statusCode": 500'):
+        measure(variants, rounds=1, core=0, python=find_python(PYTHON), say=lambda line: None)

@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+import io
+import itertools
+import json
+from pathlib import Path
+
+import pytest
+
+from benchmarks.crew import Absent, CannotMeasure, Contender, WorkerProcess
+from benchmarks.environments import MissingEnvironment, install, interpreter, read_list
+from benchmarks.worker import Worker, converse
+
+TRIVIAL = "tests.benchmarks.trivial"
+
+
+def ask(worker: Worker, **message: object) -> dict[str, object]:
+    return worker.answer(json.dumps(message))
+
+
+def ready(name: str, **options: object) -> Worker:
+    ticks = itertools.count(step=6.0)
+    worker = Worker(clock=lambda: next(ticks))
+    assert "version" in ask(worker, do="prepare", subject=f"{TRIVIAL}:{name}", options=options)
+    return worker
+
+
+def test_seconds_are_those_of_one_time() -> None:
+    worker = ready("echo")
+
+    assert ask(worker, do="run", item="7", times=3) == {"seconds": 2.0}
+
+
+def test_seconds_are_those_of_one_unit() -> None:
+    worker = ready("four_at_once")
+
+    assert ask(worker, do="run", item="7", times=3) == {"seconds": 0.5}
+
+
+def test_what_is_loaded_is_run_and_checked() -> None:
+    worker = ready("loading")
+
+    assert ask(worker, do="check", item="20") == {"answer": 41}
+
+
+@pytest.mark.parametrize(
+    ("message", "reason"),
+    [
+        ({"do": "run", "item": "seven", "times": 1}, "ValueError: invalid literal"),
+        ({"do": "dance", "item": "7"}, "ValueError: it cannot dance"),
+        ({"do": "prepare", "subject": f"{TRIVIAL}:nobody", "options": {}}, "AttributeError"),
+        (
+            {"do": "prepare", "subject": f"{TRIVIAL}:needs_what_is_not_there", "options": {}},
+            "ModuleNotFoundError: No module named 'no_such_library'",
+        ),
+    ],
+)
+def test_what_fails_is_answered(message: dict[str, object], reason: str) -> None:
+    worker = ready("echo")
+
+    assert str(ask(worker, **message)["error"]).startswith(reason)
+
+
+def test_nothing_is_run_before_it_is_prepared() -> None:
+    assert ask(Worker(), do="run", item="7", times=1) == {"error": "RuntimeError: not prepared"}
+
+
+def test_the_end_of_the_lines_ends_what_was_started(tmp_path: Path) -> None:
+    trace, replies = tmp_path / "trace", io.StringIO()
+    prepare = {"do": "prepare", "subject": f"{TRIVIAL}:leaving_a_trace", "options": {"path": str(trace)}}
+
+    converse(Worker(), io.StringIO(json.dumps(prepare) + "\n"), replies)
+
+    assert json.loads(replies.getvalue()) == {"version": "trace 1"}
+    assert trace.read_text("utf-8") == "ended"
+
+
+def start(name: str, log: Path, **options: object) -> WorkerProcess:
+    return WorkerProcess(Contender(name, f"{TRIVIAL}:{name}", options), log)
+
+
+def test_a_process_converses(tmp_path: Path) -> None:
+    worker = start("echo", tmp_path / "log", version="echo 2")
+
+    assert worker.version == "echo 2"
+    assert worker.check("7") == 7
+    assert worker.run("7", 2) >= 0
+    with pytest.raises(CannotMeasure, match="invalid literal"):
+        worker.run("seven", 1)
+    worker.close()
+
+
+def test_what_a_library_prints_does_not_disturb(tmp_path: Path) -> None:
+    worker = start("chatty", tmp_path / "log")
+
+    assert worker.run("7", 2) >= 0
+    worker.close()
+    assert "more" in (tmp_path / "log").read_text("utf-8")
+
+
+def test_a_process_that_dies_says_how(tmp_path: Path) -> None:
+    worker = start("dying", tmp_path / "log")
+
+    with pytest.raises(Absent, match="ended with 3: segfault, as it were"):
+        worker.check("7")
+    worker.close()
+
+
+def test_a_library_that_is_not_there_is_the_reason(tmp_path: Path) -> None:
+    with pytest.raises(Absent, match="no_such_library"):
+        start("needs_what_is_not_there", tmp_path / "log")
+
+
+def test_an_environment_that_is_not_there_is_the_reason(tmp_path: Path) -> None:
+    with pytest.raises(Absent, match="not installed"):
+        WorkerProcess(Contender("peer", f"{TRIVIAL}:echo", environment="nowhere"), tmp_path / "log")
+
+
+def test_an_environment_that_cannot_be_made_is_remembered_with_its_reason(tmp_path: Path) -> None:
+    with pytest.raises(MissingEnvironment):
+        install("odd", ("--no-index", "no-such-package-anywhere"), tmp_path)
+
+    with pytest.raises(MissingEnvironment, match=r"does not install: .*no-such-package-anywhere"):
+        interpreter("odd", tmp_path)
+
+
+def test_an_environment_that_is_as_its_line_says_is_kept(tmp_path: Path) -> None:
+    (tmp_path / "kept" / "bin").mkdir(parents=True)
+    (tmp_path / "kept" / "bin" / "python").touch()
+    (tmp_path / "kept" / "installed").write_text("numpy==2.4.6", "utf-8")
+
+    install("kept", ("numpy==2.4.6",), tmp_path)
+
+    assert interpreter("kept", tmp_path) == tmp_path / "kept/bin/python"
+
+
+def test_every_package_of_peers_is_pinned() -> None:
+    packages = [package for line in read_list().values() for package in line]
+
+    assert packages
+    assert all(package.count("==") == 1 and "/" not in package for package in packages)

@@ -1,0 +1,113 @@
+"""The OpenAPI document is what the gateway does: schemathesis asks what the document allows, and more.
+
+No server error, and no answer of a status, a media type or a form that the document does not name.
+"""
+
+from __future__ import annotations
+
+import itertools
+
+import onnx
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from schemathesis import GenerationMode
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from gateway.app import create_app
+from gateway.pipeline import local
+from gateway.rest_settings import RestSettings
+from services.errors import AddressRefused, FetchFailed, FetchTimeout, GifTooLarge, InvalidAddress
+from tests.conftest import mean_colour_model
+from tests.gif_writer import Picture, plain, write_gif
+
+CHECKS = (
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+)
+FAULTS = (
+    InvalidAddress("it begins with neither http:// nor https://"),
+    AddressRefused("host", "this host is not among those that may be asked"),
+    FetchTimeout("host", timeout_s=20),
+    GifTooLarge("length", allowed=10, found=20, unit="bytes"),
+)
+RED = write_gif(8, 8, [Picture(plain(8, 8, 1))])
+
+# What is sent as a GIF: a GIF, half of one, or anything.
+gifs = st.sampled_from([RED, RED[:40], RED[:6]]) | st.binary(max_size=64)
+schemathesis.openapi.media_type("image/gif", gifs)
+
+
+@pytest.fixture(scope="module")
+def document(tmp_path_factory: pytest.TempPathFactory) -> schemathesis.BaseSchema:
+    """The document of a gateway whose addresses lead to a GIF, or to one of the errors in turn."""
+    path = tmp_path_factory.mktemp("model") / "model.onnx"
+    onnx.save(mean_colour_model(), path)
+    answers = itertools.cycle((RED, *FAULTS, FetchFailed("host", "it answered 404 Not Found"), b"<html>"))
+
+    async def fetch(url: str) -> bytes:
+        answer = next(answers)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    app = create_app(local(path), fetch, settings=RestSettings(api_keys=("key",)))
+    return schemathesis.openapi.from_asgi("/openapi.json", app)
+
+
+OPERATIONS = (
+    ("POST", "/v1/identify"),
+    ("GET", "/v1/identify"),
+    ("GET", "/v1/model"),
+    ("GET", "/v1/shows"),
+    ("GET", "/health/live"),
+    ("GET", "/health/ready"),
+)
+
+
+def ask(operation: schemathesis.APIOperation, headers: dict[str, str], examples: int) -> set[int]:
+    """Ask what the document allows and what it does not; return the statuses that came back."""
+    statuses = set()
+    cases = operation.as_strategy(GenerationMode.POSITIVE) | operation.as_strategy(GenerationMode.NEGATIVE)
+
+    @settings(max_examples=examples, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @given(case=cases)
+    def check(case: schemathesis.Case) -> None:
+        response = case.call_and_validate(checks=list(CHECKS), headers=headers)
+        assert response.status_code != 500, response.text  # 502 and 504 are of the address that was named
+        statuses.add(response.status_code)
+
+    check()
+    return statuses
+
+
+def test_every_operation_is_asked(document: schemathesis.BaseSchema) -> None:
+    found = {(each.ok().method.upper(), each.ok().path) for each in document.get_all_operations()}
+
+    assert found == set(OPERATIONS)
+
+
+@pytest.mark.parametrize(("method", "path"), OPERATIONS)
+def test_every_answer_is_documented(document: schemathesis.BaseSchema, method: str, path: str) -> None:
+    statuses = ask(document[path][method], {"X-API-Key": "key"}, examples=200)
+
+    assert 200 in statuses
+    if path == "/v1/identify":
+        assert {400, 403, 413, 502, 504} <= statuses
+
+
+@pytest.mark.parametrize(("method", "path"), OPERATIONS)
+def test_so_is_every_answer_to_those_without_a_key(
+    document: schemathesis.BaseSchema, method: str, path: str
+) -> None:
+    statuses = ask(document[path][method], {}, examples=5)
+
+    assert statuses == ({200} if path.startswith("/health") else {401})

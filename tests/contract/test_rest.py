@@ -1,0 +1,220 @@
+"""One suite, three forms: the app with its steps in process, the app over the gRPC pair, the Lambda handler.
+
+Each is asked what a client would ask, and the Lambda handler is asked with real events of a Function URL.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+from fastapi.testclient import TestClient
+from gif_analyzer.v1.identification_pb2 import Identification
+from google.protobuf import json_format
+
+from delivery.request import Ask, Request, Response, from_result, to_event
+from gateway.answer import prediction_json
+from gateway.app import create_app
+from gateway.fetch import Fetcher
+from gateway.fetch_settings import FetchSettings
+from gateway.pipeline import local
+from gateway.remote import remote
+from services.errors import catalogue
+from services.inference import Classifier
+from services.preprocess import decode_gif
+from tests.gateway.local_host import NO_TRUST, Detour, LocalHost, Names, http_answer, redirect
+
+IMAGE = {"content-type": "image/gif"}
+JSON = {"content-type": "application/json"}
+
+
+@pytest.fixture
+def host(gif: bytes) -> Iterator[LocalHost]:
+    """Where every address leads."""
+    host = LocalHost(
+        {
+            "/a.gif": http_answer(gif),
+            "/a.gif?key=1": http_answer(gif),
+            "/page.gif": http_answer(b"<!doctype html><title>No GIF</title>"),
+            "/moved.gif": redirect("/a.gif"),
+            "/inward.gif": redirect("http://127.0.0.1/a.gif"),
+        }
+    )
+    yield host
+    host.close()
+
+
+@pytest.fixture
+def fetch(host: LocalHost) -> Fetcher:
+    return Fetcher(FetchSettings(), resolver=Names(), connector=Detour(host), tls=NO_TRUST)
+
+
+@pytest.fixture(params=["in process", "over gRPC", "in Lambda"])
+def ask(request: pytest.FixtureRequest, model_path: Path, fetch: Fetcher) -> Iterator[Ask]:
+    """A way to ask the REST service."""
+    if request.param == "in Lambda":
+        from gateway.lambda_handler import build_handler
+
+        handler = build_handler(local(model_path), fetch)
+        yield lambda asked: from_result(handler(json.loads(json.dumps(to_event(asked))), None))
+        return
+    if request.param == "over gRPC":
+        address = request.getfixturevalue("address")
+        pipeline = remote(address, address)
+    else:
+        pipeline = local(model_path)
+    with TestClient(create_app(pipeline, fetch)) as client:
+
+        def ask_client(asked: Request) -> Response:
+            answer = client.request(
+                asked.method,
+                asked.path + (f"?{asked.query}" if asked.query else ""),
+                headers=dict(asked.headers),
+                content=asked.body,
+            )
+            return Response(
+                answer.status_code, {k.lower(): v for k, v in answer.headers.items()}, answer.content
+            )
+
+        yield ask_client
+
+
+def multipart(content: bytes, *, field: str = "file", name: str = "a.gif") -> Request:
+    """A form with one file, as browsers send it."""
+    boundary = "----form"
+    head = (
+        f"--{boundary}\r\nContent-Type: image/gif\r\n"
+        f'Content-Disposition: form-data; name="{field}"; filename="{name}"'
+    )
+    body = head.encode() + b"\r\n\r\n" + content + f"\r\n--{boundary}--\r\n".encode()
+    return Request(
+        "POST", "/v1/identify", "", {"content-type": f"multipart/form-data; boundary={boundary}"}, body
+    )
+
+
+def raw(content: bytes, query: str = "", **headers: str) -> Request:
+    """The bytes of a GIF as the body."""
+    return Request("POST", "/v1/identify", query, {**IMAGE, **headers}, content)
+
+
+def by_address(url: str) -> Request:
+    """JSON that names an address."""
+    return Request("POST", "/v1/identify", "", JSON, json.dumps({"url": url}).encode())
+
+
+def by_query(url: str, more: str = "") -> Request:
+    """A question without a body."""
+    return Request("GET", "/v1/identify", f"url={quote(url, safe='')}{more}")
+
+
+ADDRESS = "http://media.giphy.com/a.gif?key=1"
+WAYS: dict[str, Callable[[bytes], tuple[Request, str]]] = {
+    "multipart": lambda gif: (multipart(gif), "a.gif"),
+    "raw": lambda gif: (raw(gif), ""),
+    "JSON": lambda gif: (by_address(ADDRESS), ADDRESS),
+    "GET": lambda gif: (by_query(ADDRESS), ADDRESS),
+    "redirected": lambda gif: (by_query("http://giphy.com/moved.gif"), "http://giphy.com/moved.gif"),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_gif_is_identified_however_it_is_given(
+    ask: Ask, gif: bytes, classifier: Classifier, way: str
+) -> None:
+    request, source = WAYS[way](gif)
+
+    response = ask(request)
+
+    assert (response.status, response.headers["content-type"]) == (200, "application/json")
+    answer = response.json()
+    expected = prediction_json(source, classifier.classify(decode_gif(gif)))
+    for part in ("source", "shows", "known", "frames"):
+        assert answer[part] == expected[part]
+    assert (answer["model"]["name"], answer["model"]["version"]) == ("mean-colour", "1.2.3")
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_every_answer_is_the_message_of_the_contract(ask: Ask, gif: bytes, way: str) -> None:
+    request, source = WAYS[way](gif)
+
+    message = json_format.Parse(
+        ask(request).body, Identification()
+    )  # raises at a field that it does not know
+
+    assert message.source == source
+    assert [show.show for show in message.shows][:1] in (["Red Show"], ["Blue Show"])
+    assert len(message.frames) == 10
+
+
+@pytest.mark.parametrize(("top_k", "named"), [(1, 1), (2, 2), (100, 3)])
+def test_top_k_shows_are_named(ask: Ask, gif: bytes, top_k: int, named: int) -> None:
+    assert len(ask(raw(gif, f"top_k={top_k}")).json()["shows"]) == named
+    assert len(ask(by_query(ADDRESS, f"&top_k={top_k}")).json()["shows"]) == named
+
+
+def test_an_answer_that_is_known_already_is_not_sent_again(ask: Ask, gif: bytes) -> None:
+    first = ask(by_query(ADDRESS))
+    again = ask(dataclasses.replace(by_query(ADDRESS), headers={"if-none-match": first.headers["etag"]}))
+    assert (again.status, again.body) == (304, b"")
+
+
+ERRORS: dict[str, tuple[Request, str]] = {
+    "a PNG": (raw(b"\x89PNG\r\n\x1a\n" + bytes(100)), "NOT_A_GIF"),
+    "a PNG in a form": (multipart(b"\x89PNG\r\n\x1a\n" + bytes(100)), "NOT_A_GIF"),
+    "the start of a GIF": (raw(b"GIF89a"), "CORRUPT_GIF"),
+    "a page by address": (by_query("http://giphy.com/page.gif"), "NOT_A_GIF"),
+    "no host": (by_address("http://"), "INVALID_ADDRESS"),
+    "no scheme": (by_query("giphy.com/a.gif"), "INVALID_ADDRESS"),
+    "a host not allowed": (by_address("http://example.org/a.gif"), "ADDRESS_REFUSED"),
+    "this machine": (by_query("http://127.0.0.1/a.gif"), "ADDRESS_REFUSED"),
+    "a redirect inward": (by_address("http://giphy.com/inward.gif"), "ADDRESS_REFUSED"),
+    "a file that is not there": (by_query("http://giphy.com/none.gif"), "FETCH_FAILED"),
+    "no form field": (multipart(b"GIF89a", field="other"), "INVALID_REQUEST"),
+    "broken JSON": (Request("POST", "/v1/identify", "", JSON, b"{"), "INVALID_REQUEST"),
+    "JSON without an address": (Request("POST", "/v1/identify", "", JSON, b"{}"), "INVALID_REQUEST"),
+    "another media type": (
+        Request("POST", "/v1/identify", "", {"content-type": "text/plain"}, b"GIF89a"),
+        "UNSUPPORTED_MEDIA",
+    ),
+}
+
+
+@pytest.mark.parametrize(("request_", "reason"), ERRORS.values(), ids=ERRORS)
+def test_every_error_is_a_problem_with_its_reason(ask: Ask, request_: Request, reason: str) -> None:
+    response = ask(request_)
+
+    assert response.headers["content-type"] == "application/problem+json"
+    problem = response.json()
+    assert problem["reason"] == reason
+    assert problem["status"] == response.status == catalogue()[reason].http_status
+    assert problem["title"] and problem["detail"]
+    assert "key=1" not in problem["detail"]
+
+
+def test_it_says_which_model_answers_and_what_it_knows(ask: Ask) -> None:
+    model, shows = ask(Request("GET", "/v1/model")), ask(Request("GET", "/v1/shows"))
+
+    assert (model.status, shows.status) == (200, 200)
+    assert model.json()["name"] == "mean-colour"
+    assert model.json()["version"] == "1.2.3"
+    assert shows.json()["shows"] == ["Red Show", "Green Show", "Blue Show"]
+
+
+@pytest.mark.parametrize("path", ["/health/live", "/health/ready"])
+def test_it_is_alive_and_ready(ask: Ask, path: str) -> None:
+    assert ask(Request("GET", path)).status == 200
+
+
+def test_a_request_id_comes_back(ask: Ask, gif: bytes) -> None:
+    assert ask(raw(gif, **{"x-request-id": "abc-1"})).headers["x-request-id"] == "abc-1"
+    assert ask(raw(b"none", **{"x-request-id": "abc-2"})).headers["x-request-id"] == "abc-2"
+    assert ask(raw(gif)).headers["x-request-id"]
+
+
+def test_what_is_not_there_is_a_problem_too(ask: Ask) -> None:
+    assert ask(Request("GET", "/v1/none")).status == 404
+    assert ask(Request("PUT", "/v1/identify")).status == 405

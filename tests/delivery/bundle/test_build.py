@@ -1,0 +1,200 @@
+"""The bundle as a file: the same bytes, within the limits, and nothing in it that should not be."""
+
+from __future__ import annotations
+
+import json
+import struct
+import subprocess
+import sys
+import zipfile
+from pathlib import Path, PurePosixPath
+
+import onnx
+import pytest
+
+from delivery.bundle import UNZIPPED_LIMIT, ZIPPED_LIMIT, Bundle, Target, build_bundle, sizes
+from delivery.bundle.prune import read_rules
+from delivery.errors import BundleTooLarge, InvalidModel
+from services.inference import default_model_path
+from tests.conftest import mean_colour_model
+from tests.test_project import constraints
+
+ROOT = Path(__file__).parents[3]
+EM_AARCH64 = 183  # in the head of an ELF file
+
+
+@pytest.fixture(scope="module")
+def entries(built: Bundle) -> dict[str, zipfile.ZipInfo]:
+    """What is in the zip, by name."""
+    with zipfile.ZipFile(built.path) as archive:
+        return {entry.filename: entry for entry in archive.infolist()}
+
+
+def test_it_fits_into_lambda_with_room_left(built: Bundle) -> None:
+    assert built.zipped_bytes == built.path.stat().st_size <= 41_000_000 < ZIPPED_LIMIT
+    assert built.unzipped_bytes < UNZIPPED_LIMIT // 2
+
+
+def test_built_twice_it_is_the_same_to_the_byte(built: Bundle, tmp_path: Path) -> None:
+    again = build_bundle(tmp_path / "again.zip", target=built.target)
+
+    assert again.sha256 == built.sha256
+    assert again.path.read_bytes() == built.path.read_bytes()
+    assert [path.name for path in tmp_path.iterdir()] == ["again.zip"]
+
+
+def test_names_are_in_order_with_one_time_and_one_mode(entries: dict[str, zipfile.ZipInfo]) -> None:
+    assert list(entries) == sorted(entries)
+    assert {entry.date_time for entry in entries.values()} == {(1980, 1, 1, 0, 0, 0)}
+    assert {entry.external_attr >> 16 for entry in entries.values()} == {0o100644}
+
+
+def test_nothing_of_what_only_others_need_is_inside(entries: dict[str, zipfile.ZipInfo]) -> None:
+    tops = {PurePosixPath(name).parts[0] for name in entries}
+
+    assert not tops & {
+        "grpc",
+        "google",
+        "mlflow",
+        "tensorflow",
+        "keras",
+        "training",
+        "delivery",
+        "tests",
+        "bin",
+    }
+    assert not tops & {"gif_analyzer", "open_inference", "proto"}
+    assert not [name for name in entries if name.endswith((".pyi", ".h", ".a", ".pxd")) or "/tests/" in name]
+    assert not [name for name in entries if "libonnxruntime.so" in name]
+    assert [name for name in entries if name.endswith(".onnx")] == ["services/inference/default.onnx"]
+
+
+def test_it_names_no_path_of_this_machine(built: Bundle) -> None:
+    with zipfile.ZipFile(built.path) as archive:
+        found = [name for name in archive.namelist() if str(built.path.parent).encode() in archive.read(name)]
+
+    assert found == []
+
+
+def test_all_of_its_source_is_byte_code_that_is_never_checked(
+    built: Bundle, entries: dict[str, zipfile.ZipInfo]
+) -> None:
+    sources = [name for name in entries if name.endswith(".py")]
+    compiled = [name for name in entries if name.endswith(".pyc")]
+
+    assert {PurePosixPath(name).parts[0] for name in sources} == {"gateway", "services"}
+    for name in sources:
+        path = PurePosixPath(name)
+        tag = built.target.python.replace(".", "")
+        assert str(path.parent / "__pycache__" / f"{path.stem}.cpython-{tag}.pyc") in entries
+    with zipfile.ZipFile(built.path) as archive:
+        flags = {struct.unpack("<I", archive.read(name)[4:8])[0] for name in compiled}
+        code = archive.read(next(name for name in compiled if name.startswith("gateway/")))
+    assert flags == {0b01}  # a hash, unchecked
+    assert b"/var/task/gateway/" in code
+
+
+def test_every_package_is_of_the_version_that_was_tested(built: Bundle) -> None:
+    pins = constraints()
+    others = [size for size in built.sizes if size.name not in ("gif-analyzer", "model")]
+
+    assert len(others) > 15
+    for size in others:
+        assert pins[size.name.lower().replace("_", "-")] == size.version
+
+
+def test_every_byte_is_counted_once(built: Bundle, entries: dict[str, zipfile.ZipInfo]) -> None:
+    assert sum(size.files for size in built.sizes) == len(entries)
+    assert sum(size.unzipped_bytes for size in built.sizes) == built.unzipped_bytes
+
+
+def test_every_rule_left_something_out_and_says_why(built: Bundle) -> None:
+    assert [pruned.why for pruned in built.pruned] == [rule.why for rule in read_rules()]
+    assert all(pruned.files and pruned.why for pruned in built.pruned)
+
+
+def test_a_bundle_over_the_limit_is_refused_and_the_one_before_it_stays(
+    built: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "lambda.zip"
+    out.write_bytes(b"the one before")
+    monkeypatch.setattr(sizes, "ZIPPED_LIMIT", 30 * 2**20)
+
+    with pytest.raises(
+        BundleTooLarge, match=r"too large zipped: \d\d,\d+,\d+ bytes, Lambda takes 31,457,280"
+    ):
+        build_bundle(out, target=built.target)
+
+    assert out.read_bytes() == b"the one before"
+    assert [path.name for path in tmp_path.iterdir()] == ["lambda.zip"]
+
+
+def test_a_model_that_the_function_could_not_load_is_refused(tmp_path: Path) -> None:
+    model = tmp_path / "model.onnx"
+    model.write_bytes(default_model_path().read_bytes()[:1000])
+
+    with pytest.raises(InvalidModel, match=r"model\.onnx cannot be bundled: .*not an ONNX file"):
+        build_bundle(tmp_path / "lambda.zip", model=model)
+
+    assert not (tmp_path / "lambda.zip").exists()
+
+
+def test_the_command_builds_another_model_and_tells_programs(tmp_path: Path) -> None:
+    model, out = tmp_path / "red-green-blue.onnx", tmp_path / "lambda.zip"
+    onnx.save(mean_colour_model(), model)
+    version = f"3.{sys.version_info.minor}"
+
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "delivery", "bundle", "--json"),
+            *("--python", version, "--model", str(model), "--out", str(out)),
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["model"] == {"name": "mean-colour", "version": "1.2.3"}
+    assert told["python"] == version
+    assert told["zipped_bytes"] + told["zipped_room_bytes"] == ZIPPED_LIMIT
+    with zipfile.ZipFile(out) as archive:
+        assert archive.read("services/inference/default.onnx") == model.read_bytes()
+
+
+def test_for_arm64_its_shared_objects_are_those_of_arm64(built: Bundle, tmp_path: Path) -> None:
+    arm64 = build_bundle(tmp_path / "arm64.zip", target=Target(built.target.python, "arm64"))
+
+    with zipfile.ZipFile(arm64.path) as archive:
+        heads = {name: archive.read(name)[:20] for name in archive.namelist() if ".so" in name}
+    assert len(heads) > 10
+    assert {struct.unpack("<H", head[18:20])[0] for head in heads.values()} == {EM_AARCH64}
+    assert arm64.zipped_bytes < 41_000_000
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--python", "3.99"], "error: Python 3.99 is not on this machine: install it"),
+        (["--python", "latest"], "error: python must be a minor version such as 3.13, this is 'latest'"),
+        (["--architecture", "riscv"], "error: architecture must be one of x86_64, arm64, this is 'riscv'"),
+        (["--model", "nowhere.onnx"], "error: nowhere.onnx cannot be bundled: "),
+    ],
+)
+def test_the_command_says_in_one_line_why_it_cannot(options: list[str], said: str, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "delivery", "bundle", *options, "--out", str(tmp_path / "lambda.zip")],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(said)
+    assert done.stderr.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,180 @@
+"""The unpacked bundle under the Lambda emulator, alone on its path: it answers as the pipeline here."""
+
+from __future__ import annotations
+
+import base64
+import importlib.util
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks.emulator import Emulator
+from delivery.request import Request, Response
+from gateway.answer import prediction_json
+from gateway.pipeline import local
+from services.errors import CorruptGif, NotAGif
+from tests.delivery.emulator import PYTHON, needs_emulator
+
+ROOT = Path(__file__).parents[3]
+EXAMPLES = sorted((ROOT / "examples").glob("*.gif"))
+FORBIDDEN = (
+    "grpc",
+    "google",
+    "gif_analyzer",
+    "mlflow",
+    "tensorflow",
+    "training",
+    "delivery",
+    "rich",
+    "typer",
+)
+TOO_LARGE_BYTES = 4_680_000  # more than the function takes, less than Lambda and the emulator would cut off
+
+STEPS = """
+import base64, sys
+from gateway.answer import prediction_json
+from gateway.pipeline import local
+
+PIPELINE = local()
+
+def handler(event, context):
+    answer = prediction_json("", PIPELINE.identify(base64.b64decode(event["gif"])))
+    return {"answer": answer, "modules": sorted(sys.modules),
+            "outside": sorted(path for path in sys.path if "site-packages" in path)}
+"""
+
+needs_handler = pytest.mark.skipif(
+    importlib.util.find_spec("gateway.lambda_handler") is None, reason="this copy has no Lambda handler"
+)
+
+
+@needs_emulator
+def test_the_two_steps_answer_as_they_do_here_and_load_nothing_else(task: Path, tmp_path: Path) -> None:
+    shutil.copytree(task, tmp_path / "task")
+    (tmp_path / "task" / "steps.py").write_text(STEPS)
+    here = local()
+
+    with Emulator(tmp_path / "task", python=PYTHON, handler="steps.handler") as function:
+        for example in EXAMPLES:
+            gif = example.read_bytes()
+            told = function.invoke({"gif": base64.b64encode(gif).decode()})
+
+            assert "errorType" not in told, told
+            assert_same(told["answer"], prediction_json("", here.identify(gif)))
+
+    assert told["outside"] == []
+    assert not {name.partition(".")[0] for name in told["modules"]} & set(FORBIDDEN)
+
+
+@pytest.fixture(scope="module")
+def function(task: Path) -> Iterator[Emulator]:
+    """The handler of the bundle, running."""
+    with Emulator(task, python=PYTHON) as running:
+        yield running
+
+
+@needs_emulator
+@needs_handler
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("way", ["raw", "multipart"])
+def test_a_gif_is_answered_as_the_pipeline_here_answers(function: Emulator, example: Path, way: str) -> None:
+    gif = example.read_bytes()
+    answered = read(function.ask(raw(gif) if way == "raw" else multipart(gif)), 200)
+
+    here = prediction_json("", local().identify(gif))
+    assert_same({key: answered[key] for key in here if key != "source"}, without_source(here))
+
+
+@needs_emulator
+@needs_handler
+def test_an_address_inside_is_refused(function: Emulator) -> None:
+    body = json.dumps({"url": "http://127.0.0.1/meadow.gif"}).encode()
+    asked = Request("POST", "/v1/identify", headers={"content-type": "application/json"}, body=body)
+    problem = read(function.ask(asked), 403)
+    by_get = read(
+        function.ask(Request("GET", "/v1/identify", "url=http%3A%2F%2F127.0.0.1%2Fmeadow.gif")), 403
+    )
+
+    assert problem["reason"] == by_get["reason"] == "ADDRESS_REFUSED"
+
+
+@needs_emulator
+@needs_handler
+def test_it_is_ready_and_says_which_model_it_has(function: Emulator) -> None:
+    read(function.ask(Request("GET", "/health/ready")), 200)
+    model = read(function.ask(Request("GET", "/v1/model")), 200)
+
+    assert model["version"] == local().describe().model.version
+
+
+@needs_emulator
+@needs_handler
+def test_it_shows_its_page(function: Emulator) -> None:
+    if not (ROOT / "gateway/static").is_dir():
+        pytest.skip("this copy has no web page")
+    page = function.ask(Request("GET", "/"))
+
+    assert page.status == 200
+    assert page.headers["content-type"].startswith("text/html")
+    assert b"</html>" in page.body
+
+
+@needs_emulator
+@needs_handler
+def test_what_is_no_gif_is_refused(function: Emulator) -> None:
+    text, half = b"This is not a GIF.", EXAMPLES[0].read_bytes()[:300]
+
+    assert read(function.ask(raw(text)), NotAGif.http_status)["reason"] == "NOT_A_GIF"
+    assert read(function.ask(raw(half)), CorruptGif.http_status)["reason"] == "CORRUPT_GIF"
+
+
+@needs_emulator
+@needs_handler
+def test_a_body_over_what_lambda_carries_is_refused_with_advice(function: Emulator) -> None:
+    problem = read(function.ask(raw(b"GIF89a" + bytes(TOO_LARGE_BYTES))), 413)
+
+    assert problem["reason"] == "REQUEST_TOO_LARGE"
+    assert "address" in problem["detail"]
+
+
+def raw(gif: bytes) -> Request:
+    """The GIF as it is."""
+    return Request("POST", "/v1/identify", headers={"content-type": "image/gif"}, body=gif)
+
+
+def multipart(gif: bytes) -> Request:
+    """The GIF in a form, as a browser sends it."""
+    part = b'--line\r\nContent-Disposition: form-data; name="file"; filename="a.gif"\r\n'
+    head = part + b"Content-Type: image/gif\r\n\r\n"
+    headers = {"content-type": "multipart/form-data; boundary=line"}
+    return Request("POST", "/v1/identify", headers=headers, body=head + gif + b"\r\n--line--\r\n")
+
+
+def read(response: Response, status: int) -> Any:
+    """The JSON of an answer with this status."""
+    assert response.status == status, response.body
+    return response.json()
+
+
+def without_source(answer: dict[str, object]) -> dict[str, object]:
+    return {key: value for key, value in answer.items() if key != "source"}
+
+
+def assert_same(one: Any, other: Any) -> None:
+    """The same values, probabilities to a millionth: another version of Python adds up the same floats."""
+    if isinstance(one, dict):
+        assert one.keys() == other.keys()
+        for key in one:
+            assert_same(one[key], other[key])
+    elif isinstance(one, list):
+        assert len(one) == len(other)
+        for left, right in zip(one, other, strict=True):
+            assert_same(left, right)
+    elif isinstance(one, float):
+        assert one == pytest.approx(other, abs=1e-6)
+    else:
+        assert one == other

@@ -1,0 +1,71 @@
+"""The real bundle, uploaded by Terraform: what comes back from AWS answers as the local pipeline does."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from delivery.bundle import Bundle
+from gateway.pipeline import local
+from services.inference import default_model_path
+from tests.delivery.cloud import Cloud, cloud_on_loopback
+from tests.delivery.emulator import PYTHON, needs_emulator
+from tests.terraform.terraform import Terraform, needs_terraform
+
+pytestmark = [needs_terraform, needs_emulator]
+ROOT = Path(__file__).parents[2]
+NAME = "gif-analyzer-stage"
+
+
+@pytest.fixture
+def cloud(tmp_path: Path) -> Iterator[Cloud]:
+    folder = tmp_path / "functions"
+    folder.mkdir()
+    with cloud_on_loopback(folder, python=PYTHON) as cloud:
+        yield cloud
+
+
+def test_the_uploaded_bundle_answers_as_the_local_pipeline(
+    built: Bundle, cloud: Cloud, tmp_path: Path
+) -> None:
+    gif = ROOT / "examples/meadow.gif"
+    terraform = Terraform(tmp_path, cloud.environment)
+
+    terraform.apply("stage", built.path)
+
+    assert cloud.uploaded(NAME, "live") == built.path.read_bytes()
+
+    with cloud.address(NAME) as address:
+        rollout = subprocess.run(
+            [
+                *(sys.executable, "-m", "delivery", "rollout", NAME, "--url", address, "--json"),
+                *("--expect", "Big Buck Bunny", "--model-version", built.model.version),
+            ],
+            cwd=ROOT,
+            env={**os.environ, **cloud.environment},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=300,
+        )
+        answer = httpx.post(
+            f"{address}v1/identify", files={"file": ("meadow.gif", gif.read_bytes())}, timeout=120
+        )
+
+    assert rollout.returncode == 0, rollout.stderr
+    assert json.loads(rollout.stdout)["version"] == "1"
+    assert answer.status_code == 200, answer.text
+    expected = local(default_model_path()).identify(gif.read_bytes(), 5)
+    assert [show["show"] for show in answer.json()["shows"]] == [show.show for show in expected.shows]
+    assert [show["probability"] for show in answer.json()["shows"]] == pytest.approx(
+        [show.probability for show in expected.shows], abs=1e-5
+    )
+    assert not terraform.has_changes("stage", built.path)
+    terraform.destroy("stage", built.path)

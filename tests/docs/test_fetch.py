@@ -1,0 +1,37 @@
+"""What docs/fetch.md promises, held to the code."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from gateway.address import MAX_LENGTH
+from gateway.fetch_settings import DEFAULT_HOSTS, FetchSettings, HostRule
+from services.errors import catalogue
+
+TEXT = (Path(__file__).parents[2] / "docs/fetch.md").read_text("utf-8")
+
+
+def test_the_reasons_are_those_of_the_catalogue() -> None:
+    reasons = re.findall(r"^\| `([A-Z_]+)` \|", TEXT, re.MULTILINE)
+
+    assert len(reasons) == 5
+    assert set(reasons) <= set(catalogue())
+
+
+def test_the_limits_are_those_of_the_settings() -> None:
+    settings = FetchSettings()
+
+    assert f"| {settings.max_bytes:,} bytes |" in TEXT
+    assert f"| {settings.timeout_s:g} s | `GIF_ANALYZER_FETCH_TIMEOUT_S`" in TEXT
+    assert f"| {settings.connect_s:g} s | `GIF_ANALYZER_FETCH_CONNECT_S`" in TEXT
+    assert f"at most {settings.page_max_bytes:,} bytes of it" in TEXT
+    assert f"At most {settings.max_redirects} are followed" in TEXT
+    assert f"At most {MAX_LENGTH:,} characters" in TEXT
+
+
+def test_the_default_hosts_are_those_named() -> None:
+    named = re.search(r"The default is `(.+?)`", TEXT)
+
+    assert named is not None
+    assert tuple(HostRule.parse(text) for text in named[1].split(", ")) == DEFAULT_HOSTS

@@ -1,0 +1,101 @@
+"""docs/rest.md: its commands run, its tables are those of the code."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gateway import settings
+from gateway.app import create_app
+from gateway.lambda_handler import MAX_BODY_BYTES
+from gateway.pipeline import local
+from services.errors import catalogue
+from services.inference import default_model_path
+from tests.gateway.conftest import serving_app
+
+ROOT = Path(__file__).parents[2]
+TEXT = (ROOT / "docs/rest.md").read_text("utf-8")
+[COMMANDS] = re.findall(r"```sh\n(.*?)```", TEXT, re.DOTALL)
+[PROGRAM] = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
+[ANSWER] = re.findall(r"```json\n(.*?)```", TEXT, re.DOTALL)
+
+pytestmark = pytest.mark.skipif(
+    not default_model_path().exists(), reason="this copy carries no default model"
+)
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    """A gateway with the default model, to which every address leads to the same GIF."""
+
+    async def fetch(url: str) -> bytes:
+        return (ROOT / "examples/meadow.gif").read_bytes()
+
+    with serving_app(create_app(local(), fetch)) as served:
+        yield served.url.removeprefix("http://")
+
+
+def run(words: list[str]) -> str:
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl")
+@pytest.mark.parametrize("command", COMMANDS.strip().splitlines())
+def test_each_command_names_the_show(command: str, address: str) -> None:
+    words = shlex.split(command.replace("localhost:8080", address))
+    if "--json" in words:  # curl has had it since 7.82
+        place = words.index("--json")
+        words[place : place + 1] = ["-H", "Content-Type: application/json", "--data-binary"]
+
+    answer = json.loads(run([words[0], "-sS", "--noproxy", "*", *words[1:]]))
+
+    assert answer["shows"][0]["show"] == "Big Buck Bunny"
+
+
+def test_the_program_names_the_show(address: str) -> None:
+    program = PROGRAM.replace("localhost:8080", address)
+
+    assert run([sys.executable, "-c", program]) == "True Big Buck Bunny\n"
+
+
+def test_the_answer_it_shows_has_the_form_of_an_answer(address: str) -> None:
+    program = PROGRAM.replace("localhost:8080", address) + "\nprint(answer.text)"
+
+    real, shown = json.loads(run([sys.executable, "-c", program]).splitlines()[1]), json.loads(ANSWER)
+
+    assert shown.keys() == real.keys()
+    for name in ("shows", "frames"):
+        assert shown[name][0].keys() == real[name][0].keys()
+        assert shown[name][0]["show"] == real[name][0]["show"]
+    assert shown["model"] == real["model"]
+
+
+def test_the_table_of_errors_is_that_of_the_catalogue() -> None:
+    rows = re.findall(r"^\| `([A-Z_]+)` \| (\d+) \|", TEXT, re.MULTILINE)
+
+    assert len(rows) == 18
+    for reason, status in rows:
+        assert catalogue()[reason].http_status == int(status)
+
+
+def test_the_table_of_settings_is_that_of_the_code() -> None:
+    rows = re.findall(r"^\| `GIF_ANALYZER_.*$", TEXT, re.MULTILINE)
+
+    assert len(rows) == 6
+    assert [row for row in rows if row not in (settings.__doc__ or "")] == []
+
+
+def test_the_longest_body_in_lambda_is_what_it_says() -> None:
+    [megabytes] = re.findall(r"which is a GIF\nof ([\d.]+) MB", TEXT)
+
+    assert float(megabytes) == pytest.approx(MAX_BODY_BYTES / 1e6, abs=0.05)

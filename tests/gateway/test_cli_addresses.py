@@ -1,0 +1,127 @@
+"""The command asked for addresses: a process of its own, whose connections a detour leads to a local host."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.gateway.local_host import LocalHost, http_answer
+
+ROOT = Path(__file__).parents[2]
+
+# What the constructor of Fetcher is for in tests: names that resolve to a public address, connections that
+# lead elsewhere.
+DETOURED = """
+import functools, sys
+import gateway.fetch
+from tests.gateway.local_host import Detour, Names
+
+class Host:
+    port = int(sys.argv.pop(1))
+
+gateway.fetch.Fetcher = functools.partial(gateway.fetch.Fetcher, resolver=Names(), connector=Detour(Host()))
+from gateway.cli import main
+main()
+"""
+WITHOUT_CLIENT = """
+import sys
+sys.modules["httpcore"] = None
+from gateway.cli import main
+main()
+"""
+
+
+@pytest.fixture
+def environ(model_path: Path) -> dict[str, str]:
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("GIF_ANALYZER_")}
+    return {**kept, "GIF_ANALYZER_MODEL": str(model_path), "PYTHONPATH": str(ROOT)}
+
+
+def run(program: str, *arguments: str, environ: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", program, *arguments],
+        env=environ,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+def test_addresses_are_answered_beside_files(
+    open_host: Callable[..., LocalHost], save_gif: Callable[..., Path], environ: dict[str, str]
+) -> None:
+    red = save_gif("red.gif", "red")
+    host = open_host({"/a.gif?key=1": http_answer(red.read_bytes())})
+    address = "http://media.giphy.com/a.gif?key=1"
+
+    done = run(
+        *[DETOURED, str(host.port), "identify", "--json"],
+        *[address, str(red), "http://giphy.com/none.gif", "http://example.org/", "ftp://giphy.com/"],
+        environ=environ,
+    )
+
+    assert (done.returncode, done.stderr) == (1, "")
+    fetched, read, missing, refused, invalid = [json.loads(line) for line in done.stdout.splitlines()]
+    assert fetched == {**read, "source": address}
+    assert missing["error"] == {
+        "reason": "FETCH_FAILED",
+        "message": "cannot fetch from giphy.com: it answered 404 Not Found",
+    }
+    assert refused["error"]["reason"] == "ADDRESS_REFUSED"
+    assert invalid["error"]["reason"] == "INVALID_ADDRESS"
+
+
+def test_people_are_told_of_an_address_as_of_a_file(
+    open_host: Callable[..., LocalHost], save_gif: Callable[..., Path], environ: dict[str, str]
+) -> None:
+    host = open_host({"/a.gif": http_answer(save_gif("red.gif", "red").read_bytes())})
+
+    done = run(
+        DETOURED, str(host.port), "identify", "http://giphy.com/a.gif", "http://127.0.0.1/", environ=environ
+    )
+
+    assert done.returncode == 1
+    assert done.stdout.startswith("http://giphy.com/a.gif: Red Show\n")
+    assert done.stderr == (
+        "gif-analyzer: http://127.0.0.1/: address refused: 127.0.0.1: "
+        "this host is not among those that may be asked\n"
+    )
+
+
+def test_without_its_packages_it_says_what_to_install(environ: dict[str, str]) -> None:
+    done = run(WITHOUT_CLIENT, "identify", "https://giphy.com/a.gif", environ=environ)
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "gif-analyzer: this takes the HTTP packages: install gif-analyzer[rest]\n"
+
+
+def test_files_are_answered_without_those_packages(
+    save_gif: Callable[..., Path], environ: dict[str, str]
+) -> None:
+    done = run(WITHOUT_CLIENT, "identify", str(save_gif("red.gif", "red")), environ=environ)
+
+    assert done.returncode == 0
+
+
+def test_ctrl_c_ends_a_fetch_quietly(open_host: Callable[..., LocalHost], environ: dict[str, str]) -> None:
+    host = open_host()
+    host.answers["/a.gif"] = lambda _connection: process.send_signal(signal.SIGINT) or host.wait(60)
+    with subprocess.Popen(
+        [sys.executable, "-c", DETOURED, str(host.port), "identify", "http://giphy.com/a.gif"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environ,
+        # A shell starts what runs in the background with this signal ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509  no threads here
+    ) as process:
+        output, errors = process.communicate(timeout=60)
+
+    assert (process.returncode, output, errors) == (130, b"", b"")

@@ -1,0 +1,221 @@
+"""The Lambda handler, asked with events of a Function URL; what all doors promise alike is in contract/."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mangum import Mangum
+
+from delivery.request import Request, from_result, to_event
+from gateway.pipeline import local
+from services.errors import FetchFailed
+from services.inference import default_model_path
+
+ROOT = Path(__file__).parents[2]
+ANSWER = """
+import json, sys
+from gateway.lambda_handler import handler
+print(json.dumps(handler(json.load(sys.stdin), None)))
+"""
+IMAGE = {"content-type": "image/gif"}
+EXAMPLE = ROOT / "examples/meadow.gif"
+
+needs_default_model = pytest.mark.skipif(
+    not default_model_path().exists(), reason="this copy carries no default model"
+)
+pytestmark = needs_default_model  # importing the handler loads it
+
+
+@pytest.fixture
+def handler(model_path: Path) -> Mangum:
+    """The handler with the mean-colour model, in a world where no address can be fetched."""
+    from gateway.lambda_handler import build_handler
+
+    async def fetch(url: str) -> bytes:
+        raise FetchFailed("giphy.com", "there is no network")
+
+    return build_handler(local(model_path), fetch)
+
+
+@pytest.fixture
+def gif(save_gif: Callable[..., Path]) -> bytes:
+    return save_gif("red.gif", "red").read_bytes()
+
+
+def run_fresh(program: str, stdin: str = "", **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run a program in a process of its own, as a cold start is."""
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("GIF_ANALYZER_")}
+    return subprocess.run(
+        [sys.executable, "-c", program],
+        input=stdin,
+        env={**kept, **variables},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+# A cold start
+
+
+def test_importing_it_imports_nothing_that_is_not_needed() -> None:
+    done = run_fresh(
+        "import sys, gateway.lambda_handler\n"
+        "unwanted = {'grpc', 'google', 'gif_analyzer', 'open_inference', 'prometheus_client', 'uvicorn',"
+        " 'httpx', 'httpcore', 'typer', 'rich', 'daft'}\n"
+        "print(sorted(unwanted & set(sys.modules)))"
+    )
+
+    assert (done.stdout, done.returncode) == ("[]\n", 0), done.stderr
+
+
+def test_a_fresh_process_answers_its_first_event_with_the_packaged_model() -> None:
+    event = to_event(Request("POST", "/v1/identify", "top_k=1", IMAGE, EXAMPLE.read_bytes()))
+
+    done = run_fresh(ANSWER, json.dumps(event))
+
+    response = from_result(json.loads(done.stdout))
+    assert response.status == 200
+    [show] = response.json()["shows"]
+    assert 0 < show["probability"] <= 1
+
+
+def test_a_bad_setting_ends_the_cold_start_and_is_named() -> None:
+    done = run_fresh("import gateway.lambda_handler", GIF_ANALYZER_THREADS="all")
+
+    assert done.returncode != 0
+    assert "GIF_ANALYZER_THREADS must be a whole number" in done.stderr
+
+
+def test_settings_reach_the_handler() -> None:
+    event = to_event(Request("GET", "/v1/identify", "url=http%3A%2F%2Fgiphy.com%2Fa.gif"))
+
+    done = run_fresh(ANSWER, json.dumps(event), GIF_ANALYZER_FETCH_HOSTS="example.org")
+
+    problem = from_result(json.loads(done.stdout)).json()
+    assert problem["reason"] == "ADDRESS_REFUSED"
+    [line] = [json.loads(line) for line in done.stderr.splitlines()]  # the log, one JSON object a line
+    assert line["reason"] == "ADDRESS_REFUSED"
+    assert "a.gif" not in str(line)
+
+
+# Events
+
+
+def test_an_event_as_it_was_written_down_is_answered(handler: Mangum, gif: bytes) -> None:
+    event = {
+        "version": "2.0",
+        "routeKey": "$default",
+        "rawPath": "/v1/identify",
+        "rawQueryString": "top_k=1",
+        "cookies": ["seen=1"],
+        "headers": {
+            "accept": "*/*",
+            "content-length": str(len(gif)),
+            "content-type": "image/gif",
+            "host": "abcdefghij.lambda-url.eu-central-1.on.aws",
+            "user-agent": "curl/8.5.0",
+            "x-amzn-tls-version": "TLSv1.3",
+            "x-amzn-trace-id": "Root=1-67891233-abcdef012345678912345678",
+            "x-forwarded-for": "198.51.100.7",
+            "x-forwarded-port": "443",
+            "x-forwarded-proto": "https",
+        },
+        "queryStringParameters": {"top_k": "1"},
+        "requestContext": {
+            "accountId": "anonymous",
+            "apiId": "abcdefghij",
+            "domainName": "abcdefghij.lambda-url.eu-central-1.on.aws",
+            "domainPrefix": "abcdefghij",
+            "http": {
+                "method": "POST",
+                "path": "/v1/identify",
+                "protocol": "HTTP/1.1",
+                "sourceIp": "198.51.100.7",
+                "userAgent": "curl/8.5.0",
+            },
+            "requestId": "e1506fd5-9e7b-434f-bd42-4f8fa224b599",
+            "routeKey": "$default",
+            "stage": "$default",
+            "time": "24/Nov/2026:12:00:00 +0000",
+            "timeEpoch": 1795521600000,
+        },
+        "body": base64.b64encode(gif).decode(),
+        "isBase64Encoded": True,
+    }
+
+    result: dict[str, Any] = handler(event, None)  # type: ignore[arg-type]
+
+    assert result["statusCode"] == 200
+    assert result["isBase64Encoded"] is False  # JSON stays readable in the answer and in a log
+    assert json.loads(result["body"])["shows"][0]["show"] == "Red Show"
+
+
+def test_events_follow_one_another(handler: Mangum, gif: bytes) -> None:
+    def ask(request: Request) -> int:
+        return from_result(handler(to_event(request), None)).status  # type: ignore[arg-type]
+
+    wanted, broken = (
+        Request("POST", "/v1/identify", "", IMAGE, gif),
+        Request("POST", "/v1/identify", "", IMAGE, b"x"),
+    )
+
+    assert [ask(request) for request in (wanted, broken, wanted, Request("GET", "/health/ready"))] == [
+        200,
+        415,
+        200,
+        200,
+    ]
+
+
+def test_a_problem_is_text_too(handler: Mangum) -> None:
+    result = handler(to_event(Request("GET", "/v1/identify", "url=http%3A%2F%2Fgiphy.com%2Fa")), None)  # type: ignore[arg-type]
+
+    assert result["statusCode"] == 502
+    assert result["headers"]["content-type"] == "application/problem+json"
+    assert json.loads(result["body"])["reason"] == "FETCH_FAILED"
+
+
+@pytest.mark.parametrize("kind", ["image/gif", "multipart/form-data; boundary=x"])
+def test_a_body_over_what_lambda_carries_is_refused_with_advice(
+    handler: Mangum, gif: bytes, kind: str
+) -> None:
+    from gateway.lambda_handler import MAX_BODY_BYTES
+
+    request = Request(
+        "POST", "/v1/identify", "", {"content-type": kind}, gif.ljust(MAX_BODY_BYTES + 1, b"\0")
+    )
+
+    response = from_result(handler(to_event(request), None))  # type: ignore[arg-type]
+
+    problem = response.json()
+    assert (response.status, problem["reason"]) == (413, "REQUEST_TOO_LARGE")
+    assert "a body is limited to 4,643,592 bytes; send the address of the GIF instead" in problem["detail"]
+
+
+def test_the_longest_body_is_answered_and_its_event_fits_into_lambda(handler: Mangum, gif: bytes) -> None:
+    from gateway.lambda_handler import EVENT_BYTES, MAX_BODY_BYTES
+
+    event = to_event(Request("POST", "/v1/identify", "", IMAGE, gif.ljust(MAX_BODY_BYTES, b"\0")))
+
+    assert len(json.dumps(event)) < EVENT_BYTES
+    assert from_result(handler(event, None)).status == 200  # type: ignore[arg-type]
+
+
+def test_there_are_no_metrics(handler: Mangum) -> None:
+    assert from_result(handler(to_event(Request("GET", "/metrics")), None)).status == 404  # type: ignore[arg-type]
+
+
+def test_an_event_that_is_no_request_is_not_taken_for_one(handler: Mangum) -> None:
+    with pytest.raises(RuntimeError, match="unable to infer a handler"):
+        handler({"source": "aws.events"}, None)  # type: ignore[arg-type]

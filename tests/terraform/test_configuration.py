@@ -1,0 +1,127 @@
+"""The configuration by itself: well formed, valid, held to what it promises, and nothing unsafe in it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.terraform.terraform import FOLDER, Terraform, needs_terraform
+
+ROOT = FOLDER.parent
+CHECKOV = ROOT / ".venv/checkov/bin/checkov"
+
+
+@pytest.fixture(scope="module")
+def terraform(tmp_path_factory: pytest.TempPathFactory) -> Terraform:
+    return Terraform(tmp_path_factory.mktemp("terraform"))
+
+
+@needs_terraform
+def test_it_is_formatted(terraform: Terraform) -> None:
+    done = terraform.run("fmt", "-check", "-recursive", "-diff", check=False)
+
+    assert done.returncode == 0, done.stdout
+
+
+@needs_terraform
+def test_it_is_valid(terraform: Terraform) -> None:
+    done = terraform.run("validate", "-json", check=False)
+
+    assert json.loads(done.stdout)["diagnostics"] == []
+
+
+@needs_terraform
+def test_its_own_tests_pass(terraform: Terraform) -> None:
+    done = terraform.run("test", check=False)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"\d\d passed, 0 failed", done.stdout)
+
+
+@pytest.mark.skipif(not CHECKOV.is_file(), reason="needs checkov: make .venv/checkov/ready")
+def test_checkov_finds_nothing_that_is_not_explained() -> None:
+    done = subprocess.run(
+        [CHECKOV, "-d", FOLDER, "--framework", "terraform", "--skip-download", "--compact", "-o", "json"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+
+    found = json.loads(done.stdout)
+    assert found["results"]["failed_checks"] == []
+    assert found["summary"]["passed"] >= 50
+    for skipped in found["results"]["skipped_checks"]:
+        assert len(skipped["check_result"]["suppress_comment"]) > 20, skipped["check_id"]
+
+
+def test_only_settings_that_the_program_knows_are_named() -> None:
+    texts = [path.read_text("utf-8") for path in (*FOLDER.glob("*.tf"), *FOLDER.glob("*.tfvars"))]
+    named = set(re.findall(r"GIF_ANALYZER_[A-Z_]*[A-Z]", "".join(texts)))
+
+    known = "".join(path.read_text("utf-8") for path in ROOT.glob("gateway/*settings.py"))
+
+    assert named
+    assert {name for name in named if name not in known} == set()
+
+
+def test_every_variable_and_output_says_what_it_is() -> None:
+    variables = re.findall(
+        r'^variable "(\w+)" \{(.*?)^\}',
+        (FOLDER / "variables.tf").read_text("utf-8"),
+        re.MULTILINE | re.DOTALL,
+    )
+    outputs = re.findall(
+        r'^output "(\w+)" \{(.*?)^\}', (FOLDER / "outputs.tf").read_text("utf-8"), re.MULTILINE | re.DOTALL
+    )
+
+    assert [name for name, body in variables + outputs if "description" not in body] == []
+    unvalidated = [name for name, body in variables if "validation {" not in body]
+    assert unvalidated == ["create_github_provider"]  # a bool is right or wrong by its type
+
+
+def test_nothing_that_costs_is_made() -> None:
+    made = {
+        kind
+        for path in FOLDER.glob("*.tf")
+        for kind in re.findall(r'^resource "(\w+)"', path.read_text("utf-8"), re.MULTILINE)
+    }
+
+    assert made == {
+        "aws_budgets_budget",
+        "aws_cloudformation_stack",
+        "aws_cloudwatch_log_group",
+        "aws_cloudwatch_metric_alarm",
+        "aws_iam_openid_connect_provider",
+        "aws_iam_role",
+        "aws_iam_role_policy",
+        "aws_lambda_alias",
+        "aws_lambda_function",
+        "aws_lambda_function_url",
+        "aws_sns_topic",
+        "aws_sns_topic_subscription",
+    }
+
+
+@needs_terraform
+def test_the_state_can_lie_in_hcp_terraform_instead(tmp_path: Path) -> None:
+    for source in (*FOLDER.glob("*.tf"), FOLDER / "hcp/cloud_override.tf"):
+        (tmp_path / source.name).write_text(source.read_text("utf-8"), "utf-8")
+
+    done = subprocess.run(
+        ["terraform", f"-chdir={tmp_path}", "init", "-input=false", "-no-color"],
+        env={"PATH": os.environ["PATH"], "HOME": str(tmp_path), "CHECKPOINT_DISABLE": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+    # Without an organization it asks for one: the override took the place of the local backend.
+    assert done.returncode != 0
+    assert "HCP Terraform" in done.stdout + done.stderr

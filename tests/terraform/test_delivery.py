@@ -1,0 +1,174 @@
+"""What Terraform uploaded is what runs: apply, a new model, a bad model, going back, destroy.
+
+One story in one test: a step takes the cloud as the step before left it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.delivery.cloud import THIS_PYTHON, Cloud, cloud_on_loopback, small_bundle
+from tests.delivery.emulator import needs_emulator_for
+from tests.terraform.terraform import Terraform, needs_terraform
+
+pytestmark = [needs_terraform, needs_emulator_for(THIS_PYTHON)]
+ROOT = Path(__file__).parents[2]
+GIF = ROOT / "examples/meadow.gif"
+NAME = "gif-analyzer-stage"
+
+
+@pytest.fixture
+def cloud(tmp_path: Path) -> Iterator[Cloud]:
+    folder = tmp_path / "functions"
+    folder.mkdir()
+    with cloud_on_loopback(folder) as cloud:
+        yield cloud
+
+
+@pytest.fixture
+def terraform(cloud: Cloud, tmp_path: Path) -> Terraform:
+    return Terraform(tmp_path, cloud.environment)
+
+
+def deliver(cloud: Cloud, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """`gif-deliver` as a program of its own, told where AWS is by the environment alone."""
+    return subprocess.run(
+        [sys.executable, "-m", "delivery", *arguments],
+        cwd=ROOT,
+        env={**os.environ, **cloud.environment},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+def model_that_answers(address: str) -> str:
+    answer = httpx.post(
+        f"{address}v1/identify", content=GIF.read_bytes(), headers={"content-type": "image/gif"}, timeout=60
+    )
+    assert answer.status_code == 200, answer.text
+    version: str = answer.json()["model"]["version"]
+    return version
+
+
+def everything_in(cloud: Cloud) -> list[str]:
+    """The names of all that Terraform may have made."""
+    return [
+        *(one["FunctionName"] for one in cloud.client.list_functions()["Functions"]),
+        *(one["RoleName"] for one in cloud.connect("iam").list_roles()["Roles"]),
+        *(
+            one["Arn"]
+            for one in cloud.connect("iam").list_open_id_connect_providers()["OpenIDConnectProviderList"]
+        ),
+        *(one["logGroupName"] for one in cloud.connect("logs").describe_log_groups()["logGroups"]),
+        *(one["AlarmName"] for one in cloud.connect("cloudwatch").describe_alarms()["MetricAlarms"]),
+        *(one["StackName"] for one in cloud.connect("cloudformation").describe_stacks()["Stacks"]),
+        *(one["TopicArn"] for one in cloud.connect("sns").list_topics()["Topics"]),
+    ]
+
+
+def test_what_terraform_uploaded_is_what_runs(cloud: Cloud, terraform: Terraform, tmp_path: Path) -> None:
+    first = small_bundle(tmp_path / "first.zip", model="1.0")
+    second = small_bundle(tmp_path / "second.zip", model="2.0")
+    bad = small_bundle(tmp_path / "bad.zip", model="3.0", wrong="crash")
+
+    outputs = terraform.apply("stage", first)
+
+    assert (outputs["function_name"], outputs["version"], outputs["alias"]) == (NAME, "1", "live")
+    assert cloud.uploaded(NAME, "live") == first.read_bytes()
+    assert not terraform.has_changes("stage", first)
+
+    smoke = deliver(cloud, "smoke", f"{NAME}:live", "--model-version", "1.0")
+
+    assert smoke.returncode == 0, smoke.stderr
+
+    with cloud.address(NAME) as address:
+        assert model_that_answers(address) == "1.0"
+
+        # A new model is version 2; users get it when it has answered well.
+        assert terraform.apply("stage", second)["version"] == "2"
+        assert model_that_answers(address) == "1.0"
+
+        rollout = deliver(cloud, "rollout", NAME, "--version", "2", "--url", address, "--json")
+
+        assert rollout.returncode == 0, rollout.stderr
+        assert json.loads(rollout.stdout)["before"] == "1"
+        assert model_that_answers(address) == "2.0"
+        assert cloud.uploaded(NAME, "live") == second.read_bytes()
+        assert not terraform.has_changes("stage", second)
+
+        # A bad model is published and goes no further.
+        assert terraform.apply("stage", bad)["version"] == "3"
+
+        rollout = deliver(cloud, "rollout", NAME)
+
+        assert rollout.returncode == 1
+        assert "users still get version 2" in rollout.stderr
+        assert model_that_answers(address) == "2.0"
+        assert not terraform.has_changes("stage", bad)
+
+        # Going back is one command, and Terraform lets it stand.
+        assert deliver(cloud, "rollback", NAME).returncode == 0
+        assert model_that_answers(address) == "1.0"
+        assert not terraform.has_changes("stage", bad)
+
+    terraform.destroy("stage", bad)
+
+    assert everything_in(cloud) == []
+
+
+def make(cloud: Cloud, terraform: Terraform, verb: str, *options: str) -> str:
+    """A verb of the Makefile, with this configuration and this state, as a workflow runs it."""
+    done = subprocess.run(
+        [
+            *("make", "-s", "-o", ".venv/deliver", verb, "CI=true", f"BIN={Path(sys.executable).parent}"),
+            *(f"TERRAFORM=terraform -chdir={terraform.configuration}", f"BACKEND={terraform.backend}"),
+            *options,
+        ],
+        cwd=ROOT,
+        env={
+            **terraform.environment,
+            "TF_CLI_ARGS_plan": "-no-color",
+            "TF_VAR_github_repository": "owner/gif-analyzer",
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_the_workflows_role_suffices_to_deploy(cloud: Cloud, terraform: Terraform, tmp_path: Path) -> None:
+    first = small_bundle(tmp_path / "first.zip", model="1.0")
+    second = small_bundle(tmp_path / "second.zip", model="2.0")
+    make(cloud, terraform, "apply", f"BUNDLE={first}")
+    role = cloud.connect("iam").get_role_policy(RoleName=f"{NAME}-deploy", PolicyName="deploy")
+    allowed = {action for statement in role["PolicyDocument"]["Statement"] for action in statement["Action"]}
+    cloud.called.clear()
+
+    # What deploy.yml does with it.
+    with cloud.address(NAME) as address:
+        assert "Plan: 0 to add, 1 to change, 0 to destroy." in make(
+            cloud, terraform, "plan", f"BUNDLE={second}"
+        )
+        make(cloud, terraform, "deploy", f"BUNDLE={second}", f"URL={address}")
+        assert model_that_answers(address) == "2.0"
+        make(cloud, terraform, "rollback")
+        assert model_that_answers(address) == "1.0"
+
+    needed = set(cloud.called) - {"sts:GetCallerIdentity"}  # which everybody may
+    assert {"lambda:UpdateFunctionCode", "lambda:InvokeFunction", "lambda:UpdateAlias"} <= needed
+    assert needed - allowed == set()
+    make(cloud, terraform, "destroy", f"BUNDLE={second}")
+    assert everything_in(cloud) == []
