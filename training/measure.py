@@ -27,7 +27,14 @@ from training.metrics import AccuracyReport, measure_accuracy
 from training.mistakes import plot_mistakes
 from training.model import FittedModel
 from training.openset import UnknownReport, measure_unknown, unknown_table
-from training.plots import plot_confusion, plot_reliability, plot_training, plot_unknown
+from training.plots import (
+    plot_absence,
+    plot_confusion,
+    plot_reliability,
+    plot_shows,
+    plot_training,
+    plot_unknown,
+)
 from training.predictions import Prediction, write_predictions
 from training.report import Result, Table
 from training.splits import components
@@ -74,8 +81,9 @@ class Measured(Result):
     def write(self, folder: Path) -> None:
         """Write figures, predictions and plots.
 
-        evaluation.json, metrics.json, confusions.csv, predictions.json, confusion.png, reliability.png,
-        unknown.png and training.png where there is something to draw, and mistakes.png, which shows footage.
+        Always the same files, for a pipeline to name: evaluation.json, metrics.json, confusions.csv,
+        predictions.json, confusion.png, shows.png, reliability.png, unknown.png, training.png, and
+        mistakes.png, which shows footage. A plot of what there was not says so.
         """
         folder.mkdir(parents=True, exist_ok=True)
         plain: dict[str, Any] = {
@@ -91,9 +99,12 @@ class Measured(Result):
         )
         write_predictions(self.predictions, folder / "predictions.json")
         plot_confusion(self.accuracy, folder / "confusion.png")
+        plot_shows(self.accuracy, folder / "shows.png")
         plot_reliability({"held-out clips": self.calibration}, folder / "reliability.png")
         if self.unknown:
             plot_unknown([self.unknown], folder / "unknown.png")
+        else:
+            plot_absence("Unknown shows", "no clips of unknown shows were given", folder / "unknown.png")
         if self.history:
             names = {"loss": "loss", "held_out_loss": "val_loss"}
             curves = {
@@ -102,6 +113,8 @@ class Measured(Result):
                 if name in self.history[0]
             }
             plot_training(curves, folder / "training.png")
+        else:
+            plot_absence("Training", "the network was not fine-tuned", folder / "training.png")
         plot_mistakes(self.predictions, folder / "mistakes.png")
 
 

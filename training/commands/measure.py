@@ -39,7 +39,7 @@ def measure(
     if not (run / "model.npz").exists():
         raise InvalidRun(str(run), "there is no fitted model")
     rows = read_manifests(manifests)
-    others = read_manifest(unknown) if unknown and len(unknown.read_text("utf-8").splitlines()) > 1 else ()
+    others = read_manifest(unknown, may_be_empty=True) if unknown else ()
     clips = load_clips(rows, cache, console=console)
     strangers = load_clips(others, cache, console=console) if others else None
     import_tensorflow()
