@@ -34,8 +34,8 @@ class Copy:
                 shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
             else:
                 shutil.copy(ROOT / part, folder / part)
-        with (folder / ".dvc/config").open("a") as file:
-            file.write("[core]\n    no_scm = true\n")
+        config = (folder / ".dvc/config").read_text()
+        (folder / ".dvc/config").write_text(config.replace("[core]", "[core]\n    no_scm = true"))
 
     def dvc(self, *arguments: str) -> str:
         """What dvc says; the commands of this environment come first."""
@@ -131,8 +131,6 @@ def test_a_second_run_does_nothing(copy):
 )
 def test_a_setting_makes_only_its_own_stage_stale(copy, was, now, first):
     """`dvc status` names the stages whose own inputs differ from dvc.lock; those after them follow."""
-    if was.startswith("margin"):
-        was, now = f"  {was}\n  show", f"  {now}\n  show"
     copy.set(was, now)
     try:
         assert list(json.loads(copy.dvc("status", "--json"))) == first

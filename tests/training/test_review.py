@@ -20,6 +20,7 @@ from training.review import NONE_OF_THESE, sha256_of, tasks, write_fiftyone, wri
 ROOT = Path(__file__).parents[2]
 REVIEW = ROOT / ".venv/review/bin/python"
 LABEL_STUDIO = ROOT / ".venv/label-studio/bin/label-studio"
+NO_REVIEW = "needs .venv/review: make test builds it, or make .venv/review/ready"
 TOKEN = "0123456789abcdef0123456789abcdef01234567"
 WHO = "reviewer@example.org"
 
@@ -67,7 +68,7 @@ def test_gifs_outside_of_the_document_root_are_refused(predictions, tmp_path):
         tasks(predictions, tmp_path)
 
 
-@pytest.mark.skipif(not REVIEW.exists(), reason="needs .venv/review: make .venv/review/ready")
+@pytest.mark.skipif(not REVIEW.parents[1].joinpath("ready").exists(), reason=NO_REVIEW)
 def test_label_studio_sdk_finds_the_tasks_valid(predictions, drawn_manifest, tmp_path):
     write_label_studio(predictions, tmp_path, drawn_manifest.parent)
 
@@ -82,7 +83,7 @@ def test_label_studio_sdk_finds_the_tasks_valid(predictions, drawn_manifest, tmp
     assert checked.returncode == 0, checked.stderr
 
 
-@pytest.mark.skipif(not REVIEW.exists(), reason="needs .venv/review: make .venv/review/ready")
+@pytest.mark.skipif(not REVIEW.parents[1].joinpath("ready").exists(), reason=NO_REVIEW)
 def test_fiftyone_reads_the_folder(predictions, tmp_path):
     write_fiftyone(predictions, tmp_path / "dataset")
 
@@ -177,8 +178,8 @@ def test_files_that_are_no_export_are_refused(tmp_path, content):
 @pytest.fixture
 def label_studio(tmp_path, drawn_manifest):
     """A real server on this machine, and a client that may do everything."""
-    if not LABEL_STUDIO.exists():
-        pytest.skip("needs .venv/label-studio: make .venv/label-studio/ready")
+    if not LABEL_STUDIO.parents[1].joinpath("ready").exists():
+        pytest.skip("needs .venv/label-studio: make test builds it, or make .venv/label-studio/ready")
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
         port = one.getsockname()[1]
