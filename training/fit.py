@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +23,15 @@ from training.calibration import fit_temperature
 from training.dataset import Clips, preprocessing_version, replacing
 from training.errors import InvalidRun, SplitImpossible
 from training.evaluate import Operating
+from training.hardware import Accelerator
 from training.model import FittedModel
 from training.openset import choose_threshold, energy, largest_probability
-from training.options import FitOptions
+from training.options import FitOptions, Hardware, Precision
 from training.splits import folds
 from training.trainer import OutOfFold, Trained, Trainer
+
+DEFAULT_HARDWARE = Hardware()
+_logger = logging.getLogger(__name__)
 
 
 def fit(
@@ -37,6 +42,7 @@ def fit(
     *,
     backbone: Backbone | None = None,
     operating: Operating | None = None,
+    hardware: Hardware = DEFAULT_HARDWARE,
     console: Console | None = None,
 ) -> FittedModel:
     """Fit a model to all clips, calibrated on answers to clips that were not learned from.
@@ -49,6 +55,7 @@ def fit(
         backbone: the network; None loads the one that the options name.
         operating: temperature, familiarity and threshold that an evaluation of these options found; None
             finds them in folds of the clips.
+        hardware: what fine-tuning computes with.
         console: shows progress; None is silent.
 
     Raises:
@@ -60,8 +67,11 @@ def fit(
         raise SplitImpossible(f"a model of {len(clips.shows)} show; it takes two to tell apart")
     if operating is not None:
         options = dataclasses.replace(options, familiarity={operating.score: 1.0})
-    _claim(folder, clips, options)
-    trainer = Trainer(clips, options, cache_dir, backbone=backbone, console=console)
+    accelerator = None
+    if options.tune.blocks:
+        accelerator = Accelerator.start(hardware, say=console.log if console else _logger.info)
+    _claim(folder, clips, options, accelerator.precision if accelerator else "float32")
+    trainer = Trainer(clips, options, cache_dir, backbone=backbone, console=console, accelerator=accelerator)
     out_of_fold: dict[str, Any] = {}
     if operating is None:
         operating, out_of_fold = _calibrate(trainer, folder / "folds")
@@ -109,12 +119,12 @@ def familiarity(options: FitOptions, found: OutOfFold, temperature: float) -> ND
     return np.asarray(np.sum(terms, axis=0))
 
 
-def _claim(folder: Path, clips: Clips, options: FitOptions) -> None:
+def _claim(folder: Path, clips: Clips, options: FitOptions, precision: Precision) -> None:
     """Note in the folder what it is a run of, or refuse when it is one of something else."""
-    text = json.dumps(
-        {"options": options.to_json(), "clips": clips.digest, "preprocessing": preprocessing_version()},
-        indent=2,
-    )
+    what = {"options": options.to_json(), "clips": clips.digest, "preprocessing": preprocessing_version()}
+    if precision != "float32":
+        what["precision"] = precision
+    text = json.dumps(what, indent=2)
     path = folder / "run.json"
     folder.mkdir(parents=True, exist_ok=True)
     if path.exists() and path.read_text(encoding="utf-8") != text:

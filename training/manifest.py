@@ -39,8 +39,8 @@ class Row:
     source: str
 
 
-def read_manifest(path: Path) -> tuple[Row, ...]:
-    """Read one manifest.
+def read_manifest(path: Path, *, may_be_empty: bool = False) -> tuple[Row, ...]:
+    """Read one manifest; one of no lines is taken only where that is said.
 
     Raises:
         InvalidManifest: the file cannot be read, lacks a column, has a line without a value, names a file
@@ -55,7 +55,7 @@ def read_manifest(path: Path) -> tuple[Row, ...]:
         raise InvalidManifest(str(path), "it is not UTF-8 text") from error
     except csv.Error as error:
         raise InvalidManifest(str(path), f"it is not CSV: {error}") from error
-    if not rows:
+    if not rows and not may_be_empty:
         raise InvalidManifest(str(path), "it names no GIF")
     return rows
 

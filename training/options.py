@@ -15,9 +15,12 @@ from typing import Any, Literal, get_args
 
 from training.errors import InvalidOptions
 from training.head import FAMILIARITY, FamiliarityKind, Pooling, Tap
+from training.settings import YAML, section
 
 LinearKind = Literal["ridge", "logistic", "none"]
 LINEAR: tuple[str, ...] = get_args(LinearKind)
+Devices = Literal["one", "all", "hosts"]
+Precision = Literal["float32", "mixed_float16", "mixed_bfloat16"]
 
 
 @dataclass(frozen=True)
@@ -87,6 +90,47 @@ class TuneOptions:
     dropout: float = 0.3
     patience: int = 0
     holdout: float = 0.15
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """What fine-tuning computes with; see `training.hardware`.
+
+    Attributes:
+        devices: "one"; "all" spreads each step over the GPUs of this machine, "hosts" over those of several
+            machines, which TF_CONFIG names.
+        precision: "float32", or a mixed one, which a GPU computes faster; on a CPU it is off.
+    """
+
+    devices: Devices = "one"
+    precision: Precision = "float32"
+
+    def __post_init__(self) -> None:
+        for option, found, known in (
+            ("devices", self.devices, get_args(Devices)),
+            ("precision", self.precision, get_args(Precision)),
+        ):
+            if found not in known:
+                raise InvalidOptions(option, expected=f"one of {', '.join(known)}", found=str(found))
+
+    @classmethod
+    def read(cls, path: Path) -> Hardware:
+        """Read the section `hardware` of a YAML file.
+
+        Raises:
+            InvalidOptions: the file cannot be read, a name is unknown or a value is.
+        """
+        return cls.from_json(section(path, "hardware"))
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Hardware:
+        """Read settings; what is not named keeps its default.
+
+        Raises:
+            InvalidOptions: a name or a value is unknown.
+        """
+        made: Hardware = _make(cls, values, "hardware")
+        return made
 
 
 @dataclass(frozen=True)
@@ -192,11 +236,13 @@ class FitOptions:
 
     @classmethod
     def read(cls, path: Path) -> FitOptions:
-        """Read a JSON file of settings.
+        """Read a JSON file of settings, or the section `fit` of a YAML file.
 
         Raises:
             InvalidOptions: as `from_json`; also when the file cannot be read or is not a JSON object.
         """
+        if path.suffix in YAML:
+            return cls.from_json(section(path, "fit"))
         try:
             values = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:

@@ -229,3 +229,15 @@ def plot_training(history: Mapping[str, Sequence[float]], path: Path) -> None:
                 axes.yaxis.set_major_formatter(PercentFormatter(1))
             axes.legend()
             title(axes, name.capitalize(), best_text)
+
+
+def plot_absence(name: str, why: str, path: Path) -> None:
+    """A plot that has nothing to show, and says why, instead of one of an earlier run.
+
+    Raises:
+        ValueError: the path ends in neither .png nor .svg.
+        OSError: the file cannot be written.
+    """
+    with drawing(path, 5.0, 1.6) as figure:
+        figure.suptitle(name, x=0.02, ha="left", fontweight="bold")
+        figure.text(0.5, 0.4, why, ha="center", color=QUIET)

@@ -13,9 +13,10 @@ from training.backbone import Backbone, load_backbone
 from training.dataset import Clips, replacing
 from training.features import Extractor, Features
 from training.finetune import Tuner, cut_block
+from training.hardware import Accelerator
 from training.head import Answer, Head, Linear, Part, clip_vectors
 from training.linear import Floats, Labels, fit_bank, fit_linear, fit_parts, sample_weights
-from training.options import FitOptions
+from training.options import FitOptions, Hardware
 from training.splits import holdout
 from training.view import MIRRORED, PLAIN, View
 
@@ -65,6 +66,7 @@ class Trainer:
         console: shows progress; None is silent.
         beside: options of another fit on the same network, whose features are taken along: fits that are
             given the same ones share their features.
+        accelerator: what fine-tuning computes with; None takes one device.
     """
 
     def __init__(
@@ -76,8 +78,10 @@ class Trainer:
         backbone: Backbone | None = None,
         console: Console | None = None,
         beside: FitOptions | None = None,
+        accelerator: Accelerator | None = None,
     ) -> None:
         self.clips, self.options, self._console = clips, options, console
+        self._accelerator = accelerator or Accelerator.start(Hardware())
         self.backbone = backbone or load_backbone(options.backbone)
         wider = beside or options
         blocks = options.tune.blocks or wider.tune.blocks
@@ -182,7 +186,12 @@ class Trainer:
     def _tuner_of(self, parts: tuple[Part, ...]) -> Tuner:
         options = self.options
         return Tuner(
-            self.backbone, parts, shows=len(self.clips.shows), options=options.tune, seed=options.seed
+            self.backbone,
+            parts,
+            shows=len(self.clips.shows),
+            options=options.tune,
+            seed=options.seed,
+            accelerator=self._accelerator,
         )
 
     def _fit_linear(

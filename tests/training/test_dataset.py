@@ -3,7 +3,7 @@ import pytest
 
 from services.preprocess import decode_gif
 from training import dataset
-from training.dataset import batches, load_clips, replacing
+from training.dataset import load_clips, replacing
 from training.errors import InvalidManifest
 from training.manifest import read_manifest
 
@@ -49,27 +49,6 @@ def test_the_digest_follows_content_and_labels_and_not_the_order(drawn_clips):
     order = np.arange(len(drawn_clips))
     assert drawn_clips.choose(order[::-1]).digest == drawn_clips.digest
     assert drawn_clips.choose(order[1:]).digest != drawn_clips.digest
-
-
-def test_batches_are_the_same_under_a_seed(drawn_clips):
-    def read(**options):
-        return list(batches(drawn_clips, size=5, **options))
-
-    plain = read()
-    assert [len(labels) for _, labels in plain] == [5, 5, 5, 3]
-    np.testing.assert_array_equal(np.concatenate([labels for _, labels in plain]), drawn_clips.labels)
-    np.testing.assert_array_equal(plain[0][0][0], drawn_clips.frames(0))
-
-    def noisy(frames, rng):
-        return frames + rng.integers(0, 9, frames.shape, np.uint8)
-
-    one, same = read(seed=3, change=noisy), read(seed=3, change=noisy)
-    other, later = read(seed=4, change=noisy), read(seed=3, epoch=1, change=noisy)
-    for (frames, labels), (frames_again, labels_again) in zip(one, same, strict=True):
-        np.testing.assert_array_equal(frames, frames_again)
-        np.testing.assert_array_equal(labels, labels_again)
-    assert not np.array_equal(one[0][0], other[0][0])
-    assert not np.array_equal(one[0][0], later[0][0])
 
 
 def test_a_file_half_written_leaves_the_old_one(tmp_path):

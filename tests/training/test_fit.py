@@ -1,13 +1,16 @@
 """The whole fit on drawn shows and a small network of random weights: colours and shapes survive that."""
 
+import _thread
 import dataclasses
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from training.errors import InvalidRun, SplitImpossible, UnknownBackbone
 from training.features import Extractor
-from training.finetune import Tuner, cut_block
+from training.feed import feed
+from training.finetune import cut_block
 from training.fit import familiarity, fit
 from training.head import Tap
 from training.model import FittedModel, tap_model
@@ -95,18 +98,25 @@ def test_fine_tuning_learns_and_goes_on_after_an_interruption_as_if_nothing_had_
     for variable, value in zip(small_backbone.model.variables, first, strict=True):
         np.testing.assert_array_equal(np.asarray(variable), value)
 
-    draw, calls = Tuner._draw, []
+    epochs = []
 
     def interrupted(*arguments):
-        calls.append(1)
-        if len(calls) > 6:  # four steps an epoch: in the middle of the second
-            raise KeyboardInterrupt
-        return draw(*arguments)
+        epochs.append(1)
+        data = feed(*arguments)
+        if len(epochs) < 2:
+            return data
+        # As Ctrl-C does, while the second of its four steps is read.
+        return data.enumerate().map(lambda step, batch: (tf.numpy_function(press, [step], []), batch)[1])
 
-    monkeypatch.setattr(Tuner, "_draw", interrupted)
+    def press(step):
+        if step == 1:
+            _thread.interrupt_main()
+
+    monkeypatch.setattr("training.finetune.feed", interrupted)
     with pytest.raises(KeyboardInterrupt):
         trainer.train(everything, tmp_path / "resumed")
-    monkeypatch.setattr(Tuner, "_draw", draw)
+    assert len(epochs) == 2
+    monkeypatch.undo()
     resumed = trainer.train(everything, tmp_path / "resumed")
     assert resumed.history == whole.history
     np.testing.assert_array_equal(resumed.head.linear.matrix, whole.head.linear.matrix)

@@ -11,8 +11,9 @@ from training.commands.terminal import CACHE, CacheDir, Json, import_tensorflow,
 from training.dataset import load_clips
 from training.errors import InvalidOptions
 from training.manifest import read_manifests
-from training.options import FitOptions
+from training.options import FitOptions, Hardware
 from training.recipes import RECIPES
+from training.settings import YAML
 
 
 def fit(
@@ -22,7 +23,8 @@ def fit(
     *,
     run: Annotated[Path, typer.Option(metavar="DIR", help="Folder for what the fit leaves behind.")],
     options: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="JSON file of settings; see training/options.py.")
+        Path | None,
+        typer.Option(metavar="FILE", help="Settings in JSON, or in YAML under fit; see training/options.py."),
     ] = None,
     recipe: Annotated[
         str | None, typer.Option(metavar="NAME", help="Settings of training/recipes.py, by their name there.")
@@ -36,6 +38,12 @@ def fit(
     ] = None,
     seed: Annotated[
         int | None, typer.Option(help="Of everything drawn, instead of the settings' own.")
+    ] = None,
+    devices: Annotated[
+        str | None, typer.Option(metavar="one|all|hosts", help="What fine-tuning is spread over.")
+    ] = None,
+    precision: Annotated[
+        str | None, typer.Option(metavar="NAME", help="float32, mixed_float16 or mixed_bfloat16, on a GPU.")
     ] = None,
     cache: CacheDir = CACHE,
     as_json: Json = False,
@@ -58,6 +66,10 @@ def fit(
     chosen = RECIPES[recipe] if recipe else FitOptions.read(options) if options else FitOptions()
     if seed is not None:
         chosen = FitOptions.from_json({**chosen.to_json(), "seed": seed})
+    in_file = Hardware.read(options) if options and options.suffix in YAML else Hardware()
+    hardware = Hardware.from_json(
+        {"devices": devices or in_file.devices, "precision": precision or in_file.precision}
+    )
     clips = load_clips(read_manifests(manifests), cache, console=console)
     for aside in clips.set_aside:
         line = f"set aside: {aside.row.path}: {aside.message}"
@@ -67,7 +79,7 @@ def fit(
     from training.fit import fit as fit_model  # noqa: PLC0415
 
     operating = Operating.read(evaluation) if evaluation else None
-    fitted = fit_model(clips, chosen, run, cache, operating=operating, console=console)
+    fitted = fit_model(clips, chosen, run, cache, operating=operating, hardware=hardware, console=console)
     found = fitted.facts["out_of_fold"]
     tested = (
         f"of {found['clips']} clips answered by models that did not learn from their source, "

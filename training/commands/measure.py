@@ -1,0 +1,52 @@
+"""`gif-train measure`: **a run, GIFs it did not learn from** -> **figures, predictions and plots**."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from training.commands.terminal import CACHE, CacheDir, Json, import_tensorflow, progress, report
+from training.dataset import load_clips
+from training.errors import InvalidRun
+from training.manifest import read_manifest, read_manifests
+
+
+def measure(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a finished fit.")],
+    manifests: Annotated[
+        list[Path], typer.Argument(metavar="MANIFEST", help="GIFs of shows that the model knows.")
+    ],
+    *,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for figures and plots.")],
+    unknown: Annotated[
+        Path | None, typer.Option(metavar="MANIFEST", help="GIFs of other shows; may hold none.")
+    ] = None,
+    cache: CacheDir = CACHE,
+    as_json: Json = False,
+) -> None:
+    """Judge a fitted model on GIFs that it did not learn from.
+
+    Writes metrics.json, evaluation.json, predictions.json and the plots. mistakes.png shows footage: keep it
+    to yourself.
+
+    **Example**
+
+        gif-train measure runs/first evaluation.csv --unknown unknown.csv --out runs/first/evaluation
+    """
+    console = progress()
+    if not (run / "model.npz").exists():
+        raise InvalidRun(str(run), "there is no fitted model")
+    rows = read_manifests(manifests)
+    others = read_manifest(unknown, may_be_empty=True) if unknown else ()
+    clips = load_clips(rows, cache, console=console)
+    strangers = load_clips(others, cache, console=console) if others else None
+    import_tensorflow()
+    from training.measure import measure as measure_model  # noqa: PLC0415 - ten seconds
+    from training.model import FittedModel  # noqa: PLC0415
+
+    fitted = FittedModel.load(run / "model.npz")
+    found = measure_model(fitted, clips, cache, unknown=strangers, console=console)
+    found.write(out)
+    report(as_json, found.metrics(), "\n\n".join(table.markdown() for table in found.tables()))

@@ -1,0 +1,48 @@
+"""`gif-train prepare`: **manifests** -> decode, deal -> **train.csv, evaluation.csv, unknown.csv**."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from training.commands.terminal import CACHE, CacheDir, Json, progress, report
+from training.dataset import load_clips
+from training.manifest import read_manifests
+from training.prepare import SET_ASIDE, PrepareOptions
+from training.prepare import prepare as prepare_clips
+
+
+def prepare(
+    manifests: Annotated[
+        list[Path], typer.Argument(metavar="MANIFEST", help="CSV files: path, show, group, perhaps source.")
+    ],
+    *,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the manifests of the parts.")],
+    options: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="YAML file with a section prepare.")
+    ] = None,
+    cache: CacheDir = CACHE,
+    as_json: Json = False,
+) -> None:
+    """Decode all GIFs, and deal them into what is learned from and what is tested on.
+
+    Whole sources are set apart. What cannot be used, comes twice or stands under two shows is listed in
+    set-aside.csv.
+
+    **Example**
+
+        gif-train prepare shows.csv --options params.yaml --out runs/prepared
+    """
+    chosen = PrepareOptions.read(options) if options else PrepareOptions()
+    clips = load_clips(read_manifests(manifests), cache, console=progress())
+    prepared = prepare_clips(clips, chosen)
+    prepared.write(out)
+    report(
+        as_json,
+        prepared.summary(),
+        f"{out}: {len(prepared.train)} GIFs to learn from, {len(prepared.evaluation)} to test on, "
+        f"{len(prepared.unknown) if prepared.unknown else 0} of unknown shows; "
+        f"{len(prepared.set_aside)} set aside in {out / SET_ASIDE}",
+    )
