@@ -6,6 +6,7 @@ import functools
 import json
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -109,17 +110,27 @@ def test_running_twice_asks_nothing_and_changes_nothing(library, tmp_path):
     assert reasons == {"giphy:red3": "NOT_A_GIF", "giphy:red4": "UNAVAILABLE"}
 
 
+# A shell starts what runs in the background with Ctrl-C ignored, and its children inherit that.
+HEEDING = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from training.cli import main
+main()
+"""
+
+
 def test_interrupted_while_it_waits_it_says_how_to_go_on(small, tmp_path):
     shows, out = write_shows(tmp_path, {"Red Show": ("red",)}), tmp_path / "out"
     small.faults["search red 0"] = ["429 bare"]
+    _, *words = command(small, shows, out)
     running = subprocess.Popen(
-        command(small, shows, out), env=environment(), stderr=subprocess.PIPE, text=True
+        [sys.executable, "-c", HEEDING, *words], env=environment(), stderr=subprocess.PIPE, text=True
     )
     assert running.stderr is not None
     said = next(line for line in running.stderr if "going on in" in line)
 
     running.send_signal(signal.SIGINT)
-    _, rest = running.communicate(timeout=30)
+    _, rest = running.communicate(timeout=120)
 
     assert "1 of 100 calls of this hour are used" in said
     assert running.returncode == 130
