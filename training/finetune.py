@@ -220,13 +220,14 @@ class Tuner:
 
         Written out, for Keras's `fit` cannot be spread over several hosts in 3.15.
         """
-        strategy, replicas = self._accelerator.strategy, self._accelerator.replicas
+        strategy = self._accelerator.strategy
         measure = keras.losses.CategoricalCrossentropy(from_logits=True)
 
         def of_one_device(inputs: Any, targets: Any, weights: Any) -> Any:
             with tf.GradientTape() as tape:
                 logits = model(inputs, training=True)
-                loss = measure(targets, logits, sample_weight=weights) / replicas
+                # Keras divides by the number of devices itself, so that their sum is the mean.
+                loss = measure(targets, logits, sample_weight=weights)
                 scaled = optimizer.scale_loss(loss)
             slopes = tape.gradient(scaled, model.trainable_variables)
             optimizer.apply_gradients(zip(slopes, model.trainable_variables, strict=True))
