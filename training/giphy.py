@@ -12,7 +12,6 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import httpx
@@ -25,14 +24,14 @@ from tenacity import (
 )
 
 from services.errors import GifTooLarge
-from training.errors import InvalidOptions, ProviderRefused, ProviderUnavailable
+from training.errors import ProviderRefused, ProviderUnavailable
+from training.giphy_options import NAME, GiphyOptions
 from training.giphy_results import count, mapping, read_result, text
 from training.providers import Found, Gone, Page, Search
 from training.quota import Quota, retry_after
 from training.shows import MAX_RESULTS, ShowOptions
 from training.signed import Signed
 
-NAME = "giphy"
 TERMS = (
     "Powered by GIPHY. Giphy's terms hold for these GIFs, and they restrict collections: read them at "
     "https://giphy.com/terms. Name Giphy wherever these GIFs are listed, and never publish them."
@@ -44,44 +43,6 @@ _PASSING = frozenset({408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524
 _GONE = frozenset({404, 410, 451})
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class GiphyOptions:
-    """How Giphy is asked.
-
-    Attributes:
-        api: address of the API, up to its version.
-        calls_per_hour: that the key allows; 100 for a beta key.
-        attempts: of one request, at least 1.
-        timeout_s: for a connection, and between two parts of an answer, in seconds; a whole answer may take
-            four times as long.
-        backoff_s: first pause before another attempt, in seconds; it doubles with each, up to a minute.
-        max_bytes: of one GIF; smaller renditions are preferred anyway.
-    """
-
-    api: str = "https://api.giphy.com"
-    calls_per_hour: int = 100
-    attempts: int = 5
-    timeout_s: float = 15.0
-    backoff_s: float = 1.0
-    max_bytes: int = 8_000_000
-
-    def __post_init__(self) -> None:
-        try:
-            url = httpx.URL(self.api)
-        except httpx.InvalidURL:
-            url = httpx.URL("")
-        for ok, option, expected, found in (
-            (url.scheme in ("http", "https") and bool(url.host), "api", "an http address", self.api),
-            (self.calls_per_hour >= 1, "calls_per_hour", "at least 1", self.calls_per_hour),
-            (self.attempts >= 1, "attempts", "at least 1", self.attempts),
-            (self.timeout_s > 0, "timeout_s", "above 0", self.timeout_s),
-            (self.backoff_s >= 0, "backoff_s", "at least 0", self.backoff_s),
-            (self.max_bytes >= 1, "max_bytes", "at least 1", self.max_bytes),
-        ):
-            if not ok:
-                raise InvalidOptions(option, expected=expected, found=str(found))
 
 
 class Giphy:

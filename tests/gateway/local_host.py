@@ -53,6 +53,8 @@ class LocalHost:
 
     def close(self) -> None:
         self._ended.set()
+        with contextlib.suppress(OSError):  # a thread that waits in accept() would take one more
+            self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
 
     def wait(self, seconds: float) -> bool:

@@ -13,7 +13,8 @@ import pytest
 from services.errors import GifTooLarge
 from tests.training.giphy_server import KEY, Item, Library, result, serving
 from training.errors import InvalidOptions
-from training.giphy import Giphy, GiphyOptions
+from training.giphy import Giphy
+from training.giphy_options import GiphyOptions
 from training.giphy_results import read_result
 from training.journal import Journal
 from training.providers import Gone, Search

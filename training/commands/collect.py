@@ -14,7 +14,7 @@ from rich.table import Table
 
 from training.commands.terminal import Json, progress, report
 from training.errors import InvalidCollection, InvalidOptions
-from training.giphy import NAME, Giphy, GiphyOptions
+from training.giphy_options import NAME, GiphyOptions
 from training.providers import Folder, Provider
 from training.quota import Quota
 from training.shows import DEFAULT_SHOWS, read_shows
@@ -100,6 +100,8 @@ def collect(
     key = os.environ.get(KEY, "").strip()
     if not key:
         raise InvalidOptions(KEY, expected="your key of Giphy's API, in the environment", found="not set")
+    from training.giphy import Giphy  # noqa: PLC0415 - it brings httpx, which other commands need not
+
     _run(lambda quota: Giphy(key, chosen, quota, options), NAME, out, options, wait=wait, as_json=as_json)
 
 

@@ -9,7 +9,6 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from training.agreement import require_agreement
 from training.commands.terminal import CACHE, CacheDir, Json, import_tensorflow, progress, report
 from training.dataset import load_clips
 from training.errors import InvalidManifest, InvalidOptions, InvalidRun
@@ -58,6 +57,8 @@ def export(
     if evaluation is not None:
         if not int8:
             raise InvalidOptions("evaluation", expected="given with --int8", found="given without")
+        from training.agreement import require_agreement  # noqa: PLC0415 - it brings scipy
+
         require_agreement(evaluation)
     console = progress()
     rows = read_manifests(compare)

@@ -93,8 +93,8 @@ def violations(page: Page) -> list[str]:
 def test_the_keyboard_alone_gets_an_answer_for_a_file(visit: Visit, server: str) -> None:
     page = visit(server)
 
-    tab_to(page, page.get_by_label("Choose a GIF"))
-    with page.expect_file_chooser() as opened:
+    with page.expect_file_chooser() as opened:  # asked for before the keys are pressed
+        tab_to(page, page.get_by_label("Choose a GIF"))
         page.keyboard.press("Space")
     opened.value.set_files(EXAMPLES / "meadow.gif")
 
