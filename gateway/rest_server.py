@@ -38,7 +38,7 @@ def serve_rest(pipeline: Pipeline, settings: Settings, *, host: str, port: int) 
     Raises:
         CannotServe: the address is taken, or not one of this machine.
     """
-    with _listen(host, port) as listening:
+    with listen(host, port) as listening:
         bound = listening.getsockname()[1]
         _log.info("serving", extra={"address": f"[{host}]:{bound}" if ":" in host else f"{host}:{bound}"})
         asyncio.run(_serve(pipeline, settings, listening))
@@ -86,7 +86,12 @@ class _Server(uvicorn.Server):
 
 
 @contextlib.contextmanager
-def _listen(host: str, port: int) -> Iterator[socket.socket]:
+def listen(host: str, port: int) -> Iterator[socket.socket]:
+    """A socket that connections come to, which send what is written at once.
+
+    Raises:
+        CannotServe: nobody can listen there.
+    """
     try:
         listening = socket.create_server(
             (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=BACKLOG
@@ -94,4 +99,7 @@ def _listen(host: str, port: int) -> Iterator[socket.socket]:
     except OSError as error:
         raise CannotServe(f"{host}:{port}", (error.strerror or str(error)).lower()) from error
     with listening:
+        # asyncio sets this only on sockets that name TCP as their protocol, and these do not. Without it the
+        # second part of an answer waits for the client to acknowledge the first: 40 ms on Linux.
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         yield listening

@@ -20,6 +20,7 @@ import httpx
 import pytest
 
 from benchmarks.process import start_services
+from gateway.rest_server import listen
 
 ROOT = Path(__file__).parents[2]
 COMMAND = [sys.executable, "-c", "from gateway.cli import main; main()"]
@@ -91,6 +92,15 @@ def test_rest_alone_computes_by_itself(model_path: Path, gif: bytes) -> None:
         assert program.process.wait(START_S) == 0
         told = [line["message"] for line in program.lines() if line["logger"] == "gateway.rest_server"]
         assert told == ["serving", "draining", "stopped"]
+
+
+def test_an_answer_in_two_parts_does_not_wait_for_the_client_between_them() -> None:
+    with (
+        listen("127.0.0.1", 0) as listening,
+        socket.create_connection(listening.getsockname()),
+        listening.accept()[0] as accepted,
+    ):
+        assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 def test_rest_before_remote_services_follows_them(model_path: Path, gif: bytes) -> None:
