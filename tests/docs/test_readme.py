@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import report
+from benchmarks.results import load
 from services.inference import default_model_path
 
 ROOT = Path(__file__).parents[2]
@@ -56,3 +58,14 @@ def test_the_line_of_json_it_shows_is_what_the_command_prints() -> None:
 
     assert number.sub("?", printed).startswith(number.sub("?", start))
     assert printed.strip().endswith(end)
+
+
+def test_its_figures_of_speed_are_those_of_the_page_and_that_those_of_the_results() -> None:
+    section = re.search(r"## How fast it is\n(.*?)\n## ", TEXT, re.DOTALL)
+    assert section
+    rows = [line for line in section[1].splitlines() if line.startswith("|")]
+    page = (ROOT / "docs/benchmarks.md").read_text("utf-8")
+
+    assert len(rows) > 10
+    assert set(rows) <= set(page.splitlines())
+    assert page == report.page(load(ROOT / "benchmarks/results.json"), plot="benchmarks.png")

@@ -1,0 +1,47 @@
+"""What a billion GIFs take: the arithmetic, and that docs/scale.md says what it comes to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks import scale
+from benchmarks.results import Entry, Item, Results, Section, load
+from delivery.cost import Measurement
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_a_gif_of_36_ms_is_ten_thousand_core_hours_a_billion() -> None:
+    assert scale.core_hours(36.0) == pytest.approx(10_000)
+
+
+def test_lambda_is_paid_by_gb_seconds_and_by_requests() -> None:
+    assert scale.dollars(0.0) == pytest.approx(200)
+    assert scale.dollars(0.2) == pytest.approx(200 + 2e8 * 0.0000166667)
+
+
+def test_a_row_for_each_form_of_this_project_and_none_for_peers() -> None:
+    items = (Item("a", "real GIFs"), Item("b", "real GIFs"), Item("c", "drawings"))
+    entries = (
+        Entry("this project", "1", "", ((0.036, 0.036, 9.0),)),
+        Entry("OpenCV", "1", "", ((0.072, 0.072, 9.0),)),
+    )
+    section = Section("line", "key", 1, quick=False, items=items, entries=entries)
+    measured = Measurement(cold_ms=900.0, warm_ms=100.0, peak_memory_bytes=1, made="2026-01-02", rounds=9)
+
+    rows = scale.table(Results(2, "3.11", "2026-01-02", {"line": section}), measured).splitlines()[2:]
+
+    assert [row.split(" | ")[0] for row in rows] == [
+        "| processors of one's own, this project",
+        "| AWS Lambda with 1769 MB",
+    ]
+    assert "10,000 core-hours | 417 cores for a day" in rows[0]
+    assert "28 hours at 1,000 at once" in rows[1]
+
+
+def test_the_page_says_what_the_measurements_come_to() -> None:
+    printed = scale.table(load(scale.RESULTS), Measurement.read(scale.COLD_START))
+
+    assert printed in (ROOT / "docs/scale.md").read_text("utf-8")
