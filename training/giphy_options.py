@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 from training.errors import InvalidOptions
 
@@ -32,12 +31,14 @@ class GiphyOptions:
     max_bytes: int = 8_000_000
 
     def __post_init__(self) -> None:
+        import httpx  # noqa: PLC0415 - the defaults are known where nothing that asks is installed
+
         try:
-            url = urlsplit(self.api)
-        except ValueError:
-            url = urlsplit("")
+            url = httpx.URL(self.api)
+        except httpx.InvalidURL:
+            url = httpx.URL("")
         for ok, option, expected, found in (
-            (url.scheme in ("http", "https") and bool(url.hostname), "api", "an http address", self.api),
+            (url.scheme in ("http", "https") and bool(url.host), "api", "an http address", self.api),
             (self.calls_per_hour >= 1, "calls_per_hour", "at least 1", self.calls_per_hour),
             (self.attempts >= 1, "attempts", "at least 1", self.attempts),
             (self.timeout_s > 0, "timeout_s", "above 0", self.timeout_s),

@@ -180,6 +180,8 @@ def test_values_of_another_type_are_none_at_all():
     [
         {"api": "ftp://x"},
         {"api": "http://"},
+        {"api": "http://giphy.com:port"},
+        {"api": "http://giphy.com:80/\n"},
         {"calls_per_hour": 0},
         {"attempts": 0},
         {"timeout_s": 0},

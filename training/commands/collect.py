@@ -21,7 +21,6 @@ from training.shows import DEFAULT_SHOWS, read_shows
 from training.watch import Watch
 
 KEY = "GIPHY_API_KEY"
-DEFAULTS = GiphyOptions()
 
 
 def collect(
@@ -43,16 +42,16 @@ def collect(
     ] = True,
     calls_per_hour: Annotated[
         int, typer.Option(metavar="N", help="Calls that the key allows.")
-    ] = DEFAULTS.calls_per_hour,
-    max_bytes: Annotated[int, typer.Option(metavar="N", help="Size of a GIF.")] = DEFAULTS.max_bytes,
-    attempts: Annotated[int, typer.Option(metavar="N", help="Tries of one request.")] = DEFAULTS.attempts,
+    ] = GiphyOptions.calls_per_hour,
+    max_bytes: Annotated[int, typer.Option(metavar="N", help="Size of a GIF.")] = GiphyOptions.max_bytes,
+    attempts: Annotated[int, typer.Option(metavar="N", help="Tries of one request.")] = GiphyOptions.attempts,
     timeout_s: Annotated[
         float, typer.Option("--timeout", metavar="SECONDS", help="For a part of an answer.")
-    ] = DEFAULTS.timeout_s,
+    ] = GiphyOptions.timeout_s,
     backoff_s: Annotated[
         float, typer.Option("--backoff", metavar="SECONDS", help="First pause before another try.")
-    ] = DEFAULTS.backoff_s,
-    api: Annotated[str, typer.Option(metavar="ADDRESS", help="Of the API.")] = DEFAULTS.api,
+    ] = GiphyOptions.backoff_s,
+    api: Annotated[str, typer.Option(metavar="ADDRESS", help="Of the API.")] = GiphyOptions.api,
     as_json: Json = False,
 ) -> None:
     """Collect GIFs of shows, group those that show the same seconds, and write a manifest.
