@@ -7,25 +7,33 @@ Arithmetic on what was measured on one GIF at a time, not a measurement of a bil
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
 from benchmarks import figures
 from benchmarks.environments import ROOT
-from benchmarks.results import THIS, Results, load
-from delivery.cost import CPU_MEMORY_MB, USD_PER_GB_S, Measurement, plan
+from benchmarks.results import THIS, NotResults, Results, load
+from delivery.cost import CPU_MEMORY_MB, USD_PER_GB_S, USD_PER_REQUEST, Measurement, plan
+from delivery.errors import InvalidMeasurement
 
 GIFS = 1_000_000_000
 MS_PER_HOUR = 3_600_000
 CONCURRENCY = 1000  # of an AWS account in one region, unless it asks for more
-USD_PER_REQUEST = 0.20 / 1_000_000  # list price of x86_64
 GROUP = "real GIFs"
 RESULTS = ROOT / "benchmarks/results.json"
 COLD_START = ROOT / "benchmarks/cold_start.json"
+CANNOT = 2
 
 
 def table(results: Results, measured: Measurement) -> str:
-    """The table, Markdown: a row for each form of this project that was measured, and one for Lambda."""
+    """The table, Markdown: a row for each form of this project that was measured, and one for Lambda.
+
+    Raises:
+        NotResults: the whole line from GIF to show was not measured.
+    """
+    if "line" not in results.sections:
+        raise NotResults("the section line was not measured: make bench does")
     lines = [
         "| way | ms a GIF | a billion GIFs | how long |",
         "|---|---|---|---|",
@@ -56,10 +64,24 @@ def dollars(gb_s: float) -> float:
     return GIFS * (gb_s * USD_PER_GB_S + USD_PER_REQUEST)
 
 
-def main(results: Path = RESULTS, cold_start: Path = COLD_START) -> None:
-    """Print the table."""
-    typer.echo(table(load(results), Measurement.read(cold_start)))
+def main(
+    results: Annotated[Path, typer.Option(metavar="FILE", help="What make bench wrote.")] = RESULTS,
+    cold_start: Annotated[
+        Path, typer.Option(metavar="FILE", help="What python -m benchmarks.cold_start wrote.")
+    ] = COLD_START,
+) -> None:
+    """Print what a billion GIFs take, a table in Markdown.
+
+    **Example**
+
+        python -m benchmarks.scale
+    """
+    try:
+        typer.echo(table(load(results), Measurement.read(cold_start)))
+    except (NotResults, InvalidMeasurement) as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(CANNOT) from None
 
 
 if __name__ == "__main__":
-    main()
+    typer.run(main)

@@ -22,6 +22,7 @@ MEMORIES_MB = (256, 512, 768, 1024, 1280, 1536, CPU_MEMORY_MB, 2048, 3008)
 HEADROOM = 1.25  # memory over the measured peak: a larger GIF takes more
 BILLED_MS = 1  # durations are rounded up to this
 USD_PER_GB_S = 0.0000166667  # list price of x86_64; what is beyond the free GB-s
+USD_PER_REQUEST = 0.20 / 1_000_000  # beyond the free requests
 
 
 @dataclass(frozen=True)

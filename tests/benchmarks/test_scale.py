@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import typer
 
 from benchmarks import scale
 from benchmarks.results import Entry, Item, Results, Section, load
@@ -45,3 +46,14 @@ def test_the_page_says_what_the_measurements_come_to() -> None:
     printed = scale.table(load(scale.RESULTS), Measurement.read(scale.COLD_START))
 
     assert printed in (ROOT / "docs/scale.md").read_text("utf-8")
+
+
+def test_what_was_not_measured_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "results.json").write_text('{"cores": 2, "python": "3", "measured": "x", "sections": {}}')
+
+    for name in ("none.json", "results.json"):
+        with pytest.raises(typer.Exit) as ended:
+            scale.main(tmp_path / name)
+
+        assert ended.value.exit_code == 2
+        assert capsys.readouterr().err.startswith("error: ")
