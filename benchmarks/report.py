@@ -64,6 +64,7 @@ def page(results: Results, *, plot: str) -> str:
         f"![Ratios and curves]({plot})",
         "",
         *tables(results).splitlines(),
+        "",
         *MEASURE.splitlines(),
     ]
     return "\n".join(lines) + "\n"
