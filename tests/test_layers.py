@@ -19,11 +19,12 @@ WIRE = {"rpc", "oip", "program", "__main__"}
 
 @pytest.mark.parametrize("service", ["preprocess", "inference"])
 def test_every_file_of_a_service_is_of_the_core_or_of_the_wire(service: str) -> None:
-    files = {path.stem for path in (ROOT / "services" / service).glob("*.py")} - {"__init__"}
+    folder = ROOT / "services" / service
+    files = {path.stem for path in folder.glob("*.py")} - {"__init__"}
+    files |= {path.parent.name for path in folder.glob("*/__init__.py")}
 
-    core = {
-        name.rpartition(".")[2] for name in CORE["source_modules"] if name.startswith(f"services.{service}.")
-    }
+    named = [name.removesuffix(".**") for name in CORE["source_modules"]]
+    core = {name.rpartition(".")[2] for name in named if name.startswith(f"services.{service}.")}
 
     assert core | (WIRE & files) == files
     assert f"services.{service}" in CORE["source_modules"]

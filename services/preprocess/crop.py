@@ -17,6 +17,9 @@ from numpy.typing import NDArray
 from services.preprocess.container import Rect
 
 Pixels = NDArray[np.uint8]
+Packed = NDArray[np.uint32]  # the four bytes of a pixel as one number, so that pictures turn cheaply
+
+_ALL_FOUR = np.uint32(0x01010101)  # true, true, true, true
 
 NOISE = 20  # how far a pixel of a bar may be from the bar's colour, in each channel, 0..255
 CONTRAST = 40  # how far a pixel behind the bar's edge must be from it, in at least one channel
@@ -34,11 +37,10 @@ def find_content(pictures: Sequence[Pixels]) -> Rect:
         pictures: at least one, all uint8 [height, width, 4] of one size; the fourth channel is not read.
     """
     height, width = pictures[0].shape[:2]
-    if not any(_may_have_bar(side) for side in _sides(pictures[0], pictures[0])):
+    first = _packed(pictures[0])
+    if not any(_may_have_bar(side) for side in (*_rows(first, first), *_columns(first, first))):
         return Rect(0, 0, width, height)
-    low = high = pictures[0]
-    for picture in pictures[1:]:
-        low, high = np.minimum(low, picture), np.maximum(high, picture)
+    low, high = (_packed(bound) for bound in _bounds(pictures))
     top, bottom = _between(*_rows(low, high))
     left, right = _between(*_columns(low[top:bottom], high[top:bottom]))
     if left or right < width:  # pillars may have hidden the plain rows
@@ -48,19 +50,28 @@ def find_content(pictures: Sequence[Pixels]) -> Rect:
 
 
 # One side of a clip seen as its top: the darkest and the brightest value of each pixel over time.
-_Side = tuple[Pixels, Pixels]
+_Side = tuple[Packed, Packed]
 
 
-def _rows(low: Pixels, high: Pixels) -> tuple[_Side, _Side]:
+def _packed(picture: Pixels) -> Packed:
+    return np.ascontiguousarray(picture).view(np.uint32)[:, :, 0]
+
+
+def _bounds(pictures: Sequence[Pixels]) -> tuple[Pixels, Pixels]:
+    """Return the darkest and the brightest value of each channel of each pixel."""
+    low, high = pictures[0].copy(), pictures[0].copy()
+    for picture in pictures[1:]:
+        np.minimum(low, picture, out=low)
+        np.maximum(high, picture, out=high)
+    return low, high
+
+
+def _rows(low: Packed, high: Packed) -> tuple[_Side, _Side]:
     return (low, high), (low[::-1], high[::-1])
 
 
-def _columns(low: Pixels, high: Pixels) -> tuple[_Side, _Side]:
-    return _rows(low.transpose(1, 0, 2), high.transpose(1, 0, 2))
-
-
-def _sides(low: Pixels, high: Pixels) -> tuple[_Side, ...]:
-    return _rows(low, high) + _columns(low, high)
+def _columns(low: Packed, high: Packed) -> tuple[_Side, _Side]:
+    return _rows(low.T, high.T)
 
 
 def _between(first: _Side, last: _Side) -> tuple[int, int]:
@@ -101,11 +112,26 @@ def _bar(side: _Side) -> int:
             return 0
 
 
-def _shares_near(low: Pixels, high: Pixels, distance: int) -> NDArray[np.float64]:
+def _shares_near(low: Packed, high: Packed, distance: int) -> NDArray[np.float64]:
     """For each row, the share of its pixels that always stay this near to the colour of the first row."""
-    middle = (low[0, :, :3].astype(np.int16) + high[0, :, :3]) // 2
-    colour = np.median(middle, axis=0)
-    brightest = np.clip(colour + distance, 0, 255).astype(np.uint8)
-    darkest = np.clip(colour - distance, 0, 255).astype(np.uint8)
-    near = (high[:, :, :3] <= brightest) & (low[:, :, :3] >= darkest)
-    return np.asarray(near.all(axis=2).mean(axis=1), dtype=np.float64)
+    darkest, brightest = _range(low[0], high[0], distance)
+    # Whole rows of bytes are compared: a last axis of three channels would cost numpy ten times as long.
+    bright_enough = _bytes(low) >= np.tile(darkest, low.shape[1])
+    dark_enough = _bytes(high) <= np.tile(brightest, low.shape[1])
+    near = (bright_enough & dark_enough).view(np.uint32) == _ALL_FOUR
+    shares: NDArray[np.float64] = np.count_nonzero(near, axis=1) / low.shape[1]
+    return shares
+
+
+def _range(low: Packed, high: Packed, distance: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """The darkest and the brightest value, uint8 [4], that are this near to the colour of a row of pixels."""
+    middle = (_bytes(low).reshape(-1, 4).astype(np.int16) + _bytes(high).reshape(-1, 4)) // 2
+    middle.sort(axis=0)
+    colour = (middle[(len(middle) - 1) // 2] + middle[len(middle) // 2]) / 2  # the median
+    darkest, brightest = (np.clip(colour + sign * distance, 0, 255).astype(np.uint8) for sign in (-1, 1))
+    darkest[3], brightest[3] = 0, 255  # the fourth channel is as it likes
+    return darkest, brightest
+
+
+def _bytes(pixels: Packed) -> NDArray[np.uint8]:
+    return np.ascontiguousarray(pixels).view(np.uint8)

@@ -1,11 +1,15 @@
 """Step one as the rest of the house sees it: GIF bytes in, a `Clip` or whole canvases out.
 
-GIF bytes -> scan -> timeline -> plan -> render -> crop -> resize -> **Clip**
+GIF bytes -> scan -> timeline -> plan -> render -> shrink -> crop -> resize -> **Clip**
+
+A frame is squashed to a square, not padded: what is learned and what is served see the same distortion, and
+no pixel is spent on bars. Transparent pixels are 0 and so come out black.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import itertools
 from collections.abc import Iterable, Iterator
@@ -15,22 +19,31 @@ from numpy.typing import NDArray
 
 from services.clip import CLIP_FRAMES, CLIP_SHAPE, Clip, GifSource
 from services.errors import CorruptGif, GifTooLarge
+from services.preprocess.ahead import map_ahead
+from services.preprocess.backend import Backend, fastest
 from services.preprocess.container import Budget, Container, scan
 from services.preprocess.crop import find_content
 from services.preprocess.plan import cost_pixels, plan
-from services.preprocess.render import BrokenFrameError, decode_lzw, render
-from services.preprocess.resize import resize, shrink
+from services.preprocess.render import BrokenFrameError, decompress, render
 from services.preprocess.timeline import Timeline, sample
 
 DEFAULT_BUDGET = Budget()
 
 
-def decode_gif(gif: bytes, *, budget: Budget = DEFAULT_BUDGET) -> Clip:
+def decode_gif(
+    gif: bytes, *, budget: Budget = DEFAULT_BUDGET, backend: Backend | None = None, threads: int = 1
+) -> Clip:
     """Make the clip of a GIF: ten frames at the middles of ten equal parts of its duration.
 
     Only the frames that the clip needs are decompressed. If one of those is broken, the animation ends
     before the first broken frame, as in a browser, and the clip is made of what is left. A broken frame that
     the clip does not need is not noticed: it changes no pixel, but still counts in the duration.
+
+    Args:
+        gif: the bytes of the GIF.
+        budget: what it may cost.
+        backend: moves the pixels; None is the fastest that is installed. The clip is the same by any.
+        threads: that decompress and scale frames, at least 1.
 
     Raises:
         NotAGif: the bytes are something else; the message says what.
@@ -38,20 +51,21 @@ def decode_gif(gif: bytes, *, budget: Budget = DEFAULT_BUDGET) -> Clip:
         GifTooLarge: a limit of the budget is exceeded; the message names it.
     """
     container = scan(gif, budget)
-    spent = 0
+    backend = backend or fastest()
+    make = functools.partial(_make_clip, gif, budget=budget, backend=backend, threads=threads)
     try:
-        return _make_clip(gif, container, budget, spent)
+        return make(container, spent=0)
     except BrokenFrameError as broken:
         spent = sum(frame.rect.area for frame in container.frames[: broken.index + 1])
         _check_pixels(spent, budget)
-        whole = _count_whole(gif, container, broken.index)
+        whole = _count_whole(gif, container, broken.index, backend)
     if not whole:
         raise CorruptGif("not one frame is whole")
-    return _make_clip(gif, dataclasses.replace(container, frames=container.frames[:whole]), budget, spent)
+    return make(dataclasses.replace(container, frames=container.frames[:whole]), spent=spent)
 
 
 def render_frames(
-    gif: bytes, indices: Iterable[int], *, budget: Budget = DEFAULT_BUDGET
+    gif: bytes, indices: Iterable[int], *, budget: Budget = DEFAULT_BUDGET, backend: Backend | None = None
 ) -> Iterator[NDArray[np.uint8]]:
     """Show frames of a GIF as a browser does: uint8 [height, width, 4] RGBA, the whole canvas, each a copy.
 
@@ -61,6 +75,7 @@ def render_frames(
         gif: the bytes of the GIF.
         indices: which frames to show, counted from 0, in increasing order.
         budget: `max_decoded_pixels` holds for all of these frames together.
+        backend: moves the pixels; None is the fastest that is installed.
 
     Raises:
         NotAGif, CorruptGif, GifTooLarge: as `decode_gif`; CorruptGif also, while iterating, at a frame that
@@ -78,7 +93,7 @@ def render_frames(
 
     def canvases() -> Iterator[NDArray[np.uint8]]:
         try:
-            for _, canvas in render(gif, container, steps):
+            for _, canvas in render(gif, container, steps, backend or fastest()):
                 yield canvas.copy().view(np.uint8).reshape(*canvas.shape, 4)
         except BrokenFrameError as broken:
             raise CorruptGif(str(broken)) from broken
@@ -86,7 +101,9 @@ def render_frames(
     return canvases()
 
 
-def _make_clip(gif: bytes, container: Container, budget: Budget, spent: int) -> Clip:
+def _make_clip(
+    gif: bytes, container: Container, *, budget: Budget, spent: int, backend: Backend, threads: int
+) -> Clip:
     """Make the clip of these frames; `spent` pixels were decoded for it before.
 
     Raises:
@@ -96,9 +113,11 @@ def _make_clip(gif: bytes, container: Container, budget: Budget, spent: int) -> 
     timeline = sample([frame.delay_ms for frame in container.frames])
     steps = plan(container, timeline.frames)
     _check_pixels(spent + cost_pixels(container, steps), budget)
-    pictures = {index: shrink(canvas) for index, canvas in render(gif, container, steps)}
+    canvases = render(gif, container, steps, backend, threads=threads)
+    pictures = {index: backend.shrink(canvas) for index, canvas in canvases}
     content = find_content(list(pictures.values()))
-    scaled = {index: resize(picture, content) for index, picture in pictures.items()}
+    resize = functools.partial(backend.resize, content=content)
+    scaled = dict(zip(pictures, map_ahead(resize, pictures.values(), threads=threads), strict=True))
     frames = np.empty(CLIP_SHAPE, np.uint8)
     for position in range(CLIP_FRAMES):
         frames[position] = scaled[timeline.frames[position]]
@@ -121,11 +140,11 @@ def _check_pixels(found: int, budget: Budget) -> None:
         raise GifTooLarge("decoding", allowed=budget.max_decoded_pixels, found=found, unit="pixels")
 
 
-def _count_whole(gif: bytes, container: Container, broken: int) -> int:
+def _count_whole(gif: bytes, container: Container, broken: int, backend: Backend) -> int:
     """Count the frames before the first broken one, which is at `broken` or earlier."""
     for index in range(broken):
         try:
-            decode_lzw(gif, index, container.frames[index])
+            decompress(gif, container, index, backend=backend)
         except BrokenFrameError:
             return index
     return broken

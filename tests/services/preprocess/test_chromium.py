@@ -12,6 +12,7 @@ import pytest
 
 from services.errors import CorruptGif
 from services.preprocess import Budget, render_frames
+from services.preprocess.backend import Backend
 from services.preprocess.container import scan
 from tests.shared import SHARED, needs_shared, read_table
 
@@ -31,7 +32,7 @@ def browser(path: str) -> tuple[list[int], list[int], int]:
     return checksums, durations, len(checksums) if row["error"] else int(row["frames"])
 
 
-def ours(path: str) -> tuple[list[int], list[int], int]:
+def ours(path: str, backend: Backend) -> tuple[list[int], list[int], int]:
     """The same of ours: up to the first frame that is broken."""
     gif = (SHARED / "corpus" / path).read_bytes()
     try:
@@ -41,7 +42,7 @@ def ours(path: str) -> tuple[list[int], list[int], int]:
     checksums: list[int] = []
     whole = len(frames)
     try:
-        for canvas in render_frames(gif, range(min(whole, FRAMES))):
+        for canvas in render_frames(gif, range(min(whole, FRAMES)), backend=backend):
             checksums.append(zlib.crc32(canvas[:, :, :3].tobytes()))
     except CorruptGif:
         whole = len(checksums)
@@ -50,14 +51,14 @@ def ours(path: str) -> tuple[list[int], list[int], int]:
 
 @needs_shared
 @pytest.mark.parametrize("path", [path for path in ROWS if path not in EXCEPTIONS] or ["no corpus"])
-def test_every_frame_is_chromiums(path: str) -> None:
-    assert ours(path) == browser(path)
+def test_every_frame_is_chromiums(path: str, backend: Backend) -> None:
+    assert ours(path, backend) == browser(path)
 
 
 @needs_shared
 @pytest.mark.parametrize("path", EXCEPTIONS)
-def test_an_exception_is_really_different(path: str) -> None:
-    assert ours(path) != browser(path), f"{path} agrees by now: no exception any more"
+def test_an_exception_is_really_different(path: str, backend: Backend) -> None:
+    assert ours(path, backend) != browser(path), f"{path} agrees by now: no exception any more"
 
 
 @needs_shared

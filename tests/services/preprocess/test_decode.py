@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from services.clip import CLIP_SHAPE, Clip, check_clip
 from services.errors import CorruptGif, GifError, GifTooLarge
 from services.preprocess import Budget, decode_gif
+from services.preprocess.backend import portable
 from services.preprocess.crop import find_content
-from services.preprocess.resize import resize
 from services.preprocess.timeline import sample
 from tests.animations import Animation, animations
 from tests.gif_writer import (
@@ -46,7 +46,7 @@ def clip_of(animation: Animation) -> Clip:
     shown = animation.shown()
     wanted = [shown[frame] for frame in timeline.frames]
     content = find_content(wanted)
-    frames = np.stack([resize(canvas, content) for canvas in wanted])
+    frames = np.stack([portable().resize(canvas, content) for canvas in wanted])
     return Clip(frames, timeline.instants_ms)
 
 

@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from services.errors import CorruptGif, GifTooLarge
+from services.preprocess.backend import portable
 from services.preprocess.container import Budget, Container, scan
 from services.preprocess.plan import Action, Step, cost_pixels, plan
-from services.preprocess.render import BrokenFrameError, decode_lzw, render
+from services.preprocess.render import BrokenFrameError, decompress, render
 from services.preprocess.timeline import sample
 from tests.animations import Animation, animations
 from tests.gif_writer import CLEAR, KEEP, RESTORE, Picture, plain, write_gif
@@ -90,13 +91,15 @@ def test_the_price_counts_pixels_drawn_and_cleared() -> None:
 def draw_everything(gif: bytes, container: Container, wanted: set[int]) -> dict[int, NDArray[np.uint32]]:
     """Decode and dispose of each frame up to the last that is wanted, as a browser does."""
     steps = [Step(index, SHOW) for index in range(max(wanted) + 1)]
-    return {index: canvas.copy() for index, canvas in render(gif, container, steps) if index in wanted}
+    return {
+        index: canvas.copy() for index, canvas in render(gif, container, steps, portable()) if index in wanted
+    }
 
 
 def assert_plan_changes_nothing(gif: bytes, container: Container, wanted: set[int]) -> None:
     everything = draw_everything(gif, container, wanted)
     shown = set()
-    for index, canvas in render(gif, container, plan(container, wanted)):
+    for index, canvas in render(gif, container, plan(container, wanted), portable()):
         assert np.array_equal(canvas, everything[index]), f"frame {index}"
         shown.add(index)
     assert shown == wanted
@@ -125,9 +128,9 @@ def compare_real_file(gif: bytes) -> bool:
     except (CorruptGif, GifTooLarge):
         return False
     frames = container.frames
-    for index, frame in enumerate(frames):
+    for index in range(len(frames)):
         try:
-            decode_lzw(gif, index, frame)
+            decompress(gif, container, index, backend=portable())
         except BrokenFrameError:
             frames = frames[:index]
             break

@@ -1,0 +1,78 @@
+"""Who moves the pixels: **Pillow and NumPy everywhere, compiled loops where Numba is installed**.
+
+Both give the same pixels; what is drawn when, and where a clip is cut, is decided outside and once. The
+compiled ones come with the extra `fast`, and take a second to load: a process that decodes some GIFs and ends
+is quicker with the portable ones.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.preprocess.container import Frame, Rect
+
+Canvas = NDArray[
+    np.uint32
+]  # [height, width]: red, green, blue and alpha, a byte each, in the order of memory
+Picture = NDArray[np.uint8]  # [height, width, 4]; the fourth byte is as it likes
+
+PICTURE_SIZE = (
+    448  # pixels; a picture keeps at least twice the resolution of the clip, and ten take 32 MB at most
+)
+
+
+class BrokenDataError(Exception):
+    """Compressed pixels that end early or make no sense."""
+
+
+class Backend(Protocol):
+    """The work on pixels. Any number of threads may share one; none of it holds Python's lock for long."""
+
+    @property
+    def name(self) -> str:
+        """For logs and benchmarks."""
+
+    def decompress(self, gif: bytes, frame: Frame) -> NDArray[np.uint8]:
+        """Decompress a frame that has pixels: palette indices, uint8 [height, width].
+
+        Raises:
+            BrokenDataError: the data is short or no LZW.
+        """
+
+    def paint(self, canvas: Canvas, place: Rect, indices: NDArray[np.uint8], frame: Frame) -> None:
+        """Draw a frame's indices on a place within the canvas; those that reach beyond it are dropped."""
+
+    def shrink(self, canvas: Canvas) -> Picture:
+        """Copy a canvas, each side divided by a whole number to under twice `PICTURE_SIZE`."""
+
+    def resize(self, picture: Picture, content: Rect) -> NDArray[np.uint8]:
+        """Scale a part of a picture to uint8 [224, 224, 3]."""
+
+
+def portable() -> Backend:
+    """Pillow and NumPy, which are there anyway."""
+    from services.preprocess.backend.pillow_numpy import Portable  # noqa: PLC0415 - each may be left unloaded
+
+    return Portable()
+
+
+def compiled() -> Backend:
+    """Loops that Numba compiles: once for a machine, some twenty seconds; afterwards it keeps them.
+
+    Raises:
+        ImportError: Numba is not installed.
+    """
+    from services.preprocess.backend.numba_loops import Compiled  # noqa: PLC0415 - an optional package
+
+    return Compiled()
+
+
+@functools.cache
+def fastest() -> Backend:
+    """The compiled backend where Numba is installed, else the portable one."""
+    return compiled() if importlib.util.find_spec("numba") else portable()

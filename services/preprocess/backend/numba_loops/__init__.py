@@ -1,0 +1,78 @@
+"""Pixels by loops that Numba compiles: the same as the portable ones', four times as fast.
+
+Everything here runs without Python's lock and none of it checks bounds: what it is given was checked by
+`services.preprocess.container` and by the plan.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.clip import CLIP_CHANNELS, CLIP_SIZE
+from services.preprocess.backend import PICTURE_SIZE, BrokenDataError, Canvas, Picture
+from services.preprocess.backend.numba_loops.lzw import decompress
+from services.preprocess.backend.numba_loops.memory import SLACK
+from services.preprocess.backend.numba_loops.paint import paint
+from services.preprocess.backend.numba_loops.resample import reduce, resample, weights
+from services.preprocess.backend.palette import palette_pixels
+from services.preprocess.container import Frame, Rect
+
+# The first row and the distance of rows in each of the four passes of an interlaced picture.
+_PASSES = ((0, 8), (4, 8), (2, 4), (1, 2))
+
+
+class Compiled:
+    """`Backend` of compiled loops."""
+
+    name = "compiled"
+
+    def decompress(self, gif: bytes, frame: Frame) -> NDArray[np.uint8]:
+        """Decompress a frame into memory of its own."""
+        width, height = frame.rect.size
+        count = width * height
+        pixels = np.empty(count + SLACK, np.uint8)
+        data = np.frombuffer(gif, np.uint8)
+        if decompress(data, frame.start, frame.stop, frame.code_size, pixels, count) != count:
+            raise BrokenDataError
+        indices = pixels[:count].reshape(height, width)
+        return _in_order(indices) if frame.interlaced else indices
+
+    def paint(self, canvas: Canvas, place: Rect, indices: NDArray[np.uint8], frame: Frame) -> None:
+        """Draw pixel by pixel."""
+        transparent = -1 if frame.opaque or frame.transparent is None else frame.transparent
+        paint(canvas, *place, indices, palette_pixels(frame), transparent)
+
+    def shrink(self, canvas: Canvas) -> Picture:
+        """Average boxes of pixels."""
+        height, width = canvas.shape
+        across, down = max(width // PICTURE_SIZE, 1), max(height // PICTURE_SIZE, 1)
+        small = canvas.copy() if across == down == 1 else reduce(canvas, 0, 0, width, height, across, down)
+        return small.view(np.uint8).reshape(*small.shape, 4)
+
+    def resize(self, picture: Picture, content: Rect) -> NDArray[np.uint8]:
+        """Average boxes, then weigh neighbours."""
+        pixels = picture.view(np.uint32)[:, :, 0]
+        width, height = content.size
+        across, down = max(width // CLIP_SIZE, 1), max(height // CLIP_SIZE, 1)
+        if across > 1 or down > 1:
+            pixels = reduce(pixels, *content, across, down)
+            content = Rect(0, 0, *reversed(pixels.shape))
+        out = np.empty((CLIP_SIZE, CLIP_SIZE * CLIP_CHANNELS), np.uint8)
+        horizontal, vertical = (
+            weights(content.size[0], width / across),
+            weights(content.size[1], height / down),
+        )
+        resample(pixels, *content, *horizontal, *vertical, out)
+        return out.reshape(CLIP_SIZE, CLIP_SIZE, CLIP_CHANNELS)
+
+
+def _in_order(rows: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Put the rows of an interlaced picture in their places."""
+    picture = np.empty_like(rows)
+    first = 0
+    for start, step in _PASSES:
+        places = picture[start::step]
+        places[...] = rows[first : first + len(places)]
+        first += len(places)
+    return picture

@@ -1,0 +1,190 @@
+"""The compiled backend beside the portable one: whatever comes in, the same pixels and the same refusals."""
+
+from __future__ import annotations
+
+import pytest
+
+pytest.importorskip("numba", reason="needs Numba: the extra gif-analyzer[fast]")
+
+from typing import TypeVar
+
+import numpy as np
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from services.errors import GifError
+from services.preprocess import decode_gif
+from services.preprocess.backend import Backend, BrokenDataError, compiled, portable
+from services.preprocess.container import Disposal, Frame, Rect
+from tests.animations import Animation, animations
+from tests.gif_writer import sub_blocks
+from tests.shared import SHARED, needs_shared, read_table
+
+_T = TypeVar("_T")
+BOTH = portable(), compiled()
+
+
+def frame_of(data: bytes, width: int, height: int, code_size: int, *, interlaced: bool = False) -> Frame:
+    """A frame whose data is all there is of the GIF."""
+    rect = Rect(0, 0, width, height)
+    return Frame(rect, 0, Disposal.KEEP, None, interlaced, b"", code_size, 0, len(data))
+
+
+def decompressed(backend: Backend, data: bytes, frame: Frame) -> list[list[int]] | str:
+    """The indices, or that they are broken."""
+    try:
+        return backend.decompress(data, frame).tolist()  # type: ignore[no-any-return]
+    except BrokenDataError:
+        return "broken"
+
+
+@st.composite
+def lzw_codes(draw: st.DrawFn) -> tuple[int, bytes]:
+    """Codes that a decoder may meet, most of them defined, at the widths that it expects them at."""
+    code_size = draw(st.integers(0, 8))
+    clear = 1 << code_size
+    number = position = 0
+    width, free, first = code_size + 1, clear + 2, True
+    for share in draw(st.lists(st.floats(0, 1), max_size=400)):
+        kind = int(share * 1000) % 100
+        if kind == 0:
+            code = clear
+        elif kind == 1:
+            code = clear + 1
+        elif kind == 2:
+            code = int(share * ((1 << width) - 1))  # any
+        elif kind < 20 and not first:
+            code = min(free, 4095)  # the string before and its own first letter
+        elif first or share < 0.3:
+            code = int(share * (clear - 1))
+        else:
+            code = clear + 2 + int(share * (free - clear - 2)) if free > clear + 2 else 0
+        code &= (1 << width) - 1  # one bit cannot say more than clear
+        number |= code << position
+        position += width
+        if code == clear:
+            width, free, first = code_size + 1, clear + 2, True
+        elif first:
+            first = False
+        elif free < 4096:
+            free += 1
+            width += free == 1 << width and width < 12
+    return code_size, number.to_bytes(position // 8 + 1, "little")
+
+
+@settings(deadline=None, max_examples=600)
+@given(lzw_codes(), st.integers(1, 40), st.integers(1, 40), st.booleans(), st.integers(1, 255))
+def test_any_codes_give_the_same_pixels_or_the_same_refusal(
+    codes: tuple[int, bytes], width: int, height: int, interlaced: bool, block: int
+) -> None:
+    code_size, raw = codes
+    data = sub_blocks(raw, block)
+    frame = frame_of(data, width, height, code_size, interlaced=interlaced)
+
+    portable_pixels, compiled_pixels = (decompressed(backend, data, frame) for backend in BOTH)
+
+    assert compiled_pixels == portable_pixels
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.binary(max_size=600), st.integers(0, 8), st.integers(1, 30), st.integers(1, 30))
+@example(b"", 2, 1, 1)
+@example(b"\x05", 2, 1, 1)  # a sub-block that is not whole
+@example(b"\x01\x04", 2, 1, 1)  # no end
+def test_any_bytes_do(data: bytes, code_size: int, width: int, height: int) -> None:
+    frame = frame_of(data, width, height, code_size)
+
+    portable_pixels, compiled_pixels = (decompressed(backend, data, frame) for backend in BOTH)
+
+    assert compiled_pixels == portable_pixels
+
+
+@pytest.mark.parametrize("count", [1, 254, 4095, 4096, 70_000, 9_000_000])
+def test_a_string_as_long_as_the_table_allows(count: int) -> None:
+    # Each code is the string before and its own first letter: strings of 1, 2, 3 ... pixels.
+    codes, width, free, number, position = [4, 0], 3, 6, 0, 0
+    codes += [*range(6, 4096), *[4095] * 60]
+    for code in codes:
+        number |= code << position
+        position += width
+        if code not in (4, 0) and free < 4096:
+            free += 1
+            width += free == 1 << width and width < 12
+    data = sub_blocks(number.to_bytes(position // 8 + 1, "little"))
+    frame = frame_of(data, count, 1, 2)
+
+    portable_pixels, compiled_pixels = (decompressed(backend, data, frame) for backend in BOTH)
+
+    assert compiled_pixels == portable_pixels
+
+
+@st.composite
+def pictures_and_parts(draw: st.DrawFn) -> tuple[NDArray[np.uint8], Rect]:
+    """Noise of any size, with a part of it that is not empty."""
+    width, height = draw(st.integers(1, 1000)), draw(st.integers(1, 1000))
+    left, top = draw(st.integers(0, width - 1)), draw(st.integers(0, height - 1))
+    right, bottom = draw(st.integers(left + 1, width)), draw(st.integers(top + 1, height))
+    noise = np.random.default_rng(draw(st.integers(0, 2**32))).integers(0, 256, (height, width, 4), np.uint8)
+    if draw(st.booleans()):
+        noise = np.where(noise < 128, 0, 255).astype(np.uint8)
+    return noise, Rect(left, top, right, bottom)
+
+
+@settings(deadline=None, max_examples=150)
+@given(pictures_and_parts())
+def test_any_part_of_any_picture_is_scaled_to_the_same_pixels(
+    picture_and_part: tuple[NDArray[np.uint8], Rect],
+) -> None:
+    picture, part = picture_and_part
+
+    expected, found = (backend.resize(picture, part) for backend in BOTH)
+
+    assert found.shape == expected.shape and found.dtype == expected.dtype
+    assert np.array_equal(found, expected)
+
+
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (895, 895), (896, 4000), (9001, 17), (3000, 3001)])
+def test_a_canvas_is_shrunk_to_the_same_pixels(height: int, width: int) -> None:
+    canvas = np.random.default_rng(1).integers(0, 2**32, (height, width), np.uint32)
+
+    expected, found = (backend.shrink(canvas) for backend in BOTH)
+
+    assert found.shape == expected.shape
+    assert np.array_equal(found[:, :, :3], expected[:, :, :3])  # the fourth byte is as it likes
+
+
+@settings(deadline=None, max_examples=300)
+@given(animations(), st.integers(1, 3))
+def test_any_animation_makes_the_same_clip(animation: Animation, threads: int) -> None:
+    expected = decode_gif(animation.gif, backend=portable())
+
+    clip = decode_gif(animation.gif, backend=compiled(), threads=threads)
+
+    assert np.array_equal(clip.frames, expected.frames)
+    assert clip.source == expected.source
+
+
+def clip_or_error(gif: bytes, backend: Backend, threads: int) -> bytes | str:
+    try:
+        return decode_gif(gif, backend=backend, threads=threads).frames.tobytes()
+    except GifError as error:
+        return repr(error)
+
+
+@needs_shared
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize(
+    ("folder", "table"), [("corpus", "chromium"), ("shows", "shows"), ("unknown", "unknown")]
+)
+def test_every_real_gif_makes_the_same_clip_or_the_same_error(folder: str, table: str, threads: int) -> None:
+    paths = [SHARED / folder / row["path"] for row in read_table(f"{folder}/{table}.csv")]
+
+    different = [
+        path
+        for path in paths
+        if clip_or_error(gif := path.read_bytes(), compiled(), threads) != clip_or_error(gif, portable(), 1)
+    ]
+
+    assert paths
+    assert not different

@@ -1,0 +1,16 @@
+from __future__ import annotations
+
+import importlib.util
+
+import pytest
+
+from services.preprocess.backend import Backend, compiled, portable
+
+
+@pytest.fixture(scope="session", params=[portable, compiled], ids=lambda make: make.__name__)
+def backend(request: pytest.FixtureRequest) -> Backend:
+    """Each way to move pixels that is installed."""
+    if request.param is compiled and not importlib.util.find_spec("numba"):
+        pytest.skip("needs Numba: the extra gif-analyzer[fast]")
+    made: Backend = request.param()
+    return made

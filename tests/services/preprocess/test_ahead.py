@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from services.preprocess.ahead import map_ahead
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5])
+@pytest.mark.parametrize("count", [0, 1, 3, 40])
+def test_results_come_in_the_order_of_the_items(count: int, threads: int) -> None:
+    assert list(map_ahead(str, range(count), threads=threads)) == [str(item) for item in range(count)]
+
+
+def test_as_many_items_as_threads_are_worked_on_at_once() -> None:
+    together = threading.Barrier(3, timeout=30)
+
+    assert len(list(map_ahead(lambda _: together.wait(), range(6), threads=3))) == 6
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_an_error_comes_in_its_turn(threads: int) -> None:
+    results = map_ahead(lambda item: 1 // (3 - item), range(9), threads=threads)
+
+    assert [next(results) for _ in range(3)] == [0, 0, 1]
+    with pytest.raises(ZeroDivisionError):
+        next(results)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 4])
+def test_no_more_is_held_than_twice_the_threads(threads: int) -> None:
+    taken = []
+
+    def items() -> Iterator[int]:
+        for item in range(100):
+            taken.append(item)
+            yield item
+
+    results = map_ahead(str, items(), threads=threads)
+    for done in range(1, 20):
+        next(results)
+
+        assert len(taken) <= done + 2 * threads
+
+
+def test_one_thread_works_only_when_it_is_asked() -> None:
+    worked = []
+    results = map_ahead(worked.append, range(5), threads=1)
+
+    next(results)
+
+    assert worked == [0]
+
+
+def test_who_stops_early_leaves_no_thread_behind() -> None:
+    before = threading.active_count()
+    results = map_ahead(str, range(100), threads=3)
+    next(results)
+
+    results.close()
+
+    assert threading.active_count() == before
