@@ -19,15 +19,15 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from gateway.address import is_address
 from gateway.answer import error_json, prediction_json
-from gateway.batch_command import batch
+from gateway.commands.batch import batch
+from gateway.commands.serve import serve
+from gateway.commands.table import prediction_lines
+from gateway.commands.terminal import FAILED, complain, usage_errors
+from gateway.fetch.address import is_address
 from gateway.files import STDIN, read_gif
 from gateway.pipeline import local
-from gateway.serve_commands import serve
 from gateway.settings import Settings
-from gateway.table import prediction_lines
-from gateway.terminal import FAILED, complain, usage_errors
 from services.errors import AnalyzerError
 from services.inference import Prediction
 
@@ -137,7 +137,7 @@ def _reader(sources: list[str], settings: Settings) -> Callable[[str], bytes]:
         return read_file
     import asyncio  # noqa: PLC0415 - it takes its time too
 
-    from gateway.fetch import Fetcher  # noqa: PLC0415 - the HTTP client is an extra
+    from gateway.fetch.fetcher import Fetcher  # noqa: PLC0415 - the HTTP client is an extra
 
     fetch = Fetcher(settings.fetch)
     return lambda source: asyncio.run(fetch(source)) if is_address(source) else read_file(source)
