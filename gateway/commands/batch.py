@@ -18,8 +18,9 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
+from gateway.commands.options import Model, TopK, read_settings
 from gateway.commands.terminal import FAILED, usage_errors
-from gateway.settings import Settings, silence_libraries
+from gateway.settings import silence_libraries
 
 
 def batch(
@@ -30,10 +31,8 @@ def batch(
     *,
     out: Annotated[Path, typer.Option(metavar="FILE", help="The Parquet file to write.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as a JSON object.")] = False,
-    top_k: Annotated[int, typer.Option(min=1, metavar="K", help="How many shows to name.")] = 5,
-    model: Annotated[
-        Path | None, typer.Option(metavar="PATH", help="Model file, instead of the packaged one.")
-    ] = None,
+    top_k: TopK = 5,
+    model: Model = None,
     workers: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Processes; else one for each processor.")
     ] = None,
@@ -69,9 +68,7 @@ def batch(
     **Settings** from the environment: those of `identify`, but for services. docs/batch.md tells the columns.
     """
     with usage_errors():
-        settings = Settings.from_env()
-        if model is not None:
-            settings = dataclasses.replace(settings, model=model)
+        settings = read_settings(model)
         silence_libraries()
         from gateway.batch.run import BatchOptions, run_batch  # noqa: PLC0415 - Daft is an extra
 

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import dataclasses
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from gateway.commands.options import (
+    Inference,
+    Model,
+    Preprocess,
+    check_services,
+    open_pipeline,
+    read_settings,
+)
 from gateway.commands.terminal import usage_errors
-from gateway.pipeline import local
-from gateway.settings import Settings
 
 Host = Annotated[str, typer.Option(help="Name or address to listen at; 0.0.0.0 is every interface.")]
 Port = Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 is any free one, told in the log.")]
-Model = Annotated[Path | None, typer.Option(metavar="PATH", help="Model file, instead of the packaged one.")]
 
 serve = typer.Typer(help="Start services that run until they are told to end.")
 
@@ -44,7 +47,7 @@ def serve_all(
     if context.invoked_subcommand is not None:
         return
     with usage_errors():
-        settings = _settings(model)
+        settings = read_settings(model)
         from gateway import serve as servers  # noqa: PLC0415 - grpc is an extra
 
         servers.serve_both(settings, host=host, port=port, grpc_port=grpc_port)
@@ -55,12 +58,8 @@ def serve_rest(
     host: Host = "127.0.0.1",
     port: Port = 8080,
     model: Model = None,
-    preprocess: Annotated[
-        str | None, typer.Option(metavar="HOST:PORT", help="Let this service decode, over gRPC.")
-    ] = None,
-    inference: Annotated[
-        str | None, typer.Option(metavar="HOST:PORT", help="Let this service classify, over gRPC.")
-    ] = None,
+    preprocess: Preprocess = None,
+    inference: Inference = None,
 ) -> None:
     """Serve REST and the web page, until SIGTERM or Ctrl-C.
 
@@ -79,22 +78,14 @@ def serve_rest(
     GIF_ANALYZER_IN_FLIGHT, GIF_ANALYZER_CACHE_BYTES, GIF_ANALYZER_API_KEYS, GIF_ANALYZER_CORS_ORIGINS,
     GIF_ANALYZER_METRICS, GIF_ANALYZER_WORKERS, GIF_ANALYZER_GRACE_S and GIF_ANALYZER_NOTICE_S.
     """
-    if (preprocess is None) != (inference is None):
-        raise typer.BadParameter("give both services or none", param_hint="--preprocess, --inference")
-    if model is not None and inference is not None:
-        raise typer.BadParameter("the service has its own model", param_hint="--model")
+    check_services(preprocess, inference, model)
     with usage_errors():
-        settings = _settings(model)
+        settings = read_settings(model)
         from gateway.rest.server import serve_rest as serve_until_told  # noqa: PLC0415 - an extra
         from services.log import log_as_json  # noqa: PLC0415
 
         log_as_json()
-        if preprocess is not None and inference is not None:
-            from gateway.remote import remote  # noqa: PLC0415 - grpc is another
-
-            pipeline = remote(preprocess, inference, channel=settings.channel, budget=settings.budget)
-        else:
-            pipeline = local(settings.model, threads=settings.threads, budget=settings.budget)
+        pipeline = open_pipeline(settings, preprocess, inference)
         serve_until_told(pipeline, settings, host=host, port=port)
 
 
@@ -117,12 +108,7 @@ def serve_grpc(host: Host = "127.0.0.1", port: Port = 50051, model: Model = None
     GIF_ANALYZER_SERVER_CERTIFICATE, GIF_ANALYZER_SERVER_KEY and GIF_ANALYZER_CLIENT_CA.
     """
     with usage_errors():
-        settings = _settings(model)
+        settings = read_settings(model)
         from gateway import serve as servers  # noqa: PLC0415 - grpc is an extra
 
         servers.serve_grpc(settings, host=host, port=port)
-
-
-def _settings(model: Path | None) -> Settings:
-    settings = Settings.from_env()
-    return settings if model is None else dataclasses.replace(settings, model=model)
