@@ -22,6 +22,7 @@ from training.dataset import replacing
 WORK = ROOT / "runs/bench"
 NAMES = ("decode", "classify", "serve", "line")
 _DRAWN = "the same layers with drawn weights"
+_FAST = "loops compiled by the extra `fast`"
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,11 @@ def decode(plan: Plan) -> Question:
         Contender(
             THIS, f"{module}:this_project", note="by time, letterbox bars cropped, as a browser shows it"
         ),
+        Contender(f"{THIS}, fast", f"{module}:compiled", note=f"{_FAST}: the same pixels"),
+        Contender(f"{THIS}, two threads", f"{module}:portable_threads", note="the same pixels"),
+        Contender(
+            f"{THIS}, fast, two threads", f"{module}:compiled_threads", note=f"{_FAST}: the same pixels"
+        ),
         Contender("Pillow, seek and pad", f"{module}:pillow"),
         Contender("PyAV", f"{module}:pyav"),
         Contender("OpenCV VideoCapture", f"{module}:opencv", environment="opencv"),
@@ -132,6 +138,7 @@ def line(plan: Plan) -> Question:
     built = _built_models(plan) if plan.peers else {}
     contenders = (
         Contender(THIS, f"{module}:this_project", {"model": model}),
+        Contender(f"{THIS}, fast", f"{module}:this_project", {"model": model, "fast": True}, note=_FAST),
         Contender("OpenCV + ONNX Runtime", f"{module}:opencv", {"model": model}, environment="opencv"),
         Contender("PyAV + OpenVINO", f"{module}:pyav", {"model": model}, environment="openvino"),
         Contender(

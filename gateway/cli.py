@@ -108,7 +108,7 @@ def identify(
     check_services(preprocess, inference, model)
     with usage_errors():
         settings = read_settings(model)
-        pipeline = open_pipeline(settings, preprocess, inference)
+        pipeline = open_pipeline(settings, preprocess, inference, gifs=len(sources))
         read = _reader(sources, settings)
     report = _report_json if as_json else _report_table
     answered = [report(source, lambda source: pipeline.identify(read(source), top_k)) for source in sources]

@@ -10,6 +10,7 @@ from pathlib import Path
 from services.clip import Clip
 from services.inference import Classifier, ModelInfo, Prediction, default_model_path
 from services.preprocess import Budget, decode_gif
+from services.preprocess.backend import Backend, fastest
 
 
 @dataclass(frozen=True)
@@ -58,14 +59,19 @@ class Pipeline:
 
 
 def local(
-    model_path: str | Path | None = None, *, threads: int = 1, budget: Budget | None = None
+    model_path: str | Path | None = None,
+    *,
+    threads: int = 1,
+    budget: Budget | None = None,
+    backend: Backend | None = None,
 ) -> Pipeline:
     """Make a pipeline whose steps run in this process; threads may share it.
 
     Args:
         model_path: of the model file; None is the packaged one.
-        threads: that one classification may use, at least 1.
+        threads: that decoding or classifying one GIF may use, at least 1.
         budget: what a GIF may cost; None is the default budget.
+        backend: moves the pixels of GIFs; None is the fastest that is installed.
 
     Raises:
         ModelError: the file is not a model that takes a clip and names shows.
@@ -73,7 +79,9 @@ def local(
     classifier = Classifier(model_path or default_model_path(), threads=threads)
     description = ModelDescription(classifier.model, classifier.shows, classifier.threshold)
     return Pipeline(
-        functools.partial(decode_gif, budget=budget or Budget()),
+        functools.partial(
+            decode_gif, budget=budget or Budget(), backend=backend or fastest(), threads=threads
+        ),
         classifier.classify,
         describe=lambda: description,
         check=lambda: None,  # whoever has a pipeline has its model

@@ -3,7 +3,7 @@
 | variable | setting | default |
 |---|---|---|
 | `GIF_ANALYZER_MODEL` | model file | the packaged one |
-| `GIF_ANALYZER_THREADS` | threads that one classification may use | 1 |
+| `GIF_ANALYZER_THREADS` | threads that decoding or classifying one GIF may use | 1 |
 | `GIF_ANALYZER_MAX_BYTES` | size of a GIF, in bytes | 25,000,000 |
 | `GIF_ANALYZER_MAX_CANVAS_PIXELS` | width x height of a GIF, in pixels | 16,000,000 |
 | `GIF_ANALYZER_MAX_FRAMES` | frames of a GIF | 5,000 |
@@ -79,7 +79,7 @@ class Settings:
 
     Attributes:
         model: path of the model file.
-        threads: that one classification may use, at least 1.
+        threads: that decoding or classifying one GIF may use, at least 1.
         budget: what a GIF may cost.
         server: of the services that are started here; their address is an option of the command.
         channel: how services elsewhere are asked.

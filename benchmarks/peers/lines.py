@@ -10,11 +10,12 @@ from benchmarks.peers import decoders, runtimes
 from benchmarks.worker import Subject
 
 
-def this_project(model: str) -> Subject:
+def this_project(model: str, fast: bool = False) -> Subject:
     """gateway.pipeline, with the votes of the frames that it gives beside the show."""
     from gateway.pipeline import local  # noqa: PLC0415 - as all libraries here
+    from services.preprocess.backend import compiled, portable  # noqa: PLC0415
 
-    pipeline = local(model)
+    pipeline = local(model, backend=compiled() if fast else portable())
     return Subject(
         f"model {pipeline.describe().model.version}",
         lambda path: pipeline.identify(Path(path).read_bytes()).shows[0].show,

@@ -10,6 +10,9 @@ import typer
 
 from gateway.pipeline import Pipeline, local
 from gateway.settings import Settings
+from services.preprocess.backend import portable
+
+_MANY = 100  # GIFs, with which the second that compiled loops take to load is made up for
 
 Model = Annotated[Path | None, typer.Option(metavar="PATH", help="Model file, instead of the packaged one.")]
 Preprocess = Annotated[
@@ -43,8 +46,16 @@ def read_settings(model: Path | None) -> Settings:
     return settings if model is None else dataclasses.replace(settings, model=model)
 
 
-def open_pipeline(settings: Settings, preprocess: str | None, inference: str | None) -> Pipeline:
+def open_pipeline(
+    settings: Settings, preprocess: str | None, inference: str | None, *, gifs: int | None = None
+) -> Pipeline:
     """Make the pipeline whose steps are computed by these services, or in this process.
+
+    Args:
+        settings: of both ways.
+        preprocess: address of the one service, or None.
+        inference: address of the other, or None.
+        gifs: how many will be identified, where that is known: few are not worth loading compiled loops for.
 
     Raises:
         ModelError: the file is not a model that takes a clip and names shows.
@@ -55,4 +66,6 @@ def open_pipeline(settings: Settings, preprocess: str | None, inference: str | N
         from gateway.remote import remote  # noqa: PLC0415 - grpc is an extra
 
         return remote(preprocess, inference, channel=settings.channel, budget=settings.budget)
-    return local(settings.model, threads=settings.threads, budget=settings.budget)
+    few = gifs is not None and gifs < _MANY
+    backend = portable() if few else None
+    return local(settings.model, threads=settings.threads, budget=settings.budget, backend=backend)
