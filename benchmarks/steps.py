@@ -1,0 +1,132 @@
+"""Where the time of GIF -> clip goes: **real GIFs** -> milliseconds of each step, **by each backend**.
+
+`python -m benchmarks.steps` prints the table that docs/clip.md holds. Backends take turns at every GIF, and
+of each the fastest of its rounds counts: what is asked is where work lies, not how noisy a machine is.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Annotated, ParamSpec, TypeVar
+
+import numpy as np
+import typer
+from numpy.typing import NDArray
+
+from benchmarks import gifs
+from services.preprocess import Budget, decode_gif
+from services.preprocess.backend import Backend, Canvas, Picture, compiled, portable
+from services.preprocess.container import Frame, Rect, scan
+from services.preprocess.crop import find_content
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
+STEPS = ("scan", "decompress", "draw", "shrink", "crop", "resize", "the rest")
+
+
+class Stopwatch:
+    """A backend that does what another does, and adds up how long each kind of work takes.
+
+    Attributes:
+        seconds: step -> seconds since the last `reset`.
+        pictures: that were made since then.
+    """
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+        self.reset()
+
+    @property
+    def name(self) -> str:
+        """The other's."""
+        return self._backend.name
+
+    def reset(self) -> None:
+        """Begin again at 0."""
+        self.seconds: dict[str, float] = dict.fromkeys(STEPS, 0.0)
+        self.pictures: list[Picture] = []
+
+    def timed(self, step: str, work: Callable[_P, _R], *args: _P.args, **kwargs: _P.kwargs) -> _R:
+        """Do the work and add its time to a step's."""
+        begun = time.perf_counter()
+        made = work(*args, **kwargs)
+        self.seconds[step] += time.perf_counter() - begun
+        return made
+
+    def decompress(self, gif: bytes, frame: Frame) -> NDArray[np.uint8]:
+        """As the other."""
+        return self.timed("decompress", self._backend.decompress, gif, frame)
+
+    def paint(self, canvas: Canvas, place: Rect, indices: NDArray[np.uint8], frame: Frame) -> None:
+        """As the other."""
+        self.timed("draw", self._backend.paint, canvas, place, indices, frame)
+
+    def shrink(self, canvas: Canvas) -> Picture:
+        """As the other."""
+        self.pictures.append(self.timed("shrink", self._backend.shrink, canvas))
+        return self.pictures[-1]
+
+    def resize(self, picture: Picture, content: Rect) -> NDArray[np.uint8]:
+        """As the other."""
+        return self.timed("resize", self._backend.resize, picture, content)
+
+
+def measure(gif: bytes, watch: Stopwatch) -> Mapping[str, float]:
+    """Seconds of each step of one GIF; `the rest` is planning, copying and the digest."""
+    watch.reset()
+    begun = time.perf_counter()
+    decode_gif(gif, backend=watch)
+    whole = time.perf_counter() - begun
+    watch.timed("scan", scan, gif, Budget())
+    watch.timed("crop", find_content, watch.pictures)
+    return {**watch.seconds, "the rest": whole - sum(watch.seconds.values())}
+
+
+def profile(paths: list[Path], backends: list[Backend], rounds: int) -> dict[str, dict[str, float]]:
+    """Backend -> step -> milliseconds a GIF, mean over GIFs of the fastest round."""
+    watches = [Stopwatch(backend) for backend in backends]
+    total = {watch.name: dict.fromkeys(STEPS, 0.0) for watch in watches}
+    for path in paths:
+        gif = path.read_bytes()
+        taken: dict[str, list[Mapping[str, float]]] = {watch.name: [] for watch in watches}
+        for _ in range(rounds):
+            for watch in watches:
+                taken[watch.name].append(measure(gif, watch))
+        for name, runs in taken.items():
+            fastest = min(runs, key=lambda run: sum(run.values()))
+            for step, seconds in fastest.items():
+                total[name][step] += 1000 * seconds / len(paths)
+    return total
+
+
+def table(profiles: Mapping[str, Mapping[str, float]]) -> str:
+    """A row for each step, a column for each backend, Markdown."""
+    lines = [f"| step | {' | '.join(f'{name}, ms' for name in profiles)} |", "|---|" + "---|" * len(profiles)]
+    for step in STEPS:
+        lines.append(f"| {step} | " + " | ".join(f"{steps[step]:.2f}" for steps in profiles.values()) + " |")
+    sums = " | ".join(f"{sum(steps.values()):.2f}" for steps in profiles.values())
+    return "\n".join([*lines, f"| all | {sums} |"])
+
+
+def main(
+    rounds: Annotated[int, typer.Option(min=1, metavar="N", help="Of which the fastest counts.")] = 5,
+    count: Annotated[int, typer.Option("--gifs", min=1, metavar="N", help="How many real GIFs.")] = 24,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead.")] = False,
+) -> None:
+    """Print where the time of GIF to clip goes, by each backend.
+
+    **Example**
+
+        python -m benchmarks.steps --rounds 9
+    """
+    paths = [Path(item.name) for item in gifs.real_items(count, gifs.shared_folder())]
+    profiles = profile(paths, [portable(), compiled()], rounds)
+    typer.echo(json.dumps(profiles) if as_json else table(profiles))
+
+
+if __name__ == "__main__":
+    typer.run(main)
