@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -13,6 +16,35 @@ from tests.gateway.batch.conftest import RunBatch, read_rows
 from tests.gateway.batch.test_resume import make_many
 
 SaveGif = Callable[..., Path]
+MARK = "BATCH_MARK"  # a variable that all processes of one run inherit
+
+
+@contextmanager
+def watched(mark: str) -> Iterator[set[int]]:
+    """Ids of a marked cluster's processes that compute answers, looked for while it runs."""
+    seen: set[int] = set()
+    done = threading.Event()
+
+    def look() -> None:
+        while not done.wait(0.05):
+            for process in Path("/proc").glob("[0-9]*"):
+                try:
+                    if (
+                        (process / "cmdline").read_bytes().startswith(b"ray::UDFActor")
+                        and f"{MARK}={mark}".encode() in (process / "environ").read_bytes().split(b"\0")
+                        and "onnxruntime" in (process / "maps").read_text("utf-8")  # has its model
+                    ):
+                        seen.add(int(process.name))
+                except OSError:  # it has ended
+                    continue
+
+    watcher = threading.Thread(target=look)
+    watcher.start()
+    try:
+        yield seen
+    finally:
+        done.set()
+        watcher.join()
 
 
 def test_ray_gives_the_rows_of_the_native_engine(
@@ -22,8 +54,13 @@ def test_ray_gives_the_rows_of_the_native_engine(
     (tmp_path / "gifs" / "page.gif").write_text("<!doctype html>")
 
     native = run_batch("gifs", "--out", "native.parquet", "--workers", "2")
-    on_ray = run_batch("gifs", "--out", "ray.parquet", "--workers", "2", "--ray", "local")
+    with watched(str(tmp_path)) as workers:
+        on_ray = run_batch(
+            "gifs", "--out", "ray.parquet", "--workers", "2", "--ray", "local", **{MARK: str(tmp_path)}
+        )
 
+    if sys.platform == "linux":
+        assert len(workers) == 2
     assert (native.returncode, on_ray.returncode) == (1, 1), on_ray.stderr
     assert on_ray.stdout == "ray.parquet: 60 answered, 1 failed, 0 of them kept from before\n"
     rows = read_rows(tmp_path / "native.parquet")
