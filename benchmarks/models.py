@@ -51,6 +51,7 @@ def build_apart(folder: Path) -> None:
 
 def untrained() -> Any:
     """The keras.Model of the packaged model's recipe, with drawn weights."""
+    from services.clip import CLIP_FRAMES  # noqa: PLC0415
     from training.backbone import load_backbone  # noqa: PLC0415
     from training.fold import fold_batch_norm  # noqa: PLC0415
     from training.head import Head, Linear, Part, Tap  # noqa: PLC0415
@@ -80,7 +81,7 @@ def untrained() -> Any:
         pooling=recipe.pooling,
         familiarity=tuple(recipe.familiarity.items()),
     )
-    return clip_model(network, head)
+    return clip_model(network, head, frames=CLIP_FRAMES)
 
 
 def paths(folder: Path) -> Mapping[str, Path]:
