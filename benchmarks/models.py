@@ -1,7 +1,8 @@
 """The packaged model in Keras's forms: **its recipe** -> **model.keras, saved_model/, model.tflite**.
 
-Same network, same head, same folding as `gif-train export`; weights are drawn, for the footage that the real
-ones were learned from is not here, and no runtime is faster or slower for what its weights are.
+Same network, same head, same folding as `gif-train export`, computed in float32; weights are drawn, for the
+footage that the real ones were learned from is not here, and no runtime is faster or slower for what its
+weights are.
 """
 
 from __future__ import annotations
@@ -50,6 +51,7 @@ def build_apart(folder: Path) -> None:
 
 def untrained() -> Any:
     """The keras.Model of the packaged model's recipe, with drawn weights."""
+    from services.clip import CLIP_FRAMES  # noqa: PLC0415
     from training.backbone import load_backbone  # noqa: PLC0415
     from training.fold import fold_batch_norm  # noqa: PLC0415
     from training.head import Head, Linear, Part, Tap  # noqa: PLC0415
@@ -79,7 +81,7 @@ def untrained() -> Any:
         pooling=recipe.pooling,
         familiarity=tuple(recipe.familiarity.items()),
     )
-    return clip_model(network, head)
+    return clip_model(network, head, frames=CLIP_FRAMES)
 
 
 def paths(folder: Path) -> Mapping[str, Path]:

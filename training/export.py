@@ -134,7 +134,7 @@ def convert(
 
 
 def to_onnx(model: keras.Model) -> onnx.ModelProto:
-    """Convert a Keras model of one input to opset 17, any batch size.
+    """Convert a Keras model of one input to opset 17, any batch size and number of frames.
 
     Raises:
         ExportFailed: the graph has operations that cannot be converted.
@@ -190,7 +190,7 @@ def _rounded_head(head: Head) -> Head:
 
 
 def _name_tensors(proto: onnx.ModelProto, model: keras.Model) -> None:
-    """Give each output its whole shape, with a batch that is open by name."""
+    """Give each output its whole shape, with batch and frame open by name."""
     for value in (*proto.graph.input, *proto.graph.output):
         tensor = model.inputs[0] if value.name == model.inputs[0].name else model.output.get(value.name)
         if tensor is None:
@@ -199,7 +199,10 @@ def _name_tensors(proto: onnx.ModelProto, model: keras.Model) -> None:
         del dims[:]
         dims.add().dim_param = "batch"
         for size in tensor.shape[1:]:
-            dims.add().dim_value = size
+            if size is None:
+                dims.add().dim_param = "frame"
+            else:
+                dims.add().dim_value = size
 
 
 def _store_as_float16(proto: onnx.ModelProto) -> None:

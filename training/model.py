@@ -1,5 +1,6 @@
-"""The whole model: **clips uint8 [batch, 10, 224, 224, 3]** -> image network -> head -> **answers**.
+"""The whole model: **clips uint8 [batch, frame, 224, 224, 3]** -> image network -> head -> **answers**.
 
+A clip has ten frames; the model takes any number from one on, so that some may be looked at before others.
 Frames and clips are folded into one axis for the image network and unfolded after it: a layer that is "time
 distributed" over an axis of unknown length gives wrong numbers in Keras 3.15.
 """
@@ -17,7 +18,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from services.clip import CLIP_FRAMES, CLIP_SHAPE
+from services.clip import CLIP_SHAPE
 from training.backbone import Backbone
 from training.dataset import replacing
 from training.errors import InvalidRun
@@ -48,24 +49,41 @@ def tap_model(backbone: Backbone, taps: Sequence[Tap]) -> keras.Model:
     return keras.Model(image, [tap_tensor(maps[tap.block], tap) for tap in taps])
 
 
-def clip_model(backbone: Backbone, head: Head) -> keras.Model:
+class _Unfold(keras.layers.Layer):  # type: ignore[misc]  # of a library without types
+    """Values [batch * frame, n] of all frames to [batch, frame, n], as many frames as the clips have.
+
+    A layer, because the number of frames is known only when the model runs.
+    """
+
+    def call(self, inputs: tuple[Any, Any]) -> Any:
+        values, clip = inputs
+        return keras.ops.reshape(values, (-1, keras.ops.shape(clip)[1], values.shape[-1]))
+
+    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
+        values, clip = input_shape
+        return (*clip[:2], values[-1])
+
+
+def clip_model(backbone: Backbone, head: Head, *, frames: int | None = None) -> keras.Model:
     """Build the model that is exported.
 
     Args:
         backbone: the image network, with its final weights.
         head: fitted on that network.
+        frames: of every clip, for a model of Keras's own layers alone; None takes any number.
 
     Returns:
-        Model of `clip` uint8 [batch, 10, 224, 224, 3] to a dict of `OUTPUTS`: probabilities [batch, show],
-        frame_probabilities [batch, 10, show], embedding [batch, d] and familiarity [batch], all float32.
+        Model of `clip` uint8 [batch, frame, 224, 224, 3] to a dict of `OUTPUTS`: probabilities [batch, show],
+        frame_probabilities [batch, frame, show], embedding [batch, d] and familiarity [batch], all float32.
     """
     network = tap_model(backbone, head.taps)
-    clip = keras.Input(CLIP_SHAPE, dtype="uint8", name="clip")
+    clip = keras.Input((frames, *CLIP_SHAPE[1:]), dtype="uint8", name="clip")
     images = keras.ops.reshape(keras.ops.cast(clip, "float32"), (-1, *CLIP_SHAPE[1:]))
     values = network(images)
     values = values if isinstance(values, list) else [values]
+    unfold = _Unfold(name="frames")
     taps = {
-        tap: keras.ops.reshape(value, (-1, CLIP_FRAMES, value.shape[-1]))
+        tap: keras.ops.reshape(value, (-1, frames, value.shape[-1])) if frames else unfold([value, clip])
         for tap, value in zip(head.taps, values, strict=True)
     }
     answer = head.answer(taps, keras.ops)

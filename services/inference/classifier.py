@@ -20,7 +20,7 @@ from services.errors import InvalidArgument, ModelError
 from services.inference.metadata import ModelMetadata, read_metadata
 from services.inference.prediction import FrameVote, ModelInfo, Prediction, ShowProbability
 
-INPUT = "clip"  # uint8 [batch, 10, 224, 224, 3], RGB in 0..255
+INPUT = "clip"  # uint8 [batch, 10, 224, 224, 3], RGB in 0..255; or any number of frames: [batch, frame, ...]
 OUTPUTS = ("probabilities", "frame_probabilities", "embedding", "familiarity")
 MAX_MODEL_BYTES = 2**31 - 1  # what a Protobuf message can hold: no ONNX file is larger
 _FATAL = 4  # of ONNX Runtime's log levels: all else reaches the caller as an exception
@@ -34,7 +34,7 @@ class ModelOutputs:
 
     Attributes:
         probabilities: float32 [batch, show], calibrated, each row sums to 1.
-        frame_probabilities: float32 [batch, 10, show], each row sums to 1.
+        frame_probabilities: float32 [batch, frame, show], each row sums to 1.
         embedding: float32 [batch, dimension].
         familiarity: float32 [batch], larger is nearer to what the model learned; a clip is known from
             `Classifier.threshold` on.
@@ -85,6 +85,11 @@ class Classifier:
         """Numbers in one clip's embedding."""
         return self._embedding_size
 
+    @property
+    def takes_any_frames(self) -> bool:
+        """Whether `run` takes clips of fewer frames, too; a model may be fixed at ten."""
+        return self._takes_any_frames
+
     def classify(self, clip: Clip, top_k: int = 5) -> Prediction:
         """Name the most probable shows of a clip.
 
@@ -121,7 +126,8 @@ class Classifier:
         """Give the model's own answer for a batch of clips.
 
         Args:
-            frames: uint8 [batch, 10, 224, 224, 3], RGB in 0..255, batch at least 1.
+            frames: uint8 [batch, frame, 224, 224, 3], RGB in 0..255, batch at least 1; 10 frames, or 1..10
+                of a model that takes any.
 
         Raises:
             InvalidArgument: frames has another type or shape.
@@ -129,10 +135,12 @@ class Classifier:
         """
         if frames.dtype != np.uint8:
             raise InvalidArgument("frames", expected="uint8", found=str(frames.dtype))
-        if frames.shape[1:] != CLIP_SHAPE or not len(frames):
-            raise InvalidArgument(
-                "frames", expected=f"shape (batch, {str(CLIP_SHAPE)[1:]}", found=f"shape {frames.shape}"
-            )
+        least = 1 if self.takes_any_frames else CLIP_FRAMES
+        fits = frames.ndim == 1 + len(CLIP_SHAPE) and frames.shape[2:] == CLIP_SHAPE[1:]
+        if not fits or not len(frames) or not least <= frames.shape[1] <= CLIP_FRAMES:
+            count = f"{least}..{CLIP_FRAMES}" if least < CLIP_FRAMES else f"{CLIP_FRAMES}"
+            expected = f"shape (batch, {count}, {str(CLIP_SHAPE[1:])[1:]}"
+            raise InvalidArgument("frames", expected=expected, found=f"shape {frames.shape}")
         try:
             answer = self._session.run(list(OUTPUTS), {INPUT: np.ascontiguousarray(frames)})
         except Exception as error:  # ONNX Runtime's errors share no narrower base
@@ -146,7 +154,9 @@ class Classifier:
         if [node.name for node in inputs] != [INPUT]:
             found = ", ".join(node.name for node in inputs) or "none"
             raise ModelError(self._path, f"it must take one input, {INPUT}; its inputs are: {found}")
-        self._check_tensor("input", inputs[0], "uint8", CLIP_SHAPE)
+        self._takes_any_frames = len(inputs[0].shape) > 1 and not isinstance(inputs[0].shape[1], int)
+        count = None if self._takes_any_frames else CLIP_FRAMES
+        self._check_tensor("input", inputs[0], "uint8", (count, *CLIP_SHAPE[1:]))
         outputs = {node.name: node for node in self._session.get_outputs()}
         missing = [name for name in OUTPUTS if name not in outputs]
         if missing:
@@ -154,7 +164,7 @@ class Classifier:
         metadata = read_metadata(self._path, self._session.get_modelmeta().custom_metadata_map)
         shows = len(metadata.shows)
         self._check_tensor("output", outputs["probabilities"], "float32", (shows,))
-        self._check_tensor("output", outputs["frame_probabilities"], "float32", (CLIP_FRAMES, shows))
+        self._check_tensor("output", outputs["frame_probabilities"], "float32", (count, shows))
         self._check_tensor("output", outputs["familiarity"], "float32", ())
         self._embedding_size = self._check_embedding(outputs["embedding"])
         return metadata
@@ -169,14 +179,17 @@ class Classifier:
         self._check_tensor("output", node, "float32", (size,))
         return size
 
-    def _check_tensor(self, kind: str, node: onnxruntime.NodeArg, dtype: str, shape: tuple[int, ...]) -> None:
-        """Hold one tensor to its type and its shape after the batch, which must be open."""
+    def _check_tensor(
+        self, kind: str, node: onnxruntime.NodeArg, dtype: str, shape: tuple[int | None, ...]
+    ) -> None:
+        """Hold one tensor to its type and its shape after the batch; the batch, and None, must be open."""
         name = f"{kind} {node.name}"
         found_type = _ELEMENT_TYPES.get(node.type, node.type)
         if found_type != dtype:
             raise ModelError(self._path, f"{name} must be {dtype}, it is {found_type}")
-        if len(node.shape) != 1 + len(shape) or tuple(node.shape[1:]) != shape:
-            expected = ", ".join(["batch", *map(str, shape)])
+        sizes = tuple(size if isinstance(size, int) else None for size in node.shape[1:])
+        if len(node.shape) != 1 + len(shape) or sizes != shape:
+            expected = ", ".join(["batch", *("frame" if size is None else str(size) for size in shape)])
             raise ModelError(
                 self._path, f"{name} must have shape [{expected}], it has {_shape_text(node.shape)}"
             )

@@ -90,6 +90,30 @@ def test_the_file_answers_as_keras_and_numpy_do(tmp_path, small_backbone, frames
         np.testing.assert_allclose(theirs, ours, atol=atol, rtol=0)
 
 
+def test_the_file_answers_clips_of_any_number_of_frames(tmp_path, small_backbone, frames):
+    exported = export(
+        _fitted(),
+        small_backbone,
+        tmp_path / "model.onnx",
+        clips=frames,
+        version="1",
+        licence="none",
+        precision="float32",
+    )
+    classifier = Classifier(exported.path)
+    fixed = clip_model(small_backbone, _fitted().head, frames=3)
+
+    found = classifier.run(frames[:, 4:7])
+    whole = classifier.run(frames)
+
+    assert classifier.takes_any_frames
+    expected = fixed.predict(frames[:, 4:7], verbose=0)
+    for name in OUTPUTS:
+        ours, theirs = np.asarray(expected[name]), getattr(found, name)
+        np.testing.assert_allclose(theirs, ours, atol=1e-5 * np.abs(ours).max(), rtol=0)
+    np.testing.assert_allclose(found.frame_probabilities, whole.frame_probabilities[:, 4:7], atol=1e-5)
+
+
 def test_the_file_keeps_its_contract_at_half_the_size(tmp_path, small_backbone, frames):
     options = {"clips": frames[:1], "version": "1", "licence": "free text"}
     small = export(_fitted(), small_backbone, tmp_path / "small.onnx", **options)

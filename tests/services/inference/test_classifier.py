@@ -127,6 +127,35 @@ def test_a_batch_of_another_type_or_shape_is_refused(model_path: Path, frames: n
         Classifier(model_path).run(frames)
 
 
+OPEN = {
+    "input_shape": ("batch", "frame", *CLIP_SHAPE[1:]),
+    "outputs": {"frame_probabilities": ("batch", "frame", 3)},
+}
+
+
+@pytest.mark.parametrize("count", [1, 3, 10])
+def test_a_model_may_take_clips_of_fewer_frames(save_model: SaveModel, clip_of: ClipOf, count: int) -> None:
+    classifier = Classifier(save_model(**OPEN))
+    frames = clip_of(RED, (9, 90, 45)).frames[np.newaxis]
+
+    some, whole = classifier.run(frames[:, :count]), classifier.run(frames)
+
+    assert classifier.takes_any_frames
+    np.testing.assert_allclose(some.frame_probabilities, whole.frame_probabilities[:, :count], rtol=1e-6)
+
+
+@pytest.mark.parametrize("count", [0, 11])
+def test_no_model_takes_no_frames_or_more_than_a_clip_has(save_model: SaveModel, count: int) -> None:
+    classifier = Classifier(save_model(**OPEN))
+
+    with pytest.raises(InvalidArgument, match=r"\(batch, 1..10, 224, 224, 3\)"):
+        classifier.run(np.zeros((1, count, *CLIP_SHAPE[1:]), np.uint8))
+
+
+def test_a_model_of_ten_frames_takes_ten_frames(model_path: Path) -> None:
+    assert not Classifier(model_path).takes_any_frames
+
+
 def test_threads_share_one_classifier(model_path: Path) -> None:
     classifier = Classifier(model_path, threads=2)
     random = np.random.default_rng(0)
@@ -157,6 +186,10 @@ def test_less_than_one_thread_is_refused(model_path: Path) -> None:
         (
             {"input_shape": ("batch", 8, 224, 224, 3)},
             r"input clip must have shape \[batch, 10, 224, 224, 3\]",
+        ),
+        (
+            {"input_shape": ("batch", "frame", *CLIP_SHAPE[1:])},
+            r"output frame_probabilities must have shape \[batch, frame, 3\], it has \[batch, 10, 3\]",
         ),
         ({"input_shape": ("batch", 10, "height", "width", 3)}, r"it has \[batch, 10, height, width, 3\]"),
         ({"input_shape": (1, *CLIP_SHAPE)}, "input clip must take any batch size, it is fixed at 1"),
