@@ -23,7 +23,7 @@ def handler(event, context):
     return {"statusCode": 200, "headers": {}, "body": "{}"}
 """
 _WITHOUT_LAZY_IMPORTS = f"""
-import gateway.fetch
+import gateway.fetch.fetcher
 from {_HANDLER_MODULE} import {_HANDLER_NAME} as handler
 """
 # The classifier asks for SessionOptions() and leaves the level as it comes; here it comes lower.

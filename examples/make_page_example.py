@@ -18,7 +18,7 @@ from PIL import Image, ImageSequence
 
 HERE = Path(__file__).parent
 SOURCE = HERE / "meadow.gif"
-TARGET = HERE.parent / "gateway" / "static" / "example.gif"
+TARGET = HERE.parent / "gateway" / "rest" / "static" / "example.gif"
 WIDTH, HEIGHT = 208, 117  # pixels, 16:9
 STEP = 2  # every second frame
 FRAME_MS = 200

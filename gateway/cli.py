@@ -5,7 +5,6 @@ Exit codes: 0 all was read, 1 some input failed, 2 usage, setting or model, 130 
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import importlib.metadata
 import io
@@ -13,21 +12,28 @@ import json
 import os
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from gateway.address import is_address
 from gateway.answer import error_json, prediction_json
-from gateway.batch_command import batch
+from gateway.commands.batch import batch
+from gateway.commands.options import (
+    Inference,
+    Model,
+    Preprocess,
+    TopK,
+    check_services,
+    open_pipeline,
+    read_settings,
+)
+from gateway.commands.serve import serve
+from gateway.commands.table import prediction_lines
+from gateway.commands.terminal import FAILED, complain, usage_errors
+from gateway.fetch.address import is_address
 from gateway.files import STDIN, read_gif
-from gateway.pipeline import local
-from gateway.serve_commands import serve
 from gateway.settings import Settings
-from gateway.table import prediction_lines
-from gateway.terminal import FAILED, complain, usage_errors
 from services.errors import AnalyzerError
 from services.inference import Prediction
 
@@ -65,16 +71,10 @@ def identify(
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object on a line for each input.")
     ] = False,
-    top_k: Annotated[int, typer.Option(min=1, metavar="K", help="How many shows to name.")] = 5,
-    model: Annotated[
-        Path | None, typer.Option(metavar="PATH", help="Model file, instead of the packaged one.")
-    ] = None,
-    preprocess: Annotated[
-        str | None, typer.Option(metavar="HOST:PORT", help="Let this service decode, over gRPC.")
-    ] = None,
-    inference: Annotated[
-        str | None, typer.Option(metavar="HOST:PORT", help="Let this service classify, over gRPC.")
-    ] = None,
+    top_k: TopK = 5,
+    model: Model = None,
+    preprocess: Preprocess = None,
+    inference: Inference = None,
 ) -> None:
     """Name the show of each GIF, with probabilities and the frames that say so.
 
@@ -105,20 +105,10 @@ def identify(
     """
     if sources.count(STDIN) > 1:
         raise typer.BadParameter("standard input (-) can be read only once", param_hint="FILE")
-    if (preprocess is None) != (inference is None):
-        raise typer.BadParameter("give both services or none", param_hint="--preprocess, --inference")
-    if model is not None and inference is not None:
-        raise typer.BadParameter("the service has its own model", param_hint="--model")
+    check_services(preprocess, inference, model)
     with usage_errors():
-        settings = Settings.from_env()
-        if model is not None:
-            settings = dataclasses.replace(settings, model=model)
-        if preprocess is not None and inference is not None:
-            from gateway.remote import remote  # noqa: PLC0415 - grpc is an extra
-
-            pipeline = remote(preprocess, inference, channel=settings.channel, budget=settings.budget)
-        else:
-            pipeline = local(settings.model, threads=settings.threads, budget=settings.budget)
+        settings = read_settings(model)
+        pipeline = open_pipeline(settings, preprocess, inference)
         read = _reader(sources, settings)
     report = _report_json if as_json else _report_table
     answered = [report(source, lambda source: pipeline.identify(read(source), top_k)) for source in sources]
@@ -137,7 +127,7 @@ def _reader(sources: list[str], settings: Settings) -> Callable[[str], bytes]:
         return read_file
     import asyncio  # noqa: PLC0415 - it takes its time too
 
-    from gateway.fetch import Fetcher  # noqa: PLC0415 - the HTTP client is an extra
+    from gateway.fetch.fetcher import Fetcher  # noqa: PLC0415 - the HTTP client is an extra
 
     fetch = Fetcher(settings.fetch)
     return lambda source: asyncio.run(fetch(source)) if is_address(source) else read_file(source)

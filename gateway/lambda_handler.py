@@ -12,9 +12,9 @@ import logging
 
 from mangum import Mangum
 
-from gateway.app import Fetch, create_app
 from gateway.pipeline import Pipeline, local
-from gateway.rest_settings import RestSettings
+from gateway.rest.app import Fetch, create_app
+from gateway.rest.settings import RestSettings
 from gateway.settings import Settings
 from services.log import log_as_json
 
@@ -42,7 +42,7 @@ def build_handler(pipeline: Pipeline, fetch: Fetch, rest: RestSettings | None = 
 def _build(settings: Settings) -> Mangum:
     @functools.cache
     def fetcher() -> Fetch:
-        from gateway.fetch import Fetcher  # noqa: PLC0415 - imported when the first address is given
+        from gateway.fetch.fetcher import Fetcher  # noqa: PLC0415 - imported when the first address is given
 
         return Fetcher(settings.fetch)
 

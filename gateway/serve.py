@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from gateway.remote import remote
-from gateway.rest_server import serve_rest
+from gateway.rest.server import serve_rest
 from gateway.settings import Settings
 from services.inference import Classifier
 from services.log import log_as_json

@@ -62,8 +62,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
-from gateway.fetch_settings import FetchSettings, HostRule
-from gateway.rest_settings import ENVELOPE_BYTES, RestSettings
+from gateway.fetch.settings import FetchSettings, HostRule
+from gateway.rest.settings import ENVELOPE_BYTES, RestSettings
 from services.errors import InvalidSetting
 from services.inference import default_model_path
 from services.preprocess import Budget

@@ -134,7 +134,7 @@ def test_gifs_lie_among_the_examples_and_the_tests_only(tracked: list[str]) -> N
     gifs = [name for name in tracked if Path(name).suffix.lower() == ".gif"]
 
     assert [name for name in gifs if not name.startswith(("examples/", "tests/"))] == [
-        "gateway/static/example.gif"  # the page offers one, cut from an example
+        "gateway/rest/static/example.gif"  # the page offers one, cut from an example
     ]
 
 
@@ -277,10 +277,10 @@ def test_the_wheel_holds_the_packages_with_their_types(wheel: zipfile.ZipFile) -
 
 
 def test_the_wheel_holds_the_web_page(wheel: zipfile.ZipFile) -> None:
-    files = {path.name for path in (ROOT / "gateway/static").iterdir()}
+    files = {path.name for path in (ROOT / "gateway/rest/static").iterdir()}
 
     assert {"index.html", "page.css", "page.js", "example.gif"} <= files
-    assert {f"gateway/static/{name}" for name in files} <= set(wheel.namelist())
+    assert {f"gateway/rest/static/{name}" for name in files} <= set(wheel.namelist())
 
 
 @pytest.mark.parametrize("name", ["default.onnx", "MODEL_CARD.md"])

@@ -20,9 +20,9 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from gateway.app import create_app
 from gateway.pipeline import local
-from gateway.rest_settings import RestSettings
+from gateway.rest.app import create_app
+from gateway.rest.settings import RestSettings
 from services.errors import AddressRefused, FetchFailed, FetchTimeout, GifTooLarge, InvalidAddress
 from tests.conftest import mean_colour_model
 from tests.gif_writer import Picture, plain, write_gif

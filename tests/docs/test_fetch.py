@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from gateway.address import MAX_LENGTH
-from gateway.fetch_settings import DEFAULT_HOSTS, FetchSettings, HostRule
+from gateway.fetch.address import MAX_LENGTH
+from gateway.fetch.settings import DEFAULT_HOSTS, FetchSettings, HostRule
 from services.errors import catalogue
 
 TEXT = (Path(__file__).parents[2] / "docs/fetch.md").read_text("utf-8")

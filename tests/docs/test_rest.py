@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from gateway import settings
-from gateway.app import create_app
 from gateway.lambda_handler import MAX_BODY_BYTES
 from gateway.pipeline import local
+from gateway.rest.app import create_app
 from services.errors import catalogue
 from services.inference import default_model_path
 from tests.gateway.conftest import serving_app

@@ -20,13 +20,13 @@ ROOT = Path(__file__).parents[2]
 # lead elsewhere.
 DETOURED = """
 import functools, sys
-import gateway.fetch
+from gateway.fetch import fetcher
 from tests.gateway.local_host import Detour, Names
 
 class Host:
     port = int(sys.argv.pop(1))
 
-gateway.fetch.Fetcher = functools.partial(gateway.fetch.Fetcher, resolver=Names(), connector=Detour(Host()))
+fetcher.Fetcher = functools.partial(fetcher.Fetcher, resolver=Names(), connector=Detour(Host()))
 from gateway.cli import main
 main()
 """

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.fetch_settings import FetchSettings, HostRule
-from gateway.rest_settings import ENVELOPE_BYTES, RestSettings
+from gateway.fetch.settings import FetchSettings, HostRule
+from gateway.rest.settings import ENVELOPE_BYTES, RestSettings
 from gateway.settings import Settings
 from services.errors import InvalidSetting
 from services.inference import default_model_path

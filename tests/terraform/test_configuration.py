@@ -64,7 +64,7 @@ def test_only_settings_that_the_program_knows_are_named() -> None:
     texts = [path.read_text("utf-8") for path in (*FOLDER.glob("*.tf"), *FOLDER.glob("*.tfvars"))]
     named = set(re.findall(r"GIF_ANALYZER_[A-Z_]*[A-Z]", "".join(texts)))
 
-    known = "".join(path.read_text("utf-8") for path in ROOT.glob("gateway/*settings.py"))
+    known = "".join(path.read_text("utf-8") for path in ROOT.glob("gateway/**/settings.py"))
 
     assert named
     assert {name for name in named if name not in known} == set()

@@ -114,7 +114,7 @@ def test_it_is_ready_and_says_which_model_it_has(function: Emulator) -> None:
 @needs_emulator
 @needs_handler
 def test_it_shows_its_page(function: Emulator) -> None:
-    if not (ROOT / "gateway/static").is_dir():
+    if not (ROOT / "gateway/rest/static").is_dir():
         pytest.skip("this copy has no web page")
     page = function.ask(Request("GET", "/"))
 

@@ -1,0 +1,120 @@
+"""What batch is asked about: **folder, glob, manifest, prefix in a store** -> **sources**, one by one.
+
+Nothing is held as a whole where it can be helped: folders are walked, manifests are read in pieces.
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import daft
+from daft.exceptions import DaftCoreException
+from daft.io import IOConfig
+
+from gateway.fetch.address import is_address
+from services.errors import UnreadableFile
+
+STORES = ("s3://", "hf://")
+COLUMNS = ("path", "url")  # of a manifest: it has one of them
+MANIFESTS = (".csv", ".parquet")
+
+
+class Source(NamedTuple):
+    """One GIF that is asked about.
+
+    Attributes:
+        name: path or address.
+        size: in bytes, where the listing of a store told it.
+    """
+
+    name: str
+    size: int | None = None
+
+
+def is_stored(name: str) -> bool:
+    """Whether a name is an address in a store that Daft reads."""
+    return name.startswith(STORES)
+
+
+def list_sources(given: str, io_config: IOConfig) -> Iterator[Source]:
+    """Name the GIFs of an input, in a stable order where the input has one.
+
+    Raises:
+        UnreadableFile: there is no such input, or it is none of the kinds that are understood.
+    """
+    if given.lower().endswith(MANIFESTS):
+        return _read_manifest(given, io_config)
+    if is_stored(given):
+        return _list_store(given, io_config)
+    if is_address(given):
+        raise UnreadableFile(given, "put addresses into a manifest, or name an s3:// or hf:// prefix")
+    if os.path.isdir(given):  # noqa: PTH112 - a Path would lose how the folder was written
+        return (Source(name) for name in _walk(given))
+    if os.path.isfile(given):  # noqa: PTH113
+        return iter([Source(given)])
+    if glob.has_magic(given):
+        return (
+            Source(name)
+            for name in glob.iglob(given, recursive=True)  # noqa: PTH207
+            if os.path.isfile(name)  # noqa: PTH113
+        )
+    raise UnreadableFile(given, "there is no such folder, glob or manifest")
+
+
+def _walk(folder: str) -> Iterator[str]:
+    def complain(error: OSError) -> None:
+        raise UnreadableFile(str(error.filename), (error.strerror or str(error)).lower()) from error
+
+    for root, folders, files in os.walk(folder, onerror=complain):
+        folders.sort()
+        yield from (os.path.join(root, name) for name in sorted(files) if _is_gif(name))  # noqa: PTH118
+
+
+def _is_gif(name: str) -> bool:
+    return name.lower().endswith(".gif")
+
+
+def _list_store(prefix: str, io_config: IOConfig) -> Iterator[Source]:
+    pattern = prefix if glob.has_magic(prefix) or _is_gif(prefix) else f"{prefix.rstrip('/')}/**"
+    try:
+        for row in daft.from_glob_path(pattern, io_config=io_config).iter_rows():
+            if _is_gif(row["path"]):
+                yield Source(row["path"], row["size"])
+    except FileNotFoundError as error:
+        raise UnreadableFile(prefix, "there is nothing by this name") from error
+    except (DaftCoreException, OSError) as error:
+        raise UnreadableFile(prefix, _first_line(error)) from error
+
+
+def _read_manifest(given: str, io_config: IOConfig) -> Iterator[Source]:
+    """Read the column of a manifest; a path in it is relative to the folder of a manifest on this machine."""
+    folder = Path() if is_address(given) else Path(given).parent
+    try:
+        is_csv = given.lower().endswith(".csv")
+        frame = (daft.read_csv if is_csv else daft.read_parquet)(given, io_config=io_config)
+        columns = [name for name in COLUMNS if name in frame.column_names]
+        if len(columns) != 1:
+            found = ", ".join(frame.column_names) or "none"
+            raise UnreadableFile(
+                given, f"it must have one column named path or url; its columns are: {found}"
+            )
+        if is_csv:  # else what looks like a number would be read as one: 007.0
+            text = {columns[0]: daft.DataType.string()}
+            frame = daft.read_csv(given, schema=text, io_config=io_config)
+        names = frame.select(frame[columns[0]].cast(daft.DataType.string()))
+        for batch in names.to_arrow_iter():
+            for name in batch.column(0).to_pylist():
+                # An empty cell is an input as well: it gets a row that says so.
+                yield Source(str(folder / name) if name and not is_address(name) else name or "")
+    except FileNotFoundError as error:
+        raise UnreadableFile(given, "there is no such file") from error
+    except (DaftCoreException, OSError) as error:
+        raise UnreadableFile(given, f"it cannot be read as a manifest: {_first_line(error)}") from error
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -1,0 +1,167 @@
+"""Millions of GIFs: **an input** -> sources -> Daft's workers -> rows -> parts -> **one Parquet file**.
+
+The same plan runs on Daft's own engine on this machine or on a Ray cluster. It is run in rounds of so many
+sources: a round is what memory holds of the input, and within it answers flow back as they are made.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import itertools
+import math
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import daft
+import pyarrow as pa
+from daft.io import IOConfig, S3Config
+
+from gateway.answer import JsonObject
+from gateway.batch.inputs import Source, list_sources
+from gateway.batch.ledger import Ledger
+from gateway.batch.parts import Parts
+from gateway.batch.worker import Worker, WorkerSettings
+from gateway.pipeline import local
+from gateway.settings import Settings
+from services.errors import CannotServe, UnreadableFile
+
+ROUND_ROWS = 50_000  # sources of a round, about 10 MB; each round starts its workers anew
+PARTITION_ROWS = 256  # sources that Ray hands to a worker at a time
+_SENT = pa.schema([("source", pa.string()), ("size", pa.int64()), ("digest", pa.string())])
+
+
+@dataclass(frozen=True)
+class BatchOptions:
+    """What is asked.
+
+    Attributes:
+        given: the input, as `list_sources` understands it.
+        out: path of the Parquet file.
+        top_k: how many shows to name, at least 1.
+        workers: processes that compute; None is one for each processor, of this machine or of the cluster.
+        ray: address of a Ray cluster; "local" starts one here; None is Daft's own engine.
+        s3_endpoint: address of a store that speaks S3, in place of Amazon's.
+        round_rows: sources of a round.
+    """
+
+    given: str
+    out: Path
+    top_k: int = 5
+    workers: int | None = None
+    ray: str | None = None
+    s3_endpoint: str | None = None
+    round_rows: int = ROUND_ROWS
+
+
+@dataclass(frozen=True)
+class BatchSummary:
+    """What came of it.
+
+    Attributes:
+        answered: sources with an answer, those from before among them.
+        failed: sources with an error.
+        kept: sources whose answer, or error, of an earlier run holds.
+    """
+
+    answered: int
+    failed: int
+    kept: int
+
+
+def run_batch(
+    options: BatchOptions, settings: Settings, progress: Callable[[int], None] = lambda sources: None
+) -> BatchSummary:
+    """Answer every source of the input and write the output, which is whole or as it was before.
+
+    Args:
+        options: what is asked.
+        settings: model, limits, and what may be fetched.
+        progress: called with how many sources were done since the last call.
+
+    Raises:
+        UnreadableFile: the input or the output is none.
+        ModelError: the model is none.
+        CannotServe: there is no such Ray cluster.
+    """
+    local(settings.model)  # a model that is none is told now, not by each worker
+    io_config = IOConfig(s3=S3Config(endpoint_url=options.s3_endpoint)) if options.s3_endpoint else IOConfig()
+    worker = WorkerSettings(
+        settings.model.absolute(),
+        settings.threads,
+        settings.budget,
+        settings.fetch,
+        options.top_k,
+        io_config,
+    )
+    parts = Parts(options.out, _terms(worker))
+    with parts.held() as ledger:
+        run = _choose_engine(options, worker)
+        kept = 0
+        for sources in _rounds(list_sources(options.given, io_config), options.round_rows, ledger):
+            try:
+                for rows in run(sources):
+                    new = [row for row in rows if not row.pop("kept")]
+                    kept += len(rows) - len(new)
+                    parts.add(new, ledger)
+                    progress(len(rows))
+            finally:  # also when it is interrupted: what is answered is not answered again
+                parts.flush(ledger)
+        answered, failed = ledger.counts()
+        if not answered + failed:
+            raise UnreadableFile(options.given, "it names no GIF")
+        parts.merge(ledger)
+    return BatchSummary(answered, failed, kept)
+
+
+def _terms(worker: WorkerSettings) -> JsonObject:
+    """What an answer depends on beside the bytes."""
+    model = hashlib.sha256(worker.model.read_bytes()).hexdigest()
+    return {"model_sha256": model, "top_k": worker.top_k, "budget": dataclasses.asdict(worker.budget)}
+
+
+def _rounds(sources: Iterator[Source], rows: int, ledger: Ledger) -> Iterator[pa.Table]:
+    while some := list(itertools.islice(sources, rows)):
+        wanted = ledger.want(some)
+        if wanted:
+            yield pa.table([list(column) for column in zip(*wanted, strict=True)], schema=_SENT)
+
+
+def _choose_engine(
+    options: BatchOptions, settings: WorkerSettings
+) -> Callable[[pa.Table], Iterator[list[JsonObject]]]:
+    """Make the function that answers a round, a few rows at a time, on the engine that is asked for."""
+    if options.ray is None:
+        daft.set_runner_native()
+        workers = options.workers or len(os.sched_getaffinity(0))
+    else:
+        processors = _join_ray(options.ray)
+        workers = options.workers or processors
+
+    def run(sources: pa.Table) -> Iterator[list[JsonObject]]:
+        frame = daft.from_arrow(sources)
+        if options.ray is not None:
+            # A partition flows back as a whole: small ones lose little when the run is killed.
+            frame = frame.into_partitions(max(workers, math.ceil(len(sources) / PARTITION_ROWS)))
+        worker = daft.cls(Worker, max_concurrency=workers, use_process=True)(settings)
+        answers = frame.select(worker.answer(frame["source"], frame["size"], frame["digest"]).alias("row"))
+        for batch in answers.to_arrow_iter():
+            yield batch.column(0).to_pylist()
+
+    return run
+
+
+def _join_ray(address: str) -> int:
+    """Join or start a cluster, and count its processors."""
+    import ray  # noqa: PLC0415 - an extra of its own
+
+    try:
+        ray.init(address=address, log_to_driver=False)
+    except (ConnectionError, ValueError, RuntimeError) as error:
+        why = (str(error).strip() or "no such Ray cluster").splitlines()[0]
+        raise CannotServe(address, why) from error
+    daft.set_runner_ray(noop_if_initialized=True)
+    resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
+    return max(1, int(resources.get("CPU", 1)))

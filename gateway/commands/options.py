@@ -1,0 +1,58 @@
+"""What several commands are given: **which model, which services** -> **settings and a pipeline**."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gateway.pipeline import Pipeline, local
+from gateway.settings import Settings
+
+Model = Annotated[Path | None, typer.Option(metavar="PATH", help="Model file, instead of the packaged one.")]
+Preprocess = Annotated[
+    str | None, typer.Option(metavar="HOST:PORT", help="Let this service decode, over gRPC.")
+]
+Inference = Annotated[
+    str | None, typer.Option(metavar="HOST:PORT", help="Let this service classify, over gRPC.")
+]
+TopK = Annotated[int, typer.Option(min=1, metavar="K", help="How many shows to name.")]
+
+
+def check_services(preprocess: str | None, inference: str | None, model: Path | None) -> None:
+    """Refuse one service without the other, and a model beside a service that has its own.
+
+    Raises:
+        typer.BadParameter: names the options.
+    """
+    if (preprocess is None) != (inference is None):
+        raise typer.BadParameter("give both services or none", param_hint="--preprocess, --inference")
+    if model is not None and inference is not None:
+        raise typer.BadParameter("the service has its own model", param_hint="--model")
+
+
+def read_settings(model: Path | None) -> Settings:
+    """Read the environment; a model that is given overrules its own.
+
+    Raises:
+        InvalidSetting: names the variable and what it must be.
+    """
+    settings = Settings.from_env()
+    return settings if model is None else dataclasses.replace(settings, model=model)
+
+
+def open_pipeline(settings: Settings, preprocess: str | None, inference: str | None) -> Pipeline:
+    """Make the pipeline whose steps are computed by these services, or in this process.
+
+    Raises:
+        ModelError: the file is not a model that takes a clip and names shows.
+        UnreadableFile: one of the files of TLS.
+        ModuleNotFoundError: services are named and grpc is not installed.
+    """
+    if preprocess is not None and inference is not None:
+        from gateway.remote import remote  # noqa: PLC0415 - grpc is an extra
+
+        return remote(preprocess, inference, channel=settings.channel, budget=settings.budget)
+    return local(settings.model, threads=settings.threads, budget=settings.budget)

@@ -1,0 +1,114 @@
+"""`gif-analyzer serve`: **options and settings** -> servers that run until they are told to end."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from gateway.commands.options import (
+    Inference,
+    Model,
+    Preprocess,
+    check_services,
+    open_pipeline,
+    read_settings,
+)
+from gateway.commands.terminal import usage_errors
+
+Host = Annotated[str, typer.Option(help="Name or address to listen at; 0.0.0.0 is every interface.")]
+Port = Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 is any free one, told in the log.")]
+
+serve = typer.Typer(help="Start services that run until they are told to end.")
+
+
+@serve.callback(invoke_without_command=True)
+def serve_all(
+    context: typer.Context,
+    host: Host = "127.0.0.1",
+    port: Port = 8080,
+    grpc_port: Port = 50051,
+    model: Model = None,
+) -> None:
+    """Serve REST and the web page, and both steps over gRPC behind them, until SIGTERM or Ctrl-C.
+
+    `serve rest` and `serve grpc` start one of the two alone. The log is JSON on standard error.
+
+    **Examples**
+
+        gif-analyzer serve
+
+        gif-analyzer serve --host 0.0.0.0 --port 80 --grpc-port 50051
+
+    **Exit codes**: 0 when it was told to end and did, 2 when it could not start.
+
+    **Settings** from the environment: those of `serve rest` and of `serve grpc`.
+    """
+    if context.invoked_subcommand is not None:
+        return
+    with usage_errors():
+        settings = read_settings(model)
+        from gateway import serve as servers  # noqa: PLC0415 - grpc is an extra
+
+        servers.serve_both(settings, host=host, port=port, grpc_port=grpc_port)
+
+
+@serve.command("rest")
+def serve_rest(
+    host: Host = "127.0.0.1",
+    port: Port = 8080,
+    model: Model = None,
+    preprocess: Preprocess = None,
+    inference: Inference = None,
+) -> None:
+    """Serve REST and the web page, until SIGTERM or Ctrl-C.
+
+    GIFs are computed in this process, or by the two services that are named. docs/rest.md says what may be
+    asked. The log is JSON on standard error.
+
+    **Examples**
+
+        gif-analyzer serve rest
+
+        gif-analyzer serve rest --preprocess localhost:50051 --inference localhost:50051
+
+    **Exit codes**: 0 when it was told to end and did, 2 when it could not start.
+
+    **Settings** from the environment: those of `identify`; GIF_ANALYZER_MAX_BODY_BYTES,
+    GIF_ANALYZER_IN_FLIGHT, GIF_ANALYZER_CACHE_BYTES, GIF_ANALYZER_API_KEYS, GIF_ANALYZER_CORS_ORIGINS,
+    GIF_ANALYZER_METRICS, GIF_ANALYZER_WORKERS, GIF_ANALYZER_GRACE_S and GIF_ANALYZER_NOTICE_S.
+    """
+    check_services(preprocess, inference, model)
+    with usage_errors():
+        settings = read_settings(model)
+        from gateway.rest.server import serve_rest as serve_until_told  # noqa: PLC0415 - an extra
+        from services.log import log_as_json  # noqa: PLC0415
+
+        log_as_json()
+        pipeline = open_pipeline(settings, preprocess, inference)
+        serve_until_told(pipeline, settings, host=host, port=port)
+
+
+@serve.command("grpc")
+def serve_grpc(host: Host = "127.0.0.1", port: Port = 50051, model: Model = None) -> None:
+    """Serve both steps over gRPC on one port, until SIGTERM or Ctrl-C.
+
+    The contracts are in proto/; health and reflection are served too. The log is JSON on standard error.
+
+    **Examples**
+
+        gif-analyzer serve grpc
+
+        gif-analyzer serve grpc --host 0.0.0.0 --port 50051
+
+    **Exit codes**: 0 when it was told to end and did, 2 when it could not start.
+
+    **Settings** from the environment: those of `identify`; GIF_ANALYZER_WORKERS, GIF_ANALYZER_WAITING,
+    GIF_ANALYZER_GRACE_S, GIF_ANALYZER_NOTICE_S, GIF_ANALYZER_METRICS_PORT; and for TLS
+    GIF_ANALYZER_SERVER_CERTIFICATE, GIF_ANALYZER_SERVER_KEY and GIF_ANALYZER_CLIENT_CA.
+    """
+    with usage_errors():
+        settings = read_settings(model)
+        from gateway import serve as servers  # noqa: PLC0415 - grpc is an extra
+
+        servers.serve_grpc(settings, host=host, port=port)

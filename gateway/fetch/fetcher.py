@@ -1,0 +1,209 @@
+"""GIFs that lie elsewhere: an **address** -> page to media file -> redirects -> **bytes**, within limits.
+
+Whoever gives an address chooses what this machine asks for. So, at every hop: the address is read strictly
+(`gateway.fetch.address`), its host must be one of those set (`gateway.fetch.settings`), and the connection
+goes to an IP address that was checked to be public (`gateway.fetch.connection`). Nothing is sent but the
+question: no cookie, no credential, no header of whoever asks; no proxy is taken from the environment.
+
+The client is httpcore, the engine of httpx, for it lets us open the connections. What httpx adds to it
+(redirects, cookies, proxies, decompression, whole addresses in the log) would all have to be turned off here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import http
+import logging
+import ssl
+import time
+from collections.abc import AsyncIterator
+
+import httpcore
+
+from gateway.fetch import media_page
+from gateway.fetch.address import Address
+from gateway.fetch.connection import PinnedBackend, Resolver, resolve
+from gateway.fetch.settings import FetchSettings
+from services.errors import AddressRefused, FetchFailed, FetchTimeout, GifTooLarge, InvalidAddress
+
+_REDIRECTS = (301, 302, 303, 307, 308)
+_HEADERS = [
+    ("Accept", "image/gif, */*;q=0.1"),  # Giphy sends its page, or a WebP, to whoever prefers one
+    ("Accept-Encoding", "identity"),
+    ("User-Agent", "gif-analyzer"),
+]
+
+_log = logging.getLogger(__name__)
+
+
+class Fetcher:
+    """Fetches GIFs by their address; any number of tasks may share one, also in one event loop after another.
+
+    Args:
+        settings: what may be fetched, and at what cost.
+        resolver: name, port -> IP addresses; in place of this machine's.
+        connector: that opens connections to IP addresses that were checked; in place of the network's.
+        tls: whom to trust; None is the authorities that certifi carries.
+    """
+
+    def __init__(
+        self,
+        settings: FetchSettings,
+        *,
+        resolver: Resolver = resolve,
+        connector: httpcore.AsyncNetworkBackend | None = None,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self._settings = settings
+        self._pool = httpcore.AsyncConnectionPool(
+            ssl_context=tls or httpcore.default_ssl_context(),
+            max_connections=None,  # how many at once is for the door to limit
+            max_keepalive_connections=0,  # a connection serves one request: no name is trusted for longer
+            network_backend=PinnedBackend(resolver, connector or httpcore.AnyIOBackend()),
+        )
+        # Its debug lines hold the headers it receives: addresses with their queries among them.
+        logging.getLogger("httpcore").setLevel(logging.INFO)
+
+    async def __call__(self, url: str) -> bytes:
+        """Fetch one file whole. Whether it is a GIF is for whoever decodes it to say.
+
+        Raises:
+            InvalidAddress: the address, or one that it led to, is not written plainly.
+            AddressRefused: its host may not be asked, or is not on the public internet.
+            FetchFailed: the host did not send the file.
+            FetchTimeout: it did not do so in time.
+            GifTooLarge: the file is longer than the limit.
+        """
+        address = Address.parse(url)
+        begun = time.monotonic()
+        try:
+            async with asyncio.timeout(self._settings.timeout_s):
+                content = await self._follow(address)
+        except TimeoutError as error:
+            raise FetchTimeout(address.host, timeout_s=self._settings.timeout_s) from error
+        _log.info(
+            "fetched",
+            extra={
+                "address": str(address),
+                "bytes": len(content),
+                "seconds": round(time.monotonic() - begun, 3),
+            },
+        )
+        return content
+
+    async def aclose(self) -> None:
+        """Close what connections there are."""
+        await self._pool.aclose()
+
+    async def _follow(self, address: Address) -> bytes:
+        """Go from an address to its file, by redirects and at most one page."""
+        redirects, pages = 0, 0
+        while True:
+            address = media_page.media_by_id(address) or address
+            if not any(rule.allows(address) for rule in self._settings.hosts):
+                raise AddressRefused(address.authority, "this host is not among those that may be asked")
+            async with self._ask(address) as response:
+                if response.status in _REDIRECTS:
+                    redirects += 1
+                    following = address.join(_location(response, address))
+                elif response.status != 200:
+                    raise FetchFailed(address.host, f"it answered {_phrase(response.status)}")
+                elif media_page.is_page(address) and _content_type(response) == "text/html":
+                    pages += 1
+                    page = await _read_start(response, address, self._settings.page_max_bytes)
+                    following = self._declared(page, address)
+                else:
+                    return await _read(response, address, self._settings.max_bytes)
+            if redirects > self._settings.max_redirects or pages > 1:
+                what = "a page" if pages > 1 else f"{self._settings.max_redirects} redirects"
+                raise FetchFailed(address.host, f"it leads on after {what}")
+            if address.scheme == "https" and following.scheme == "http":
+                raise AddressRefused(following.host, "it is asked without TLS after one with TLS")
+            address = following
+
+    def _declared(self, page: bytes, address: Address) -> Address:
+        """The first GIF that a page declares at a host that may be asked."""
+        for text in media_page.media_in(page):
+            with contextlib.suppress(InvalidAddress):
+                media = address.join(text)
+                if any(rule.allows(media) for rule in self._settings.hosts):
+                    return media
+        raise FetchFailed(address.host, "its page names no GIF")
+
+    @contextlib.asynccontextmanager
+    async def _ask(self, address: Address) -> AsyncIterator[httpcore.Response]:
+        """Send one question; what goes wrong until its answer is read is an error of ours."""
+        try:
+            async with self._pool.stream(
+                "GET",
+                httpcore.URL(
+                    scheme=address.scheme, host=address.host, port=address.port, target=address.target
+                ),
+                headers=[("Host", address.authority), *_HEADERS],
+                extensions={"timeout": {"connect": self._settings.connect_s}},
+            ) as response:
+                yield response
+        except httpcore.ConnectTimeout as error:
+            raise FetchTimeout(address.host, timeout_s=self._settings.connect_s) from error
+        except (httpcore.ConnectError, ssl.SSLError) as error:
+            raise FetchFailed(address.host, _why_unconnected(error)) from error
+        except (httpcore.NetworkError, httpcore.ProtocolError) as error:
+            raise FetchFailed(address.host, "its answer broke off or is not HTTP") from error
+
+
+def _why_unconnected(error: Exception) -> str:
+    cause = error.args[0] if error.args and isinstance(error.args[0], Exception) else error  # of httpcore
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return f"its certificate does not hold ({cause.verify_message.rstrip('.')})"
+    return "TLS failed" if isinstance(cause, ssl.SSLError) else "it cannot be reached"
+
+
+def _phrase(status: int) -> str:
+    """A status as people know it, e.g. 404 Not Found."""
+    try:
+        return f"{status} {http.HTTPStatus(status).phrase}"
+    except ValueError:
+        return str(status)
+
+
+def _header(response: httpcore.Response, name: bytes) -> bytes | None:
+    return next((value for key, value in response.headers if key.lower() == name), None)
+
+
+def _content_type(response: httpcore.Response) -> str:
+    return (_header(response, b"content-type") or b"").decode("latin-1").partition(";")[0].strip().lower()
+
+
+def _location(response: httpcore.Response, address: Address) -> str:
+    location = _header(response, b"location")
+    if location is None:
+        raise FetchFailed(address.host, f"it answered {_phrase(response.status)} without saying where to")
+    try:
+        return location.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise InvalidAddress("a redirect leads to what is not text") from error
+
+
+async def _read(response: httpcore.Response, address: Address, limit: int) -> bytes:
+    """Read an answer whole; one that is longer than the limit, or says so, is left unread."""
+    declared = _header(response, b"content-length")
+    if declared is not None and int(declared) > limit:
+        raise GifTooLarge("length", allowed=limit, found=int(declared), unit="bytes")
+    content = await _read_start(response, address, limit + 1)
+    if len(content) > limit:
+        raise GifTooLarge("length", allowed=limit, found=len(content), unit="bytes", at_least=True)
+    return content
+
+
+async def _read_start(response: httpcore.Response, address: Address, limit: int) -> bytes:
+    """Read no more than the first `limit` bytes of an answer; nothing is decompressed."""
+    encoding = (_header(response, b"content-encoding") or b"identity").decode("latin-1").lower()
+    if encoding not in ("", "identity"):
+        raise FetchFailed(address.host, "it sent the file compressed, which was not asked for")
+    content = bytearray()
+    async for part in response.aiter_stream():
+        content += part
+        if len(content) >= limit:
+            break
+    return bytes(content[:limit])

@@ -1,0 +1,106 @@
+"""The web page: **gateway/rest/static** -> `/` and `/static/…`, with headers that let it load no other.
+
+The files are read once and held: they are small. Their names in the page carry a digest of them all, so that
+a browser may keep them for a year and never mixes two versions; the page itself is asked for again each time,
+and costs an empty 304 when nothing has changed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import mimetypes
+from dataclasses import dataclass
+from pathlib import Path
+
+from fastapi import FastAPI, HTTPException, Request
+from fastapi.responses import Response
+
+from gateway.rest.etag import is_held
+
+STATIC = Path(__file__).with_name("static")
+PAGE = "index.html"
+DIGITS = 16  # of a digest that a name carries
+
+# The page asks its own server alone; `data:` and `blob:` are the frames and the visitor's own file.
+CONTENT_SECURITY_POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "img-src 'self' data: blob:",
+        "connect-src 'self'",
+        "form-action 'self'",
+        "base-uri 'none'",
+        "frame-ancestors 'none'",
+    )
+)
+HEADERS = {
+    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",  # an address may stand in the page's own
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+}
+ASK_AGAIN = "no-cache"
+KEEP = "public, max-age=31536000, immutable"  # a year
+MEDIA_TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+
+
+@dataclass(frozen=True)
+class PageFile:
+    """A file as it is sent.
+
+    Attributes:
+        content: all of its bytes.
+        media_type: of its Content-Type.
+        etag: strong, with its quotation marks.
+    """
+
+    content: bytes
+    media_type: str
+    etag: str
+
+
+def add_page(app: FastAPI) -> None:
+    """Let an application answer `/` with the page, and `/static/…` with what the page is made of."""
+    files, version = read_static()
+
+    def page(request: Request) -> Response:
+        return _send(files[PAGE], request, ASK_AGAIN)
+
+    def static(path: str, request: Request) -> Response:
+        name = path.removeprefix(f"{version}/")
+        if name not in files or name == PAGE:
+            raise HTTPException(404, "the page has no such file")
+        return _send(files[name], request, ASK_AGAIN if name == path else KEEP)
+
+    for path, endpoint in (("/", page), ("/static/{path:path}", static)):
+        app.add_api_route(path, endpoint, methods=["GET", "HEAD"], include_in_schema=False)
+
+
+def read_static(folder: Path = STATIC) -> tuple[dict[str, PageFile], str]:
+    """Read the page's files: name -> file, and the version of them all, which the page's own text names."""
+    contents = {path.name: path.read_bytes() for path in sorted(folder.iterdir()) if path.is_file()}
+    version = _digest(b"".join(name.encode() + content for name, content in contents.items()))
+    contents[PAGE] = contents[PAGE].replace(b'="static/', f'="static/{version}/'.encode())
+    files = {
+        name: PageFile(content, _media_type(name), f'"{_digest(content)}"')
+        for name, content in contents.items()
+    }
+    return files, version
+
+
+def _send(file: PageFile, request: Request, caching: str) -> Response:
+    headers = {**HEADERS, "ETag": file.etag, "Cache-Control": caching}
+    if is_held(request, file.etag):
+        return Response(status_code=304, headers=headers)
+    return Response(file.content, media_type=file.media_type, headers=headers)
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:DIGITS]
+
+
+def _media_type(name: str) -> str:
+    # Those that a browser checks are not left to the tables of the machine.
+    return MEDIA_TYPES.get(Path(name).suffix) or mimetypes.guess_type(name)[0] or "application/octet-stream"

@@ -1,0 +1,182 @@
+"""The answers of the gateway as OpenAPI describes them, with examples. Nothing is computed with these."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Annotated, Any
+
+from pydantic import Base64Str, BaseModel, Field
+
+from gateway.rest.problem import MEDIA_TYPE, problem_json
+from services.errors import (
+    AddressRefused,
+    AnalyzerError,
+    CorruptGif,
+    DeadlineExceeded,
+    FetchFailed,
+    FetchTimeout,
+    GifTooLarge,
+    InternalError,
+    InvalidAddress,
+    InvalidArgument,
+    InvalidRequest,
+    MessageTooLarge,
+    NotAGif,
+    Overloaded,
+    RequestTooLarge,
+    ServiceUnavailable,
+    Unauthorized,
+    UnsupportedMedia,
+)
+
+Probability = Annotated[float, Field(ge=0, le=1 + 1e-5, examples=[0.944])]
+Title = Annotated[str, Field(examples=["Big Buck Bunny"])]
+
+
+class ShowProbability(BaseModel):
+    """How probable a show is."""
+
+    show: Title
+    probability: Probability
+
+
+class FrameVote(BaseModel):
+    """What one frame says by itself."""
+
+    timestamp_ms: Annotated[int, Field(ge=0, examples=[150])]
+    show: Title
+    probability: Probability
+
+
+class ModelName(BaseModel):
+    """Which model answered."""
+
+    name: Annotated[str, Field(examples=["gif-shows"])]
+    version: Annotated[str, Field(examples=["2026.11.24"])]
+
+
+class Identification(BaseModel):
+    """The answer for one GIF: the message gif_analyzer.v1.Identification as proto3 JSON."""
+
+    source: Annotated[str, Field(description="address or file name, as given", examples=["meadow.gif"])]
+    shows: Annotated[list[ShowProbability], Field(description="most probable first")]
+    known: Annotated[bool, Field(description="if false, `shows` are the nearest guesses")]
+    frames: Annotated[list[FrameVote], Field(min_length=10, max_length=10)]
+    model: ModelName
+    pictures: Annotated[
+        list[Base64Str], Field(description="JPEG of each frame as the model saw it, where asked for")
+    ]
+
+
+class ModelAnswer(ModelName):
+    """The model and what it knows."""
+
+    training_data_sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    licence: str
+    shows: list[Title]
+    unknown_threshold: float
+
+
+class ShowsAnswer(BaseModel):
+    """The shows that can be named."""
+
+    shows: list[Title]
+
+
+class Health(BaseModel):
+    """How the gateway is."""
+
+    status: Annotated[str, Field(examples=["ready"])]
+
+
+class Problem(BaseModel):
+    """An error, RFC 9457."""
+
+    type: str
+    title: str
+    status: Annotated[int, Field(ge=400, le=599)]
+    detail: Annotated[str, Field(description="for people")]
+    reason: Annotated[str, Field(description="for programs; stable across versions")]
+    details: dict[str, str]
+    request_id: str
+
+
+# One of each kind of error that a request can meet: their texts are the examples of the document.
+OF_VALUES = (InvalidArgument("top_k", expected="at least 1", found="'0'"),)
+OF_BODIES = (
+    InvalidRequest("its multipart body has no part `file`"),
+    UnsupportedMedia("text/plain", expected="multipart/form-data, image/gif or application/json"),
+    RequestTooLarge(allowed=26_048_576),
+)
+OF_GIFS = (
+    NotAGif("a PNG image"),
+    CorruptGif("not one frame is whole"),
+    GifTooLarge("animation", allowed=5_000, found=20_000, unit="frames"),
+)
+OF_ADDRESSES = (
+    InvalidAddress("it begins with neither http:// nor https://"),
+    AddressRefused("10.0.0.1", "this host is not among those that may be asked"),
+    FetchFailed("media.giphy.com", "it answered 404 Not Found"),
+    FetchTimeout("media.giphy.com", timeout_s=20),
+)
+OF_SERVICES = (
+    Overloaded(limit=64, retry_after_s=1),
+    ServiceUnavailable("localhost:50051", "connection refused"),
+    DeadlineExceeded("localhost:50051", timeout_s=30),
+    MessageTooLarge("localhost:50051", "it accepts 26 MB"),
+    InternalError(),
+)
+OF_KEYS = (Unauthorized("send a key as `Authorization: Bearer KEY` or `X-API-Key: KEY`"),)
+
+
+def problems(*errors: AnalyzerError) -> dict[int | str, dict[str, Any]]:
+    """The documented responses for errors: by status, an example for each reason."""
+    found: dict[int | str, dict[str, Any]] = {}
+    for error in errors:
+        response = found.setdefault(
+            error.http_status,
+            {"model": Problem, "description": "", "content": {MEDIA_TYPE: {"examples": {}}}},
+        )
+        response["content"][MEDIA_TYPE]["examples"][error.reason] = {
+            "value": problem_json(error, "0123456789abcdef0123456789abcdef")
+        }
+        response["description"] = ", ".join(response["content"][MEDIA_TYPE]["examples"])
+    return found
+
+
+def gif_body() -> dict[str, Any]:
+    """The three forms of a request's body."""
+    binary = {"type": "string", "format": "binary"}
+    return {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {"type": "object", "required": ["file"], "properties": {"file": binary}}
+            },
+            "image/gif": {"schema": binary},
+            "application/json": {
+                "schema": {
+                    "type": "object",
+                    "required": ["url"],
+                    "additionalProperties": False,
+                    "properties": {"url": {"type": "string", "format": "uri"}},
+                },
+                "example": {"url": "https://media.giphy.com/media/yAqdjThdDEMF2/giphy.gif"},
+            },
+        },
+    }
+
+
+def only_problem_json(document: dict[str, Any], paths: Iterable[str]) -> None:
+    """Take out what FastAPI adds of its own: its kind of 422, and JSON beside problem+json."""
+    for path in paths:
+        for operation in document["paths"][path].values():
+            responses = operation["responses"]
+            if MEDIA_TYPE not in responses.get("422", {}).get("content", {MEDIA_TYPE: {}}):
+                del responses["422"]
+            for status, response in responses.items():
+                if status.startswith(("4", "5")):
+                    content = response["content"]
+                    schema = content.pop("application/json", {}).get("schema")
+                    if schema:
+                        content[MEDIA_TYPE]["schema"] = schema

@@ -1,0 +1,183 @@
+"""Every kind of input, errors as rows, and what the output promises: through the command."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+pytest.importorskip("daft", reason="batch takes Daft")
+from gateway.batch.schema import SCHEMA
+from tests.gateway.batch.conftest import RunBatch, read_rows
+
+SaveGif = Callable[..., Path]
+DOCS = Path(__file__).parents[3] / "docs" / "batch.md"
+
+
+@pytest.fixture
+def folder(tmp_path: Path, save_gif: SaveGif) -> Path:
+    """Three GIFs, one of them deeper and one in capitals, and what is no GIF by its name."""
+    (tmp_path / "gifs" / "more").mkdir(parents=True)
+    save_gif("gifs/red.gif", "red")
+    save_gif("gifs/more/two.gif", "blue", "blue", "green")
+    save_gif("gifs/BLUE.GIF", "blue")
+    (tmp_path / "gifs" / "notes.txt").write_text("not asked about")
+    return tmp_path / "gifs"
+
+
+# Inputs
+
+
+def test_a_folder_is_answered_whole(run_batch: RunBatch, folder: Path, tmp_path: Path) -> None:
+    done = run_batch("gifs", "--out", "labels.parquet", "--json", "--top-k", 2)
+
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == {"out": "labels.parquet", "answered": 3, "failed": 0, "kept": 0}
+    rows = read_rows(tmp_path / "labels.parquet")
+    assert {source: row["show"] for source, row in rows.items()} == {
+        "gifs/red.gif": "Red Show",
+        "gifs/BLUE.GIF": "Blue Show",
+        "gifs/more/two.gif": "Blue Show",
+    }
+    red = rows["gifs/red.gif"]
+    assert red["sha256"] == hashlib.sha256((folder / "red.gif").read_bytes()).hexdigest()
+    assert red["known"] is True
+    assert [ranked["show"] for ranked in red["shows"]] == ["Red Show", "Green Show"]
+    assert red["probability"] == red["shows"][0]["probability"] > 0.9
+    assert [frame["show"] for frame in red["frames"]] == ["Red Show"] * 10
+    assert (red["model_name"], red["model_version"]) == ("mean-colour", "1.2.3")
+    assert red["error_reason"] is red["error_message"] is None
+    assert not (tmp_path / "labels.parquet.parts").exists()
+
+
+def test_a_glob_and_a_single_file(run_batch: RunBatch, folder: Path, tmp_path: Path) -> None:
+    glob, single = run_batch("gifs/**/*.gif", "--out", "a.parquet"), run_batch("gifs/red.gif", "--out", "b")
+
+    assert (glob.returncode, single.returncode) == (0, 0)
+    assert glob.stdout == "a.parquet: 2 answered, 0 failed, 0 of them kept from before\n"
+    assert read_rows(tmp_path / "a.parquet").keys() == {"gifs/red.gif", "gifs/more/two.gif"}
+    assert read_rows(tmp_path / "b").keys() == {"gifs/red.gif"}
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+@pytest.mark.parametrize("column", ["path", "url"])
+def test_a_manifest_names_paths_relative_to_itself_and_each_once(
+    run_batch: RunBatch, folder: Path, tmp_path: Path, kind: str, column: str
+) -> None:
+    names = ["red.gif", "more/two.gif", "red.gif"]
+    manifest = folder / f"list.{kind}"
+    if kind == "csv":
+        with manifest.open("w", newline="") as file:
+            csv.writer(file).writerows([["id", column], *([str(n), name] for n, name in enumerate(names))])
+    else:
+        pq.write_table(pa.table({"id": [0, 1, 2], column: names}), manifest)
+
+    done = run_batch(f"gifs/list.{kind}", "--out", "labels.parquet")
+
+    assert done.returncode == 0, done.stderr
+    assert read_rows(tmp_path / "labels.parquet").keys() == {"gifs/red.gif", "gifs/more/two.gif"}
+
+
+# Errors
+
+
+def test_what_cannot_be_answered_is_a_row_with_its_reason(
+    run_batch: RunBatch, folder: Path, tmp_path: Path
+) -> None:
+    page = tmp_path / "page.gif"
+    page.write_text("<!doctype html>")
+    names = [
+        "gifs/red.gif",
+        "page.gif",
+        "none.gif",
+        "gifs",
+        "http://127.0.0.1/a.gif",
+        "https://user@example.org/a.gif",
+        "ftp://example.org/a.gif",
+    ]
+    pq.write_table(pa.table({"url": [*names, None]}), tmp_path / "list.parquet")
+
+    done = run_batch("list.parquet", "--out", "labels.parquet", "--json", GIF_ANALYZER_FETCH_HOSTS="*")
+
+    assert done.returncode == 1
+    assert json.loads(done.stdout) == {"out": "labels.parquet", "answered": 1, "failed": 7, "kept": 0}
+    rows = read_rows(tmp_path / "labels.parquet")
+    assert {source: row["error_reason"] for source, row in rows.items()} == {
+        "gifs/red.gif": None,
+        "page.gif": "NOT_A_GIF",
+        "none.gif": "UNREADABLE_FILE",
+        "gifs": "UNREADABLE_FILE",
+        "http://127.0.0.1/a.gif": "ADDRESS_REFUSED",
+        "https://user@example.org/a.gif": "INVALID_ADDRESS",
+        "ftp://example.org/a.gif": "INVALID_ADDRESS",
+        "": "UNREADABLE_FILE",
+    }
+    assert rows["none.gif"]["error_message"] == "cannot read the file: there is no such file"
+    assert rows["none.gif"]["sha256"] is None
+    assert rows["page.gif"]["sha256"] == hashlib.sha256(page.read_bytes()).hexdigest()
+    assert rows["page.gif"]["show"] is rows["page.gif"]["shows"] is rows["page.gif"]["known"] is None
+
+
+def test_limits_come_from_the_environment(run_batch: RunBatch, folder: Path, tmp_path: Path) -> None:
+    done = run_batch("gifs/red.gif", "--out", "labels.parquet", GIF_ANALYZER_MAX_BYTES="20")
+
+    assert done.returncode == 1
+    assert read_rows(tmp_path / "labels.parquet")["gifs/red.gif"]["error_reason"] == "GIF_TOO_LARGE"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["none", "--out", "a.parquet"], "there is no such folder, glob or manifest"),
+        (["none/*.gif", "--out", "a.parquet"], "it names no GIF"),
+        (["empty", "--out", "a.parquet"], "it names no GIF"),
+        (["none.csv", "--out", "a.parquet"], "there is no such file"),
+        (["bad.csv", "--out", "a.parquet"], "its columns are: id, file"),
+        (["bad.parquet", "--out", "a.parquet"], "it cannot be read as a manifest"),
+        (["https://example.org/a.gif", "--out", "a.parquet"], "put addresses into a manifest"),
+        (["gifs", "--out", "none/a.parquet"], "no such file or directory"),
+        (["gifs", "--out", "bad.csv"], "is not an output of batch"),
+        (["gifs", "--out", "empty"], "is a directory"),
+        (["gifs", "--out", "a.parquet", "--model", "none.onnx"], "there is no such file"),
+        (["gifs", "--out", "a.parquet", "--top-k", "0"], "--top-k"),
+        (["gifs"], "--out"),
+    ],
+)
+def test_what_cannot_run_exits_2_says_why_and_leaves_nothing(
+    run_batch: RunBatch, folder: Path, tmp_path: Path, arguments: list[str], says: str
+) -> None:
+    (tmp_path / "bad.csv").write_text("id,file\n1,a.gif\n")
+    (tmp_path / "bad.parquet").write_text("not Parquet")
+    (tmp_path / "empty").mkdir()
+    before = sorted(tmp_path.rglob("*"))
+
+    done = run_batch(*arguments)
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+# The output
+
+
+def test_the_schema_is_the_documented_one(run_batch: RunBatch, folder: Path, tmp_path: Path) -> None:
+    run_batch("gifs", "--out", "labels.parquet")
+
+    told = re.findall(r"^\| `(\w+)` \| `([^`]+)` \|", DOCS.read_text("utf-8"), re.MULTILINE)
+    written = pq.read_schema(tmp_path / "labels.parquet")
+    assert [(field.name, _type_text(field.type)) for field in written] == told
+    assert written.remove_metadata().equals(SCHEMA)
+
+
+def _type_text(dtype: pa.DataType) -> str:
+    """A type as the document writes it."""
+    return re.sub(r"(element|item): ", "", str(dtype))

@@ -1,0 +1,159 @@
+"""`gif-analyzer serve grpc` and `gif-analyzer identify` against it, each a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+COMMAND = [sys.executable, "-c", "from gateway.cli import main; main()"]
+ENVIRON = {key: value for key, value in os.environ.items() if not key.startswith("GIF_ANALYZER_")}
+
+SaveGif = Callable[..., Path]
+
+
+def run(*words: str | Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run gif-analyzer to its end."""
+    return subprocess.run(
+        [*COMMAND, *words],
+        env={**ENVIRON, **variables},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=240,
+    )
+
+
+@pytest.fixture
+def served(model_path: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """A running `gif-analyzer serve grpc`: its process and its address."""
+    process = subprocess.Popen(
+        [*COMMAND, "serve", "grpc", "--port", "0", "--model", str(model_path)],
+        env={**ENVIRON, "GIF_ANALYZER_MAX_FRAMES": "2"},
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    yield process, json.loads(process.stderr.readline())["address"]
+    process.kill()
+    process.communicate()
+
+
+def test_identify_asks_the_services(served: tuple[object, str], save_gif: SaveGif) -> None:
+    _, address = served
+    gif = save_gif("blue.gif", "blue")
+
+    done = run("identify", "--json", "--preprocess", address, "--inference", address, gif)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    answer = json.loads(done.stdout)
+    assert answer["shows"][0]["show"] == "Blue Show"
+    assert answer["model"] == {"name": "mean-colour", "version": "1.2.3"}
+
+
+def test_the_services_keep_the_limits_of_their_own_environment(
+    served: tuple[object, str], save_gif: SaveGif
+) -> None:
+    _, address = served
+    gif = save_gif("three.gif", "red", "green", "blue")
+
+    done = run("identify", "--json", "--preprocess", address, "--inference", address, gif)
+
+    assert done.returncode == 1
+    assert json.loads(done.stdout)["error"] == {
+        "reason": "GIF_TOO_LARGE",
+        "message": "GIF too large: animation is limited to 2 frames, this one has 3",
+    }
+
+
+def test_serve_ends_when_it_is_told_to(served: tuple[subprocess.Popen[str], str]) -> None:
+    process, _ = served
+
+    process.send_signal(signal.SIGTERM)
+
+    assert process.wait(120) == 0
+
+
+def test_a_service_that_is_not_there_is_one_line_and_exit_1(save_gif: SaveGif) -> None:
+    gif = save_gif("red.gif", "red")
+
+    done = run(
+        "identify", "--preprocess=127.0.0.1:1", "--inference=127.0.0.1:1", gif, GIF_ANALYZER_ATTEMPTS="1"
+    )
+
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1
+    assert "cannot reach 127.0.0.1:1" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--preprocess", "localhost:1"], "give both services or none"),
+        (["--inference", "localhost:1"], "give both services or none"),
+        (
+            ["--preprocess", "localhost:1", "--inference", "localhost:1", "--model", "m.onnx"],
+            "the service has its own model",
+        ),
+    ],
+)
+def test_services_are_given_both_and_without_a_model(options: list[str], says: str) -> None:
+    done = run("identify", *options, "x.gif")
+
+    assert done.returncode == 2
+    assert says in done.stderr
+
+
+def test_a_certificate_that_is_missing_is_one_line_and_exit_2() -> None:
+    done = run(
+        "identify", "--preprocess=localhost:1", "--inference=localhost:1", "x.gif",
+        GIF_ANALYZER_SERVER_CA="none.pem",
+    )  # fmt: skip
+
+    assert done.returncode == 2
+    assert done.stderr == "gif-analyzer: cannot read the file: no such file or directory\n"
+
+
+def test_without_grpc_the_local_command_works_and_the_others_say_what_is_missing(
+    model_path: Path, save_gif: SaveGif
+) -> None:
+    program = """
+import importlib.abc, sys
+class Refuse(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in ("grpc", "google", "prometheus_client", "pythonjsonlogger"):
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+sys.meta_path.insert(0, Refuse())
+from gateway.cli import main
+main()
+"""
+    gif = save_gif("red.gif", "red")
+
+    def without_grpc(*words: str | Path) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-c", program, *words],
+            env={**ENVIRON, "GIF_ANALYZER_MODEL": str(model_path)},
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=240,
+        )
+
+    assert without_grpc("identify", gif).returncode == 0
+    for words in (
+        ("identify", "--preprocess", "localhost:1", "--inference", "localhost:1", gif),
+        ("serve", "grpc"),
+    ):
+        done = without_grpc(*words)
+        assert done.returncode == 2
+        assert done.stderr == "gif-analyzer: this takes the gRPC packages: install gif-analyzer[grpc]\n"

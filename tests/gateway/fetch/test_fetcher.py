@@ -1,0 +1,626 @@
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import gzip
+import logging
+import socket
+import ssl
+from collections.abc import Callable
+
+import httpcore
+import pytest
+import trustme
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.fetch.fetcher import Fetcher
+from gateway.fetch.settings import DEFAULT_HOSTS, FetchSettings, HostRule
+from services.errors import (
+    AddressRefused,
+    AnalyzerError,
+    FetchFailed,
+    FetchTimeout,
+    GifTooLarge,
+    InvalidAddress,
+)
+from tests.gateway.local_host import NO_TRUST, PUBLIC, Detour, LocalHost, Names, http_answer, redirect
+
+OpenHost = Callable[..., LocalHost]
+
+GIF = b"GIF89a" + bytes(range(256)) * 40
+
+
+def rules(*texts: str) -> tuple[HostRule, ...]:
+    return tuple(HostRule.parse(text) for text in texts)
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture
+def trusted(authority: trustme.CA) -> ssl.SSLContext:
+    """A client's view: this authority and no other."""
+    context = ssl.create_default_context()
+    authority.configure_trust(context)
+    return context
+
+
+def certificate(authority: trustme.CA, *names: str) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert(*names).configure_cert(context)
+    return context
+
+
+class Fetch:
+    """A fetcher whose connections all lead to one local host; names resolve to a public address.
+
+    Attributes:
+        detour: that tells where they were to go.
+        names: that tells what was looked up.
+    """
+
+    def __init__(
+        self,
+        host: LocalHost,
+        *,
+        names: Names | None = None,
+        tls: ssl.SSLContext | None = None,
+        hosts: tuple[HostRule, ...] = DEFAULT_HOSTS,
+        **settings: float,
+    ) -> None:
+        self.detour = Detour(host)
+        self.names = names or Names()
+        self._fetcher = Fetcher(
+            dataclasses.replace(FetchSettings(hosts=hosts), **settings),  # type: ignore[arg-type]
+            resolver=self.names,
+            connector=self.detour,
+            tls=tls or NO_TRUST,
+        )
+
+    def __call__(self, url: str) -> bytes:
+        return asyncio.run(self._fetcher(url))
+
+
+# What is fetched
+
+
+def test_a_gif_is_fetched_whole_and_nothing_is_sent_but_the_question(
+    open_host: OpenHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host = open_host({"/media/abc/giphy.gif?cid=1": http_answer(GIF, Set_Cookie="a=b")})
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:9")
+    fetch = Fetch(host)
+
+    contents = [fetch("http://media.giphy.com/media/abc/giphy.gif?cid=1#x") for _ in range(2)]
+
+    assert contents == [GIF, GIF]
+    assert fetch.detour.dialled == [(PUBLIC, 80)] * 2
+    assert fetch.names.asked == ["media.giphy.com"] * 2
+    for head in host.asked:
+        assert head.splitlines() == [
+            "GET /media/abc/giphy.gif?cid=1 HTTP/1.1",
+            "Host: media.giphy.com",
+            "Accept: image/gif, */*;q=0.1",
+            "Accept-Encoding: identity",
+            "User-Agent: gif-analyzer",
+            "",
+        ]
+
+
+def test_tls_is_spoken_with_the_name_though_the_connection_goes_to_the_address(
+    open_host: OpenHost, authority: trustme.CA, trusted: ssl.SSLContext
+) -> None:
+    tls, shown = certificate(authority, "media.tenor.com"), []
+    tls.sni_callback = lambda _socket, name, _context: shown.append(name)
+    fetch = Fetch(open_host({"/a.gif": http_answer(GIF)}, tls=tls), tls=trusted)
+
+    assert fetch("https://media.tenor.com/a.gif") == GIF
+    assert fetch.detour.dialled == [(PUBLIC, 443)]
+    assert shown == ["media.tenor.com"]
+
+
+def test_a_certificate_of_another_name_is_refused_before_anything_is_asked(
+    open_host: OpenHost, authority: trustme.CA, trusted: ssl.SSLContext
+) -> None:
+    host = open_host({"/a.gif": http_answer(GIF)}, tls=certificate(authority, "example.org"))
+
+    with pytest.raises(FetchFailed, match=r"its certificate does not hold \(Hostname mismatch"):
+        Fetch(host, tls=trusted)("https://media.tenor.com/a.gif")
+    assert host.asked == []
+
+
+def test_a_certificate_of_an_unknown_authority_is_refused(open_host: OpenHost, authority: trustme.CA) -> None:
+    host = open_host({"/a.gif": http_answer(GIF)}, tls=certificate(authority, "media.tenor.com"))
+    fetcher = Fetcher(FetchSettings(), resolver=Names(), connector=Detour(host))  # trusts as anybody does
+
+    with pytest.raises(FetchFailed, match=r"its certificate does not hold \(unable to get local issuer"):
+        asyncio.run(fetcher("https://media.tenor.com/a.gif"))
+    assert host.asked == []
+
+
+def test_a_host_that_speaks_no_tls_is_one_clear_error(open_host: OpenHost) -> None:
+    host = open_host(greeting=b"SSH-2.0-OpenSSH_9.9\r\n")
+
+    with pytest.raises(FetchFailed, match=r"cannot fetch from media\.tenor\.com: TLS failed"):
+        Fetch(host)("https://media.tenor.com/a.gif")
+
+
+def test_an_answer_without_a_length_is_read_until_it_ends(open_host: OpenHost) -> None:
+    fetch = Fetch(open_host({"/a.gif": b"HTTP/1.1 200 OK\r\n\r\n" + GIF}))
+
+    assert fetch("http://giphy.com/a.gif") == GIF
+
+
+def test_an_answer_in_chunks_is_put_together(open_host: OpenHost) -> None:
+    chunks = b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in (GIF[:5], GIF[5:]))
+    fetch = Fetch(
+        open_host(
+            {"/a.gif": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks + b"0\r\n\r\n"}
+        )
+    )
+
+    assert fetch("http://giphy.com/a.gif") == GIF
+
+
+def test_the_next_address_of_a_name_is_tried_where_the_first_does_not_answer(open_host: OpenHost) -> None:
+    class FirstIsDown(Detour):
+        async def connect_tcp(self, host: str, *rest: object, **more: object) -> object:  # type: ignore[override]
+            if host == "2606:4700::1111":
+                self.dialled.append((host, 0))
+                raise httpcore.ConnectError("down")
+            return await super().connect_tcp(host, *rest, **more)  # type: ignore[arg-type]
+
+    detour = FirstIsDown(open_host({"/a.gif": http_answer(GIF)}))
+    names = Names({"giphy.com": [["2606:4700::1111", PUBLIC]]})
+    fetcher = Fetcher(FetchSettings(), resolver=names, connector=detour, tls=NO_TRUST)
+
+    assert asyncio.run(fetcher("http://giphy.com/a.gif")) == GIF
+    assert [host for host, _ in detour.dialled] == ["2606:4700::1111", PUBLIC]
+    assert names.asked == ["giphy.com"]
+
+
+# Redirects
+
+
+@pytest.mark.parametrize(
+    "status",
+    [
+        "301 Moved Permanently",
+        "302 Found",
+        "303 See Other",
+        "307 Temporary Redirect",
+        "308 Permanent Redirect",
+    ],
+)
+@pytest.mark.parametrize(
+    "location", ["/b.gif", "b.gif", "//media.giphy.com/b.gif", "http://media.giphy.com/b.gif"]
+)
+def test_a_redirect_is_followed(open_host: OpenHost, status: str, location: str) -> None:
+    fetch = Fetch(open_host({"/a.gif": redirect(location, status), "/b.gif": http_answer(GIF)}))
+
+    assert fetch("http://media.giphy.com/a.gif") == GIF
+    assert fetch.names.asked == ["media.giphy.com"] * 2  # once for each hop
+
+
+def test_three_redirects_are_followed_and_not_a_fourth(open_host: OpenHost) -> None:
+    chain = {f"/{number}": redirect(f"/{number + 1}") for number in range(9)}
+    host = open_host({**chain, "/9": http_answer(GIF)})
+
+    assert Fetch(host)("http://giphy.com/6") == GIF
+    with pytest.raises(FetchFailed, match=r"giphy\.com: it leads on after 3 redirects"):
+        Fetch(host)("http://giphy.com/5")
+    assert host.connections == 4 + 4
+
+
+def test_a_loop_ends(open_host: OpenHost) -> None:
+    host = open_host({"/a": redirect("/b"), "/b": redirect("/a")})
+
+    with pytest.raises(FetchFailed, match="it leads on after 3 redirects"):
+        Fetch(host)("http://giphy.com/a")
+    assert host.connections == 4
+
+
+def test_a_redirect_does_not_give_up_tls(
+    open_host: OpenHost, authority: trustme.CA, trusted: ssl.SSLContext
+) -> None:
+    host = open_host({"/a.gif": redirect("http://giphy.com/a.gif")}, tls=certificate(authority, "giphy.com"))
+
+    with pytest.raises(AddressRefused, match=r"giphy\.com: it is asked without TLS after one with TLS"):
+        Fetch(host, tls=trusted)("https://giphy.com/a.gif")
+    assert host.connections == 1
+
+
+def test_a_redirect_that_names_no_place_is_one_clear_error(open_host: OpenHost) -> None:
+    with pytest.raises(FetchFailed, match="it answered 302 Found without saying where to"):
+        Fetch(open_host({"/a": http_answer(status="302 Found")}))("http://giphy.com/a")
+
+
+# Pages
+
+
+def test_a_page_of_giphy_is_not_asked_its_media_file_is(
+    open_host: OpenHost, authority: trustme.CA, trusted: ssl.SSLContext
+) -> None:
+    host = open_host(
+        {"/media/abc123/giphy.gif": http_answer(GIF)}, tls=certificate(authority, "media.giphy.com")
+    )
+    fetch = Fetch(host, tls=trusted)
+
+    assert fetch("https://giphy.com/gifs/cat-funny-abc123") == GIF
+    assert fetch.names.asked == ["media.giphy.com"]
+
+
+def test_a_short_address_of_giphy_leads_to_its_page_and_so_to_the_media_file(
+    open_host: OpenHost, authority: trustme.CA, trusted: ssl.SSLContext
+) -> None:
+    host = open_host(
+        {
+            "/g/xyz": redirect("https://giphy.com/gifs/cat-abc123"),
+            "/media/abc123/giphy.gif": http_answer(GIF),
+        },
+        tls=certificate(authority, "media.giphy.com", "gph.is"),
+    )
+    fetch = Fetch(host, tls=trusted)
+
+    assert fetch("https://gph.is/g/xyz") == GIF
+    assert fetch.names.asked == ["gph.is", "media.giphy.com"]
+
+
+def tenor_page(*media: str) -> bytes:
+    tags = "".join(f'<meta property="og:image" content="{address}">' for address in media)
+    return http_answer(f"<html><head>{tags}</head>".encode(), Content_Type="text/html; charset=utf-8")
+
+
+def test_a_page_of_tenor_is_read_for_the_first_media_file_that_may_be_asked(
+    open_host: OpenHost, authority: trustme.CA, trusted: ssl.SSLContext
+) -> None:
+    page = tenor_page(
+        "https://evil.example/a.gif",
+        "https://media1.tenor.com@evil.example/a.gif",
+        "https://media1.tenor.com/m/abc/cat.gif",
+    )
+    host = open_host(
+        {"/view/cat-gif-1": page, "/m/abc/cat.gif": http_answer(GIF)},
+        tls=certificate(authority, "tenor.com", "media1.tenor.com"),
+    )
+    fetch = Fetch(host, tls=trusted)
+
+    assert fetch("https://tenor.com/view/cat-gif-1") == GIF
+    assert fetch.names.asked == ["tenor.com", "media1.tenor.com"]
+
+
+def test_a_page_that_names_no_gif_is_one_clear_error(open_host: OpenHost) -> None:
+    page = tenor_page("http://media1.tenor.com/cat.png")
+
+    with pytest.raises(FetchFailed, match=r"tenor\.com: its page names no GIF"):
+        Fetch(open_host({"/view/cat-1": page}))("http://tenor.com/view/cat-1")
+
+
+def test_a_page_is_read_no_further_than_its_limit(open_host: OpenHost) -> None:
+    page = http_answer(b"x" * 2000 + b'<meta property="og:image" content="/a.gif">', Content_Type="text/html")
+
+    with pytest.raises(FetchFailed, match="its page names no GIF"):
+        Fetch(open_host({"/view/cat-1": page}), page_max_bytes=2000)("http://tenor.com/view/cat-1")
+
+
+def test_pages_do_not_lead_from_one_to_the_next(open_host: OpenHost) -> None:
+    host = open_host({"/view/cat-1": tenor_page("/b.gif"), "/b.gif": tenor_page("/b.gif")})
+
+    with pytest.raises(FetchFailed, match=r"tenor\.com: it leads on after a page"):
+        Fetch(host)("http://tenor.com/view/cat-1")
+    assert host.connections == 2
+
+
+def test_a_gif_at_the_address_of_a_page_is_taken_as_it_is(open_host: OpenHost) -> None:
+    fetch = Fetch(open_host({"/bqrZK.gif": http_answer(GIF, Content_Type="image/gif")}))
+
+    assert fetch("http://tenor.com/bqrZK.gif") == GIF
+
+
+# Limits
+
+
+def test_a_file_as_long_as_the_limit_is_fetched_and_not_a_longer_one(open_host: OpenHost) -> None:
+    host = open_host({"/a.gif": http_answer(GIF)})
+
+    assert Fetch(host, max_bytes=len(GIF))("http://giphy.com/a.gif") == GIF
+    with pytest.raises(GifTooLarge, match="limited to 10,245 bytes, this one has 10,246"):
+        Fetch(host, max_bytes=len(GIF) - 1)("http://giphy.com/a.gif")
+
+
+def test_an_endless_body_is_read_no_further_than_the_limit(open_host: OpenHost) -> None:
+    sent = []
+
+    def endless(connection: socket.socket) -> None:
+        connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+        while True:
+            connection.sendall(b"x" * 65536)
+            sent.append(65536)
+
+    with pytest.raises(GifTooLarge, match="this one has at least 100,001"):
+        Fetch(open_host({"/a.gif": endless}), max_bytes=100_000)("http://giphy.com/a.gif")
+    assert sum(sent) < 20_000_000  # what the buffers of the sockets took
+
+
+def trickle(host: LocalHost, head: bytes, part: bytes) -> Callable[[socket.socket], None]:
+    """Send a head, and then one part after another, each soon enough to seem alive."""
+
+    def send(connection: socket.socket) -> None:
+        connection.sendall(head)
+        while not host.wait(0.02):
+            connection.sendall(part)
+
+    return send
+
+
+@pytest.mark.parametrize(
+    ("head", "part"),
+    [
+        (b"", b""),
+        (b"HTTP/1.1 200 OK\r\n", b"X-More: 1\r\n"),
+        (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n", b"x"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n"),
+    ],
+    ids=["silent", "endless head", "continue", "slow body", "slow chunks"],
+)
+def test_a_slow_host_is_left_when_the_time_is_over(open_host: OpenHost, head: bytes, part: bytes) -> None:
+    host = open_host()
+    host.answers["/a.gif"] = trickle(host, head, part)
+
+    with pytest.raises(FetchTimeout, match=r"giphy\.com did not send the file within 0\.3 s"):
+        Fetch(host, timeout_s=0.3)("http://giphy.com/a.gif")
+
+
+def test_the_time_is_for_all_hops_together(open_host: OpenHost) -> None:
+    def late(connection: socket.socket) -> None:
+        host.wait(0.2)
+        connection.sendall(redirect("/a"))
+
+    host = open_host({"/a": late})
+
+    with pytest.raises(FetchTimeout):
+        Fetch(host, timeout_s=0.3)("http://giphy.com/a")
+
+
+def test_a_resolver_that_does_not_answer_is_left(open_host: OpenHost) -> None:
+    class Silent(Names):
+        async def __call__(self, host: str, port: int) -> list[str]:
+            await asyncio.sleep(60)
+            return [PUBLIC]
+
+    fetch = Fetch(open_host(), names=Silent(), connect_s=0.1)
+
+    with pytest.raises(FetchTimeout, match=r"within 0\.1 s"):
+        fetch("http://giphy.com/a.gif")
+    assert fetch.detour.dialled == []
+
+
+# Answers that are none
+
+
+def broken(head: bytes, body: bytes) -> Callable[[socket.socket], None]:
+    return lambda connection: connection.sendall(head + b"\r\n\r\n" + body)
+
+
+def half_closed(connection: socket.socket) -> None:
+    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nGIF89a")
+    connection.shutdown(socket.SHUT_WR)
+    connection.recv(1)
+
+
+def reset(connection: socket.socket) -> None:
+    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nGIF89a")
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        half_closed,
+        reset,
+        lambda connection: None,
+        broken(b"SSH-2.0-OpenSSH_9.9", b""),
+        broken(b"HTTP/1.1 200 OK\r\nContent-Length: many", b"GIF89a"),
+        broken(b"HTTP/1.1 200 OK\r\nContent-Length: -1", b"GIF89a"),
+        broken(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2", b"GIF89a"),
+        broken(b"HTTP/1.1 200 OK\r\nContent-Length: " + b"9" * 5000, b"GIF89a"),
+        broken(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip", gzip.compress(GIF)),
+        broken(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked", b"zz\r\n"),
+        broken(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked", b"5\r\nGIF89"),
+        broken(b"HTTP/1.1 200 OK\r\nX: " + b"y" * 500_000, b""),
+    ],
+    ids=[
+        *[
+            "half closed",
+            "reset",
+            "hung up",
+            "not HTTP",
+            "length no number",
+            "length negative",
+            "two lengths",
+        ],
+        *[
+            "length of 5000 digits",
+            "encoded transfer",
+            "broken chunks",
+            "cut off chunks",
+            "a head without end",
+        ],
+    ],
+)
+def test_an_answer_that_breaks_off_or_is_not_http_is_one_clear_error(
+    open_host: OpenHost, answer: Callable[[socket.socket], None]
+) -> None:
+    with pytest.raises(FetchFailed, match=r"giphy\.com: its answer broke off or is not HTTP"):
+        Fetch(open_host({"/a.gif": answer}))("http://giphy.com/a.gif")
+
+
+@given(
+    st.sampled_from(
+        [
+            b"",
+            b"HTTP/1.1 ",
+            b"HTTP/1.1 200 OK\r\n",
+            b"HTTP/1.1 200 OK\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n<meta property=og:image content=",
+            b"HTTP/1.1 200 OK\r\nContent-Encoding:",
+            b"HTTP/1.1 302 Found\r\nLocation: ",
+            b"HTTP/1.1 302 Found\r\nLocation: http://",
+        ]
+    ),
+    st.binary(max_size=200),
+    st.sampled_from([b"", b"\r\n\r\n", b"\r\nContent-Length: 1\r\n\r\nx"]),
+)
+def test_whatever_a_host_sends_is_a_file_or_one_clear_error(head: bytes, middle: bytes, end: bytes) -> None:
+    host = httpcore.AsyncMockBackend([head + middle + end])
+    fetcher = Fetcher(FetchSettings(hosts=rules("*")), resolver=Names(), connector=host, tls=NO_TRUST)
+
+    try:
+        assert isinstance(asyncio.run(fetcher("http://tenor.com/view/a")), bytes)
+    except AnalyzerError as error:
+        assert error.reason in ("INVALID_ADDRESS", "ADDRESS_REFUSED", "FETCH_FAILED")
+
+
+def test_a_body_longer_than_its_declared_length_is_read_to_that_length(open_host: OpenHost) -> None:
+    fetch = Fetch(open_host({"/a.gif": http_answer(GIF, length=6)}))
+
+    assert fetch("http://giphy.com/a.gif") == b"GIF89a"
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "zstd", "x-gzip", "gzip, identity"])
+def test_a_compressed_body_is_refused_unread(open_host: OpenHost, encoding: str) -> None:
+    bomb = gzip.compress(bytes(10_000_000))
+    host = open_host({"/a.gif": http_answer(bomb, Content_Encoding=encoding)})
+
+    with pytest.raises(FetchFailed, match="it sent the file compressed"):
+        Fetch(host)("http://giphy.com/a.gif")
+
+
+@pytest.mark.parametrize(
+    ("status", "says"),
+    [
+        ("404 Not Found", "404 Not Found"),
+        ("500 Oops", "500 Internal Server Error"),
+        ("204 No Content", "204 No Content"),
+        ("206 Partial Content", "206 Partial Content"),
+        ("304 Not Modified", "304 Not Modified"),
+        ("799 Odd", "799"),
+    ],
+)
+def test_a_host_that_does_not_have_it_is_quoted(open_host: OpenHost, status: str, says: str) -> None:
+    host = open_host({"/a.gif": http_answer(status=status)})
+
+    with pytest.raises(FetchFailed, match=rf"cannot fetch from giphy\.com: it answered {says}$"):
+        Fetch(host)("http://giphy.com/a.gif")
+
+
+def test_a_name_that_does_not_exist_is_one_clear_error() -> None:
+    with pytest.raises(FetchFailed, match=r"cannot fetch from none\.invalid: its name has no address"):
+        asyncio.run(Fetcher(FetchSettings(hosts=rules("*")))("http://none.invalid/a.gif"))
+
+
+def test_a_closed_port_is_one_clear_error(open_host: OpenHost) -> None:
+    host = open_host()
+    host.close()
+
+    with pytest.raises(FetchFailed, match=r"cannot fetch from giphy\.com: it cannot be reached"):
+        Fetch(host)("http://giphy.com/a.gif")
+
+
+# Which hosts may be asked
+
+
+@pytest.mark.parametrize(
+    ("hosts", "url", "allowed"),
+    [
+        ("giphy.com", "http://giphy.com/a", True),
+        ("giphy.com", "http://giphy.com:8080/a", False),
+        ("giphy.com", "https://giphy.com:80/a", False),
+        ("giphy.com", "http://media.giphy.com/a", False),
+        ("*.giphy.com", "http://a.media.giphy.com/a", True),
+        ("*.giphy.com", "http://giphy.com/a", False),
+        ("*.giphy.com", "http://notgiphy.com/a", False),
+        ("*.giphy.com", "http://giphy.com.example.org/a", False),
+        ("giphy.com:8080", "http://giphy.com:8080/a", True),
+        ("giphy.com:8080", "http://giphy.com/a", False),
+        ("*", "http://example.org/a", True),
+        ("*", "http://example.org:22/a", False),
+        ("*", f"http://{PUBLIC}/a", True),
+        ("*:8080", "http://example.org:8080/a", True),
+        (PUBLIC, f"http://{PUBLIC}/a", True),
+        ("[2606:4700::1111]", "http://[2606:4700::1111]/a", True),
+    ],
+)
+def test_the_setting_says_which_hosts_may_be_asked(
+    open_host: OpenHost, hosts: str, url: str, allowed: bool
+) -> None:
+    fetch = Fetch(open_host({"/a": http_answer(GIF)}), hosts=rules(hosts))
+
+    if allowed:
+        assert fetch(url) == GIF
+    else:
+        with pytest.raises(AddressRefused, match="this host is not among those that may be asked"):
+            fetch(url)
+        assert fetch.names.asked == fetch.detour.dialled == []
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        *["giphy.com", "www.giphy.com", "media.giphy.com", *(f"media{n}.giphy.com" for n in range(10))],
+        *["i.giphy.com", "gph.is", "tenor.com", "www.tenor.com", "media.tenor.com", "media1.tenor.com"],
+        "c.tenor.com",
+    ],
+)
+def test_the_hosts_of_giphy_and_tenor_are_allowed_by_default(open_host: OpenHost, host: str) -> None:
+    assert Fetch(open_host({"/a": http_answer(GIF)}))(f"http://{host}/a") == GIF
+
+
+# Many at once, logs, the end
+
+
+def test_many_tasks_share_a_fetcher(open_host: OpenHost) -> None:
+    host = open_host({f"/{number}": http_answer(GIF + bytes([number])) for number in range(20)})
+    fetcher = Fetcher(FetchSettings(), resolver=Names(), connector=Detour(host), tls=NO_TRUST)
+
+    async def fetch_all() -> list[bytes]:
+        try:
+            return await asyncio.gather(*(fetcher(f"http://giphy.com/{number}") for number in range(20)))
+        finally:
+            await fetcher.aclose()
+
+    assert [content[-1] for content in asyncio.run(fetch_all())] == list(range(20))
+
+
+def test_no_log_holds_a_query(open_host: OpenHost, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    host = open_host(
+        {"/a.gif?key=secret": redirect("/b.gif?key=secret"), "/b.gif?key=secret": http_answer(GIF)}
+    )
+
+    Fetch(host)("http://giphy.com/a.gif?key=secret")
+    with pytest.raises(FetchFailed) as caught:
+        Fetch(host)("http://giphy.com/none?key=secret")
+
+    [record] = [record for record in caplog.records if record.name == "gateway.fetch.fetcher"]
+    assert vars(record)["address"] == "http://giphy.com/a.gif"
+    assert vars(record)["bytes"] == len(GIF)
+    told = [str(vars(record)) for record in caplog.records] + [
+        caught.value.message,
+        str(caught.value.details),
+    ]
+    assert not [line for line in told if "secret" in line]
+
+
+def test_an_address_that_is_none_is_not_asked_for(open_host: OpenHost) -> None:
+    fetch = Fetch(open_host())
+
+    with pytest.raises(InvalidAddress, match="it must begin with http:// or https://"):
+        fetch("giphy.com/gifs/abc")
+    assert fetch.names.asked == []

@@ -1,0 +1,152 @@
+"""The page for those who use a keyboard, a screen reader, a phone, or a dark screen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from urllib.parse import quote
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+
+from tests.gateway.rest.page.gestures import drag_over, drop_file
+from tests.gateway.rest.page.server import EXAMPLES, HOST
+
+Visit = Callable[..., Page]
+PHONE = {"width": 360, "height": 740}
+DESKTOP = {"width": 1280, "height": 860}
+
+
+def be_empty(page: Page) -> None:
+    expect(page.get_by_text("Drop a GIF here")).to_be_visible()
+
+
+def hold_a_file(page: Page) -> None:
+    drag_over(page, EXAMPLES / "meadow.gif")
+    expect(page.get_by_text("Let go to ask about this GIF")).to_be_visible()
+
+
+def list_the_shows(page: Page) -> None:
+    page.get_by_text("Which shows does it know?").click()
+    expect(page.get_by_text("Brooklyn 99")).to_be_visible()
+
+
+def wait(page: Page) -> None:
+    page.goto(f"{page.url}?url={quote(f'{HOST}/slow.gif', safe='')}")
+    expect(page.get_by_role("progressbar")).to_be_visible()
+
+
+def know(page: Page) -> None:
+    drop_file(page, EXAMPLES / "meadow.gif")
+    expect(page.get_by_role("heading", name="Big Buck Bunny")).to_be_visible()
+
+
+def not_know(page: Page) -> None:
+    drop_file(page, EXAMPLES / "spinner.gif")
+    expect(page.get_by_role("heading", name="We do not know this one.")).to_be_visible()
+
+
+def move(page: Page) -> None:
+    know(page)
+    page.get_by_role("button", name="Play").click()
+
+
+def be_refused(page: Page) -> None:
+    page.get_by_label("or give its address").fill("https://example.com/a.gif")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="This page may not ask example.com.")).to_be_visible()
+
+
+STATES = [be_empty, hold_a_file, list_the_shows, wait, know, not_know, move, be_refused]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("state", STATES, ids=lambda state: state.__name__)
+def test_axe_finds_nothing_wrong(
+    visit: Visit, server: str, state: Callable[[Page], None], scheme: str
+) -> None:
+    page = visit(server, color_scheme=scheme, viewport=DESKTOP, reduced_motion="reduce")
+
+    state(page)
+
+    assert violations(page) == []
+
+
+@pytest.mark.parametrize("state", STATES, ids=lambda state: state.__name__)
+def test_a_phone_shows_it_without_scrolling_sideways(
+    visit: Visit, server: str, state: Callable[[Page], None]
+) -> None:
+    page = visit(server, viewport=PHONE, has_touch=True, reduced_motion="reduce")
+
+    state(page)
+
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    assert violations(page) == []
+
+
+def violations(page: Page) -> list[str]:
+    """What axe-core finds, whatever its weight: rule, and the elements that break it."""
+    found = Axe().run(page).response["violations"]
+    return [f"{rule['id']}: {[node['html'] for node in rule['nodes']]}" for rule in found]
+
+
+def test_the_keyboard_alone_gets_an_answer_for_a_file(visit: Visit, server: str) -> None:
+    page = visit(server)
+
+    with page.expect_file_chooser() as opened:  # asked for before the keys are pressed
+        tab_to(page, page.get_by_label("Choose a GIF"))
+        page.keyboard.press("Space")
+    opened.value.set_files(EXAMPLES / "meadow.gif")
+
+    answer = page.get_by_role("heading", name="Big Buck Bunny")
+    expect(answer).to_be_focused()
+    tab_to(page, page.get_by_role("list", name="The ten frames"))  # it scrolls by the arrow keys
+    tab_to(page, page.get_by_label("or give its address"))
+
+
+def test_the_keyboard_alone_asks_cancels_and_asks_again(visit: Visit, server: str) -> None:
+    page = visit(server)
+
+    tab_to(page, page.get_by_label("or give its address"))
+    page.keyboard.type(f"{HOST}/slow.gif")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("progressbar")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.get_by_label("Choose a GIF")).to_be_focused()
+    tab_to(page, page.get_by_label("or give its address"))
+    page.keyboard.press("Control+A")
+    page.keyboard.type(f"{HOST}/meadow.gif")
+    page.keyboard.press("Enter")
+
+    expect(page.get_by_role("heading", name="Big Buck Bunny")).to_be_focused()
+
+
+def tab_to(page: Page, target: object) -> None:
+    """Press Tab until the focus is there; a page of so few parts takes no twenty steps."""
+    for _ in range(20):
+        page.keyboard.press("Tab")
+        if target.evaluate("element => element === document.activeElement"):  # type: ignore[attr-defined]
+            return
+    pytest.fail("the keyboard does not get there")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_what_has_the_focus_is_outlined(visit: Visit, server: str, scheme: str) -> None:
+    page = visit(server, color_scheme=scheme)
+    stops = 0
+
+    for _ in range(20):
+        page.keyboard.press("Tab")
+        outline = page.evaluate(
+            """() => {
+                const element = document.activeElement;
+                const shown = element.id === "file" ? element.nextElementSibling : element;
+                return element === document.body ? null : getComputedStyle(shown).outlineStyle;
+            }"""
+        )
+        if outline is None:
+            break
+        assert outline == "solid"
+        stops += 1
+
+    assert stops >= 7  # name, file, address, ask, example, two links, shows

@@ -1,0 +1,216 @@
+"""What goes wrong is said in words, and what can be done about it is at hand."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from playwright.sync_api import Page, expect
+
+from gateway.pipeline import Pipeline, local
+from gateway.rest.app import create_app
+from gateway.rest.settings import RestSettings
+from services.preprocess import Budget
+from tests.gateway.rest.page.gestures import drop_file
+from tests.gateway.rest.page.server import EXAMPLES, HOST, LocalAddresses, serving
+
+MEADOW = EXAMPLES / "meadow.gif"
+Visit = Callable[..., Page]
+
+
+def ask_for(page: Page, address: str) -> None:
+    page.get_by_label("or give its address").fill(address)
+    page.get_by_role("button", name="Ask").click()
+
+
+def expect_problem(page: Page, title: str, text: str) -> None:
+    heading = page.get_by_role("heading", name=title)
+    expect(heading).to_be_visible()
+    expect(page.locator("#problem-text")).to_have_text(re.compile(text))
+    expect(page.get_by_role("status")).to_contain_text(title)
+    expect(page.get_by_role("heading", name="Big Buck Bunny")).to_have_count(0)
+
+
+def test_a_file_that_is_no_gif_is_called_what_it_is(visit: Visit, server: str, tmp_path: Path) -> None:
+    Image.new("RGB", (32, 18), "teal").save(tmp_path / "teal.png")
+    page = visit(server)
+
+    drop_file(page, tmp_path / "teal.png")
+
+    expect_problem(page, "That is not a GIF.", "^It is a PNG image")
+    expect(page.get_by_role("heading", name="That is not a GIF.")).to_be_focused()
+    expect(page.get_by_text("NOT_A_GIF")).to_be_visible()
+    expect(page.get_by_role("button", name="Try again")).to_be_hidden()  # it would stay what it is
+
+
+def test_a_file_without_a_picture_is_told_without_one(visit: Visit, server: str, tmp_path: Path) -> None:
+    (tmp_path / "notes.gif").write_text("notes", "utf-8")
+    page = visit(server)
+
+    drop_file(page, tmp_path / "notes.gif")
+
+    expect_problem(page, "That is not a GIF.", "^It is ")
+    expect(page.get_by_text("This file has no picture to show.")).to_be_visible()
+    expect(page.locator("img.preview")).to_be_hidden()
+
+
+def test_a_broken_gif_is_called_broken(visit: Visit, server: str, tmp_path: Path) -> None:
+    (tmp_path / "cut.gif").write_bytes(MEADOW.read_bytes()[:300])
+    page = visit(server)
+
+    drop_file(page, tmp_path / "cut.gif")
+
+    expect_problem(page, "This GIF is broken.", "Not one whole frame")
+
+
+def test_after_a_problem_the_next_gif_is_answered(visit: Visit, server: str, tmp_path: Path) -> None:
+    (tmp_path / "notes.gif").write_text("notes", "utf-8")
+    page = visit(server)
+    drop_file(page, tmp_path / "notes.gif")
+    expect(page.get_by_role("heading", name="That is not a GIF.")).to_be_visible()
+
+    drop_file(page, MEADOW)
+
+    expect(page.get_by_role("heading", name="Big Buck Bunny")).to_be_visible()
+    expect(page.get_by_role("heading", name="That is not a GIF.")).to_have_count(0)
+
+
+@pytest.mark.parametrize(
+    ("address", "title", "text"),
+    [
+        ("a bunny in a meadow", "That is not an address.", "^It .+ It should look like https://"),
+        ("https://example.com/a.gif", "This page may not ask example.com.", "This host is not among those"),
+        (f"{HOST}/none.gif", "Media.giphy.com did not give the GIF.", "It answered 404 Not Found"),
+        (f"{HOST}/grpc_client.py", "That is not a GIF.", "^It is "),
+    ],
+)
+def test_an_address_that_gives_no_gif_is_explained(
+    visit: Visit, server: str, address: str, title: str, text: str
+) -> None:
+    page = visit(server)
+
+    ask_for(page, address)
+
+    expect_problem(page, title, text)
+    expect(page.get_by_label("or give its address")).to_have_value(re.compile(re.escape(address) + "$"))
+
+
+def test_a_gif_over_the_limit_is_told_the_limit(visit: Visit, addresses: LocalAddresses) -> None:
+    small = local(budget=Budget(max_bytes=100_000))
+
+    with serving(create_app(small, addresses)) as server:
+        page = visit(server)
+        drop_file(page, MEADOW)
+
+        expect_problem(page, "This GIF is too large.", r"^At most 0\.1 MB are taken")
+
+
+def test_an_overloaded_server_says_when_to_come_back(
+    visit: Visit, server: str, addresses: LocalAddresses
+) -> None:
+    page = visit(server)
+
+    ask_for(page, f"{HOST}/busy.gif")
+
+    expect_problem(page, "Many are asking right now.", r"in \d+ seconds?\.$")
+    again = page.get_by_role("button", name="Try again", exact=True)
+    expect(again).to_be_enabled()
+    again.click()
+    expect(page.get_by_role("heading", name="Big Buck Bunny")).to_be_visible()
+    assert len(addresses.asked) == 2
+
+
+def test_without_a_network_nothing_leaves_and_it_says_so(visit: Visit, server: str) -> None:
+    page = visit(server, offline_is_meant=True)
+    page.context.set_offline(True)
+
+    page.get_by_label("Choose a GIF").set_input_files(MEADOW)
+
+    expect_problem(page, "You are offline.", "has not left this device")
+    page.context.set_offline(False)
+    page.get_by_role("button", name="Try again").click()
+    expect(page.get_by_role("heading", name="Big Buck Bunny")).to_be_visible()
+
+
+def test_a_server_that_is_gone_is_said_to_be(visit: Visit, addresses: LocalAddresses) -> None:
+    with serving(create_app(local(), addresses)) as server:
+        page = visit(server, offline_is_meant=True)
+
+    drop_file(page, MEADOW)
+
+    expect_problem(page, "No answer came back.", "Check your connection")
+    expect(page.get_by_role("button", name="Try again")).to_be_enabled()
+
+
+@pytest.fixture
+def keyed_server(pipeline: Pipeline, addresses: LocalAddresses) -> Iterator[str]:
+    """The address of a gateway that asks for a key."""
+    settings = RestSettings(api_keys=("open-sesame",))
+    with serving(create_app(pipeline, addresses, settings=settings)) as address:
+        yield address
+
+
+def test_a_server_that_asks_for_a_key_gets_it_from_the_visitor(visit: Visit, keyed_server: str) -> None:
+    page = visit(keyed_server)
+    drop_file(page, MEADOW)
+    expect_problem(page, "This server asks for a key.", "Your GIF waits here")
+    expect(page.get_by_label("Key", exact=True)).to_be_focused()
+
+    page.keyboard.type("open-says-me")
+    page.keyboard.press("Enter")
+    expect_problem(page, "This is not a key of this server.", "Check it for a slip")
+    page.keyboard.type("open-sesame")  # in place of the other
+    page.keyboard.press("Enter")
+
+    expect(page.get_by_role("heading", name="Big Buck Bunny")).to_be_visible()
+    drop_file(page, EXAMPLES / "spinner.gif")  # the key is asked for once
+    expect(page.get_by_role("heading", name="We do not know this one.")).to_be_visible()
+    page.get_by_text("Which shows does it know?").click()
+    expect(page.locator("#titles").get_by_role("listitem")).to_have_count(22)
+    assert page.evaluate("[localStorage.length, sessionStorage.length, document.cookie]") == [0, 0, ""]
+
+
+def test_the_shows_of_a_server_with_keys_are_told_after_the_key(visit: Visit, keyed_server: str) -> None:
+    page = visit(keyed_server)
+    page.get_by_text("Which shows does it know?").click()
+    expect(page.locator("#known-note")).to_have_text("This server asks for a key.")
+
+    drop_file(page, MEADOW)
+    page.get_by_label("Key", exact=True).fill("open-sesame")
+    page.get_by_role("button", name="Use this key").click()
+    expect(page.get_by_role("heading", name="Big Buck Bunny")).to_be_visible()
+
+    expect(page.locator("#titles").get_by_role("listitem")).to_have_count(22)
+
+
+def test_a_server_that_answers_as_many_as_it_may_says_so(
+    visit: Visit, pipeline: Pipeline, addresses: LocalAddresses
+) -> None:
+    settings = RestSettings(in_flight=1)
+    with serving(create_app(pipeline, addresses, settings=settings)) as server:
+        first = visit(server)
+        ask_for(first, f"{HOST}/slow.gif")
+        expect(first.get_by_role("progressbar")).to_be_visible()
+        wait_until(lambda: addresses.asked == [f"{HOST}/slow.gif"])
+        second = visit(server)
+
+        drop_file(second, MEADOW)
+
+        expect_problem(second, "Many are asking right now.", r"in \d+ seconds?\.$")
+        addresses.released.set()
+        expect(first.get_by_role("heading", name="Big Buck Bunny")).to_be_visible()
+        again = second.get_by_role("button", name="Try again", exact=True)
+        expect(again).to_be_enabled(timeout=30_000)
+        again.click()
+        expect(second.get_by_role("heading", name="Big Buck Bunny")).to_be_visible()
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)

@@ -1,0 +1,173 @@
+"""Every way to give the page a GIF ends in its answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from urllib.parse import quote
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.gateway.rest.page.gestures import drag_over, drop_file, drop_text, paste
+from tests.gateway.rest.page.server import EXAMPLES, HOST, LocalAddresses
+
+MEADOW = EXAMPLES / "meadow.gif"
+Visit = Callable[..., Page]
+
+
+def expect_the_bunny(page: Page) -> None:
+    expect(page.get_by_role("heading", name="Big Buck Bunny")).to_be_visible()
+    expect(page.get_by_role("list", name="How probable each show is").get_by_role("listitem")).to_have_count(
+        5
+    )
+    expect(page.get_by_role("list", name="The ten frames").get_by_role("listitem")).to_have_count(10)
+
+
+def test_a_file_dropped_anywhere_is_answered(visit: Visit, server: str) -> None:
+    page = visit(server)
+
+    drop_file(page, MEADOW, at=(15, 500))
+
+    expect_the_bunny(page)
+    expect(page.get_by_role("img", name="Preview of meadow.gif")).to_be_visible()
+
+
+def test_a_file_held_above_the_page_shows_where_it_may_go(visit: Visit, server: str) -> None:
+    page = visit(server)
+
+    drag_over(page, MEADOW)
+
+    expect(page.get_by_text("Let go to ask about this GIF")).to_be_visible()
+
+
+@pytest.mark.parametrize(
+    ("media_type", "text"),
+    [
+        ("text/uri-list", f"# a link\r\n{HOST}/meadow.gif"),
+        ("text/html", f'<a href="https://giphy.com/gifs/1"><img src="{HOST}/meadow.gif"></a>'),
+    ],
+)
+def test_a_picture_dragged_out_of_another_page_is_asked_for_by_its_address(
+    visit: Visit, server: str, addresses: LocalAddresses, media_type: str, text: str
+) -> None:
+    page = visit(server)
+
+    drop_text(page, media_type, text)
+
+    expect_the_bunny(page)
+    assert addresses.asked == [f"{HOST}/meadow.gif"]
+
+
+def test_a_file_pasted_is_answered(visit: Visit, server: str) -> None:
+    page = visit(server)
+
+    paste(page, file=MEADOW)
+
+    expect_the_bunny(page)
+
+
+def test_a_picture_copied_in_another_page_is_asked_for_as_the_gif_that_it_is(
+    visit: Visit, server: str, addresses: LocalAddresses
+) -> None:
+    """Browsers copy a still PNG of it, and the GIF's address beside it."""
+    page = visit(server)
+
+    paste(page, file=MEADOW, media_type="image/png", html=f'<img src="{HOST}/brook.gif">')
+    expect(page.get_by_role("heading", level=2)).not_to_have_text("Looking…")
+
+    expect_the_bunny(page)
+
+
+def test_an_address_pasted_from_the_keyboard_is_answered(visit: Visit, server: str) -> None:
+    page = visit(server, permissions=["clipboard-read", "clipboard-write"])
+    page.evaluate("text => navigator.clipboard.writeText(text)", f"{HOST}/brook.gif")
+
+    page.keyboard.press("Control+V")
+
+    expect_the_bunny(page)
+    expect(page.get_by_label("or give its address")).to_have_value(f"{HOST}/brook.gif")
+
+
+def test_text_pasted_into_the_address_stays_there(visit: Visit, server: str) -> None:
+    page = visit(server, permissions=["clipboard-read", "clipboard-write"])
+    page.evaluate("text => navigator.clipboard.writeText(text)", f"{HOST}/brook.gif")
+    page.get_by_label("or give its address").focus()
+
+    page.keyboard.press("Control+V")
+
+    expect(page.get_by_label("or give its address")).to_have_value(f"{HOST}/brook.gif")
+    expect(page.get_by_role("heading", level=2)).to_have_count(0)
+
+
+def test_a_file_is_chosen(visit: Visit, server: str) -> None:
+    page = visit(server)
+
+    page.get_by_label("Choose a GIF").set_input_files(MEADOW)
+
+    expect_the_bunny(page)
+
+
+def test_the_screen_opens_the_same_choice(visit: Visit, server: str) -> None:
+    page = visit(server)
+
+    with page.expect_file_chooser() as opened:
+        page.get_by_text("Drop a GIF here").click()
+    opened.value.set_files(MEADOW)
+
+    expect_the_bunny(page)
+
+
+def test_an_address_is_answered_with_its_frames_as_preview(
+    visit: Visit, server: str, addresses: LocalAddresses
+) -> None:
+    page = visit(server)
+
+    page.get_by_label("or give its address").fill("media.giphy.com/meadow.gif")
+    page.get_by_role("button", name="Ask").click()
+
+    expect_the_bunny(page)
+    expect(page.get_by_role("img", name="Preview of media.giphy.com, in the ten frames")).to_be_visible()
+    assert addresses.asked == [f"{HOST}/meadow.gif"]
+
+
+def test_a_link_that_asks_is_answered_and_can_be_passed_on(visit: Visit, server: str) -> None:
+    page = visit(f"{server}?url={quote(f'{HOST}/meadow.gif', safe='')}")
+
+    expect_the_bunny(page)
+    assert page.url == f"{server}?url={quote(f'{HOST}/meadow.gif', safe='')}"
+
+
+def test_an_example_is_at_hand(visit: Visit, server: str) -> None:
+    page = visit(server)
+
+    page.get_by_role("button", name="Try an example").click()
+
+    expect_the_bunny(page)
+    expect(page.get_by_text("© 2008 Blender Foundation")).to_be_visible()
+
+
+def test_a_second_gif_replaces_the_first(visit: Visit, server: str) -> None:
+    page = visit(f"{server}?url={quote(f'{HOST}/meadow.gif', safe='')}")
+    expect_the_bunny(page)
+
+    drop_file(page, EXAMPLES / "spinner.gif")
+
+    expect(page.get_by_role("heading", name="We do not know this one.")).to_be_visible()
+    expect(page.get_by_role("heading", name="Big Buck Bunny")).to_have_count(0)
+    expect(page.get_by_role("img", name="Preview of spinner.gif")).to_be_visible()
+    expect(page.get_by_role("list", name="The ten frames").get_by_role("listitem")).to_have_count(10)
+    assert page.url == server
+
+
+def test_a_gif_given_while_another_is_on_its_way_is_the_one_that_is_answered(
+    visit: Visit, server: str, addresses: LocalAddresses
+) -> None:
+    page = visit(f"{server}?url={quote(f'{HOST}/slow.gif', safe='')}")
+    expect(page.get_by_role("button", name="Cancel")).to_be_visible()
+
+    drop_file(page, EXAMPLES / "spinner.gif")
+    expect(page.get_by_role("heading", name="We do not know this one.")).to_be_visible()
+    addresses.released.set()
+    page.wait_for_timeout(300)  # the first one's answer would come now
+
+    expect(page.get_by_role("heading", name="We do not know this one.")).to_be_visible()

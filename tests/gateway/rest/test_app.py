@@ -1,0 +1,450 @@
+"""The application over real HTTP: keys, origins, limits, ids, logs, figures, and every error in one form."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import socket
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from gateway.pipeline import Pipeline, local
+from gateway.rest.app import create_app
+from gateway.rest.settings import RestSettings
+from services.clip import Clip
+from services.errors import AddressRefused, AnalyzerError, ServiceUnavailable
+from tests.gateway.conftest import Served
+
+Serve = Callable[[FastAPI], Served]
+ADDRESS = "https://media.giphy.com/media/abc/giphy.gif?secret=1"
+
+
+@pytest.fixture
+def gif(save_gif: Callable[..., Path]) -> bytes:
+    return save_gif("red.gif", "red").read_bytes()
+
+
+@pytest.fixture
+def pipeline(model_path: Path) -> Pipeline:
+    return local(model_path)
+
+
+@pytest.fixture
+def open_gateway(pipeline: Pipeline, gif: bytes, serve_app: Serve) -> Iterator[Callable[..., httpx.Client]]:
+    """A function that serves a gateway with these settings, and returns a client of it."""
+    clients: list[httpx.Client] = []
+
+    async def fetch(url: str) -> bytes:
+        if "refused" in url:
+            raise AddressRefused("10.0.0.1", "this host is not among those that may be asked")
+        return gif
+
+    def start(*, over: Pipeline = pipeline, **settings: Any) -> httpx.Client:
+        served = serve_app(create_app(over, fetch, settings=RestSettings(**settings)))
+        clients.append(httpx.Client(base_url=served.url, timeout=60, trust_env=False))
+        return clients[-1]
+
+    yield start
+    for client in clients:
+        client.close()
+
+
+def send(client: httpx.Client, gif: bytes, **options: Any) -> httpx.Response:
+    headers = {"Content-Type": "image/gif", **options.pop("headers", {})}
+    return client.post("/v1/identify", content=gif, headers=headers, **options)
+
+
+def reason(answer: httpx.Response) -> tuple[int, str]:
+    """Status and reason of an error, whose form is checked on the way."""
+    problem = answer.json()
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert set(problem) == {"type", "title", "status", "detail", "reason", "details", "request_id"}
+    assert problem["status"] == answer.status_code
+    assert problem["request_id"] == answer.headers["X-Request-Id"]
+    assert problem["type"] == f"urn:gif-analyzer:problem:{problem['reason'].lower().replace('_', '-')}"
+    return answer.status_code, problem["reason"]
+
+
+# What is asked, and how
+
+
+@pytest.mark.parametrize(
+    ("request_of", "source"),
+    [
+        (lambda gif: {"files": {"file": ("red.gif", gif, "image/gif")}}, "red.gif"),
+        (lambda gif: {"files": {"file": ("ünï ☃.gif", gif, "text/plain")}}, "ünï ☃.gif"),
+        (lambda gif: {"content": gif, "headers": {"Content-Type": "image/gif"}}, ""),
+        (lambda gif: {"content": gif, "headers": {"Content-Type": "application/octet-stream"}}, ""),
+        (lambda gif: {"json": {"url": ADDRESS}}, ADDRESS),
+    ],
+    ids=["multipart", "a name of any script", "raw", "octets", "address"],
+)
+def test_a_gif_is_sent_in_three_forms(
+    open_gateway: Callable[..., httpx.Client], gif: bytes, request_of: Callable[..., Any], source: str
+) -> None:
+    answer = open_gateway().post("/v1/identify", params={"top_k": 2}, **request_of(gif))
+
+    assert answer.status_code == 200
+    found = answer.json()
+    assert found["source"] == source
+    assert [ranked["show"] for ranked in found["shows"]] == ["Red Show", "Green Show"]
+    assert (found["known"], len(found["frames"]), found["pictures"]) == (True, 10, [])
+    assert found["model"] == {"name": "mean-colour", "version": "1.2.3"}
+
+
+@pytest.mark.parametrize(
+    ("request_of", "expected"),
+    [
+        (lambda: {}, (415, "UNSUPPORTED_MEDIA")),
+        (lambda: {"content": b"GIF", "headers": {"Content-Type": "text/plain"}}, (415, "UNSUPPORTED_MEDIA")),
+        (lambda: {"content": b"", "headers": {"Content-Type": "image/gif"}}, (400, "INVALID_REQUEST")),
+        (lambda: {"content": b"<html>", "headers": {"Content-Type": "image/gif"}}, (415, "NOT_A_GIF")),
+        (lambda: {"content": b"GIF89a", "headers": {"Content-Type": "image/gif"}}, (422, "CORRUPT_GIF")),
+        (lambda: {"files": {"other": ("a.gif", b"x")}}, (400, "INVALID_REQUEST")),
+        (lambda: {"files": [("file", ("a", b"x")), ("file", ("b", b"y"))]}, (400, "INVALID_REQUEST")),
+        (lambda: {"files": {"file": ("a.gif", b"")}}, (400, "INVALID_REQUEST")),
+        (lambda: {"files": {"file": (None, b"x")}}, (400, "INVALID_REQUEST")),
+        (
+            lambda: {"files": {"file": ("a.gif", b"x")}, "data": {"url": "http://a/"}},
+            (400, "INVALID_REQUEST"),
+        ),
+        (
+            lambda: {
+                "content": b"--b\r\nhalf",
+                "headers": {"Content-Type": "multipart/form-data; boundary=b"},
+            },
+            (400, "INVALID_REQUEST"),
+        ),
+        (
+            lambda: {"content": b"x", "headers": {"Content-Type": "multipart/form-data"}},
+            (400, "INVALID_REQUEST"),
+        ),
+        (lambda: {"json": {}}, (400, "INVALID_REQUEST")),
+        (lambda: {"json": {"url": 7}}, (400, "INVALID_REQUEST")),
+        (lambda: {"json": {"url": "http://a/", "file": "x"}}, (400, "INVALID_REQUEST")),
+        (lambda: {"json": ["http://a/"]}, (400, "INVALID_REQUEST")),
+        (
+            lambda: {"content": b"{", "headers": {"Content-Type": "application/json"}},
+            (400, "INVALID_REQUEST"),
+        ),
+        (
+            lambda: {"content": b'{"url": "\xff"}', "headers": {"Content-Type": "application/json"}},
+            (400, "INVALID_REQUEST"),
+        ),
+        (
+            lambda: {"content": b"[" * 60_000, "headers": {"Content-Type": "application/json"}},
+            (400, "INVALID_REQUEST"),
+        ),
+        (
+            lambda: {"content": b" " * 70_000, "headers": {"Content-Type": "application/json"}},
+            (400, "INVALID_REQUEST"),
+        ),
+        (lambda: {"json": {"url": "http://refused/"}}, (403, "ADDRESS_REFUSED")),
+    ],
+)
+def test_what_is_no_gif_is_one_clear_problem(
+    open_gateway: Callable[..., httpx.Client], request_of: Callable[[], Any], expected: tuple[int, str]
+) -> None:
+    assert reason(open_gateway().post("/v1/identify", **request_of())) == expected
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("/v1/identify", (400, "INVALID_REQUEST")),
+        ("/v1/identify?url=http://a/&top_k=0", (400, "INVALID_ARGUMENT")),
+        ("/v1/identify?url=http://a/&top_k=1001", (400, "INVALID_ARGUMENT")),
+        ("/v1/identify?url=http://a/&top_k=many", (400, "INVALID_ARGUMENT")),
+        ("/v1/identify?url=http://a/&pictures=perhaps", (400, "INVALID_ARGUMENT")),
+        ("/v1/nothing", (404, "UNKNOWN_PATH")),
+    ],
+)
+def test_what_cannot_be_asked_is_one_clear_problem(
+    open_gateway: Callable[..., httpx.Client], path: str, expected: tuple[int, str]
+) -> None:
+    assert reason(open_gateway().get(path)) == expected
+
+
+def test_another_method_is_told_those_of_the_path(open_gateway: Callable[..., httpx.Client]) -> None:
+    answer = open_gateway().delete("/v1/identify")
+
+    assert reason(answer) == (405, "METHOD_NOT_ALLOWED")
+    assert answer.headers["Allow"] == "GET, POST"
+
+
+def test_an_answer_that_is_known_already_is_not_sent_again(
+    open_gateway: Callable[..., httpx.Client], gif: bytes
+) -> None:
+    client = open_gateway()
+    first = client.get("/v1/identify", params={"url": ADDRESS})
+
+    again = client.get(
+        "/v1/identify", params={"url": ADDRESS}, headers={"If-None-Match": f'"x", W/{first.headers["ETag"]}'}
+    )
+    other = client.get(
+        "/v1/identify", params={"url": ADDRESS, "top_k": 1}, headers={"If-None-Match": first.headers["ETag"]}
+    )
+
+    assert (again.status_code, again.content, again.headers["ETag"]) == (304, b"", first.headers["ETag"])
+    assert other.status_code == 200
+    assert send(client, gif).headers["ETag"] == first.headers["ETag"]
+
+
+def test_the_model_and_its_shows_can_be_asked_for(open_gateway: Callable[..., httpx.Client]) -> None:
+    client = open_gateway()
+
+    model, shows = client.get("/v1/model").json(), client.get("/v1/shows").json()
+
+    assert (model["name"], model["version"], model["unknown_threshold"]) == ("mean-colour", "1.2.3", 0.25)
+    assert model["shows"] == shows["shows"] == ["Red Show", "Green Show", "Blue Show"]
+
+
+# Keys and origins
+
+
+def test_a_key_is_asked_for_where_keys_are_set(open_gateway: Callable[..., httpx.Client], gif: bytes) -> None:
+    client = open_gateway(api_keys=("first-key", "second-key"))
+
+    for headers in ({"X-API-Key": "first-key"}, {"Authorization": "Bearer second-key"}):
+        assert send(client, gif, headers=headers).status_code == 200
+        assert client.get("/v1/shows", headers=headers).status_code == 200
+    for headers in ({}, {"X-API-Key": "third"}, {"Authorization": "Basic second-key"}, {"X-API-Key": "ü"}):
+        answer = send(client, gif, headers={k: v.encode() for k, v in headers.items()})
+        assert reason(answer) == (401, "UNAUTHORIZED")
+        assert answer.headers["WWW-Authenticate"] == "Bearer"
+        assert "key" not in answer.text.replace("API-Key", "").replace("KEY", "").split("detail")[0]
+    for path in ("/health/live", "/health/ready", "/openapi.json"):
+        assert client.get(path).status_code == 200
+
+
+def test_pages_of_other_origins_may_ask_only_where_they_are_set(
+    open_gateway: Callable[..., httpx.Client], gif: bytes
+) -> None:
+    ours, theirs = {"Origin": "https://ours.example"}, {"Origin": "https://theirs.example"}
+    closed, opened = open_gateway(), open_gateway(cors_origins=("https://ours.example",), api_keys=("key",))
+
+    assert "Access-Control-Allow-Origin" not in send(closed, gif, headers=ours).headers
+    assert "Access-Control-Allow-Origin" not in send(opened, gif, headers=theirs).headers
+    refused = send(opened, gif, headers=ours)  # a page must be able to read why it was refused
+    assert refused.status_code == 401
+    assert refused.headers["Access-Control-Allow-Origin"] == "https://ours.example"
+    asked = {**ours, "Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "x-api-key"}
+    assert opened.options("/v1/identify", headers=asked).status_code == 200
+
+
+# Limits
+
+
+def test_a_body_that_is_too_long_is_refused_before_it_is_read(
+    open_gateway: Callable[..., httpx.Client],
+) -> None:
+    client = open_gateway(max_body_bytes=1000, body_advice="send an address")
+    sent = 0
+
+    def endless() -> Iterator[bytes]:
+        nonlocal sent
+        while sent < 100_000_000:
+            sent += 65_536
+            yield bytes(65_536)
+
+    declared = send(client, bytes(1001))
+    with contextlib.suppress(httpx.WriteError, httpx.ReadError):  # the connection may be closed on us
+        streamed = client.post("/v1/identify", content=endless(), headers={"Content-Type": "image/gif"})
+        assert reason(streamed) == (413, "REQUEST_TOO_LARGE")
+
+    assert reason(declared) == (413, "REQUEST_TOO_LARGE")
+    assert "limited to 1,000 bytes; send an address" in declared.json()["detail"]
+    assert sent < 100_000_000
+
+
+def test_those_beyond_the_limit_are_told_when_to_come_again(
+    open_gateway: Callable[..., httpx.Client], pipeline: Pipeline, gif: bytes
+) -> None:
+    begun, go = threading.Semaphore(0), threading.Event()
+
+    def held(content: bytes) -> Clip:
+        begun.release()
+        go.wait(60)
+        return pipeline.decode(content)
+
+    over = Pipeline(held, pipeline.classify, pipeline.describe, pipeline.check)
+    client = open_gateway(over=over, in_flight=2, workers=2)
+    answers: list[httpx.Response] = []
+    asking = [
+        threading.Thread(target=lambda body: answers.append(send(client, body)), args=(gif + bytes([n]),))
+        for n in range(2)
+    ]
+    for thread in asking:
+        thread.start()
+    for _ in asking:
+        assert begun.acquire(timeout=60)
+
+    refused = send(client, gif)
+    alive = client.get("/health/live")
+    go.set()
+    for thread in asking:
+        thread.join(60)
+
+    assert reason(refused) == (429, "OVERLOADED")
+    assert int(refused.headers["Retry-After"]) >= 1
+    assert alive.status_code == 200
+    assert [answer.status_code for answer in answers] == [200, 200]
+    assert send(client, gif).status_code == 200
+
+
+# Health
+
+
+def test_readiness_follows_the_services_behind(
+    open_gateway: Callable[..., httpx.Client], pipeline: Pipeline
+) -> None:
+    down: list[AnalyzerError] = []
+
+    def check() -> None:
+        if down:
+            raise down[0]
+
+    client = open_gateway(over=Pipeline(pipeline.decode, pipeline.classify, pipeline.describe, check))
+
+    before = client.get("/health/ready")
+    down.append(ServiceUnavailable("localhost:50051", "it says NOT_SERVING"))
+    after = client.get("/health/ready")
+
+    assert before.json() == {"status": "ready"}
+    assert reason(after) == (503, "SERVICE_UNAVAILABLE")
+    assert client.get("/health/live").json() == {"status": "live"}
+
+
+# What is seen of it
+
+
+def test_a_request_id_comes_back_and_one_that_is_no_id_is_replaced(
+    open_gateway: Callable[..., httpx.Client],
+) -> None:
+    client = open_gateway()
+
+    kept = client.get("/health/live", headers={"X-Request-Id": "trace-1.2_3"}).headers["X-Request-Id"]
+    made = client.get("/health/live", headers={"X-Request-Id": 'a"b c'}).headers["X-Request-Id"]
+
+    assert kept == "trace-1.2_3"
+    assert len(made) == 32
+
+
+def test_the_log_tells_of_each_request_and_nothing_that_was_private(
+    open_gateway: Callable[..., httpx.Client], gif: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    client = open_gateway(api_keys=("very-secret",))
+
+    with caplog.at_level(logging.INFO):
+        client.get("/v1/identify", params={"url": ADDRESS}, headers={"X-API-Key": "very-secret"})
+        client.post(
+            "/v1/identify", files={"file": ("holiday.gif", gif)}, headers={"X-API-Key": "very-secret"}
+        )
+        client.get("/v1/shows", headers={"X-API-Key": "wrong-secret", "X-Request-Id": "mine"})
+
+    told = [record for record in caplog.records if record.name == "gateway.rest.observer"]
+    fields = [
+        {k: v for k, v in vars(record).items() if k not in logging.makeLogRecord({}).__dict__}
+        for record in told
+    ]
+    assert [(f["method"], f["route"], f["status"]) for f in fields] == [
+        ("GET", "/v1/identify", 200),
+        ("POST", "/v1/identify", 200),
+        ("GET", "/v1/shows", 401),
+    ]
+    assert [f.get("kept") for f in fields] == [False, True, None]
+    assert (fields[2]["reason"], fields[2]["request_id"]) == ("UNAUTHORIZED", "mine")
+    ours = [record for record in caplog.records if not record.name.startswith("httpx")]  # the test's client
+    everything = json.dumps([{**vars(record), "args": str(record.args)} for record in ours], default=str)
+    for private in ("secret", "giphy", "holiday"):
+        assert private not in everything
+
+
+def test_the_figures_count_requests_errors_and_kept_answers(
+    open_gateway: Callable[..., httpx.Client], gif: bytes
+) -> None:
+    client = open_gateway()
+    for _ in range(3):
+        send(client, gif)
+    send(client, b"<html>")
+
+    page = client.get("/metrics").text
+
+    for line in (
+        'gif_analyzer_http_requests_total{method="POST",route="/v1/identify",status="200"} 3.0',
+        'gif_analyzer_http_errors_total{reason="NOT_A_GIF"} 1.0',
+        'gif_analyzer_gifs_total{from_cache="true"} 2.0',
+        'gif_analyzer_gifs_total{from_cache="false"} 1.0',
+        "gif_analyzer_gifs_in_flight 0.0",
+        "gif_analyzer_cache_bytes 8192.0",
+    ):
+        assert line in page
+    assert reason(open_gateway(metrics=False).get("/metrics")) == (404, "UNKNOWN_PATH")
+
+
+def test_a_fault_of_ours_is_logged_and_told_without_its_cause(
+    open_gateway: Callable[..., httpx.Client],
+    pipeline: Pipeline,
+    gif: bytes,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def broken(content: bytes) -> Clip:
+        raise RuntimeError("a secret of the server")
+
+    client = open_gateway(over=Pipeline(broken, pipeline.classify, pipeline.describe, pipeline.check))
+
+    answer = send(client, gif)
+
+    assert reason(answer) == (500, "INTERNAL_ERROR")
+    assert "secret" not in answer.text
+    assert "a secret of the server" in caplog.text
+    assert answer.json()["request_id"] in {getattr(record, "request_id", "") for record in caplog.records}
+
+
+def test_a_caller_that_goes_away_is_no_error(
+    open_gateway: Callable[..., httpx.Client], caplog: pytest.LogCaptureFixture
+) -> None:
+    client = open_gateway()
+    host, port = client.base_url.host, client.base_url.port
+    assert port is not None
+
+    head = b"POST /v1/identify HTTP/1.1\r\nHost: x\r\nContent-Type: image/gif\r\nContent-Length: 999\r\n\r\n"
+
+    with caplog.at_level(logging.INFO):
+        with socket.create_connection((host, port)) as connection:
+            connection.sendall(head + b"GIF")
+        end = time.monotonic() + 60
+        while not any(r.name == "gateway.rest.observer" for r in caplog.records) and time.monotonic() < end:
+            time.sleep(0.01)
+
+    statuses = [vars(record)["status"] for record in caplog.records if record.name == "gateway.rest.observer"]
+    assert statuses == [499]
+    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
+
+
+def test_an_application_works_without_a_server(pipeline: Pipeline, gif: bytes) -> None:
+    """As in AWS Lambda: each request on an event loop of its own."""
+
+    async def fetch(url: str) -> bytes:
+        raise AssertionError
+
+    app = create_app(pipeline, fetch, settings=RestSettings(metrics=False))
+
+    async def ask() -> AsyncIterator[int]:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://x") as client:
+            answer = await client.post("/v1/identify", content=gif, headers={"Content-Type": "image/gif"})
+            yield answer.status_code
+
+    async def first() -> int:
+        return await anext(ask())
+
+    assert [asyncio.run(first()) for _ in range(3)] == [200, 200, 200]

@@ -1,0 +1,217 @@
+"""Answers computed once: kept, shared by those who ask at the same time, and bound to a model's version."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import io
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from gateway.pipeline import ModelDescription, Pipeline, local
+from gateway.rest.identifier import DESCRIPTION_S, Identifier
+from services.clip import Clip
+from services.errors import InvalidArgument, NotAGif, Overloaded
+from services.inference import Prediction
+from services.preprocess import decode_gif
+from services.rpc.work import Workers
+
+
+class Counted:
+    """A pipeline that counts its steps, and whose model can be exchanged; `gate` holds decoding up."""
+
+    def __init__(self, model_path: Path) -> None:
+        self.inner = local(model_path)
+        self.version = "1"
+        self.decoded = self.classified = self.described = 0
+        self.gate = threading.Event()
+        self.gate.set()
+        self.pipeline = Pipeline(self.decode, self.classify, self.describe, lambda: None)
+
+    def decode(self, gif: bytes) -> Clip:
+        self.decoded += 1
+        self.gate.wait(60)
+        return self.inner.decode(gif)
+
+    def classify(self, clip: Clip, top_k: int) -> Prediction:
+        self.classified += 1
+        prediction = self.inner.classify(clip, top_k)
+        return dataclasses.replace(prediction, model=self.describe().model)
+
+    def describe(self) -> ModelDescription:
+        self.described += 1
+        description = self.inner.describe()
+        return dataclasses.replace(
+            description, model=dataclasses.replace(description.model, version=self.version)
+        )
+
+
+@pytest.fixture
+def counted(model_path: Path) -> Counted:
+    return Counted(model_path)
+
+
+@pytest.fixture
+def workers() -> Iterator[Workers]:
+    workers = Workers(2, 8)
+    yield workers
+    workers.close()
+
+
+@pytest.fixture
+def gif(save_gif: Callable[..., Path]) -> bytes:
+    return save_gif("red-blue.gif", "red", "blue").read_bytes()
+
+
+def identifier(counted: Counted, workers: Workers, **options: object) -> Identifier:
+    return Identifier(counted.pipeline, workers, **{"cache_bytes": 10_000_000, **options})  # type: ignore[arg-type]
+
+
+def test_the_same_gif_is_computed_once_and_cut_to_what_is_asked(
+    counted: Counted, workers: Workers, gif: bytes
+) -> None:
+    async def ask() -> None:
+        asked = identifier(counted, workers)
+
+        one = await asked.identify(gif, top_k=1, pictures=False)
+        three = await asked.identify(gif, top_k=9, pictures=False)
+
+        assert [len(found.prediction.shows) for found in (one, three)] == [1, 3]
+        assert (one.kept, three.kept) == (False, True)
+        assert one.prediction.frames == three.prediction.frames
+        assert one.etag != three.etag
+        assert (counted.decoded, counted.classified) == (1, 1)
+
+    asyncio.run(ask())
+
+
+def test_those_who_ask_at_the_same_time_share_one_computation_and_its_error(
+    counted: Counted, workers: Workers, gif: bytes
+) -> None:
+    async def ask() -> None:
+        asked = identifier(counted, workers)
+        counted.gate.clear()
+        waiting = [asyncio.ensure_future(asked.identify(gif, top_k=1, pictures=False)) for _ in range(5)]
+        broken = [asyncio.ensure_future(asked.identify(b"none", top_k=1, pictures=False)) for _ in range(3)]
+        while counted.decoded < 2:
+            await asyncio.sleep(0.001)
+        waiting[0].cancel()  # the one that began it goes away
+        counted.gate.set()
+
+        answers = await asyncio.gather(*waiting[1:])
+        errors = await asyncio.gather(*broken, return_exceptions=True)
+
+        assert len({found.etag for found in answers}) == 1
+        assert [type(error) for error in errors] == [NotAGif] * 3
+        assert counted.decoded == 2
+
+    asyncio.run(ask())
+
+
+def test_pictures_are_the_frames_as_the_model_saw_them_and_classify_nothing_again(
+    counted: Counted, workers: Workers, gif: bytes
+) -> None:
+    async def ask() -> None:
+        asked = identifier(counted, workers)
+        plain = await asked.identify(gif, top_k=3, pictures=False)
+
+        drawn = await asked.identify(gif, top_k=3, pictures=True)
+        again = await asked.identify(gif, top_k=3, pictures=True)
+
+        assert plain.pictures == ()
+        assert len(drawn.pictures) == 10
+        assert drawn.etag != plain.etag
+        assert (counted.decoded, counted.classified, again.kept) == (2, 1, True)
+        frames = decode_gif(gif).frames
+        for frame, picture in zip(frames, drawn.pictures, strict=True):
+            seen = np.asarray(Image.open(io.BytesIO(picture)).convert("RGB"), dtype=int)
+            assert np.abs(seen - frame).max() <= 4
+
+    asyncio.run(ask())
+
+
+def test_another_version_of_the_model_is_another_answer(
+    counted: Counted, workers: Workers, gif: bytes
+) -> None:
+    async def ask() -> None:
+        now = 0.0
+        asked = identifier(counted, workers, clock=lambda: now)
+        before = await asked.identify(gif, top_k=1, pictures=False)
+
+        counted.version = "2"
+        within = await asked.identify(gif, top_k=1, pictures=False)
+        now = DESCRIPTION_S
+        after = await asked.identify(gif, top_k=1, pictures=False)
+
+        assert (before.prediction.model.version, within.kept) == ("1", True)
+        assert (after.prediction.model.version, after.kept) == ("2", False)
+        assert before.etag == within.etag != after.etag
+
+    asyncio.run(ask())
+
+
+def test_a_version_that_an_answer_brings_is_asked_about_at_once(
+    counted: Counted, workers: Workers, gif: bytes
+) -> None:
+    async def ask() -> None:
+        asked = identifier(counted, workers, clock=lambda: 0.0)
+        await asked.describe()
+        counted.version = "2"
+
+        await asked.identify(gif, top_k=1, pictures=False)
+
+        assert (await asked.describe()).model.version == "2"
+        assert (await asked.identify(gif, top_k=1, pictures=False)).kept
+
+    asyncio.run(ask())
+
+
+def test_without_a_cache_everything_is_computed_again(counted: Counted, workers: Workers, gif: bytes) -> None:
+    async def ask() -> None:
+        asked = identifier(counted, workers, cache_bytes=0)
+
+        for _ in range(2):
+            assert not (await asked.identify(gif, top_k=1, pictures=False)).kept
+
+        assert (counted.classified, asked.cache_size_bytes) == (2, 0)
+
+    asyncio.run(ask())
+
+
+def test_no_show_at_all_is_refused_before_anything_is_computed(
+    counted: Counted, workers: Workers, gif: bytes
+) -> None:
+    async def ask() -> None:
+        with pytest.raises(InvalidArgument, match="top_k"):
+            await identifier(counted, workers).identify(gif, top_k=0, pictures=False)
+
+        assert counted.decoded == 0
+
+    asyncio.run(ask())
+
+
+def test_more_than_may_wait_are_refused(counted: Counted, save_gif: Callable[..., Path]) -> None:
+    gifs = [save_gif(f"{colour}.gif", colour).read_bytes() for colour in ("red", "lime", "blue")]
+
+    async def ask() -> None:
+        workers = Workers(1, 0)
+        asked = identifier(counted, workers)
+        await asked.describe()
+        counted.gate.clear()
+        first = asyncio.ensure_future(asked.identify(gifs[0], top_k=1, pictures=False))
+        while not counted.decoded:
+            await asyncio.sleep(0.001)
+
+        with pytest.raises(Overloaded):
+            await asked.identify(gifs[1], top_k=1, pictures=False)
+
+        counted.gate.set()
+        assert (await first).prediction.shows[0].show == "Red Show"
+        workers.close()
+
+    asyncio.run(ask())

@@ -1,0 +1,168 @@
+"""The page's files as they are sent: their headers, their names, and what they may not hold."""
+
+from __future__ import annotations
+
+import base64
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+from mangum import Mangum
+
+from gateway.rest.page import STATIC, add_page, read_static
+
+NAMES = sorted(path.name for path in STATIC.iterdir())
+MEDIA_TYPES = {
+    ".css": "text/css; charset=utf-8",
+    ".gif": "image/gif",
+    ".html": "text/html; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+}
+
+
+@pytest.fixture
+def app() -> FastAPI:
+    app = FastAPI()
+    add_page(app)
+    return app
+
+
+@pytest.fixture
+def client(app: FastAPI) -> TestClient:
+    return TestClient(app)
+
+
+def test_the_page_may_load_from_its_own_server_alone(client: TestClient) -> None:
+    headers = client.get("/").headers
+
+    assert headers["Content-Security-Policy"] == (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
+        "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    )
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Referrer-Policy"] == "no-referrer"
+
+
+def test_the_page_holds_no_script_no_style_and_no_handler_of_its_own(client: TestClient) -> None:
+    text = client.get("/").text
+
+    assert re.findall(r"<style|\sstyle=|\son\w+=|javascript:", text) == []
+    assert re.findall(r"<script(?![^>]*\ssrc=)", text) == []
+
+
+def test_every_file_that_the_page_names_is_there_and_may_be_kept(client: TestClient) -> None:
+    named = re.findall(r'(?:src|href)="(static/[^"]+)"', client.get("/").text)
+
+    assert len(named) >= 4
+    for name in named:
+        answer = client.get(f"/{name}")
+        assert answer.status_code == 200
+        assert answer.headers["Cache-Control"] == "public, max-age=31536000, immutable"
+
+
+@pytest.mark.parametrize("module", [name for name in NAMES if name.endswith(".js")])
+def test_every_module_that_a_module_names_is_there(module: str) -> None:
+    text = (STATIC / module).read_text("utf-8")
+
+    named = re.findall(r'from "\./([^"]+)"|new URL\("([^"/]+\.\w+)", import', text)
+
+    assert {name for names in named for name in names if name} <= set(NAMES)
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "index.html"])
+def test_a_file_is_sent_as_what_it_is(client: TestClient, name: str) -> None:
+    answer = client.get(f"/static/{name}")
+
+    assert answer.status_code == 200
+    assert answer.content == (STATIC / name).read_bytes()
+    assert answer.headers["Content-Type"] == MEDIA_TYPES[Path(name).suffix]
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert answer.headers["Cache-Control"] == "no-cache"  # its name would stay when its content changes
+
+
+@pytest.mark.parametrize("path", ["/", "/static/page.js"])
+@pytest.mark.parametrize("form", ["{}", "W/{}", '"other", {}', "*"])
+def test_what_a_browser_has_is_not_sent_again(client: TestClient, path: str, form: str) -> None:
+    etag = client.get(path).headers["ETag"]
+
+    answer = client.get(path, headers={"If-None-Match": form.format(etag)})
+
+    assert answer.status_code == 304
+    assert answer.content == b""
+    assert answer.headers["ETag"] == etag
+    assert client.get(path, headers={"If-None-Match": '"other"'}).status_code == 200
+
+
+def test_a_head_has_the_headers_and_nothing_else(client: TestClient) -> None:
+    answer = client.head("/")
+
+    assert answer.status_code == 200
+    assert answer.content == b""
+    assert int(answer.headers["Content-Length"]) == len(client.get("/").content)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/static/",
+        "/static/index.html",
+        "/static/none.js",
+        "/static/../page.py",
+        "/static/%2e%2e/page.py",
+        "/static/..%2fpage.py",
+        "/static//etc/passwd",
+    ],
+)
+def test_nothing_else_is_there(client: TestClient, path: str) -> None:
+    assert client.get(path).status_code == 404
+
+
+def test_another_content_has_another_name(tmp_path: Path) -> None:
+    shutil.copytree(STATIC, tmp_path / "static")
+    page = tmp_path / "static" / "page.css"
+    page.write_text(page.read_text("utf-8") + "\n", "utf-8")
+
+    files, version = read_static()
+    changed_files, changed_version = read_static(tmp_path / "static")
+
+    assert changed_version != version
+    assert changed_files["page.css"].etag != files["page.css"].etag
+    assert changed_files["logo.svg"].etag == files["logo.svg"].etag
+    assert f'"static/{changed_version}/page.css"'.encode() in changed_files["index.html"].content
+
+
+def test_the_page_is_no_part_of_what_programs_read(app: FastAPI) -> None:
+    assert app.openapi()["paths"] == {}
+
+
+@pytest.mark.parametrize(
+    ("path", "name"), [("/static/example.gif", "example.gif"), ("/static/page.js", "page.js")]
+)
+def test_a_function_in_lambda_sends_the_same(app: FastAPI, path: str, name: str) -> None:
+    event = {
+        "version": "2.0",
+        "routeKey": "$default",
+        "rawPath": path,
+        "rawQueryString": "",
+        "headers": {"host": "example.lambda-url.eu-central-1.on.aws"},
+        "requestContext": {"http": {"method": "GET", "path": path, "sourceIp": "192.0.2.1"}},
+        "isBase64Encoded": False,
+    }
+
+    answer = Mangum(app, lifespan="off")(event, {})
+
+    assert answer["statusCode"] == 200
+    body = answer["body"]
+    content = base64.b64decode(body) if answer["isBase64Encoded"] else body.encode()
+    assert content == (STATIC / name).read_bytes()
+
+
+def test_the_page_is_small() -> None:
+    sizes = {path.name: path.stat().st_size for path in STATIC.iterdir()}
+
+    assert sizes["example.gif"] < 110_000
+    assert sum(size for name, size in sizes.items() if name != "example.gif") < 60_000
