@@ -67,7 +67,7 @@ def bench(
         Path | None, typer.Option(metavar="PATH", help="Model file, not the packaged one.")
     ] = None,
     other_model: Annotated[
-        Path | None, typer.Option(metavar="PATH", help="The same model in int8, or in float32 if that is.")
+        Path | None, typer.Option(metavar="PATH", help="The same model in float32, or in int8 if that is.")
     ] = None,
 ) -> None:
     """Measure this project and its peers in turns, and write figures with their spread.
@@ -78,7 +78,7 @@ def bench(
 
         python -m benchmarks.bench --only decode --rounds 9
 
-        python -m benchmarks.bench --other-model int8.onnx
+        python -m benchmarks.bench --other-model float32.onnx
     """
     terminal = Console(stderr=True)
     chosen = _chosen(only)

@@ -1,7 +1,8 @@
 """The packaged model in Keras's forms: **its recipe** -> **model.keras, saved_model/, model.tflite**.
 
-Same network, same head, same folding as `gif-train export`; weights are drawn, for the footage that the real
-ones were learned from is not here, and no runtime is faster or slower for what its weights are.
+Same network, same head, same folding as `gif-train export`, computed in float32; weights are drawn, for the
+footage that the real ones were learned from is not here, and no runtime is faster or slower for what its
+weights are.
 """
 
 from __future__ import annotations

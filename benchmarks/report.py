@@ -21,7 +21,7 @@ METHOD = {
     "GIF as their library does; this project also samples by time, crops letterbox bars and shows what a "
     "browser shows.",
     "classify": "One clip of ten frames. What runs the ONNX file must give the same top show as this "
-    "project. Keras's forms have the same layers with drawn weights, on which speed does not depend.",
+    "project. Keras's forms have the same layers in fp32 with drawn weights, on which speed does not depend.",
     "serve": "Behind every server stand this project's two steps with the same model, so the servers differ "
     "and nothing else; the server keeps to one processor, the client to another if there is one. No two "
     "requests are the same.",
@@ -34,7 +34,7 @@ MEASURE = """\
     make bench                  # some ten minutes on two quiet cores; interrupted, it goes on where it was
     make bench BENCH=--quick    # a try, into runs/bench/quick
     .venv/bin/python -m benchmarks.bench --only decode --rounds 9
-    .venv/bin/python -m benchmarks.bench --other-model int8.onnx
+    .venv/bin/python -m benchmarks.bench --other-model float32.onnx
 
 Peers live in environments of their own, as [the list](../benchmarks/peers.txt) says; one that cannot be
 installed or imported is told as absent with its reason. GIFs are those of `../shared` where they are, else

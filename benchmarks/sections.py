@@ -21,7 +21,7 @@ from training.dataset import replacing
 
 WORK = ROOT / "runs/bench"
 NAMES = ("decode", "classify", "serve", "line")
-_DRAWN = "the same layers with drawn weights"
+_DRAWN = "fp32, the same layers with drawn weights"
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,10 @@ class Question:
             [asdict(item) for item in self.items],
             self.times,
             plan.rounds,
-            hashlib.sha256(plan.model.read_bytes()).hexdigest(),
+            *(
+                path and hashlib.sha256(path.read_bytes()).hexdigest()
+                for path in (plan.model, plan.other_model)
+            ),
             dict(read_list()),
         ]
         return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
@@ -100,23 +103,17 @@ def classify(plan: Plan) -> Question:
     """Clip -> probabilities, of clips that this project made."""
     module = "benchmarks.peers.runtimes"
     model = str(plan.model)
-    ours, missing = _precision(plan.model), ""
-    if plan.other_model is None:
-        other = "fp32" if ours == "int8" else "int8"
-        missing = f"no {other} file was given: gif-train export makes one, --other-model names it"
-    else:
-        other = _precision(plan.other_model)
-        other += ", the other file" if other == ours else ""
+    ours, other = _precision(plan.model), _other(plan)
     contenders = (
         Contender(THIS, f"{module}:this_project", {"model": model}, note=f"ONNX Runtime, {ours}, checked"),
         Contender(f"ONNX Runtime {ours}", f"{module}:onnxruntime", {"model": model}),
         Contender(
-            f"ONNX Runtime {other}",
+            f"ONNX Runtime {other.precision}",
             f"{module}:onnxruntime",
-            {"model": str(plan.other_model and plan.other_model.resolve()), "compared": False},
-            missing=missing,
+            {"model": other.path, "compared": False},
+            missing=other.missing,
         ),
-        Contender("OpenVINO", f"{module}:openvino", {"model": model}, environment="openvino"),
+        Contender("OpenVINO", f"{module}:openvino", {"model": model}, environment="openvino", note=ours),
         *_keras_contenders(plan),
     )
     clips = [
@@ -129,11 +126,20 @@ def line(plan: Plan) -> Question:
     """GIF file -> show."""
     module = "benchmarks.peers.lines"
     model = str(plan.model)
+    ours, other = _precision(plan.model), _other(plan)
     built = _built_models(plan) if plan.peers else {}
     contenders = (
-        Contender(THIS, f"{module}:this_project", {"model": model}),
-        Contender("OpenCV + ONNX Runtime", f"{module}:opencv", {"model": model}, environment="opencv"),
-        Contender("PyAV + OpenVINO", f"{module}:pyav", {"model": model}, environment="openvino"),
+        Contender(THIS, f"{module}:this_project", {"model": model}, note=ours),
+        Contender(
+            f"{THIS}, {other.precision} model",
+            f"{module}:this_project",
+            {"model": other.path},
+            missing=other.missing,
+        ),
+        Contender(
+            "OpenCV + ONNX Runtime", f"{module}:opencv", {"model": model}, environment="opencv", note=ours
+        ),
+        Contender("PyAV + OpenVINO", f"{module}:pyav", {"model": model}, environment="openvino", note=ours),
         Contender(
             "Pillow + Keras predict", f"{module}:pillow", {"model": str(built.get("keras", ""))}, note=_DRAWN
         ),
@@ -217,6 +223,27 @@ def _clip_item(folder: Path, item: Item) -> Item:
     return Item(str(path), "clips", {}, f"clip of {item.shown}")
 
 
+@dataclass(frozen=True)
+class _Other:
+    """The file that is measured beside the model: how it is called, where it is, why it is not there."""
+
+    precision: str
+    path: str
+    missing: str = ""
+
+
+def _other(plan: Plan) -> _Other:
+    ours = _precision(plan.model)
+    if plan.other_model is None:
+        other = "fp32" if ours == "int8" else "int8"
+        return _Other(
+            other, "", f"no {other} file was given: gif-train export makes one, --other-model names it"
+        )
+    other = _precision(plan.other_model)
+    return _Other(f"other {other}" if other == ours else other, str(plan.other_model.resolve()))
+
+
 def _precision(model: Path) -> str:
+    """What a file computes in, by what stands in it."""
     graph = onnx.load(model, load_external_data=False).graph
     return "int8" if any(node.op_type == "DequantizeLinear" for node in graph.node) else "fp32"

@@ -27,9 +27,9 @@ from training.comparison import paired_difference
 from training.dataset import replacing
 from training.errors import InvalidRun
 from training.estimate import Bootstrap, Estimate, weighted_mean
-from training.evaluate import Operating
 from training.framewise import Judged
 from training.openset import choose_threshold
+from training.operating import Operating
 from training.report import Column, Result, Table
 
 CHANGED_AT_MOST = 0.01  # share of clips whose answer may be another than all ten frames would give
@@ -220,15 +220,12 @@ class EffortReport(Result):
         return curve, followed, rule
 
     def write(self, folder: Path) -> None:
-        """Write effort.json, effort.md and effort.png."""
-        from training.plots import plot_effort  # noqa: PLC0415 - it draws this report, and imports it
-
+        """Write effort.json and effort.md."""
         folder.mkdir(parents=True, exist_ok=True)
         text = json.dumps(self.to_json(), indent=1, sort_keys=True, allow_nan=False) + "\n"
         for name, content in (("effort.json", text), ("effort.md", self.markdown())):
             with replacing(folder / name) as unfinished:
                 unfinished.write_text(content, encoding="utf-8")
-        plot_effort(self, folder / "effort.png")
 
 
 def read_rule(path: Path) -> EarlyExit:

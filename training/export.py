@@ -94,8 +94,8 @@ def export(
 
     Raises:
         ExportFailed: the file is refused by services.inference, or answers differently: float by more than
-            `TOLERANCE`, int8 with the same show for less than `AGREEMENT` of the clips; or it is to stop early
-            and what two parts of a clip say is not what the whole says.
+            `TOLERANCE`, int8 with the same show for less than `AGREEMENT` of the clips; or two parts of a
+            clip, as a rule would have it, say something else than the whole.
         InvalidRun: the image network is not the one that was trained.
     """
     if clips.shape[1:] != CLIP_SHAPE or not len(clips):

@@ -13,7 +13,6 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from training.calibration import CalibrationReport
 from training.comparison import RobustnessReport
-from training.effort import EffortReport
 from training.figure import BLUE, FAINT, GREEN, INK, ORANGE, PINK, QUIET, SKY, bars, drawing, title, whiskers
 from training.metrics import AccuracyReport
 from training.openset import UnknownReport
@@ -193,40 +192,6 @@ def plot_robustness(report: RobustnessReport, path: Path) -> None:
         axes.axvline(report.plain.value, color=ORANGE, linewidth=1.5, linestyle="--")
         axes.set_xlabel("top-1 accuracy, with 95 % intervals")
         title(axes, "Changed clips", "change in points in brackets; dashed: unchanged")
-
-
-def plot_effort(report: EffortReport, path: Path) -> None:
-    """Top-1 accuracy over frames looked at, with its interval, and where following the rule leads.
-
-    Raises:
-        ValueError: the path ends in neither .png nor .svg.
-        OSError: the file cannot be written.
-    """
-    counts = [each.frames for each in report.curve]
-    accuracy = [each.accuracy for each in report.curve]
-    with drawing(path, 7.0, 4.6) as figure:
-        axes = figure.add_subplot()
-        axes.fill_between(
-            counts, [each.low for each in accuracy], [each.high for each in accuracy], color=SKY, alpha=0.25
-        )
-        axes.plot(
-            counts, [each.value for each in accuracy], color=BLUE, marker="o", label="so many of every clip"
-        )
-        known = report.followed[0].frames
-        axes.errorbar(
-            [known.value],
-            [report.accuracy.value],
-            xerr=whiskers([known]),
-            color=ORANGE,
-            marker="D",
-            label="early exit, on the mean",
-        )
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axes.yaxis.set_major_formatter(PercentFormatter(1))
-        axes.set_xlabel("frames looked at")
-        axes.set_ylabel("top-1 accuracy")
-        axes.legend(loc="lower right")
-        title(axes, "What a frame is worth", "clips of known shows, sources not seen; 95 % intervals")
 
 
 def plot_training(history: Mapping[str, Sequence[float]], path: Path) -> None:

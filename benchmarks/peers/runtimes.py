@@ -52,7 +52,7 @@ def onnxruntime(model: str, compared: bool = True) -> Subject:
 
 
 def openvino(model: str) -> Subject:
-    """OpenVINO reading the ONNX file itself, in float32."""
+    """OpenVINO reading the ONNX file itself: what is not in whole numbers there, in float32."""
     ov: Any = importlib.import_module("openvino")
     settings = {
         "INFERENCE_NUM_THREADS": 1,

@@ -226,6 +226,53 @@ def test_the_command_measures_this_project_alone(
     check_agreement(Outputs.of(tmp_path, quick=True))
 
 
+@pytest.fixture
+def float_and_int8(model_path: Path, tmp_path: Path) -> tuple[Path, Path]:
+    """A model, and a file that has what a model in int8 has."""
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    model = onnx.load(model_path)
+    model.graph.initializer.extend(
+        [
+            numpy_helper.from_array(np.ones(2, np.int8), "whole"),
+            numpy_helper.from_array(np.float32(1), "step"),
+            helper.make_tensor("zero", TensorProto.INT8, (), [0]),
+        ]
+    )
+    model.graph.node.append(helper.make_node("DequantizeLinear", ["whole", "step", "zero"], ["float"]))
+    onnx.save(model, tmp_path / "int8.onnx")
+    return model_path, tmp_path / "int8.onnx"
+
+
+def test_a_row_is_named_by_what_stands_in_its_file(float_and_int8: tuple[Path, Path], tmp_path: Path) -> None:
+    def rows(name: str, **files: Path) -> dict[str, Contender]:
+        question = sections.ask(name, Plan(quick=True, peers=False, work=tmp_path / "work", **files))
+        return {contender.name: contender for contender in question.contenders}
+
+    whole, exact = float_and_int8[1], float_and_int8[0]
+    line = rows("line", model=whole, other_model=exact)
+    assert list(line) == ["this project", "this project, fp32 model"]
+    assert line["this project"].note == "int8"
+    assert line["this project, fp32 model"].options == {"model": str(exact)}
+    assert list(rows("line", model=exact, other_model=whole))[1] == "this project, int8 model"
+    assert list(rows("line", model=exact, other_model=exact))[1] == "this project, other fp32 model"
+    alone = rows("line", model=exact)
+    assert "no int8 file was given" in alone["this project, int8 model"].missing
+    assert "int8" in rows("classify", model=whole)["this project"].note
+
+
+def test_another_file_beside_is_another_question(float_and_int8: tuple[Path, Path], tmp_path: Path) -> None:
+    exact, whole = float_and_int8
+    plan = Plan(quick=True, peers=False, work=tmp_path / "work", model=exact, other_model=whole)
+    question = sections.ask("line", plan)
+    before = question.key(plan)
+
+    whole.write_bytes(exact.read_bytes())
+
+    assert question.key(plan) != before
+
+
 @pytest.mark.parametrize("options", [["--only", "dinner"], ["--model", "nowhere.onnx"]])
 def test_a_command_that_cannot_begin_says_so(options: list[str]) -> None:
     ended = CliRunner().invoke(bench.app, options)

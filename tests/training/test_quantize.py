@@ -6,7 +6,7 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from training.quantize import FLOAT_CONVOLUTIONS, quantize, whole_number_nodes
+from training.quantize import FLOAT_CONVOLUTIONS, WEIGHT_LIMIT, quantize, whole_number_nodes
 
 
 def residual_network(blocks: int) -> onnx.ModelProto:
@@ -55,6 +55,15 @@ def clips() -> np.ndarray:
     return small.repeat(8, axis=2).repeat(8, axis=3)
 
 
+def whole_number_weights(model: onnx.ModelProto) -> list[np.ndarray]:
+    """Kernels of the convolutions that compute in int8."""
+    tensors = {tensor.name: tensor for tensor in model.graph.initializer}
+    maker = {node.output[0]: node for node in model.graph.node}
+    kernels = [node.input[1] for node in model.graph.node if node.op_type == "Conv"]
+    stored = [tensors[maker[name].input[0]] for name in kernels if name in maker]
+    return [numpy_helper.to_array(tensor) for tensor in stored if tensor.data_type == TensorProto.INT8]
+
+
 def run(model: onnx.ModelProto, clip: np.ndarray) -> np.ndarray:
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
     [answer] = session.run(None, {"clip": clip[np.newaxis]})
@@ -67,6 +76,17 @@ def test_the_first_convolutions_stay_in_float_and_only_what_they_feed_follows():
     # sum4 adds block3, which is in float; sum5 adds that to what is in whole numbers
     assert names == ["conv4", "relu4", "conv5", "relu5"]
     assert FLOAT_CONVOLUTIONS == 3
+
+
+def test_two_products_fit_in_16_bits(clips):
+    """As processors without VNNI add them: more would be cut off there, and only there."""
+    quantized = quantize(residual_network(8), clips[:2])
+
+    weights = whole_number_weights(quantized)
+    assert len(weights) == 8 - FLOAT_CONVOLUTIONS
+    for values in weights:
+        assert WEIGHT_LIMIT - 1 <= np.abs(values.astype(int)).max() <= WEIGHT_LIMIT
+    assert 2 * np.iinfo(np.uint8).max * WEIGHT_LIMIT <= np.iinfo(np.int16).max
 
 
 def test_the_answers_stay_near_and_the_weights_shrink(clips):

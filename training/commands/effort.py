@@ -42,7 +42,8 @@ def effort(
         raise InvalidOptions("recipe", expected=f"one of {', '.join(TRIALS)}", found=recipe)
     known, others = read_manifest(manifest), read_manifest(unknown)
     from training.effort import measure_effort  # noqa: PLC0415 - it brings scipy
-    from training.evaluate import Operating  # noqa: PLC0415
+    from training.effort_plot import plot_effort  # noqa: PLC0415
+    from training.operating import Operating  # noqa: PLC0415
 
     operating = Operating.read(evaluation)
     import_tensorflow()
@@ -55,4 +56,5 @@ def effort(
     held = run_framewise(recipe, materials, cache, console=console)
     found = measure_effort(Judged.of(held, materials), operating, recipe=recipe)
     found.write(out)
+    plot_effort(found, out / "effort.png")
     report(as_json, {"effort": str(out / "effort.json"), **found.to_json()}, found.markdown())
