@@ -31,7 +31,7 @@ def entries(built: Bundle) -> dict[str, zipfile.ZipInfo]:
 
 
 def test_it_fits_into_lambda_with_room_left(built: Bundle) -> None:
-    assert built.zipped_bytes == built.path.stat().st_size <= 41_000_000 < ZIPPED_LIMIT
+    assert built.zipped_bytes == built.path.stat().st_size <= 38_000_000 < ZIPPED_LIMIT
     assert built.unzipped_bytes < UNZIPPED_LIMIT // 2
 
 
@@ -172,7 +172,7 @@ def test_for_arm64_its_shared_objects_are_those_of_arm64(built: Bundle, tmp_path
         heads = {name: archive.read(name)[:20] for name in archive.namelist() if ".so" in name}
     assert len(heads) > 10
     assert {struct.unpack("<H", head[18:20])[0] for head in heads.values()} == {EM_AARCH64}
-    assert arm64.zipped_bytes < 41_000_000
+    assert arm64.zipped_bytes < 38_000_000
 
 
 @pytest.mark.parametrize(
