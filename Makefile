@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve test check proto pipeline evaluation model bench format clean
+.PHONY: help setup demo serve test check proto pipeline evaluation effort model bench format clean
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -200,6 +200,10 @@ cost: .venv/deliver ## GIFs a month that AWS Lambda answers for nothing
 
 evaluation: .venv/dev ## judge every recipe in folds of whole sources, into docs/evaluation
 	@$(BIN)/gif-train evaluate $(SHOWS)/shows/shows.csv --unknown $(SHOWS)/unknown/unknown.csv --out docs/evaluation
+
+effort: .venv/dev ## measure what a frame is worth, and find when the first ones decide, into docs/evaluation
+	@$(BIN)/gif-train effort $(SHOWS)/shows/shows.csv --unknown $(SHOWS)/unknown/unknown.csv \
+		--evaluation docs/evaluation/evaluation.json --out docs/evaluation
 
 model: .venv/dev runs/big-buck-bunny/manifest.csv ## train the default model again, from ../shared and the film
 	@$(BIN)/gif-train fit $(SHOWS)/shows/shows.csv runs/big-buck-bunny/manifest.csv --run runs/default \

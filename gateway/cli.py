@@ -20,6 +20,7 @@ from rich.console import Console
 from gateway.answer import error_json, prediction_json
 from gateway.commands.batch import batch
 from gateway.commands.options import (
+    EarlyExit,
     Inference,
     Model,
     Preprocess,
@@ -75,17 +76,21 @@ def identify(
     model: Model = None,
     preprocess: Preprocess = None,
     inference: Inference = None,
+    early_exit: EarlyExit = None,
 ) -> None:
     """Name the show of each GIF, with probabilities and the frames that say so.
 
     A GIF unlike everything the model learned is answered with *unknown* and the nearest guesses.
     An input that cannot be read is reported, and the others are answered all the same.
+    With --early-exit a GIF whose first frames leave little doubt is answered by these alone (docs/effort.md).
 
     **Examples**
 
         gif-analyzer identify meadow.gif
 
         gif-analyzer identify --top-k 1 --json *.gif
+
+        gif-analyzer identify --early-exit *.gif
 
         curl -s https://example.org/some.gif | gif-analyzer identify -
 
@@ -96,22 +101,26 @@ def identify(
     **Exit codes**: 0 when all inputs were answered, 1 when any failed, 2 when the command could not run
     (usage, a bad setting, a bad model), 130 when interrupted.
 
-    **Settings** from the environment: GIF_ANALYZER_MODEL, GIF_ANALYZER_THREADS, and the limits
-    GIF_ANALYZER_MAX_BYTES, GIF_ANALYZER_MAX_CANVAS_PIXELS, GIF_ANALYZER_MAX_FRAMES and
-    GIF_ANALYZER_MAX_DECODED_PIXELS. For services: GIF_ANALYZER_TIMEOUT_S, GIF_ANALYZER_ATTEMPTS,
-    GIF_ANALYZER_KEEPALIVE_S, and for TLS GIF_ANALYZER_TLS, GIF_ANALYZER_SERVER_CA,
+    **Settings** from the environment: GIF_ANALYZER_MODEL, GIF_ANALYZER_THREADS,
+    GIF_ANALYZER_EARLY_EXIT, and the limits GIF_ANALYZER_MAX_BYTES, GIF_ANALYZER_MAX_CANVAS_PIXELS,
+    GIF_ANALYZER_MAX_FRAMES and GIF_ANALYZER_MAX_DECODED_PIXELS. For services: GIF_ANALYZER_TIMEOUT_S,
+    GIF_ANALYZER_ATTEMPTS, GIF_ANALYZER_KEEPALIVE_S, and for TLS GIF_ANALYZER_TLS, GIF_ANALYZER_SERVER_CA,
     GIF_ANALYZER_CLIENT_CERTIFICATE and GIF_ANALYZER_CLIENT_KEY. For addresses: GIF_ANALYZER_FETCH_HOSTS,
     GIF_ANALYZER_FETCH_TIMEOUT_S and GIF_ANALYZER_FETCH_CONNECT_S.
     """
     if sources.count(STDIN) > 1:
         raise typer.BadParameter("standard input (-) can be read only once", param_hint="FILE")
-    check_services(preprocess, inference, model)
+    check_services(preprocess, inference, model, early_exit=early_exit)
     with usage_errors():
-        settings = read_settings(model)
+        settings = read_settings(model, early_exit=early_exit)
         pipeline = open_pipeline(settings, preprocess, inference, gifs=len(sources))
         read = _reader(sources, settings)
     report = _report_json if as_json else _report_table
-    answered = [report(source, lambda source: pipeline.identify(read(source), top_k)) for source in sources]
+    exact = early_exit is False
+    answered = [
+        report(source, lambda source: pipeline.identify(read(source), top_k, exact=exact))
+        for source in sources
+    ]
     if not all(answered):
         raise typer.Exit(FAILED)
 

@@ -49,7 +49,9 @@ def _build(settings: Settings) -> Mangum:
     async def fetch(url: str) -> bytes:
         return await fetcher()(url)
 
-    pipeline = local(settings.model, threads=settings.threads, budget=settings.budget)
+    pipeline = local(
+        settings.model, threads=settings.threads, early_exit=settings.early_exit, budget=settings.budget
+    )
     return build_handler(pipeline, fetch, settings.rest)
 
 

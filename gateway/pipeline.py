@@ -6,6 +6,7 @@ import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from services.clip import Clip
 from services.inference import Classifier, ModelInfo, Prediction, default_model_path
@@ -28,40 +29,49 @@ class ModelDescription:
     unknown_threshold: float
 
 
+class Classify(Protocol):
+    """Clip, how many shows to name -> prediction; `exact` asks for all frames where fewer might decide."""
+
+    def __call__(self, clip: Clip, top_k: int, /, *, exact: bool = False) -> Prediction:
+        """Classify one clip."""
+
+
 @dataclass(frozen=True)
 class Pipeline:
     """Both steps, one after the other. Any number of threads may share one when they may share its steps.
 
     Attributes:
         decode: GIF bytes -> clip; raises `GifError`.
-        classify: clip, how many shows to name -> prediction.
+        classify: see `Classify`.
         describe: what the model is; raises `ServiceError` where a service was asked in vain.
         check: returns when both steps are ready, else raises `ServiceError`.
     """
 
     decode: Callable[[bytes], Clip]
-    classify: Callable[[Clip, int], Prediction]
+    classify: Classify
     describe: Callable[[], ModelDescription]
     check: Callable[[], None]
 
-    def identify(self, gif: bytes, top_k: int = 5) -> Prediction:
+    def identify(self, gif: bytes, top_k: int = 5, *, exact: bool = False) -> Prediction:
         """Name the most probable shows of a GIF.
 
         Args:
             gif: the whole file.
             top_k: how many shows to name, at least 1; more than the model knows gives all it knows.
+            exact: whether all ten frames are looked at even where fewer would decide.
 
         Raises:
             GifError: the bytes are not a GIF that can be shown within the budget.
             InvalidArgument: top_k is less than 1.
         """
-        return self.classify(self.decode(gif), top_k)
+        return self.classify(self.decode(gif), top_k, exact=exact)
 
 
 def local(
     model_path: str | Path | None = None,
     *,
     threads: int = 1,
+    early_exit: bool = False,
     budget: Budget | None = None,
     backend: Backend | None = None,
 ) -> Pipeline:
@@ -70,13 +80,15 @@ def local(
     Args:
         model_path: of the model file; None is the packaged one.
         threads: that decoding or classifying one GIF may use, at least 1.
+        early_exit: whether it may stop when the first frames decide.
         budget: what a GIF may cost; None is the default budget.
         backend: moves the pixels of GIFs; None is the fastest that is installed.
 
     Raises:
-        ModelError: the file is not a model that takes a clip and names shows.
+        ModelError: the file is not a model that takes a clip and names shows, or holds no rule for early exit
+            where that is asked for.
     """
-    classifier = Classifier(model_path or default_model_path(), threads=threads)
+    classifier = Classifier(model_path or default_model_path(), threads=threads, early_exit=early_exit)
     description = ModelDescription(classifier.model, classifier.shows, classifier.threshold)
     return Pipeline(
         functools.partial(

@@ -17,7 +17,7 @@ from services.rpc.server import serving
 def serve_grpc(settings: Settings, *, host: str, port: int) -> None:
     """Serve both steps over gRPC until SIGTERM or SIGINT; never returns."""
     server = dataclasses.replace(settings.server, host=host, port=port)
-    run(lambda: build_pair(server, Classifier(settings.model, threads=settings.threads), settings.budget))
+    run(lambda: build_pair(server, _open_classifier(settings), settings.budget))
 
 
 def serve_both(settings: Settings, *, host: str, port: int, grpc_port: int) -> None:
@@ -30,9 +30,13 @@ def serve_both(settings: Settings, *, host: str, port: int, grpc_port: int) -> N
     """
     log_as_json()
     server = dataclasses.replace(settings.server, host=host, port=grpc_port)
-    classifier = Classifier(settings.model, threads=settings.threads)
+    classifier = _open_classifier(settings)
     with serving(lambda: build_pair(server, classifier, settings.budget)) as bound:
         nearby = "127.0.0.1" if host in ("", "0.0.0.0", "::") else host
         address = f"[{nearby}]:{bound}" if ":" in nearby else f"{nearby}:{bound}"
         pipeline = remote(address, address, channel=settings.channel, budget=settings.budget)
         serve_rest(pipeline, settings, host=host, port=port)
+
+
+def _open_classifier(settings: Settings) -> Classifier:
+    return Classifier(settings.model, threads=settings.threads, early_exit=settings.early_exit)

@@ -4,6 +4,7 @@
 |---|---|---|
 | `GIF_ANALYZER_MODEL` | model file | the packaged one |
 | `GIF_ANALYZER_THREADS` | threads that decoding or classifying one GIF may use | 1 |
+| `GIF_ANALYZER_EARLY_EXIT` | `on` to stop when the first frames decide | off |
 | `GIF_ANALYZER_MAX_BYTES` | size of a GIF, in bytes | 25,000,000 |
 | `GIF_ANALYZER_MAX_CANVAS_PIXELS` | width x height of a GIF, in pixels | 16,000,000 |
 | `GIF_ANALYZER_MAX_FRAMES` | frames of a GIF | 5,000 |
@@ -85,6 +86,7 @@ class Settings:
         channel: how services elsewhere are asked.
         fetch: what may be fetched by its address; the size of a file is that of the budget.
         rest: of the REST gateway that is started here.
+        early_exit: whether a classification may stop when the first frames decide.
     """
 
     model: Path = field(default_factory=default_model_path)
@@ -94,6 +96,7 @@ class Settings:
     channel: ChannelSettings = field(default_factory=ChannelSettings)
     fetch: FetchSettings = field(default_factory=FetchSettings)
     rest: RestSettings = field(default_factory=RestSettings)
+    early_exit: bool = False
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ) -> Settings:
@@ -117,6 +120,7 @@ class Settings:
             channel=_read_channel(environ, defaults.channel),
             fetch=_read_fetch(environ, defaults.fetch, max_bytes=limits["max_bytes"]),
             rest=_read_rest(environ, defaults.rest, max_bytes=limits["max_bytes"]),
+            early_exit=_read_switch(environ, PREFIX + "EARLY_EXIT", "off"),
         )
 
 

@@ -22,7 +22,7 @@ def main() -> None:
     run(
         lambda: build_pair(
             server_settings(options),
-            Classifier(options.model, threads=options.threads),
+            Classifier(options.model, threads=options.threads, early_exit=options.early_exit),
             read_budget(options),
         )
     )

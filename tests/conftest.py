@@ -82,6 +82,34 @@ def mean_colour_model(
     return model
 
 
+EARLY_EXIT = {"frames": [2, 5, 8], "threshold": 0.9}
+
+
+def early_exit_model(**options: Any) -> onnx.ModelProto:
+    """A mean-colour model of any number of frames that stops when frames 2, 5 and 8 are 90 % sure.
+
+    How familiar a clip is to it is its largest probability.
+    """
+    open_axis = {
+        "input_shape": ("batch", "frame", *CLIP_SHAPE[1:]),
+        "outputs": {"frame_probabilities": ("batch", "frame", 3)},
+        "metadata": {"early_exit": json.dumps(EARLY_EXIT), "unknown_threshold": "0.5"},
+    }
+    model = mean_colour_model(**{**open_axis, **options})
+    del model.graph.node[-3:]
+    largest = helper.make_node("ReduceMax", ["probabilities"], ["familiarity"], axes=[1], keepdims=0)
+    model.graph.node.append(largest)
+    return model
+
+
+@pytest.fixture
+def early_exit_path(tmp_path: Path) -> Path:
+    """A model file that may stop early."""
+    path = tmp_path / "early.onnx"
+    onnx.save(early_exit_model(), path)
+    return path
+
+
 @pytest.fixture
 def save_model(tmp_path: Path) -> Callable[..., Path]:
     """A function that writes a mean-colour model, as `mean_colour_model` is asked to make it, then edited."""

@@ -15,6 +15,7 @@ from services.errors import AnalyzerError
 from training.commands.collect import collect
 from training.commands.compare import compare
 from training.commands.cut import cut
+from training.commands.effort import effort
 from training.commands.evaluate import evaluate
 from training.commands.export import export
 from training.commands.fit import fit
@@ -33,7 +34,7 @@ FAILED = 1  # the data or the work
 USAGE = 2  # the command itself cannot run
 LATER = 75  # EX_TEMPFAIL: the same command goes on later
 INTERRUPTED = 130
-GO_ON = ("collect", "evaluate", "fit")  # what was done is kept, and the rest follows
+GO_ON = ("collect", "effort", "evaluate", "fit")  # what was done is kept, and the rest follows
 
 app = typer.Typer(
     add_completion=False,
@@ -49,7 +50,7 @@ def gif_train() -> None:
     """Train a model that names the show of a GIF."""
 
 
-for command in (collect, cut, regroup, prepare, fit, measure, evaluate, export):
+for command in (collect, cut, regroup, prepare, fit, measure, evaluate, effort, export):
     app.command()(command)
 for of_registry in (register, compare, promote, rollback, pull, status):
     app.command(rich_help_panel="Registry")(of_registry)

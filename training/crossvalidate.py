@@ -45,8 +45,9 @@ class HeldOut:
 
     Attributes:
         folds: the fold of each known clip, [clip].
-        logits: material -> float32 [clip, show]; "plain" are the known clips as they are, other materials
-            are a sample of them, changed, or clips of unknown shows.
+        logits: material -> float32 [clip, show], or [clip, frame, show] of a learner that answers so;
+            "plain" are the known clips as they are, other materials are a sample of them, changed, or clips
+            of unknown shows.
         nearest: material -> float32 [clip], cosine to the nearest clip that was learned from.
     """
 
@@ -91,7 +92,8 @@ def cross_validate(
     logits, nearest = {}, {}
     for name, of_folds in places.items():
         order = np.argsort(np.concatenate(of_folds))
-        logits[name] = np.concatenate([part[f"{name}/logits"] for part in parts])[order]
+        said = [part[f"{name}/logits"] for part in parts]
+        logits[name] = np.concatenate([some for some in said if len(some)])[order]
         nearest[name] = np.concatenate([part[f"{name}/nearest"] for part in parts])[order]
     return HeldOut(folds, logits, nearest)
 

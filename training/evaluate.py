@@ -22,7 +22,6 @@ from training.calibration import CalibrationReport, fit_temperature, measure_cal
 from training.comparison import ComparisonReport, RobustnessReport, compare_systems, measure_robustness
 from training.crossvalidate import HeldOut
 from training.dataset import replacing
-from training.errors import InvalidRun
 from training.estimate import Bootstrap
 from training.head import FamiliarityKind
 from training.metrics import AccuracyReport, measure_accuracy
@@ -34,6 +33,7 @@ from training.openset import (
     measure_unknown,
     unknown_table,
 )
+from training.operating import Operating
 from training.plots import (
     plot_confusion,
     plot_reliability,
@@ -41,46 +41,12 @@ from training.plots import (
     plot_shows,
     plot_unknown,
 )
-from training.report import Column, Result, Table
+from training.report import Result, Table
 
 Array = NDArray[np.float32]
 SCORES: Mapping[str, FamiliarityKind] = MappingProxyType(
     {"largest probability": "probability", "energy": "energy", "nearest training clip": "nearest"}
 )
-
-
-@dataclass(frozen=True)
-class Operating(Result):
-    """What the exported model needs from the evaluation.
-
-    Attributes:
-        temperature: that all held-out logits together are divided by.
-        score: the familiarity that told known from unknown best, as `training.head.Head` names it.
-        threshold: of that score, at this temperature; a clip is known from it on.
-    """
-
-    temperature: float
-    score: FamiliarityKind
-    threshold: float
-
-    def tables(self) -> tuple[Table, ...]:
-        """One row."""
-        columns = Column("familiarity", numeric=False), Column("temperature"), Column("unknown below")
-        row = self.score, f"{self.temperature:.3f}", f"{self.threshold:.4g}"
-        return (Table("For the model file", columns, (row,)),)
-
-    @classmethod
-    def read(cls, path: Path) -> Operating:
-        """Read it from an evaluation.json.
-
-        Raises:
-            InvalidRun: the file is missing or something else.
-        """
-        try:
-            values = json.loads(path.read_text(encoding="utf-8"))["operating"]
-            return cls(float(values["temperature"]), values["score"], float(values["threshold"]))
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise InvalidRun(str(path), f"it is not an evaluation: {error}") from error
 
 
 @dataclass(frozen=True)

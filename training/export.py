@@ -26,7 +26,9 @@ from onnx import TensorProto, helper, numpy_helper
 
 from services.clip import CLIP_SHAPE
 from services.errors import ModelError
-from services.inference import CONTRACT, Classifier
+from services.inference import CONTRACT, Classifier, EarlyExit
+from services.inference.early_exit import look
+from services.inference.metadata import write_early_exit
 from training.agreement import AGREEMENT
 from training.backbone import Backbone
 from training.dataset import replacing
@@ -74,6 +76,7 @@ def export(
     licence: str,
     precision: Precision = "float16",
     calibration: Iterable[NDArray[np.uint8]] = (),
+    early_exit: EarlyExit | None = None,
 ) -> Exported:
     """Write a fitted model as the file that services.inference loads.
 
@@ -87,16 +90,20 @@ def export(
         precision: float32 and float16 are of the stored weights, and computing is in float32 either way;
             int8 computes convolutions in whole numbers.
         calibration: for int8, clips that it learned from, uint8 [10, 224, 224, 3] each; none of `clips`.
+        early_exit: the rule that the file is to hold, found on models of the same options.
 
     Raises:
         ExportFailed: the file is refused by services.inference, or answers differently: float by more than
-            `TOLERANCE`, int8 with the same show for less than `AGREEMENT` of the clips.
+            `TOLERANCE`, int8 with the same show for less than `AGREEMENT` of the clips; or two parts of a
+            clip, as a rule would have it, say something else than the whole.
         InvalidRun: the image network is not the one that was trained.
     """
     if clips.shape[1:] != CLIP_SHAPE or not len(clips):
         raise ExportFailed(f"it takes clips of shape {CLIP_SHAPE} to compare on, not {clips.shape}")
+    if early_exit is not None:
+        _check_divides(fitted.head)
     model, proto = convert(fitted, backbone, precision=precision, calibration=calibration)
-    helper.set_model_props(proto, metadata(fitted, version, licence))
+    helper.set_model_props(proto, metadata(fitted, version, licence, early_exit))
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as partial:
         partial.write_bytes(proto.SerializeToString())
@@ -106,6 +113,8 @@ def export(
             _check_agreement(agreement, len(clips))
         else:
             _check_error(worst, errors[worst])
+        if early_exit is not None:
+            _check_parts(Classifier(partial), clips, early_exit)
         size = partial.stat().st_size
     return Exported(path, size, errors[worst], agreement, len(clips))
 
@@ -152,9 +161,13 @@ def to_onnx(model: keras.Model) -> onnx.ModelProto:
     return proto
 
 
-def metadata(fitted: FittedModel, version: str, licence: str) -> dict[str, str]:
+def metadata(
+    fitted: FittedModel, version: str, licence: str, early_exit: EarlyExit | None = None
+) -> dict[str, str]:
     """What `services.inference` reads of a model beside its graph."""
+    rule = {} if early_exit is None else {"early_exit": write_early_exit(early_exit)}
     return {
+        **rule,
         "contract": CONTRACT,
         "name": NAME,
         "version": version,
@@ -252,6 +265,26 @@ def _check_error(name: str, error: float) -> None:
             output=name,
             error=repr(error),
         )
+
+
+def _check_divides(head: Head) -> None:
+    if not head.divides or head.familiarity != (("probability", 1.0),):
+        raise ExportFailed(
+            "early exit takes a head without neighbours whose logits are the mean of its frames' and whose "
+            "familiarity is its largest probability"
+        )
+
+
+def _check_parts(classifier: Classifier, clips: NDArray[np.uint8], rule: EarlyExit) -> None:
+    """Look at each clip in two parts, and at once: both must say the same."""
+    for clip in clips:
+        parts, whole = (
+            look(classifier.run, clip, dataclasses.replace(rule, threshold=1.0)),
+            classifier.run(clip[None]),
+        )
+        error = float(np.abs(parts.probabilities - whole.probabilities[0]).max())
+        if len(parts.frames) == len(clip):
+            _check_error("probabilities in two parts", error)
 
 
 def _check_agreement(agreement: float, clips: int) -> None:

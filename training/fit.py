@@ -22,10 +22,10 @@ from training.backbone import Backbone
 from training.calibration import fit_temperature
 from training.dataset import Clips, preprocessing_version, replacing
 from training.errors import InvalidRun, SplitImpossible
-from training.evaluate import Operating
 from training.hardware import Accelerator
 from training.model import FittedModel
 from training.openset import choose_threshold, energy, largest_probability
+from training.operating import Operating
 from training.options import FitOptions, Hardware, Precision
 from training.splits import folds
 from training.trainer import OutOfFold, Trained, Trainer

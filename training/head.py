@@ -222,6 +222,16 @@ class Head:
         """Where the head takes its numbers from, each place once."""
         return tuple(dict.fromkeys(part.tap for part in self.parts))
 
+    @property
+    def divides(self) -> bool:
+        """Whether what it says of a clip can be put together from what it says of the frames.
+
+        So it is where logits are linear in the mean of the frames' vectors, and nothing else is asked about
+        the clip than its probabilities; see `services.inference.early_exit`.
+        """
+        linear = self.bank is None or not self.bank.weight
+        return self.pooling == "frames" and linear
+
     def logits(self, vectors: Any, xp: Any = np) -> Any:
         """Logits [..., show] of vectors [..., d]."""
         logits = self.linear.apply(vectors, xp)

@@ -12,6 +12,7 @@ from training.crossvalidate import HeldOut, Learner, cross_validate, run_name
 from training.dataset import preprocessing_version
 from training.distill import Distilled
 from training.evaluate import Evaluation, evaluate
+from training.framewise import Framewise
 from training.looks import SeveralLooks
 from training.materials import Materials
 from training.perturb import PERTURBATIONS
@@ -36,6 +37,31 @@ def run_trial(name: str, materials: Materials, cache_dir: Path, *, console: Cons
         cache_dir: for features, and for the finished folds.
         console: shows progress; None is silent.
     """
+    home, folder = _folders(name, materials, cache_dir)
+    learner = build_learner(TRIALS[name], materials, cache_dir, home, console=console)
+    if name != CHOSEN:
+        return cross_validate(learner, materials.fold, folder)
+    changed, unknown = materials.all_changed(), materials.unknown
+    return cross_validate(
+        learner, materials.fold, folder, sample=materials.sample, changed=changed, unknown=unknown
+    )
+
+
+def run_framewise(
+    name: str, materials: Materials, cache_dir: Path, *, console: Console | None = None
+) -> HeldOut:
+    """Judge known and unknown clips by one recipe, frame by frame, see `Framewise`.
+
+    Its trainings are those of `run_trial`: what that has trained is not trained again.
+    """
+    home, folder = _folders(name, materials, cache_dir)
+    learner = Framewise(build_learner(TRIALS[name], materials, cache_dir, home, console=console), home)
+    frames = folder.with_name(f"{folder.name}-frames")
+    return cross_validate(learner, materials.fold, frames, unknown=materials.unknown)
+
+
+def _folders(name: str, materials: Materials, cache_dir: Path) -> tuple[Path, Path]:
+    """Where the trainings of a trial's recipe lie, and where its answers do."""
     trial = TRIALS[name]
     wanted = (
         RECIPES[trial.recipe].to_json(),
@@ -44,18 +70,12 @@ def run_trial(name: str, materials: Materials, cache_dir: Path, *, console: Cons
         preprocessing_version(),
         trial.recipe == BASELINE,
     )
-    folder = home = cache_dir / "trials" / run_name(*wanted)
-    if name not in RECIPES:
-        teachers = [RECIPES[teacher].to_json() for teacher in trial.teachers]
-        form = ("int8", WEIGHT_LIMIT) if trial.int8 else ()
-        folder = cache_dir / "trials" / run_name(*wanted, repr(trial.looks), teachers, *form)
-    learner = build_learner(trial, materials, cache_dir, home, console=console)
-    if name != CHOSEN:
-        return cross_validate(learner, materials.fold, folder)
-    changed, unknown = materials.all_changed(), materials.unknown
-    return cross_validate(
-        learner, materials.fold, folder, sample=materials.sample, changed=changed, unknown=unknown
-    )
+    home = cache_dir / "trials" / run_name(*wanted)
+    if name in RECIPES:
+        return home, home
+    teachers = [RECIPES[teacher].to_json() for teacher in trial.teachers]
+    form = ("int8", WEIGHT_LIMIT) if trial.int8 else ()
+    return home, cache_dir / "trials" / run_name(*wanted, repr(trial.looks), teachers, *form)
 
 
 def build_learner(

@@ -86,11 +86,12 @@ def run_batch(
         ModelError: the model is none.
         CannotServe: there is no such Ray cluster.
     """
-    local(settings.model)  # a model that is none is told now, not by each worker
+    local(settings.model, early_exit=settings.early_exit)  # one that is none is told now, not by each worker
     io_config = IOConfig(s3=S3Config(endpoint_url=options.s3_endpoint)) if options.s3_endpoint else IOConfig()
     worker = WorkerSettings(
         settings.model.absolute(),
         settings.threads,
+        settings.early_exit,
         settings.budget,
         settings.fetch,
         options.top_k,
@@ -119,7 +120,9 @@ def run_batch(
 def _terms(worker: WorkerSettings) -> JsonObject:
     """What an answer depends on beside the bytes."""
     model = hashlib.sha256(worker.model.read_bytes()).hexdigest()
-    return {"model_sha256": model, "top_k": worker.top_k, "budget": dataclasses.asdict(worker.budget)}
+    terms = {"model_sha256": model, "top_k": worker.top_k, "budget": dataclasses.asdict(worker.budget)}
+    # Said only where it is so: files written before there was a choice hold what looking at all frames gave.
+    return terms | {"early_exit": True} if worker.early_exit else terms
 
 
 def _rounds(sources: Iterator[Source], rows: int, ledger: Ledger) -> Iterator[pa.Table]:

@@ -47,6 +47,7 @@ class WorkerSettings:
     Attributes:
         model: path of the model file, as the worker's machine sees it.
         threads: that one classification may use.
+        early_exit: whether a classification may stop when the first frames decide.
         budget: what a GIF may cost.
         fetch: what may be fetched by http and https.
         top_k: how many shows to name.
@@ -55,6 +56,7 @@ class WorkerSettings:
 
     model: Path
     threads: int
+    early_exit: bool
     budget: Budget
     fetch: FetchSettings
     top_k: int
@@ -66,7 +68,9 @@ class Worker:
 
     def __init__(self, settings: WorkerSettings) -> None:
         self._settings = settings
-        self._pipeline = local(settings.model, threads=settings.threads, budget=settings.budget)
+        self._pipeline = local(
+            settings.model, threads=settings.threads, early_exit=settings.early_exit, budget=settings.budget
+        )
         self._readers = ThreadPoolExecutor(READERS, "read")
 
     @daft.method.batch(return_dtype=ROW, batch_size=BATCH_ROWS)

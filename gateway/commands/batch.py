@@ -18,7 +18,7 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
-from gateway.commands.options import Model, TopK, read_settings
+from gateway.commands.options import EarlyExit, Model, TopK, read_settings
 from gateway.commands.terminal import FAILED, usage_errors
 from gateway.settings import silence_libraries
 
@@ -33,6 +33,7 @@ def batch(
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as a JSON object.")] = False,
     top_k: TopK = 5,
     model: Model = None,
+    early_exit: EarlyExit = None,
     workers: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Processes; else one for each processor.")
     ] = None,
@@ -68,7 +69,7 @@ def batch(
     **Settings** from the environment: those of `identify`, but for services. docs/batch.md tells the columns.
     """
     with usage_errors():
-        settings = read_settings(model)
+        settings = read_settings(model, early_exit=early_exit)
         silence_libraries()
         from gateway.batch.run import BatchOptions, run_batch  # noqa: PLC0415 - Daft is an extra
 

@@ -21,11 +21,20 @@ Preprocess = Annotated[
 Inference = Annotated[
     str | None, typer.Option(metavar="HOST:PORT", help="Let this service classify, over gRPC.")
 ]
+EarlyExit = Annotated[
+    bool | None,
+    typer.Option(
+        "--early-exit/--exact",
+        help="Stop when the first frames decide, or look at all ten; else as GIF_ANALYZER_EARLY_EXIT says.",
+    ),
+]
 TopK = Annotated[int, typer.Option(min=1, metavar="K", help="How many shows to name.")]
 
 
-def check_services(preprocess: str | None, inference: str | None, model: Path | None) -> None:
-    """Refuse one service without the other, and a model beside a service that has its own.
+def check_services(
+    preprocess: str | None, inference: str | None, model: Path | None, *, early_exit: bool | None = None
+) -> None:
+    """Refuse one service without the other, and what a service has set itself.
 
     Raises:
         typer.BadParameter: names the options.
@@ -34,16 +43,22 @@ def check_services(preprocess: str | None, inference: str | None, model: Path | 
         raise typer.BadParameter("give both services or none", param_hint="--preprocess, --inference")
     if model is not None and inference is not None:
         raise typer.BadParameter("the service has its own model", param_hint="--model")
+    if early_exit and inference is not None:
+        raise typer.BadParameter("the service is set to do so, or not", param_hint="--early-exit")
 
 
-def read_settings(model: Path | None) -> Settings:
-    """Read the environment; a model that is given overrules its own.
+def read_settings(model: Path | None, *, early_exit: bool | None = None) -> Settings:
+    """Read the environment; what is given overrules it.
 
     Raises:
         InvalidSetting: names the variable and what it must be.
     """
     settings = Settings.from_env()
-    return settings if model is None else dataclasses.replace(settings, model=model)
+    return dataclasses.replace(
+        settings,
+        model=settings.model if model is None else model,
+        early_exit=settings.early_exit if early_exit is None else early_exit,
+    )
 
 
 def open_pipeline(
@@ -58,7 +73,7 @@ def open_pipeline(
         gifs: how many will be identified, where that is known: few are not worth loading compiled loops for.
 
     Raises:
-        ModelError: the file is not a model that takes a clip and names shows.
+        ModelError: the file is not a model that takes a clip and names shows, or cannot stop early.
         UnreadableFile: one of the files of TLS.
         ModuleNotFoundError: services are named and grpc is not installed.
     """
@@ -67,5 +82,10 @@ def open_pipeline(
 
         return remote(preprocess, inference, channel=settings.channel, budget=settings.budget)
     few = gifs is not None and gifs < _MANY
-    backend = portable() if few else None
-    return local(settings.model, threads=settings.threads, budget=settings.budget, backend=backend)
+    return local(
+        settings.model,
+        threads=settings.threads,
+        early_exit=settings.early_exit,
+        budget=settings.budget,
+        backend=portable() if few else None,
+    )

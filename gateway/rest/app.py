@@ -50,6 +50,13 @@ DESCRIPTION = "Tells which TV show an animated GIF came from."
 Fetch = Callable[[str], Awaitable[bytes]]
 TopK = Annotated[int, Query(ge=1, le=1000, description="How many shows to name.")]
 Pictures = Annotated[bool, Query(description="Whether the frames are wanted, as JPEG files in base64.")]
+Exact = Annotated[
+    bool,
+    Query(
+        description="Whether all ten frames are looked at even where the gateway would stop early;"
+        " with pictures they always are."
+    ),
+]
 Url = Annotated[
     str,
     Query(
@@ -112,8 +119,8 @@ def _add_identify(
 ) -> None:
     authorized, keys = _authorization(settings)
 
-    async def answer(request: Request, source: str, gif: bytes, top_k: int, pictures: bool) -> Response:
-        found = await identifier.identify(gif, top_k=top_k, pictures=pictures)
+    async def answer(request: Request, source: str, gif: bytes, **asked: Any) -> Response:
+        found = await identifier.identify(gif, **asked)
         request.state.kept = found.kept
         headers = {"ETag": found.etag, "Cache-Control": "private, no-cache"}
         if request.method == "GET" and is_held(request, found.etag):
@@ -127,12 +134,14 @@ def _add_identify(
         responses=problems(*OF_VALUES, *OF_BODIES, *OF_GIFS, *OF_ADDRESSES, *OF_SERVICES, *keys),
         openapi_extra={"requestBody": gif_body()},
     )
-    async def identify(request: Request, top_k: TopK = 5, pictures: Pictures = False) -> Response:
+    async def identify(
+        request: Request, top_k: TopK = 5, pictures: Pictures = False, exact: Exact = False
+    ) -> Response:
         """Name the show of a GIF that is sent, or of the one at an address."""
         with gate.enter():
             upload = await read_upload(request)
             gif = await fetch(upload.source) if upload.gif is None else upload.gif
-            return await answer(request, upload.source, gif, top_k, pictures)
+            return await answer(request, upload.source, gif, top_k=top_k, pictures=pictures, exact=exact)
 
     @app.get(
         "/v1/identify",
@@ -151,11 +160,11 @@ def _add_identify(
         },
     )
     async def identify_address(
-        request: Request, url: Url, top_k: TopK = 5, pictures: Pictures = False
+        request: Request, url: Url, top_k: TopK = 5, pictures: Pictures = False, exact: Exact = False
     ) -> Response:
         """Name the show of the GIF at an address."""
         with gate.enter():
-            return await answer(request, url, await fetch(url), top_k, pictures)
+            return await answer(request, url, await fetch(url), top_k=top_k, pictures=pictures, exact=exact)
 
 
 def _add_model(app: FastAPI, identifier: Identifier, settings: RestSettings) -> None:

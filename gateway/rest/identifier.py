@@ -1,7 +1,8 @@
 """A GIF asked about by many: **bytes** -> digest -> kept answer, or the pipeline in a thread -> `Identified`.
 
 The same GIF is not computed twice: not while its answer is kept, and not by two who ask at the same time. An
-answer belongs to a GIF's digest and a model's version; another version is another answer.
+answer belongs to a GIF's digest, a model's version and whether all frames had to be looked at; what stopped
+early is never given to somebody who asked for exact probabilities.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from dataclasses import dataclass
 from gateway.pipeline import ModelDescription, Pipeline
 from gateway.rest.cache import Cache
 from gateway.rest.pictures import draw_pictures
+from services.clip import CLIP_FRAMES
 from services.errors import InvalidArgument
 from services.inference import Prediction
 from services.rpc.work import Workers
@@ -23,7 +25,7 @@ from services.rpc.work import Workers
 DESCRIPTION_S = 30.0  # after which a service is asked again which model it has
 ENTRY_BYTES = 8_192  # an answer without pictures, with room to spare
 
-Key = tuple[str, str]  # digest of a GIF, version of a model
+Key = tuple[str, str, bool]  # digest of a GIF, version of a model, whether exact
 
 
 @dataclass(frozen=True)
@@ -93,13 +95,14 @@ class Identifier:
             self._described = self._clock()
         return self._description
 
-    async def identify(self, gif: bytes, *, top_k: int, pictures: bool) -> Identified:
+    async def identify(self, gif: bytes, *, top_k: int, pictures: bool, exact: bool = False) -> Identified:
         """Name the shows of a GIF.
 
         Args:
             gif: the whole file.
             top_k: how many shows to name, at least 1.
-            pictures: whether the frames are wanted as JPEG files.
+            pictures: whether the frames are wanted as JPEG files; then all of them are looked at.
+            exact: whether all frames are looked at even where fewer would decide.
 
         Raises:
             InvalidArgument: top_k is less than 1.
@@ -109,15 +112,25 @@ class Identifier:
         if top_k < 1:
             raise InvalidArgument("top_k", expected="at least 1", found=str(top_k))
         description = await self.describe()
-        key = hashlib.sha256(gif).hexdigest(), description.model.version
-        entry = self._cache.get(key)
+        key = hashlib.sha256(gif).hexdigest(), description.model.version, exact or pictures
+        entry = self._find(key)
         kept = entry is not None and bool(entry.pictures or not pictures)
         if entry is None or not kept:
             entry = await self._shared(key, gif, len(description.shows), pictures)
         prediction = dataclasses.replace(entry.prediction, shows=entry.prediction.shows[:top_k])
-        asked = f"{key[0]}/{prediction.model.version}/{top_k}/{pictures}"
+        asked = f"{key[0]}/{prediction.model.version}/{top_k}/{pictures}/{exact or pictures}"
         etag = f'"{hashlib.sha256(asked.encode()).hexdigest()[:32]}"'
         return Identified(prediction, entry.pictures if pictures else (), etag, kept)
+
+    def _find(self, key: Key) -> _Entry | None:
+        """What is kept under a key; where exact is asked, also what had to look at all frames anyway."""
+        digest, version, exact = key
+        entry = self._cache.get(key)
+        if entry is None and exact:
+            other = self._cache.get((digest, version, False))
+            if other is not None and len(other.prediction.frames) == CLIP_FRAMES:
+                return other
+        return entry
 
     async def _shared(self, key: Key, gif: bytes, shows: int, pictures: bool) -> _Entry:
         """Compute an entry, or wait for whoever computes it already; who goes away stops nobody else."""
@@ -134,14 +147,14 @@ class Identifier:
             done.exception()  # looked at, or it would be reported where everyone who waited has gone
 
     async def _compute(self, key: Key, gif: bytes, shows: int, pictures: bool) -> _Entry:
-        before = self._cache.get(key)
-        entry = await self._workers.run(self._work, gif, shows, pictures, before)
+        before = self._find(key)
+        entry = await self._workers.run(self._work, gif, shows, pictures, key[2], before)
         if entry.prediction.model.version != key[1]:  # the service has another model since it was asked
             self._described = -DESCRIPTION_S
-        self._cache.put((key[0], entry.prediction.model.version), entry, entry.size_bytes)
+        self._cache.put((key[0], entry.prediction.model.version, key[2]), entry, entry.size_bytes)
         return entry
 
-    def _work(self, gif: bytes, shows: int, pictures: bool, before: _Entry | None) -> _Entry:
+    def _work(self, gif: bytes, shows: int, pictures: bool, exact: bool, before: _Entry | None) -> _Entry:
         clip = self._pipeline.decode(gif)
-        prediction = before.prediction if before else self._pipeline.classify(clip, shows)
+        prediction = before.prediction if before else self._pipeline.classify(clip, shows, exact=exact)
         return _Entry(prediction, draw_pictures(clip) if pictures else ())

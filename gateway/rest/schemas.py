@@ -61,7 +61,10 @@ class Identification(BaseModel):
     source: Annotated[str, Field(description="address or file name, as given", examples=["meadow.gif"])]
     shows: Annotated[list[ShowProbability], Field(description="most probable first")]
     known: Annotated[bool, Field(description="if false, `shows` are the nearest guesses")]
-    frames: Annotated[list[FrameVote], Field(min_length=10, max_length=10)]
+    frames: Annotated[
+        list[FrameVote],
+        Field(min_length=1, max_length=10, description="those looked at: all ten, or fewer that decided"),
+    ]
     model: ModelName
     pictures: Annotated[
         list[Base64Str], Field(description="JPEG of each frame as the model saw it, where asked for")

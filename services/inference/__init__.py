@@ -1,7 +1,9 @@
 """Step two: a `Clip` to ranked shows."""
 
-from services.inference.classifier import INPUT, OUTPUTS, Classifier, ModelOutputs, default_model_path
+from services.inference.classifier import INPUT, OUTPUTS, Classifier, default_model_path
+from services.inference.early_exit import EarlyExit
 from services.inference.metadata import CONTRACT
+from services.inference.outputs import ModelOutputs
 from services.inference.prediction import FrameVote, ModelInfo, Prediction, ShowProbability
 
 __all__ = [
@@ -9,6 +11,7 @@ __all__ = [
     "INPUT",
     "OUTPUTS",
     "Classifier",
+    "EarlyExit",
     "FrameVote",
     "ModelInfo",
     "ModelOutputs",

@@ -21,7 +21,9 @@ def main() -> None:
 
     def build() -> RpcServer:
         server = RpcServer(server_settings(options), max_message_bytes=MAX_MESSAGE_BYTES)
-        add_inference(server, Classifier(options.model, threads=options.threads))
+        add_inference(
+            server, Classifier(options.model, threads=options.threads, early_exit=options.early_exit)
+        )
         return server
 
     run(build)

@@ -7,7 +7,6 @@ Normalisation, the mean over frames and the temperature of the calibration are i
 from __future__ import annotations
 
 import stat
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +16,9 @@ from onnxruntime.capi.onnxruntime_pybind11_state import InvalidProtobuf
 
 from services.clip import CLIP_FRAMES, CLIP_SHAPE, Clip, check_clip
 from services.errors import InvalidArgument, ModelError
+from services.inference.early_exit import EarlyExit, look
 from services.inference.metadata import ModelMetadata, read_metadata
+from services.inference.outputs import ModelOutputs
 from services.inference.prediction import FrameVote, ModelInfo, Prediction, ShowProbability
 
 INPUT = "clip"  # uint8 [batch, 10, 224, 224, 3], RGB in 0..255; or any number of frames: [batch, frame, ...]
@@ -28,42 +29,30 @@ _FATAL = 4  # of ONNX Runtime's log levels: all else reaches the caller as an ex
 _ELEMENT_TYPES = {"tensor(uint8)": "uint8", "tensor(float)": "float32"}
 
 
-@dataclass(frozen=True, eq=False)
-class ModelOutputs:
-    """What the model says of a batch of clips, as it says it.
-
-    Attributes:
-        probabilities: float32 [batch, show], calibrated, each row sums to 1.
-        frame_probabilities: float32 [batch, frame, show], each row sums to 1.
-        embedding: float32 [batch, dimension].
-        familiarity: float32 [batch], larger is nearer to what the model learned; a clip is known from
-            `Classifier.threshold` on.
-    """
-
-    probabilities: NDArray[np.float32]
-    frame_probabilities: NDArray[np.float32]
-    embedding: NDArray[np.float32]
-    familiarity: NDArray[np.float32]
-
-
 class Classifier:
     """A trained model that names the show of a clip. Any number of threads may share one.
 
     Args:
         path: of an ONNX file that fits the contract of this module.
         threads: that one call may use, at least 1. Calls from several threads run beside each other anyway.
+        early_exit: whether `classify` may stop when the first frames decide, by the rule in the file.
 
     Raises:
-        ModelError: says what is wrong with the file.
+        ModelError: says what is wrong with the file; also where it holds no rule and is asked for one.
         ValueError: threads is less than 1.
     """
 
-    def __init__(self, path: str | Path, *, threads: int = 1) -> None:
+    def __init__(self, path: str | Path, *, threads: int = 1, early_exit: bool = False) -> None:
         if threads < 1:
             raise ValueError(f"threads must be at least 1, this is {threads}")
         self._path = str(path)
         self._session = _open_session(Path(path), threads)
         self._metadata = self._check_contract()
+        if early_exit and self._metadata.early_exit is None:
+            raise ModelError(
+                self._path, "it holds no rule for early exit: gif-train export --early-exit adds one"
+            )
+        self._early_exit = self._metadata.early_exit if early_exit else None
 
     @property
     def shows(self) -> tuple[str, ...]:
@@ -90,12 +79,18 @@ class Classifier:
         """Whether `run` takes clips of fewer frames, too; a model may be fixed at ten."""
         return self._takes_any_frames
 
-    def classify(self, clip: Clip, top_k: int = 5) -> Prediction:
+    @property
+    def rule(self) -> EarlyExit | None:
+        """The rule for early exit that the file holds, followed or not; None where it holds none."""
+        return self._metadata.early_exit
+
+    def classify(self, clip: Clip, top_k: int = 5, *, exact: bool = False) -> Prediction:
         """Name the most probable shows of a clip.
 
         Args:
             clip: as `services.preprocess` makes it.
             top_k: how many shows to name, at least 1; more than the model knows gives all it knows.
+            exact: whether all ten frames are looked at even where fewer would decide.
 
         Raises:
             InvalidClip: the clip does not fit its contract.
@@ -105,19 +100,18 @@ class Classifier:
         if top_k < 1:
             raise InvalidArgument("top_k", expected="at least 1", found=str(top_k))
         check_clip(clip)
-        outputs = self.run(clip.frames[np.newaxis])
-        probabilities = outputs.probabilities[0]
+        seen = look(self.run, clip.frames, None if exact else self._early_exit)
         # Stable: shows of equal probability keep the model's order.
-        ranked = np.argsort(-probabilities, kind="stable")[:top_k]
-        votes = outputs.frame_probabilities[0]
+        ranked = np.argsort(-seen.probabilities, kind="stable")[:top_k]
+        best = seen.frame_probabilities.argmax(axis=1)
         return Prediction(
-            shows=tuple(ShowProbability(self.shows[show], float(probabilities[show])) for show in ranked),
-            known=bool(outputs.familiarity[0] >= self.threshold),
+            shows=tuple(
+                ShowProbability(self.shows[show], float(seen.probabilities[show])) for show in ranked
+            ),
+            known=seen.familiarity >= self.threshold,
             frames=tuple(
-                FrameVote(timestamp_ms, self.shows[show], float(vote[show]))
-                for timestamp_ms, vote, show in zip(
-                    clip.timestamps_ms, votes, votes.argmax(axis=1), strict=True
-                )
+                FrameVote(clip.timestamps_ms[frame], self.shows[show], float(vote[show]))
+                for frame, vote, show in zip(seen.frames, seen.frame_probabilities, best, strict=True)
             ),
             model=self.model,
         )
@@ -162,6 +156,8 @@ class Classifier:
         if missing:
             raise ModelError(self._path, f"it gives no output named {', '.join(missing)}")
         metadata = read_metadata(self._path, self._session.get_modelmeta().custom_metadata_map)
+        if metadata.early_exit is not None and not self._takes_any_frames:
+            raise ModelError(self._path, "it holds a rule for early exit, but takes no clips of fewer frames")
         shows = len(metadata.shows)
         self._check_tensor("output", outputs["probabilities"], "float32", (shows,))
         self._check_tensor("output", outputs["frame_probabilities"], "float32", (count, shows))

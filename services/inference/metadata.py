@@ -9,6 +9,7 @@
 | `unknown_threshold` | decimal number: a clip is known from this familiarity on |
 | `training_data_sha256` | 64 hexadecimal digits |
 | `licence` | free text on the weights and the data |
+| `early_exit` | may be absent; JSON: `{"frames": [2, 5, 8], "threshold": 0.9}`, see `EarlyExit` |
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from dataclasses import dataclass
 
 from services.clip import CLIP_SHAPE
 from services.errors import ModelError
+from services.inference.early_exit import EarlyExit
 from services.inference.prediction import ModelInfo
 
 CONTRACT = "gif-analyzer/1"
@@ -44,11 +46,13 @@ class ModelMetadata:
         info: name, version, data and licence.
         shows: titles, in the order of the outputs, each once.
         unknown_threshold: finite; a clip is known from this familiarity on.
+        early_exit: when the first frames decide; None where the file does not say.
     """
 
     info: ModelInfo
     shows: tuple[str, ...]
     unknown_threshold: float
+    early_exit: EarlyExit | None
 
 
 def read_metadata(path: str, strings: Mapping[str, str]) -> ModelMetadata:
@@ -73,6 +77,7 @@ def read_metadata(path: str, strings: Mapping[str, str]) -> ModelMetadata:
         info=ModelInfo(strings["name"], strings["version"], digest, strings["licence"]),
         shows=_read_shows(path, strings["shows"]),
         unknown_threshold=_read_threshold(path, strings["unknown_threshold"]),
+        early_exit=_read_early_exit(path, strings.get("early_exit", "")),
     )
 
 
@@ -98,6 +103,27 @@ def _read_threshold(path: str, text: str) -> float:
     if not math.isfinite(threshold):
         raise ModelError(path, f"its unknown_threshold must be a finite number, it is {text}")
     return threshold
+
+
+def _read_early_exit(path: str, text: str) -> EarlyExit | None:
+    if not text.strip():
+        return None
+    found = _parse_json(text)
+    if not isinstance(found, dict) or set(found) != {"frames", "threshold"}:
+        raise ModelError(path, f"its early_exit must be a JSON object of frames and threshold, it is {text}")
+    frames, threshold = found["frames"], found["threshold"]
+    whole = isinstance(frames, list) and all(type(frame) is int for frame in frames)
+    if not whole or type(threshold) not in (int, float):
+        raise ModelError(path, f"its early_exit must hold whole numbers and a threshold, it is {text}")
+    try:
+        return EarlyExit(tuple(frames), float(threshold))
+    except (ValueError, OverflowError) as error:
+        raise ModelError(path, f"its early_exit is no rule: {error}") from error
+
+
+def write_early_exit(rule: EarlyExit) -> str:
+    """Write what `read_metadata` reads as `early_exit`."""
+    return json.dumps({"frames": list(rule.frames), "threshold": rule.threshold})
 
 
 def _parse_json(text: str) -> object:

@@ -57,7 +57,7 @@ class Prediction:
     Attributes:
         shows: most probable first; as many as were asked for, and no more than the model knows.
         known: whether the clip resembles what the model learned; when False, `shows` are the nearest guesses.
-        frames: one vote for each frame of the clip, in time.
+        frames: one vote for each frame that was looked at, in time: all ten, or fewer where these decided.
         model: which model answered.
     """
 

@@ -1,4 +1,4 @@
-"""The options of inference on a command line: which model, and how many threads."""
+"""The options of inference on a command line: which model, how many threads, whether to stop early."""
 
 from __future__ import annotations
 
@@ -17,4 +17,9 @@ def model_options() -> argparse.ArgumentParser:
         "--model", type=Path, default=default_model_path(), metavar="PATH", help="an ONNX file"
     )
     group.add_argument("--threads", type=at_least_1, default=1, metavar="N", help="of one classification")
+    group.add_argument(
+        "--early-exit",
+        action="store_true",
+        help="stop when the first frames decide, unless a request asks for exact probabilities",
+    )
     return options

@@ -61,7 +61,7 @@ class InferenceServicer(pb_grpc.InferenceServiceServicer):
 
     def _classify(self, request: pb.ClassifyRequest) -> pb.ClassifyResponse:
         top_k = request.top_k if request.HasField("top_k") else DEFAULT_TOP_K
-        prediction = self._classifier.classify(read_clip(request.clip), top_k)
+        prediction = self._classifier.classify(read_clip(request.clip), top_k, exact=request.exact)
         return pb.ClassifyResponse(
             shows=[
                 pb.ShowProbability(show=ranked.show, probability=ranked.probability)
@@ -111,8 +111,10 @@ class RemoteClassifier:
         """Numbers in one clip's embedding; asks the service."""
         return self._get_model().embedding_size
 
-    def classify(self, clip: Clip, top_k: int = DEFAULT_TOP_K) -> Prediction:
+    def classify(self, clip: Clip, top_k: int = DEFAULT_TOP_K, *, exact: bool = False) -> Prediction:
         """Name the most probable shows of a clip, as `Classifier.classify` does.
+
+        Whether it may stop early is set there; exact asks for all ten frames.
 
         Raises:
             InvalidClip, InvalidArgument, ModelError: as the local method.
@@ -120,7 +122,7 @@ class RemoteClassifier:
         """
         # A number that the message cannot hold asks for no more than the largest one that it can.
         top_k = min(max(top_k, INT32.start), INT32.stop - 1)
-        request = pb.ClassifyRequest(top_k=top_k)
+        request = pb.ClassifyRequest(top_k=top_k, exact=exact)
         write_clip(clip, request.clip)
         response = self._channel.call(self._stub.Classify, request)
         return Prediction(

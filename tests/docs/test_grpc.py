@@ -11,6 +11,7 @@ import pytest
 
 from benchmarks.process import start_services
 from services.errors import catalogue
+from services.inference.program import model_options
 from services.rpc.program import server_options
 
 ROOT = Path(__file__).parents[2]
@@ -63,7 +64,8 @@ def test_the_options_named_are_those_of_the_servers() -> None:
     options = {option for row in named for option in re.findall(r"--[a-z-]+", row)}
 
     assert options
-    assert options <= {option for action in server_options()._actions for option in action.option_strings}
+    taken = [*server_options()._actions, *model_options()._actions]
+    assert options <= {option for action in taken for option in action.option_strings}
 
 
 def test_the_default_model_has_the_name_of_the_page() -> None:

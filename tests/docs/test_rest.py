@@ -91,7 +91,7 @@ def test_the_table_of_errors_is_that_of_the_catalogue() -> None:
 def test_the_table_of_settings_is_that_of_the_code() -> None:
     rows = re.findall(r"^\| `GIF_ANALYZER_.*$", TEXT, re.MULTILINE)
 
-    assert len(rows) == 6
+    assert len(rows) == 7
     assert [row for row in rows if row not in (settings.__doc__ or "")] == []
 
 

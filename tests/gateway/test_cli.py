@@ -224,6 +224,44 @@ def test_the_model_option_overrules_the_environment(run: Run, save_gif: SaveGif,
     assert done.returncode == 0
 
 
+def test_early_exit_looks_at_fewer_frames_unless_exact_answers_are_asked_for(
+    run: Run, save_gif: SaveGif, early_exit_path: Path
+) -> None:
+    gif = save_gif("red.gif", "red")
+
+    def frames(*options: str, **variables: str) -> int:
+        done = run("identify", "--json", "--model", early_exit_path, *options, gif, **variables)
+        assert done.returncode == 0, done.stderr
+        return len(json.loads(done.stdout)["frames"])
+
+    assert frames() == 10
+    assert frames("--early-exit") == 3
+    assert frames(GIF_ANALYZER_EARLY_EXIT="on") == 3
+    assert frames("--exact", GIF_ANALYZER_EARLY_EXIT="on") == 10
+
+
+@pytest.mark.parametrize(
+    ("arguments", "variables", "says"),
+    [
+        (["--early-exit"], {}, "it holds no rule for early exit"),
+        ([], {"GIF_ANALYZER_EARLY_EXIT": "on"}, "it holds no rule for early exit"),
+        ([], {"GIF_ANALYZER_EARLY_EXIT": "often"}, "GIF_ANALYZER_EARLY_EXIT must be on or off"),
+        (
+            ["--early-exit", "--preprocess", "h:1", "--inference", "h:1"],
+            {},
+            "the service is set to do so, or not",
+        ),
+    ],
+)
+def test_early_exit_that_cannot_be_had_exits_2_and_says_why(
+    run: Run, arguments: list[str], variables: dict[str, str], says: str
+) -> None:
+    done = run("identify", *arguments, "any.gif", **variables)
+
+    assert done.returncode == 2
+    assert says in " ".join(done.stderr.replace("│", " ").split())
+
+
 def test_version_and_help(run: Run) -> None:
     version, overview, help_text = run("--version"), run("--help"), run("identify", "-h")
 

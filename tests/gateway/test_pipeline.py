@@ -62,7 +62,7 @@ def test_an_error_of_a_step_comes_through(model_path: Path, save_gif: SaveGif) -
 
 
 def test_a_failed_decode_is_never_classified(model_path: Path) -> None:
-    def classify(clip: Clip, top_k: int) -> Prediction:
+    def classify(clip: Clip, top_k: int, *, exact: bool = False) -> Prediction:
         raise AssertionError
 
     with pytest.raises(NotAGif):

@@ -28,6 +28,7 @@ def test_every_variable_reaches_its_setting() -> None:
             "GIF_ANALYZER_MAX_CANVAS_PIXELS": "2000",
             "GIF_ANALYZER_MAX_FRAMES": " 30 ",
             "GIF_ANALYZER_MAX_DECODED_PIXELS": "40000",
+            "GIF_ANALYZER_EARLY_EXIT": "on",
         }
     )
 
@@ -37,6 +38,7 @@ def test_every_variable_reaches_its_setting() -> None:
         Budget(1_000, 2_000, 30, 40_000),
         fetch=FetchSettings(max_bytes=1_000),
         rest=RestSettings(max_body_bytes=1_000 + ENVELOPE_BYTES),
+        early_exit=True,
     )
 
 

@@ -6,7 +6,8 @@ import numpy as np
 
 from training.crossvalidate import HeldOut
 from training.estimate import Bootstrap
-from training.evaluate import SCORES, Operating, evaluate, familiarity
+from training.evaluate import SCORES, evaluate, familiarity
+from training.operating import Operating
 
 SHOWS = ("Ada", "Bea", "Cem")
 QUICK = Bootstrap(resamples=200)

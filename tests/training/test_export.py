@@ -8,7 +8,8 @@ import onnx
 import pytest
 
 from services.clip import Clip
-from services.inference import CONTRACT, Classifier
+from services.inference import CONTRACT, Classifier, EarlyExit
+from services.inference.early_exit import look
 from training import export as export_module
 from training.errors import ExportFailed, InvalidRun
 from training.export import export
@@ -134,6 +135,53 @@ def test_the_file_keeps_its_contract_at_half_the_size(tmp_path, small_backbone, 
         "training_data_sha256": "ab" * 32,
         "licence": "free text",
     }
+
+
+RULE = EarlyExit((1, 5, 8), 0.8)
+
+
+def test_a_file_with_a_rule_stops_early_and_says_in_two_parts_what_it_says_at_once(
+    tmp_path, small_backbone, frames
+):
+    head = {"bank": None, "familiarity": (("probability", 1.0),)}
+    fitted = _fitted(**head)
+    exported = export(
+        fitted,
+        small_backbone,
+        tmp_path / "model.onnx",
+        clips=frames,
+        version="1",
+        licence="none",
+        precision="float32",
+        early_exit=RULE,
+    )
+    classifier = Classifier(exported.path, early_exit=True)
+    never, always = (dataclasses.replace(RULE, threshold=at) for at in (1.0, 0.0))
+
+    assert classifier.rule == RULE
+    whole = classifier.run(frames)
+    for number, clip in enumerate(frames):
+        parts = look(classifier.run, clip, never)
+        np.testing.assert_allclose(parts.probabilities, whole.probabilities[number], atol=1e-5)
+        np.testing.assert_allclose(parts.familiarity, whole.familiarity[number], atol=1e-5)
+        first = look(classifier.run, clip, always)
+        assert first.frames == RULE.frames
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        {},
+        {"bank": None, "familiarity": (("energy", 1.0),)},
+        {"pooling": "clip", "familiarity": (("probability", 1.0),)},
+    ],
+    ids=["neighbours", "energy", "clip"],
+)
+def test_a_head_whose_parts_do_not_add_up_takes_no_rule(tmp_path, small_backbone, frames, head):
+    options = {"clips": frames, "version": "1", "licence": "x", "early_exit": RULE}
+    with pytest.raises(ExportFailed, match="early exit takes a head"):
+        export(_fitted(**head), small_backbone, tmp_path / "model.onnx", **options)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_file_that_answers_differently_is_not_written(tmp_path, small_backbone, frames, monkeypatch):

@@ -37,6 +37,10 @@ def export(
         Path | None,
         typer.Option(metavar="FILE", help="evaluation.json that must have found int8 good enough."),
     ] = None,
+    early_exit: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="effort.json whose rule for early exit the file is to hold."),
+    ] = None,
     cache: CacheDir = CACHE,
     as_json: Json = False,
 ) -> None:
@@ -60,6 +64,11 @@ def export(
         from training.agreement import require_agreement  # noqa: PLC0415 - it brings scipy
 
         require_agreement(evaluation)
+    rule = None
+    if early_exit is not None:
+        from training.effort import read_rule  # noqa: PLC0415 - it brings scipy
+
+        rule = read_rule(early_exit)
     console = progress()
     rows = read_manifests(compare)
     if int8 and len(rows) < 2:
@@ -88,6 +97,7 @@ def export(
             licence=licence or f"pretrained weights: {facts['weights_licence']}, {facts['weights_source']}",
             precision="int8" if int8 else "float32" if full else "float16",
             calibration=(learned.frames(index) for index in range(len(learned))) if learned else (),
+            early_exit=rule,
         )
     report(
         as_json,

@@ -75,8 +75,8 @@ def fit(
         line = f"set aside: {aside.row.path}: {aside.message}"
         console.print(line, markup=False, highlight=False, soft_wrap=True)
     import_tensorflow()
-    from training.evaluate import Operating  # noqa: PLC0415 - ten seconds, and bad input is found before
     from training.fit import fit as fit_model  # noqa: PLC0415
+    from training.operating import Operating  # noqa: PLC0415 - ten seconds, and bad input is found before
 
     operating = Operating.read(evaluation) if evaluation else None
     fitted = fit_model(clips, chosen, run, cache, operating=operating, hardware=hardware, console=console)

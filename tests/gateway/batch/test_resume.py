@@ -128,6 +128,20 @@ def test_answers_under_other_terms_are_not_used(
     assert json.loads(again.stdout) == {"out": "labels.parquet", "answered": 3, "failed": 0, "kept": 0}
 
 
+def test_answers_that_stopped_early_and_exact_ones_are_not_mixed(
+    run_batch: RunBatch, save_gif: SaveGif, early_exit_path: Path, tmp_path: Path
+) -> None:
+    make_many(tmp_path / "gifs", save_gif, 2)
+    command = ["gifs", "--out", "labels.parquet", "--json", "--model", early_exit_path]
+    counts = []
+    for options in (["--early-exit"], ["--early-exit"], []):
+        done = run_batch(*command, *options)
+        frames = {len(row["frames"]) for row in read_rows(tmp_path / "labels.parquet").values()}
+        counts.append((json.loads(done.stdout)["kept"], frames))
+
+    assert counts == [(0, {3}), (2, {3}), (0, {10})]
+
+
 def test_two_runs_do_not_write_one_output(
     environ: dict[str, str], run_batch: RunBatch, save_gif: SaveGif, tmp_path: Path
 ) -> None:

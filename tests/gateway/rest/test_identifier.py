@@ -38,9 +38,9 @@ class Counted:
         self.gate.wait(60)
         return self.inner.decode(gif)
 
-    def classify(self, clip: Clip, top_k: int) -> Prediction:
+    def classify(self, clip: Clip, top_k: int, *, exact: bool = False) -> Prediction:
         self.classified += 1
-        prediction = self.inner.classify(clip, top_k)
+        prediction = self.inner.classify(clip, top_k, exact=exact)
         return dataclasses.replace(prediction, model=self.describe().model)
 
     def describe(self) -> ModelDescription:

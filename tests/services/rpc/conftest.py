@@ -32,11 +32,11 @@ class HeldClassifier(Classifier):
         self.begun = threading.Semaphore(0)
         self.count = 0
 
-    def classify(self, clip: Clip, top_k: int = 5) -> Prediction:
+    def classify(self, clip: Clip, top_k: int = 5, *, exact: bool = False) -> Prediction:
         self.count += 1
         self.begun.release()
         assert self.go.wait(60)
-        return super().classify(clip, top_k)
+        return super().classify(clip, top_k, exact=exact)
 
 
 @pytest.fixture

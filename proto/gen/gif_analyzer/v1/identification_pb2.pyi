@@ -43,7 +43,7 @@ class Identification(_message.Message):
 
     @_builtins.property
     def frames(self) -> _containers.RepeatedCompositeFieldContainer[_inference_pb2.FrameVote]:
-        """One vote for each of the ten frames that the model saw, in time."""
+        """One vote for each frame that the model looked at, in time: all ten, or fewer where these decided."""
 
     @_builtins.property
     def model(self) -> _inference_pb2.Model:
@@ -52,7 +52,7 @@ class Identification(_message.Message):
     @_builtins.property
     def pictures(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
         """The ten frames as the model saw them, in the order of `frames`: JPEG files of 224 x 224 pixels. Empty
-        unless `pictures` was asked for.
+        unless `pictures` was asked for; all ten are looked at then.
         """
 
     def __init__(

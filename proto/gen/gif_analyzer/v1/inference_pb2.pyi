@@ -27,8 +27,13 @@ class ClassifyRequest(_message.Message):
 
     CLIP_FIELD_NUMBER: _builtins.int
     TOP_K_FIELD_NUMBER: _builtins.int
+    EXACT_FIELD_NUMBER: _builtins.int
     top_k: _builtins.int
     """How many shows to name, at least 1; more than the model knows gives all it knows. Not given, it is 5."""
+    exact: _builtins.bool
+    """Whether all ten frames are to be looked at. A server may be set to stop where the first frames leave little
+    doubt; its probabilities are then those of fewer frames. It does not for a request that says true.
+    """
     @_builtins.property
     def clip(self) -> _clip_pb2.Clip:
         """The clip, as PreprocessService makes it."""
@@ -38,10 +43,11 @@ class ClassifyRequest(_message.Message):
         *,
         clip: _clip_pb2.Clip | None = ...,
         top_k: _builtins.int | None = ...,
+        exact: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_top_k", b"_top_k", "clip", b"clip", "top_k", b"top_k"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_top_k", b"_top_k", "clip", b"clip", "top_k", b"top_k"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_top_k", b"_top_k", "clip", b"clip", "exact", b"exact", "top_k", b"top_k"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__top_k: _TypeAlias = _typing.Literal["top_k"]  # noqa: Y015
     _WhichOneofArgType__top_k: _TypeAlias = _typing.Literal["_top_k", b"_top_k"]  # noqa: Y015
@@ -67,7 +73,7 @@ class ClassifyResponse(_message.Message):
 
     @_builtins.property
     def frames(self) -> _containers.RepeatedCompositeFieldContainer[Global___FrameVote]:
-        """One vote for each of the ten frames, in time."""
+        """One vote for each frame that was looked at, in time: all ten, or fewer where these decided."""
 
     @_builtins.property
     def model(self) -> Global___Model:

@@ -1,0 +1,60 @@
+"""`gif-train effort`: **manifests, an evaluation** -> held-out answers by frame -> **what frames give**."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from training.commands.terminal import CACHE, CacheDir, Json, import_tensorflow, progress, report
+from training.errors import InvalidOptions
+from training.manifest import read_manifest
+from training.recipes import INT8, TRIALS
+
+
+def effort(
+    manifest: Annotated[
+        Path, typer.Argument(metavar="MANIFEST", help="CSV file: path, show, group, source of known shows.")
+    ],
+    *,
+    unknown: Annotated[
+        Path, typer.Option(metavar="MANIFEST", help="The same of shows that must come out as unknown.")
+    ],
+    evaluation: Annotated[
+        Path, typer.Option(metavar="FILE", help="evaluation.json with temperature and unknown threshold.")
+    ],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for effort.json, effort.md, effort.png.")],
+    recipe: Annotated[str, typer.Option(metavar="NAME", help="What is judged.")] = INT8,
+    cache: CacheDir = CACHE,
+    as_json: Json = False,
+) -> None:
+    """Measure accuracy against the number of frames looked at, and find a rule for early exit.
+
+    Clips are judged in the folds of `gif-train evaluate`, whose trainings in the cache are used again. The
+    rule is for `gif-train export --early-exit`.
+
+    **Example**
+
+        gif-train effort shows.csv --unknown unknown.csv --evaluation evaluation.json --out runs/effort
+    """
+    if recipe not in TRIALS:
+        raise InvalidOptions("recipe", expected=f"one of {', '.join(TRIALS)}", found=recipe)
+    known, others = read_manifest(manifest), read_manifest(unknown)
+    from training.effort import measure_effort  # noqa: PLC0415 - it brings scipy
+    from training.effort_plot import plot_effort  # noqa: PLC0415
+    from training.operating import Operating  # noqa: PLC0415
+
+    operating = Operating.read(evaluation)
+    import_tensorflow()
+    from training.framewise import Judged  # noqa: PLC0415 - see fit
+    from training.materials import Materials  # noqa: PLC0415
+    from training.trials import run_framewise  # noqa: PLC0415
+
+    console = progress()
+    materials = Materials(known, others, cache, console=console)
+    held = run_framewise(recipe, materials, cache, console=console)
+    found = measure_effort(Judged.of(held, materials), operating, recipe=recipe)
+    found.write(out)
+    plot_effort(found, out / "effort.png")
+    report(as_json, {"effort": str(out / "effort.json"), **found.to_json()}, found.markdown())
