@@ -21,6 +21,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.ports import free_ports
 from delivery.errors import MissingTool
 from delivery.interpreter import find_python, version_of
 from delivery.request import Request, Response, from_result, to_event
@@ -58,7 +59,7 @@ class Emulator:
         wrapper: Sequence[str] = (),
     ) -> None:
         interpreter = python if isinstance(python, Path) else find_python(python)
-        port, runtime_port = _free_ports(2)
+        port, runtime_port = free_ports(2)
         self.endpoint = f"http://127.0.0.1:{port}"
         self._log = tempfile.NamedTemporaryFile(prefix="emulator-", suffix=".log")  # noqa: SIM115 - until stop()
         self.process = subprocess.Popen(
@@ -168,12 +169,3 @@ def missing_part(python: str) -> str | None:
     except MissingTool as error:
         return error.message
     return None
-
-
-def _free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on now."""
-    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [server.getsockname()[1] for server in held]
-    for server in held:
-        server.close()
-    return ports

@@ -7,7 +7,6 @@ import http.client
 import itertools
 import os
 import signal
-import socket
 import subprocess
 import threading
 import time
@@ -188,9 +187,3 @@ def with_comment(gif: bytes, comment: str) -> bytes:
     if not gif.endswith(b";"):
         return gif
     return gif[:-1] + b"!\xfe" + bytes([len(text)]) + text + b"\0;"
-
-
-def free_port() -> int:
-    """A port that nobody listens on now."""
-    with socket.create_server(("127.0.0.1", 0)) as held:
-        return int(held.getsockname()[1])

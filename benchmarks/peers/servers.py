@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.environments import ROOT, interpreter
-from benchmarks.peers.load import HttpService, Program, free_port, send_all
+from benchmarks.peers.load import HttpService, Program, send_all
+from benchmarks.ports import free_ports
 from benchmarks.worker import Subject
 
 REQUESTS = 16  # of one measurement
@@ -26,7 +27,7 @@ _JSON = {"Content-Type": "application/json"}
 
 def rest(model: str, gifs: Sequence[str], work: str) -> Subject:
     """`gif-analyzer serve rest`, without its cache."""
-    port = free_port()
+    [port] = free_ports(1)
     program = Program(
         [*_gif_analyzer("rest"), "--port", str(port), "--model", model],
         Path(work) / "rest.log",
@@ -45,7 +46,7 @@ def grpc_pair(model: str, gifs: Sequence[str], work: str) -> Subject:
     """`gif-analyzer serve grpc`: DecodeGif, then Classify with the clip that came back."""
     from benchmarks.peers.load import GrpcService  # noqa: PLC0415 - its libraries are not everywhere
 
-    port = free_port()
+    [port] = free_ports(1)
     program = Program(
         [*_gif_analyzer("grpc"), "--port", str(port), "--model", model],
         Path(work) / "grpc.log",
@@ -57,7 +58,7 @@ def grpc_pair(model: str, gifs: Sequence[str], work: str) -> Subject:
 
 def mlflow(model: str, gifs: Sequence[str], work: str) -> Subject:
     """`mlflow models serve` of a Python model, JSON."""
-    port, folder = free_port(), Path(work) / "mlflow-model"
+    [port], folder = free_ports(1), Path(work) / "mlflow-model"
     log = Path(work) / "mlflow.log"
     saving = Program([sys.executable, "-m", f"{_APPS}.mlflow_model", str(folder)], log, {})
     saving.wait()
@@ -82,7 +83,7 @@ def mlflow(model: str, gifs: Sequence[str], work: str) -> Subject:
 def mlserver(model: str, gifs: Sequence[str], work: str, environment: str) -> Subject:
     """MLServer with a runtime of its own, Open Inference Protocol, in one process."""
     python = interpreter(environment)
-    port, grpc_port, metrics_port = free_port(), free_port(), free_port()
+    port, grpc_port, metrics_port = free_ports(3)
     folder = Path(work) / "mlserver"
     settings = {
         **{"host": "127.0.0.1", "http_port": port, "grpc_port": grpc_port, "metrics_port": metrics_port},
@@ -110,7 +111,7 @@ def mlserver(model: str, gifs: Sequence[str], work: str, environment: str) -> Su
 
 def bentoml(model: str, gifs: Sequence[str], work: str, environment: str) -> Subject:
     """`bentoml serve`, one worker, JSON."""
-    python, port = interpreter(environment), free_port()
+    python, [port] = interpreter(environment), free_ports(1)
     program = Program(
         [
             *(str(python), "-m", "bentoml", "serve", f"{_APPS}.bentoml_service:GifShow"),
@@ -125,7 +126,7 @@ def bentoml(model: str, gifs: Sequence[str], work: str, environment: str) -> Sub
 
 def litserve(model: str, gifs: Sequence[str], work: str, environment: str) -> Subject:
     """LitServe, one worker, JSON."""
-    python, port = interpreter(environment), free_port()
+    python, [port] = interpreter(environment), free_ports(1)
     program = Program(
         [str(python), "-m", f"{_APPS}.litserve_app", str(port)],
         Path(work) / "litserve.log",

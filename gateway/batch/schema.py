@@ -97,7 +97,11 @@ def read_terms(path: Path) -> JsonObject | None:
 
 @contextlib.contextmanager
 def writing(path: Path, schema: pa.Schema) -> Iterator[pq.ParquetWriter]:
-    """Write a Parquet file beside its place and move it there once it is whole and on the disk."""
+    """Write a Parquet file beside its place and move it there once it is whole and on the disk.
+
+    Its name until then is always the same: whoever writes here holds the output alone, and what a killed run
+    left is written over.
+    """
     unfinished = path.with_name(f".{path.name}.unfinished")
     try:
         with pq.ParquetWriter(unfinished, schema, compression="zstd") as writer:

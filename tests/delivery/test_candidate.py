@@ -8,10 +8,9 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import onnx
 import pytest
 
-from tests.conftest import mean_colour_model
+from tests.training.candidates import save_candidate
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -37,8 +36,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
 
 
 def register(run: Run, folder: Path, version: str) -> None:
-    path = folder / f"{version}.onnx"
-    onnx.save(mean_colour_model(metadata={"version": version}), path)
+    path = save_candidate(folder / f"{version}.onnx", version=version)
     assert run("gif-train", "register", str(path)).returncode == 0
 
 

@@ -15,20 +15,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
-import onnx
 import pytest
-from PIL import Image
 
-from tests.conftest import mean_colour_model
+from tests.conftest import SHOWS
 from tests.delivery.actions import FAILURE, SKIPPED, SUCCESS, Rehearsal, Step, rehearse, shell_environ
 from tests.delivery.cloud import Cloud, cloud_on_loopback
 from tests.delivery.emulator import PYTHON, needs_emulator_for
-from tests.terraform.terraform import needs_terraform
+from tests.terraform.terraform import Terraform, needs_terraform
+from tests.training.candidates import BLUE, GREEN, RED, draw_evaluation, save_candidate
 from tests.training.mlflow_server import ADMIN, PASSWORD, MlflowServer, mlflow_server
 
 ROOT = Path(__file__).parents[2]
 WORKFLOW = ROOT / ".github/workflows/deploy.yml"
-SHOWS = ("Red Show", "Green Show", "Blue Show")
 STAGE, PROD = "gif-analyzer-stage", "gif-analyzer-prod"
 
 pytestmark = [needs_terraform, needs_emulator_for(PYTHON)]
@@ -87,8 +85,7 @@ class House:
 
     def register(self, version: str, *, shows: tuple[str, ...] = SHOWS) -> None:
         """Register a model: the new challenger."""
-        path = self.folder / f"{version}.onnx"
-        onnx.save(mean_colour_model(metadata={"version": version, "shows": json.dumps(shows)}), path)
+        path = save_candidate(self.folder / f"{version}.onnx", version=version, shows=shows)
         self.gif_train("register", str(path))
 
     def gif_train(self, *words: str) -> str:
@@ -134,8 +131,9 @@ class House:
 
 @pytest.fixture
 def house(tmp_path: Path) -> Iterator[House]:
-    for name in ("mlflow", "functions"):
+    for name in ("mlflow", "functions", "provider"):
         (tmp_path / name).mkdir()
+    Terraform(tmp_path / "provider")  # skips where its provider cannot be had, before minutes are spent
     draw_evaluation(tmp_path / "evaluation.csv")
     with (
         mlflow_server(tmp_path / "mlflow") as server,
@@ -143,19 +141,6 @@ def house(tmp_path: Path) -> Iterator[House]:
         ExitStack() as stack,
     ):
         yield House(tmp_path, cloud, server, stack)
-
-
-def draw_evaluation(manifest: Path) -> None:
-    """A manifest of GIFs of plain colours, twelve for each show."""
-    lines = ["path,show,group"]
-    for place, show in enumerate(SHOWS):
-        for number in range(12):
-            colour = [2 * number, number, 3 * number]
-            colour[place] = 255 - number
-            name = f"{place}-{number}.gif"
-            Image.new("RGB", (64, 48), tuple(colour)).save(manifest.parent / name)
-            lines.append(f"{name},{show},{name}")
-    manifest.write_text("\n".join(lines) + "\n")
 
 
 def told(rehearsal: Rehearsal) -> str:
@@ -191,7 +176,7 @@ def test_a_challenger_becomes_champion_or_nothing_changes(house: House) -> None:
     assert (house.model_in(STAGE), house.model_in(PROD)) == ("2.0", "1.0")
 
     # a challenger that is worse gets nowhere
-    house.register("4.0", shows=("Green Show", "Red Show", "Blue Show"))
+    house.register("4.0", shows=(GREEN, RED, BLUE))
     fourth = house.deploy()
     assert fourth.jobs == {"candidate": FAILURE, "staging": SKIPPED, "production": SKIPPED}, told(fourth)
     assert "does not pass" in fourth.step("candidate", "make compare").printed

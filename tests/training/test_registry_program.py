@@ -9,16 +9,13 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import onnx
 import pytest
-from PIL import Image
 
-from tests.conftest import mean_colour_model
+from tests.training.candidates import BLUE, GREEN, RED, draw_evaluation, save_candidate
 from tests.training.mlflow_server import PASSWORD, MlflowServer, mlflow_server
 
 GIF_TRAIN = Path(sys.executable).with_name("gif-train")
 ROOT = Path(__file__).parents[2]
-RED, GREEN, BLUE = "Red Show", "Green Show", "Blue Show"
 
 
 @pytest.fixture(scope="module")
@@ -29,23 +26,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MlflowServer]:
 
 @pytest.fixture
 def evaluation(tmp_path: Path) -> Path:
-    """A manifest of 36 GIFs of plain colours, twelve for each of the three shows that the models know."""
-    lines = ["path,show,group"]
-    for place, show in enumerate((RED, GREEN, BLUE)):
-        for number in range(12):
-            colour = [2 * number, number, 3 * number]
-            colour[place] = 255 - number
-            name = f"{place}-{number}.gif"
-            Image.new("RGB", (64, 48), tuple(colour)).save(tmp_path / name)
-            lines.append(f"{name},{show},{name}")
-    path = tmp_path / "evaluation.csv"
-    path.write_text("\n".join(lines) + "\n")
-    return path
-
-
-def save(path: Path, *, version: str, shows: tuple[str, ...] = (RED, GREEN, BLUE)) -> Path:
-    onnx.save(mean_colour_model(metadata={"version": version, "shows": json.dumps(shows)}), path)
-    return path
+    return draw_evaluation(tmp_path / "evaluation.csv")
 
 
 def test_register_compare_promote_refuse_and_roll_back(server, evaluation, tmp_path):
@@ -56,9 +37,9 @@ def test_register_compare_promote_refuse_and_roll_back(server, evaluation, tmp_p
         assert PASSWORD not in done.stdout + done.stderr
         return done.stdout if code == 0 or done.stdout else done.stderr
 
-    good = save(tmp_path / "good.onnx", version="good")
-    better = save(tmp_path / "better.onnx", version="better")
-    worse = save(tmp_path / "worse.onnx", version="worse", shows=(GREEN, RED, BLUE))
+    good = save_candidate(tmp_path / "good.onnx", version="good")
+    better = save_candidate(tmp_path / "better.onnx", version="better")
+    worse = save_candidate(tmp_path / "worse.onnx", version="worse", shows=(GREEN, RED, BLUE))
 
     assert "version 1, the challenger" in gif_train("register", good)
     assert "it was not compared yet" in gif_train("promote", code=1)
@@ -99,7 +80,7 @@ def test_register_compare_promote_refuse_and_roll_back(server, evaluation, tmp_p
     ids=lambda words: words[0],
 )
 def test_a_wrong_password_is_one_clear_error(server, evaluation, tmp_path, words):
-    save(tmp_path / "good.onnx", version="good")
+    save_candidate(tmp_path / "good.onnx", version="good")
 
     done = run(*words, cwd=tmp_path, environment=server.environment_with(password="wr0ng-passw0rd"))
 
@@ -131,7 +112,7 @@ def light(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_pull_promote_and_status_take_the_registry_extra_alone(light, server, tmp_path):
-    good = save(tmp_path / "good.onnx", version="good")
+    good = save_candidate(tmp_path / "good.onnx", version="good")
     registered = run("register", good, "--json", cwd=tmp_path, environment=server.environment)
     number = json.loads(registered.stdout)["version"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -21,6 +22,15 @@ KEYS = {
     "AWS_REGION": "us-east-1",
     "AWS_EC2_METADATA_DISABLED": "true",
 }
+
+
+@pytest.fixture
+def environ(environ: dict[str, str], tmp_path: Path) -> dict[str, str]:
+    """One without TensorFlow, as where batch alone is installed: Daft would import it, seconds a worker."""
+    absent = tmp_path / "absent"
+    absent.mkdir()
+    (absent / "tensorflow.py").write_text("raise ModuleNotFoundError('not installed', name='tensorflow')\n")
+    return {**environ, "PYTHONPATH": f"{absent}{os.pathsep}{environ['PYTHONPATH']}"}
 
 
 @pytest.fixture
