@@ -228,22 +228,6 @@ class EffortReport(Result):
                 unfinished.write_text(content, encoding="utf-8")
 
 
-def read_rule(path: Path) -> EarlyExit:
-    """Read the rule of an effort.json.
-
-    Raises:
-        InvalidRun: the file is missing, something else, or found no rule.
-    """
-    try:
-        rule = json.loads(path.read_text(encoding="utf-8"))["rule"]
-        found = None if rule is None else EarlyExit(tuple(map(int, rule["frames"])), float(rule["threshold"]))
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InvalidRun(str(path), f"it is not an effort.json: {error}") from error
-    if found is None:
-        raise InvalidRun(str(path), "it found no rule for early exit")
-    return found
-
-
 def measure_effort(
     judged: Judged,
     operating: Operating,
