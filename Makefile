@@ -209,7 +209,8 @@ model: .venv/dev runs/big-buck-bunny/manifest.csv ## train the default model aga
 	@$(BIN)/gif-train fit $(SHOWS)/shows/shows.csv runs/big-buck-bunny/manifest.csv --run runs/default \
 		--recipe "all depths, fine-tuned" --evaluation docs/evaluation/evaluation.json
 	@$(BIN)/gif-train export runs/default --compare $(SHOWS)/shows/shows.csv --model-version $(MODEL_VERSION) \
-		--int8 --evaluation docs/evaluation/evaluation.json --out services/inference/default.onnx
+		--int8 --evaluation docs/evaluation/evaluation.json --early-exit docs/evaluation/effort.json \
+		--out services/inference/default.onnx
 
 # What this project is measured beside, an environment for each; one that cannot be installed is told as absent.
 .venv/peers/ready: .venv/dev benchmarks/peers.txt

@@ -1,4 +1,8 @@
-"""What a model file takes from an evaluation: **evaluation.json** -> **temperature, score, threshold**."""
+"""What a model file takes from evaluations.
+
+evaluation.json -> **temperature, familiarity, threshold**
+effort.json -> **the rule for early exit**
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from services.inference import EarlyExit
 from training.errors import InvalidRun
 from training.head import FamiliarityKind
 from training.report import Column, Result, Table
@@ -43,3 +48,19 @@ class Operating(Result):
             return cls(float(values["temperature"]), values["score"], float(values["threshold"]))
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise InvalidRun(str(path), f"it is not an evaluation: {error}") from error
+
+
+def read_rule(path: Path) -> EarlyExit:
+    """Read the rule of an effort.json.
+
+    Raises:
+        InvalidRun: the file is missing, something else, or found no rule.
+    """
+    try:
+        rule = json.loads(path.read_text(encoding="utf-8"))["rule"]
+        found = None if rule is None else EarlyExit(tuple(map(int, rule["frames"])), float(rule["threshold"]))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InvalidRun(str(path), f"it is not an effort.json: {error}") from error
+    if found is None:
+        raise InvalidRun(str(path), "it found no rule for early exit")
+    return found

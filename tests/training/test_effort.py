@@ -13,12 +13,13 @@ from scipy.stats import beta
 
 from services.clip import CLIP_FRAMES
 from services.inference import EarlyExit
-from training.effort import find_rule, find_threshold, measure_effort, read_rule, spread
+from training.effort import measure_effort
 from training.effort_plot import plot_effort
 from training.errors import InvalidRun
 from training.estimate import Bootstrap
+from training.exit_rule import find_rule, find_threshold, spread
 from training.framewise import NO_SHOW, Judged
-from training.operating import Operating
+from training.operating import Operating, read_rule
 
 OPERATING = Operating(temperature=1.0, score="probability", threshold=0.5)
 

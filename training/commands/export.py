@@ -66,7 +66,7 @@ def export(
         require_agreement(evaluation)
     rule = None
     if early_exit is not None:
-        from training.effort import read_rule  # noqa: PLC0415 - it brings scipy
+        from training.operating import read_rule  # noqa: PLC0415 - it brings rich tables
 
         rule = read_rule(early_exit)
     console = progress()
