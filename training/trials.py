@@ -15,7 +15,7 @@ from training.evaluate import Evaluation, evaluate
 from training.looks import SeveralLooks
 from training.materials import Materials
 from training.perturb import PERTURBATIONS
-from training.quantize import WEIGHT_LIMIT
+from training.quantize import NEIGHBOURS
 from training.quantized import Quantized
 from training.recipes import BASELINE, CHOSEN, INT8, RECIPES, TRIALS, Trial
 from training.trainer import Trainer
@@ -47,7 +47,7 @@ def run_trial(name: str, materials: Materials, cache_dir: Path, *, console: Cons
     folder = home = cache_dir / "trials" / run_name(*wanted)
     if name not in RECIPES:
         teachers = [RECIPES[teacher].to_json() for teacher in trial.teachers]
-        form = ("int8", WEIGHT_LIMIT) if trial.int8 else ()
+        form = ("int8", NEIGHBOURS) if trial.int8 else ()
         folder = cache_dir / "trials" / run_name(*wanted, repr(trial.looks), teachers, *form)
     learner = build_learner(trial, materials, cache_dir, home, console=console)
     if name != CHOSEN:
