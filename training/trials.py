@@ -16,7 +16,7 @@ from training.framewise import Framewise
 from training.looks import SeveralLooks
 from training.materials import Materials
 from training.perturb import PERTURBATIONS
-from training.quantize import WEIGHT_LIMIT
+from training.quantize import NEIGHBOURS
 from training.quantized import Quantized
 from training.recipes import BASELINE, CHOSEN, INT8, RECIPES, TRIALS, Trial
 from training.trainer import Trainer
@@ -74,7 +74,7 @@ def _folders(name: str, materials: Materials, cache_dir: Path) -> tuple[Path, Pa
     if name in RECIPES:
         return home, home
     teachers = [RECIPES[teacher].to_json() for teacher in trial.teachers]
-    form = ("int8", WEIGHT_LIMIT) if trial.int8 else ()
+    form = ("int8", NEIGHBOURS) if trial.int8 else ()
     return home, cache_dir / "trials" / run_name(*wanted, repr(trial.looks), teachers, *form)
 
 

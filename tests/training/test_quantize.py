@@ -6,7 +6,7 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from training.quantize import FLOAT_CONVOLUTIONS, WEIGHT_LIMIT, quantize, whole_number_nodes
+from training.quantize import FLOAT_CONVOLUTIONS, NEIGHBOURS, quantize, whole_number_nodes
 
 
 def residual_network(blocks: int) -> onnx.ModelProto:
@@ -85,8 +85,9 @@ def test_two_products_fit_in_16_bits(clips):
     weights = whole_number_weights(quantized)
     assert len(weights) == 8 - FLOAT_CONVOLUTIONS
     for values in weights:
-        assert WEIGHT_LIMIT - 1 <= np.abs(values.astype(int)).max() <= WEIGHT_LIMIT
-    assert 2 * np.iinfo(np.uint8).max * WEIGHT_LIMIT <= np.iinfo(np.int16).max
+        rows = np.abs(values.astype(int)).transpose(0, 2, 3, 1).reshape(len(values), -1)
+        assert NEIGHBOURS - 3 <= (rows[:, 1:] + rows[:, :-1]).max() <= NEIGHBOURS
+    assert np.iinfo(np.int16).max >= np.iinfo(np.uint8).max * NEIGHBOURS
 
 
 def test_the_answers_stay_near_and_the_weights_shrink(clips):
