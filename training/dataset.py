@@ -140,7 +140,7 @@ def preprocessing_version() -> str:
     """
     digest = hashlib.sha256(importlib.metadata.version("pillow").encode())
     folder = Path(services.preprocess.__file__).parent
-    makers = [file for file in sorted(folder.glob("*.py")) if file.name not in _SERVICE]
+    makers = [file for file in sorted(folder.rglob("*.py")) if file.name not in _SERVICE]
     for file in (Path(services.clip.__file__), *makers):
         digest.update(file.name.encode() + file.read_bytes())
     return digest.hexdigest()

@@ -1,6 +1,10 @@
+import shutil
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+import services.preprocess
 from services.preprocess import decode_gif
 from training import dataset
 from training.dataset import load_clips, replacing
@@ -26,6 +30,21 @@ def test_another_decoder_does_not_meet_old_clips(tmp_path, drawn_manifest, monke
     before = load_clips(rows, tmp_path)
     monkeypatch.setattr(dataset, "preprocessing_version", lambda: "another version")
     assert load_clips(rows, tmp_path).files != before.files
+
+
+@pytest.mark.parametrize(
+    ("file", "another"), [("timeline.py", True), ("backend/palette.py", True), ("rpc.py", False)]
+)
+def test_whatever_makes_clips_is_part_of_their_version(file, another, tmp_path, monkeypatch):
+    folder = Path(shutil.copytree(Path(services.preprocess.__file__).parent, tmp_path / "preprocess"))
+    monkeypatch.setattr(services.preprocess, "__file__", str(folder / "__init__.py"))
+    version = dataset.preprocessing_version.__wrapped__  # what it was before stays known else
+    before = version()
+
+    with (folder / file).open("a") as changed:
+        changed.write("# changed")
+
+    assert (version() != before) == another
 
 
 def test_files_that_cannot_be_used_are_set_aside_with_their_reason(tmp_path, gif_of, manifest_of):
