@@ -88,10 +88,6 @@ def decode(plan: Plan) -> Question:
             THIS, f"{module}:this_project", note="by time, letterbox bars cropped, as a browser shows it"
         ),
         Contender(f"{THIS}, fast", f"{module}:compiled", note=f"{_FAST}: the same pixels"),
-        Contender(f"{THIS}, two threads", f"{module}:portable_threads", note="the same pixels"),
-        Contender(
-            f"{THIS}, fast, two threads", f"{module}:compiled_threads", note=f"{_FAST}: the same pixels"
-        ),
         Contender("Pillow, seek and pad", f"{module}:pillow"),
         Contender("PyAV", f"{module}:pyav"),
         Contender("OpenCV VideoCapture", f"{module}:opencv", environment="opencv"),

@@ -31,36 +31,22 @@ def this_project() -> Subject:
     """services.preprocess.decode_gif by Pillow and NumPy alone."""
     from services.preprocess.backend import portable  # noqa: PLC0415 - as all libraries here
 
-    return _ours(_version("PIL", "Pillow"), portable(), threads=1)
+    return _ours(_version("PIL", "Pillow"), portable())
 
 
-def compiled(threads: int = 1) -> Subject:
+def compiled() -> Subject:
     """The same by the loops of the extra `fast`."""
     from services.preprocess.backend import compiled as load  # noqa: PLC0415
 
-    return _ours(_version("numba", "Numba"), load(), threads=threads)
+    return _ours(_version("numba", "Numba"), load())
 
 
-def portable_threads() -> Subject:
-    """The same by Pillow and NumPy on two threads."""
-    from services.preprocess.backend import portable  # noqa: PLC0415
-
-    return _ours(_version("PIL", "Pillow"), portable(), threads=2)
-
-
-def compiled_threads() -> Subject:
-    """The same by compiled loops on two threads."""
-    return compiled(threads=2)
-
-
-def _ours(version: str, backend: Any, *, threads: int) -> Subject:
+def _ours(version: str, backend: Any) -> Subject:
     from pathlib import Path  # noqa: PLC0415
 
     from services.preprocess import decode_gif  # noqa: PLC0415
 
-    return _subject(
-        version, lambda path: decode_gif(Path(path).read_bytes(), backend=backend, threads=threads).frames
-    )
+    return _subject(version, lambda path: decode_gif(Path(path).read_bytes(), backend=backend).frames)
 
 
 def pillow() -> Subject:

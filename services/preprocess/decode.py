@@ -23,11 +23,14 @@ from services.preprocess.ahead import map_ahead
 from services.preprocess.backend import Backend, fastest
 from services.preprocess.container import Budget, Container, scan
 from services.preprocess.crop import find_content
+from services.preprocess.heap import keep_freed_memory
 from services.preprocess.plan import cost_pixels, plan
 from services.preprocess.render import BrokenFrameError, decompress, render
 from services.preprocess.timeline import Timeline, sample
 
 DEFAULT_BUDGET = Budget()
+
+keep_freed_memory()
 
 
 def decode_gif(
