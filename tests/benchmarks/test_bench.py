@@ -252,11 +252,11 @@ def test_a_row_is_named_by_what_stands_in_its_file(float_and_int8: tuple[Path, P
 
     whole, exact = float_and_int8[1], float_and_int8[0]
     line = rows("line", model=whole, other_model=exact)
-    assert list(line) == ["this project", "this project, fp32 model"]
+    assert list(line) == ["this project", "this project, fast", "this project, fp32 model"]
     assert line["this project"].note == "int8"
     assert line["this project, fp32 model"].options == {"model": str(exact)}
-    assert list(rows("line", model=exact, other_model=whole))[1] == "this project, int8 model"
-    assert list(rows("line", model=exact, other_model=exact))[1] == "this project, other fp32 model"
+    assert list(rows("line", model=exact, other_model=whole))[-1] == "this project, int8 model"
+    assert list(rows("line", model=exact, other_model=exact))[-1] == "this project, other fp32 model"
     alone = rows("line", model=exact)
     assert "no int8 file was given" in alone["this project, int8 model"].missing
     assert "int8" in rows("classify", model=whole)["this project"].note
