@@ -24,9 +24,9 @@ from gateway.batch.inputs import Source, list_sources
 from gateway.batch.ledger import Ledger
 from gateway.batch.parts import Parts
 from gateway.batch.worker import Worker, WorkerSettings
-from gateway.pipeline import local
 from gateway.settings import Settings
 from services.errors import CannotServe, UnreadableFile
+from services.inference import Classifier
 
 ROUND_ROWS = 50_000  # sources of a round, about 10 MB; each round starts its workers anew
 PARTITION_ROWS = 256  # sources that Ray hands to a worker at a time
@@ -86,7 +86,7 @@ def run_batch(
         ModelError: the model is none.
         CannotServe: there is no such Ray cluster.
     """
-    local(settings.model, early_exit=settings.early_exit)  # one that is none is told now, not by each worker
+    Classifier(settings.model, early_exit=settings.early_exit)  # one that is none is told now, not by workers
     io_config = IOConfig(s3=S3Config(endpoint_url=options.s3_endpoint)) if options.s3_endpoint else IOConfig()
     worker = WorkerSettings(
         settings.model.absolute(),

@@ -16,14 +16,12 @@ from numpy.typing import NDArray
 
 from services.preprocess.container import Frame, Rect
 
-Canvas = NDArray[
-    np.uint32
-]  # [height, width]: red, green, blue and alpha, a byte each, in the order of memory
+# [height, width]: red, green, blue and alpha, a byte each, in the order of memory
+Canvas = NDArray[np.uint32]
 Picture = NDArray[np.uint8]  # [height, width, 4]; the fourth byte is as it likes
 
-PICTURE_SIZE = (
-    448  # pixels; a picture keeps at least twice the resolution of the clip, and ten take 32 MB at most
-)
+# A picture keeps at least twice the resolution of the clip; ten of them take at most 32 MB.
+PICTURE_SIZE = 448  # pixels
 
 
 class BrokenDataError(Exception):
@@ -52,6 +50,12 @@ class Backend(Protocol):
 
     def resize(self, picture: Picture, content: Rect) -> NDArray[np.uint8]:
         """Scale a part of a picture to uint8 [224, 224, 3]."""
+
+
+def shrink_factors(canvas: Canvas) -> tuple[int, int]:
+    """By what the width and the height of a canvas are divided to make a picture, at least 1."""
+    height, width = canvas.shape
+    return max(width // PICTURE_SIZE, 1), max(height // PICTURE_SIZE, 1)
 
 
 def portable() -> Backend:

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from services.clip import CLIP_SIZE
-from services.preprocess.backend import PICTURE_SIZE, BrokenDataError, Canvas, Picture
+from services.preprocess.backend import BrokenDataError, Canvas, Picture, shrink_factors
 from services.preprocess.backend.palette import palette_pixels
 from services.preprocess.container import Frame, Rect
 
@@ -50,7 +50,7 @@ class Portable:
     def shrink(self, canvas: Canvas) -> Picture:
         """Average boxes of pixels, which Pillow calls reducing."""
         height, width = canvas.shape
-        factors = max(width // PICTURE_SIZE, 1), max(height // PICTURE_SIZE, 1)
+        factors = shrink_factors(canvas)
         if factors == (1, 1):
             return canvas.copy().view(np.uint8).reshape(height, width, 4)
         image = Image.frombuffer("RGBX", (width, height), canvas, "raw", "RGBX", 0, 1)  # no copy

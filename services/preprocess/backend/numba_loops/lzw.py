@@ -1,4 +1,4 @@
-"""GIF's LZW: **the sub-blocks of a frame** -> palette indices, three times as fast as Pillow's decoder.
+"""GIF's LZW: **the sub-blocks of a frame** -> palette indices.
 
 A string of the table is not kept as a chain of letters but as the place in the pixels where it was last
 written, so that it is copied eight bytes at a time. What is a whole frame and what is a broken one is as in

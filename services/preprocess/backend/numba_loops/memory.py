@@ -27,28 +27,22 @@ def load64(_context: Any, array: Any, offset: Any) -> Any:
     return types.uint64(array, types.int64), generate
 
 
-@intrinsic
-def store64(_context: Any, array: Any, offset: Any, value: Any) -> Any:
-    """Write a uint64 at a byte offset of a uint8 array."""
+def _store(number: types.Integer) -> Any:
+    """Make what writes such a number at a byte offset of a uint8 array."""
 
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        pointer = _pointer(context, builder, signature, arguments, ir.IntType(64))
-        builder.store(arguments[2], pointer, align=1)
-        return context.get_dummy_value()
+    def store(_context: Any, array: Any, offset: Any, value: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            kind = ir.IntType(number.bitwidth)
+            builder.store(arguments[2], _pointer(context, builder, signature, arguments, kind), align=1)
+            return context.get_dummy_value()
 
-    return types.void(array, types.int64, types.uint64), generate
+        return types.void(array, types.int64, number), generate
+
+    return intrinsic(store)
 
 
-@intrinsic
-def store32(_context: Any, array: Any, offset: Any, value: Any) -> Any:
-    """Write a uint32 at a byte offset of a uint8 array."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        pointer = _pointer(context, builder, signature, arguments, ir.IntType(32))
-        builder.store(arguments[2], pointer, align=1)
-        return context.get_dummy_value()
-
-    return types.void(array, types.int64, types.uint32), generate
+store64 = _store(types.uint64)
+store32 = _store(types.uint32)
 
 
 def _pointer(context: Any, builder: Any, signature: Any, arguments: Any, kind: Any) -> Any:

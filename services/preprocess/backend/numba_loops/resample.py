@@ -1,4 +1,4 @@
-"""Pillow's resize in Pillow's own whole numbers, in an order that vectors like: five times as fast.
+"""Pillow's resize in Pillow's own whole numbers, in an order that vectors like.
 
 pixels uint32 [height, width] -> `reduce` -> fewer pixels -> `resample` -> uint8 [224, 672], rows of RGB
 
