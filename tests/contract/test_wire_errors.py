@@ -46,11 +46,14 @@ NOT_WRITTEN = {
 }
 
 
+SECRET = "a secret of the server"
+
+
 class Faulty(Classifier):
     """A model with a fault: the error is none of the catalogue."""
 
-    def classify(self, clip: Clip, top_k: int = 5) -> Prediction:
-        raise RuntimeError("a secret of the server")
+    def classify(self, clip: Clip, top_k: int = 5, *, exact: bool = False) -> Prediction:
+        raise RuntimeError(SECRET)
 
 
 class Held(Classifier):
@@ -62,11 +65,11 @@ class Held(Classifier):
         self.asked = threading.Semaphore(0)
         self.count = 0
 
-    def classify(self, clip: Clip, top_k: int = 5) -> Prediction:
+    def classify(self, clip: Clip, top_k: int = 5, *, exact: bool = False) -> Prediction:
         self.count += 1
         self.asked.release()
         assert self.go.wait(30)
-        return super().classify(clip, top_k)
+        return super().classify(clip, top_k, exact=exact)
 
 
 def serve_once(classifier: Classifier, **settings: int) -> Iterator[str]:
@@ -122,7 +125,7 @@ def busy_model(address: str, gif: bytes, folder: Path) -> grpc.RpcError:
     busy = next(server)
     with RemoteClassifier(busy) as client, ThreadPoolExecutor(1) as pool:
         first = pool.submit(client.classify, make_clip((255, 0, 0)))
-        held.asked.acquire()
+        assert held.asked.acquire(timeout=30)
         error = classify(busy)
         held.go.set()
         assert first.result().known
