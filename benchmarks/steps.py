@@ -1,5 +1,8 @@
 """Where the time of GIF -> clip goes: **real GIFs** -> milliseconds of each step, **by each backend**.
 
+Beside it stands what Pillow takes that seeks, pads and converts each sampled frame, how many times as fast a
+backend is, and how fast it could be at most: were decompressing all that is left, and all else free.
+
 `python -m benchmarks.steps` prints the table that docs/clip.md holds. Backends take turns at every GIF, and
 of each the fastest of its rounds counts: what is asked is where work lies, not how noisy a machine is.
 """
@@ -7,6 +10,7 @@ of each the fastest of its rounds counts: what is asked is where work lies, not 
 from __future__ import annotations
 
 import json
+import statistics
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -17,6 +21,7 @@ import typer
 from numpy.typing import NDArray
 
 from benchmarks import gifs
+from benchmarks.peers import decoders
 from services.preprocess import Budget, decode_gif
 from services.preprocess.backend import Backend, Canvas, Picture, compiled, portable
 from services.preprocess.container import Frame, Rect, scan
@@ -27,6 +32,8 @@ _R = TypeVar("_R")
 
 STEPS = ("scan", "decompress", "draw", "shrink", "crop", "resize", "the rest")
 TWO_THREADS = "all, on two threads"
+NAIVE = "Pillow: seek, pad, convert"
+GAIN, LIMIT = "times as fast as that", "at most, were decompressing all"
 
 
 class Stopwatch:
@@ -92,31 +99,49 @@ def measure(gif: bytes, watch: Stopwatch) -> Mapping[str, float]:
 
 
 def profile(paths: list[Path], backends: list[Backend], rounds: int) -> dict[str, dict[str, float]]:
-    """Backend -> step -> milliseconds a GIF, mean over GIFs of the fastest round."""
+    """Backend -> step -> milliseconds a GIF, mean over GIFs of the fastest round; gains by geometric mean."""
     watches = [Stopwatch(backend) for backend in backends]
-    total = {watch.name: dict.fromkeys((*STEPS, TWO_THREADS), 0.0) for watch in watches}
+    naive = decoders.pillow().run
+    rows: dict[str, list[Mapping[str, float]]] = {watch.name: [] for watch in watches}
     for path in paths:
         gif = path.read_bytes()
         taken: dict[str, list[Mapping[str, float]]] = {watch.name: [] for watch in watches}
+        beside = []
         for _ in range(rounds):
+            begun = time.perf_counter()
+            naive(str(path))
+            beside.append(time.perf_counter() - begun)
             for watch in watches:
                 taken[watch.name].append(measure(gif, watch))
         for name, runs in taken.items():
             fastest = min(runs, key=lambda run: sum(run[step] for step in STEPS))
             two_threads = min(run[TWO_THREADS] for run in runs)
-            for step, seconds in {**fastest, TWO_THREADS: two_threads}.items():
-                total[name][step] += 1000 * seconds / len(paths)
-    return total
+            rows[name].append({**fastest, TWO_THREADS: two_threads, NAIVE: min(beside)})
+    return {name: _summary(found) for name, found in rows.items()}
+
+
+def _summary(rows: list[Mapping[str, float]]) -> dict[str, float]:
+    """What GIFs took in seconds -> their means in milliseconds, and by how much the naive way is beaten."""
+    means = {step: 1000 * statistics.fmean(row[step] for row in rows) for step in rows[0]}
+    return {
+        **means,
+        GAIN: statistics.geometric_mean(row[NAIVE] / sum(row[step] for step in STEPS) for row in rows),
+        LIMIT: statistics.geometric_mean(row[NAIVE] / row["decompress"] for row in rows),
+    }
 
 
 def table(profiles: Mapping[str, Mapping[str, float]]) -> str:
     """A row for each step, a column for each backend, Markdown."""
     lines = [f"| step | {' | '.join(f'{name}, ms' for name in profiles)} |", "|---|" + "---|" * len(profiles)]
-    for step in STEPS:
-        lines.append(f"| {step} | " + " | ".join(f"{steps[step]:.2f}" for steps in profiles.values()) + " |")
-    sums = " | ".join(f"{sum(steps[step] for step in STEPS):.2f}" for steps in profiles.values())
-    two = " | ".join(f"{steps[TWO_THREADS]:.2f}" for steps in profiles.values())
-    return "\n".join([*lines, f"| all | {sums} |", f"| {TWO_THREADS} | {two} |"])
+    for step in (*STEPS, "all", TWO_THREADS, NAIVE):
+        lines.append(f"| {step} | {' | '.join(f'{_time(row, step):.2f}' for row in profiles.values())} |")
+    for gain in (GAIN, LIMIT):
+        lines.append(f"| {gain} | {' | '.join(f'{row[gain]:.2f} x' for row in profiles.values())} |")
+    return "\n".join(lines)
+
+
+def _time(row: Mapping[str, float], step: str) -> float:
+    return sum(row[each] for each in STEPS) if step == "all" else row[step]
 
 
 def main(

@@ -25,16 +25,25 @@ def test_every_step_takes_its_time_and_the_clip_is_the_same() -> None:
     assert (decode_gif(gif, backend=watch).frames == decode_gif(gif).frames).all()
 
 
-def test_a_row_for_each_step_and_their_sum() -> None:
-    all_steps = (*steps.STEPS, steps.TWO_THREADS)
-    portable, compiled = (dict.fromkeys(all_steps, milliseconds) for milliseconds in (1.5, 0.5))
+def test_a_row_for_each_step_their_sum_and_what_it_gains() -> None:
+    rest = {steps.TWO_THREADS: 3.0, steps.NAIVE: 21.0, steps.GAIN: 2.0, steps.LIMIT: 14.0}
+    portable, compiled = (dict.fromkeys(steps.STEPS, milliseconds) | rest for milliseconds in (1.5, 0.5))
 
     rows = steps.table({"portable": portable, "compiled": compiled}).splitlines()
 
     assert rows[0] == "| step | portable, ms | compiled, ms |"
-    assert len(rows) == 2 + len(steps.STEPS) + 2
-    assert rows[-2] == f"| all | {1.5 * len(steps.STEPS):.2f} | {0.5 * len(steps.STEPS):.2f} |"
-    assert rows[-1] == "| all, on two threads | 1.50 | 0.50 |"
+    assert len(rows) == 2 + len(steps.STEPS) + 5
+    assert rows[-5] == f"| all | {1.5 * len(steps.STEPS):.2f} | {0.5 * len(steps.STEPS):.2f} |"
+    assert rows[-4] == "| all, on two threads | 3.00 | 3.00 |"
+    assert rows[-1] == f"| {steps.LIMIT} | 14.00 x | 14.00 x |"
+
+
+def test_a_gain_is_the_naive_time_by_all_steps_and_its_limit_by_decompressing_alone() -> None:
+    profiles = steps.profile([EXAMPLE], [load_portable()], rounds=1)
+
+    row = profiles["portable"]
+    assert row[steps.GAIN] == pytest.approx(row[steps.NAIVE] / sum(row[step] for step in steps.STEPS))
+    assert row[steps.LIMIT] == pytest.approx(row[steps.NAIVE] / row["decompress"])
 
 
 def test_machines_get_json(capsys: pytest.CaptureFixture[str]) -> None:
