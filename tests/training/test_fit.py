@@ -1,16 +1,14 @@
 """The whole fit on drawn shows and a small network of random weights: colours and shapes survive that."""
 
-import _thread
 import dataclasses
+import signal
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from training.errors import InvalidRun, SplitImpossible, UnknownBackbone
 from training.features import Extractor
-from training.feed import feed
-from training.finetune import cut_block
+from training.finetune import Tuner, cut_block
 from training.fit import familiarity, fit
 from training.head import Tap
 from training.model import FittedModel, tap_model
@@ -98,24 +96,24 @@ def test_fine_tuning_learns_and_goes_on_after_an_interruption_as_if_nothing_had_
     for variable, value in zip(small_backbone.model.variables, first, strict=True):
         np.testing.assert_array_equal(np.asarray(variable), value)
 
-    epochs = []
+    steps = []
+    whole_step = Tuner._step
 
     def interrupted(*arguments):
-        epochs.append(1)
-        data = feed(*arguments)
-        if len(epochs) < 2:
-            return data
-        # As Ctrl-C does, while the second of its four steps is read.
-        return data.enumerate().map(lambda step, batch: (tf.numpy_function(press, [step], []), batch)[1])
+        step = whole_step(*arguments)
 
-    def press(step):
-        if step == 1:
-            _thread.interrupt_main()
+        def press(*batch):
+            steps.append(1)
+            if len(steps) == 6:  # the second of the four of the second epoch
+                signal.raise_signal(signal.SIGINT)  # as Ctrl-C does
+            return step(*batch)
 
-    monkeypatch.setattr("training.finetune.feed", interrupted)
+        return press
+
+    monkeypatch.setattr(Tuner, "_step", interrupted)
     with pytest.raises(KeyboardInterrupt):
         trainer.train(everything, tmp_path / "resumed")
-    assert len(epochs) == 2
+    assert len(steps) == 6
     monkeypatch.undo()
     resumed = trainer.train(everything, tmp_path / "resumed")
     assert resumed.history == whole.history
