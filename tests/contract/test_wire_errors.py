@@ -46,14 +46,11 @@ NOT_WRITTEN = {
 }
 
 
-SECRET = "a secret of the server"
-
-
 class Faulty(Classifier):
     """A model with a fault: the error is none of the catalogue."""
 
     def classify(self, clip: Clip, top_k: int = 5, *, exact: bool = False) -> Prediction:
-        raise RuntimeError(SECRET)
+        raise RuntimeError("a secret of the server")
 
 
 class Held(Classifier):
@@ -212,9 +209,12 @@ def test_an_overloaded_service_says_when_to_try_again(address: str, gif: bytes, 
     assert 0 < retry.retry_delay.ToTimedelta().total_seconds() < 10
 
 
-def test_a_fault_keeps_the_secrets_of_the_server(address: str, gif: bytes, tmp_path: Path) -> None:
+def test_a_fault_keeps_the_secrets_of_the_server(
+    address: str, gif: bytes, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     error = faulty_model(address, gif, tmp_path)
 
+    assert "a secret of the server" in caplog.text  # that fault, and no other one
     assert "secret" not in str(error)
     assert error.details() == "the service failed: internal error"
 
