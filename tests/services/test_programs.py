@@ -173,16 +173,16 @@ def test_an_option_out_of_range_is_a_usage_error(option: str, value: str) -> Non
 
 
 def slow_gif() -> bytes:
-    """900 frames of a megapixel that all must be decoded: each lets the one before shine through."""
+    """1,000 frames of 16 megapixels that all must be decoded: each lets the one before shine through."""
     written = io.BytesIO()
-    Image.new("P", (1000, 1000), 1).save(written, "GIF", transparency=0)
+    Image.new("P", (4000, 4000), 1).save(written, "GIF", transparency=0)
     head, control, picture = written.getvalue().partition(b"!\xf9\x04")
-    return head + (control + picture.removesuffix(b";")) * 900 + b";"
+    return head + (control + picture.removesuffix(b";")) * 1_000 + b";"
 
 
 def test_a_program_does_not_wait_for_what_it_computes_after_its_grace_time(start: Start) -> None:
     request = preprocess_pb2.DecodeGifRequest(gif=slow_gif())
-    process, address = start("services.preprocess", "--grace", "0.2")
+    process, address = start("services.preprocess", "--grace", "0.2", "--max-decoded-pixels", str(10**11))
     with grpc.insecure_channel(address) as channel:
         call = preprocess_pb2_grpc.PreprocessServiceStub(channel).DecodeGif.future(request, timeout=60)
         time.sleep(0.5)
