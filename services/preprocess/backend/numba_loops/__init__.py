@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from services.clip import CLIP_CHANNELS, CLIP_SIZE
 from services.preprocess.backend import BrokenDataError, Canvas, Picture, shrink_factors
-from services.preprocess.backend.numba_loops.lzw import decompress
+from services.preprocess.backend.numba_loops.lzw import LETTERS, decompress
 from services.preprocess.backend.numba_loops.memory import SLACK
 from services.preprocess.backend.numba_loops.paint import paint
 from services.preprocess.backend.numba_loops.resample import reduce, resample, weights
@@ -31,11 +31,11 @@ class Compiled:
         """Decompress a frame into memory of its own."""
         width, height = frame.rect.size
         count = width * height
-        pixels = np.empty(count + SLACK, np.uint8)
+        pixels = np.empty(LETTERS + count + SLACK, np.uint8)
         data = np.frombuffer(gif, np.uint8)
         if decompress(data, frame.start, frame.stop, frame.code_size, pixels, count) != count:
             raise BrokenDataError
-        indices = pixels[:count].reshape(height, width)
+        indices = pixels[LETTERS : LETTERS + count].reshape(height, width)
         return _in_order(indices) if frame.interlaced else indices
 
     def paint(self, canvas: Canvas, place: Rect, indices: NDArray[np.uint8], frame: Frame) -> None:

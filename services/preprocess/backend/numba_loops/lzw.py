@@ -1,8 +1,10 @@
 """GIF's LZW: **the sub-blocks of a frame** -> palette indices.
 
 A string of the table is not kept as a chain of letters but as the place in the pixels where it was last
-written, so that it is copied eight bytes at a time. What is a whole frame and what is a broken one is as in
-Pillow's decoder (GifDecode.c), which Chromium agrees with.
+written, so that it is copied 32 bytes at once, which are more than most strings have. Nothing is asked about
+a code whose answer is hard to predict: single pixels are strings too, which lie before the picture, and the
+string that a code is about to complete is in the table before that code is read. What is a whole frame and
+what is a broken one is as in Pillow's decoder (GifDecode.c), which Chromium agrees with.
 
 The format: https://www.w3.org/Graphics/GIF/spec-gif89a.txt, appendix F.
 """
@@ -10,15 +12,20 @@ The format: https://www.w3.org/Graphics/GIF/spec-gif89a.txt, appendix F.
 from __future__ import annotations
 
 import numpy as np
-from numba import int64, njit, types, uint8
+from numba import int64, njit, types, uint8, uint64
 
-from services.preprocess.backend.numba_loops.memory import SLACK, load64, store64
+from services.preprocess.backend.numba_loops.memory import SLACK, copy32, load64
+
+LETTERS = 256  # single pixels, one of each, before the picture
 
 _MAX_WIDTH = 12  # bits of a code
 _TABLE = 1 << _MAX_WIDTH
-# An entry is a string's place in the pixels, then its length: none is longer than the table.
-_LENGTH_BITS = 13
-_LENGTH_MASK = (1 << _LENGTH_BITS) - 1
+# An entry is a string's place in the pixels, then its length: none is longer than the table. No string: 0.
+_LENGTH_BITS = np.uint64(13)
+_LENGTH_MASK = (np.uint64(1) << _LENGTH_BITS) - np.uint64(1)
+_NEVER = np.uint64(2 * _TABLE)  # more strings than a table has: codes grow no wider
+_ONE = np.uint64(1)  # Numba takes a bare 1 for signed, and signed with unsigned for float
+_AT_ONCE = np.uint64(32)  # bytes
 
 _Gif = types.Array(types.uint8, 1, "C", readonly=True)
 
@@ -32,10 +39,21 @@ def _join(gif, start, stop, data):
         start += 1
         if start + length > stop:  # not whole: Pillow does not begin with it either
             break
-        data[size : size + length] = gif[start : start + length]
+        if start + length + SLACK <= len(gif):
+            for offset in range(0, length, SLACK):
+                copy32(data, size + offset, gif, start + offset)
+        else:
+            data[size : size + length] = gif[start : start + length]
         size += length
         start += length
     return size
+
+
+@njit(uint64(uint64, uint64), nogil=True, inline="always")
+def _growth(width, clear):
+    """How many strings make codes of this width too short; never, where the first string of all is beyond."""
+    limit = _ONE << width
+    return limit if width < _MAX_WIDTH and clear + np.uint64(2) < limit else _NEVER
 
 
 @njit(int64(_Gif, int64, int64, int64, uint8[::1], int64), nogil=True, cache=True)
@@ -47,55 +65,54 @@ def decompress(gif, start, stop, code_size, pixels, count):
         start: where the first sub-block's length stands.
         stop: behind the last sub-block.
         code_size: bits of an uncompressed pixel, 0..8.
-        pixels: uint8 of count + `SLACK` bytes; those behind `count` are left in any state.
+        pixels: uint8 of `LETTERS` + count + `SLACK` bytes, the picture in the middle of them; what is before
+            and behind it is left in any state.
         count: of pixels that the frame has.
 
     Returns:
         How many pixels the data has, `count` at most; -1 where a code makes no sense.
     """
     data = np.empty(stop - start + SLACK, np.uint8)
-    bits = 8 * _join(gif, start, stop, data)
-    table = np.empty(_TABLE, np.int64)
-    clear = np.int64(1) << code_size
-    width = np.int64(code_size + 1)
-    free = clear + 2  # the table's first entry without a string
-    done = np.int64(0)
-    last_place = np.int64(0)
-    last_length = np.int64(0)  # of the string before; 0 behind a clear code
-    bit = np.int64(0)
-    while done < count and bit + width <= bits:
-        word = load64(data, bit >> 3) >> np.uint64(bit & 7)
-        code = np.int64(word & np.uint64((np.int64(1) << width) - 1))
+    bits = np.uint64(8 * _join(gif, start, stop, data))
+    # A code names one of the first 4,096; what is written behind them when they are full is never read.
+    table = np.zeros(_TABLE + 1, np.uint64)
+    clear = _ONE << np.uint64(code_size)
+    for letter in range(clear):
+        pixels[letter] = letter
+        table[letter] = np.uint64(letter) << _LENGTH_BITS | _ONE
+    first_width = np.uint64(code_size + 1)
+    width, limit = first_width, _growth(first_width, clear)
+    free = clear + _ONE  # the entry of the last string and a letter that is still to come, once there is one
+    stop_at = np.uint64(LETTERS + count)
+    done, last = np.uint64(LETTERS), np.uint64(0)
+    bit = np.uint64(0)
+    while done < stop_at and bit + width <= bits:
+        word = load64(data, np.int64(bit >> np.uint64(3))) >> (bit & np.uint64(7))
+        code = word & ((_ONE << width) - _ONE)
         bit += width
-        if code < clear:
-            pixels[done] = code
-            length = np.int64(1)
-        elif code == clear:
-            width = np.int64(code_size + 1)
-            free = clear + 2
-            last_length = np.int64(0)
-            continue
-        elif code == clear + 1:  # the end
-            return done
-        elif code < free:
-            place = table[code] >> _LENGTH_BITS
-            length = min(table[code] & _LENGTH_MASK, count - done)
-            for offset in range(0, length, 8):
-                store64(pixels, done + offset, load64(pixels, place + offset))
-        elif code == free and last_length:  # the last string and its own first letter
-            length = min(last_length + 1, count - done)
-            for offset in range(0, min(length, last_length), 8):
-                store64(pixels, done + offset, load64(pixels, last_place + offset))
-            if length > last_length:
-                pixels[done + last_length] = pixels[done]
-        else:
+        entry = table[code]
+        if entry == 0:
+            if code == clear:
+                table[clear + _ONE : free + _ONE] = 0
+                free = clear + _ONE
+                width, limit = first_width, _growth(first_width, clear)
+                continue
+            if code == clear + _ONE:  # the end
+                return np.int64(done) - LETTERS
             return -1
-        if last_length and free < _TABLE:
-            table[free] = last_place << _LENGTH_BITS | (last_length + 1)
-            free += 1
-            if free == np.int64(1) << width and width < _MAX_WIDTH:
-                width += 1
-        last_place = done
-        last_length = length
+        place, length = entry >> _LENGTH_BITS, entry & _LENGTH_MASK
+        # If the code names the string that it completes itself, that one's last letter is its first.
+        pixels[done] = pixels[last]
+        copy32(pixels, np.int64(done), pixels, np.int64(place))
+        if length > _AT_ONCE:
+            length = min(length, stop_at - done)
+            for offset in range(_AT_ONCE, length, _AT_ONCE):
+                copy32(pixels, np.int64(done + offset), pixels, np.int64(place + offset))
+        free = min(free + _ONE, np.uint64(_TABLE))
+        table[free] = done << _LENGTH_BITS | (length + _ONE)
+        if free == limit:
+            width += _ONE
+            limit = _growth(width, clear)
+        last = done
         done += length
-    return done
+    return np.int64(min(done, stop_at)) - LETTERS
