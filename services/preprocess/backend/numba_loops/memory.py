@@ -1,4 +1,4 @@
-"""Many bytes at once, wherever they begin: what LZW's strings and rows of RGB are copied with.
+"""Many bytes at once, wherever they begin: what LZW's codes and strings are read and copied with.
 
 Numba reads and writes single elements of an array; these read and write wider numbers in a byte array at any
 offset, little-endian as all machines that Numba compiles for. Nothing checks bounds here either: who calls
@@ -21,39 +21,27 @@ def load64(_context: Any, array: Any, offset: Any) -> Any:
     """Read the uint64 at a byte offset of a uint8 array."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        pointer = _pointer(context, builder, signature.args[0], arguments, ir.IntType(64))
-        return builder.load(pointer, align=1)
+        where = pointer(context, builder, signature.args[0], arguments, ir.IntType(64))
+        return builder.load(where, align=1)
 
     return types.uint64(array, types.int64), generate
 
 
 @intrinsic
-def store32(_context: Any, array: Any, offset: Any, _value: Any) -> Any:
-    """Write a uint32 at a byte offset of a uint8 array."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        pointer = _pointer(context, builder, signature.args[0], arguments[:2], ir.IntType(32))
-        builder.store(arguments[2], pointer, align=1)
-        return context.get_dummy_value()
-
-    return types.void(array, types.int64, types.uint32), generate
-
-
-@intrinsic
 def copy32(_context: Any, target: Any, to: Any, source: Any, at: Any) -> Any:
-    """Copy 32 bytes from an offset of one uint8 array to one of another, or of the same; all are read first."""
+    """Copy 32 bytes from an offset of a uint8 array to one of another or the same; all are read first."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         kind = ir.VectorType(ir.IntType(8), 32)
-        to_pointer = _pointer(context, builder, signature.args[0], arguments[:2], kind)
-        at_pointer = _pointer(context, builder, signature.args[2], arguments[2:], kind)
-        builder.store(builder.load(at_pointer, align=1), to_pointer, align=1)
+        to_where = pointer(context, builder, signature.args[0], arguments[:2], kind)
+        at_where = pointer(context, builder, signature.args[2], arguments[2:], kind)
+        builder.store(builder.load(at_where, align=1), to_where, align=1)
         return context.get_dummy_value()
 
     return types.void(target, types.int64, source, types.int64), generate
 
 
-def _pointer(context: Any, builder: Any, array: Any, place: Any, kind: Any) -> Any:
-    """Point at (array, offset) as if a number of that kind stood there."""
+def pointer(context: Any, builder: Any, array: Any, place: Any, kind: Any) -> Any:
+    """Point at (array, index of an element) as if something of that kind stood there."""
     data = context.make_array(array)(context, builder, place[0]).data
     return builder.bitcast(builder.gep(data, [place[1]]), kind.as_pointer())
