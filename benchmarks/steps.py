@@ -79,9 +79,9 @@ class Stopwatch:
         self.pictures.append(self.timed("shrink", self.backend.shrink, canvas))
         return self.pictures[-1]
 
-    def resize(self, picture: Picture, content: Rect) -> NDArray[np.uint8]:
+    def resize(self, picture: Picture, content: Rect, out: NDArray[np.uint8]) -> None:
         """As the other."""
-        return self.timed("resize", self.backend.resize, picture, content)
+        self.timed("resize", self.backend.resize, picture, content, out)
 
 
 def measure(gif: bytes, watch: Stopwatch) -> Mapping[str, float]:

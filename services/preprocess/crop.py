@@ -9,7 +9,7 @@ into black has no such edge, and neither has a drawing on a plain ground.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,8 +37,7 @@ def find_content(pictures: Sequence[Pixels]) -> Rect:
         pictures: at least one, all uint8 [height, width, 4] of one size; the fourth channel is not read.
     """
     height, width = pictures[0].shape[:2]
-    first = _packed(pictures[0])
-    if not any(_may_have_bar(side) for side in (*_rows(first, first), *_columns(first, first))):
+    if not any(_may_have_bar(edges) for edges in _outermost(pictures)):
         return Rect(0, 0, width, height)
     low, high = (_packed(bound) for bound in _bounds(pictures))
     top, bottom = _between(*_rows(low, high))
@@ -51,6 +50,24 @@ def find_content(pictures: Sequence[Pixels]) -> Rect:
 
 # One side of a clip seen as its top: the darkest and the brightest value of each pixel over time.
 _Side = tuple[Packed, Packed]
+
+
+def _outermost(pictures: Sequence[Pixels]) -> Iterator[list[Packed]]:
+    """Yield the top row, the bottom row, and the first and the last column of each picture."""
+    packed = [_packed(picture) for picture in pictures]
+    for edge in (0, -1):
+        yield [picture[edge] for picture in packed]
+        yield [picture[:, edge] for picture in packed]
+
+
+def _may_have_bar(edges: Sequence[Packed]) -> bool:
+    """Ask the first picture alone, and all of them where it says so: what has no plain edge has no bar."""
+    first = edges[0][np.newaxis]
+    if not _is_plain(first, first):
+        return False
+    over_time = _bytes(np.stack(edges))
+    low, high = (bound.reshape(1, -1).view(np.uint32) for bound in (over_time.min(0), over_time.max(0)))
+    return _is_plain(low, high)
 
 
 def _packed(picture: Pixels) -> Packed:
@@ -81,16 +98,15 @@ def _between(first: _Side, last: _Side) -> tuple[int, int]:
     return (start, stop) if stop - start >= max(MIN_CONTENT * length, 1) else (0, length)
 
 
-def _may_have_bar(side: _Side) -> bool:
-    low, high = side
+def _is_plain(low: Packed, high: Packed) -> bool:
     return bool(_shares_near(low[:1], high[:1], NOISE)[0] >= PLAIN_SHARE)
 
 
 def _bar(side: _Side) -> int:
     """Return how many rows the bar at the top has; 0 where there is none, or no telling where it ends."""
-    if not _may_have_bar(side):
-        return 0
     low, high = side
+    if not _is_plain(low, high):
+        return 0
     length = len(low)
     limit = int(MAX_BAR * length)
     depth = max(int(EDGE_DEPTH * length), 2)
@@ -116,21 +132,24 @@ def _shares_near(low: Packed, high: Packed, distance: int) -> NDArray[np.float64
     """For each row, the share of its pixels that always stay this near to the colour of the first row."""
     darkest, brightest = _range(low[0], high[0], distance)
     # Whole rows of bytes are compared: a last axis of three channels would cost numpy ten times as long.
-    bright_enough = _bytes(low) >= np.tile(darkest, low.shape[1])
-    dark_enough = _bytes(high) <= np.tile(brightest, low.shape[1])
+    bright_enough = _bytes(low) >= np.full(low.shape[1], darkest).view(np.uint8)
+    dark_enough = _bytes(high) <= np.full(low.shape[1], brightest).view(np.uint8)
     near = (bright_enough & dark_enough).view(np.uint32) == _ALL_FOUR
     shares: NDArray[np.float64] = np.count_nonzero(near, axis=1) / low.shape[1]
     return shares
 
 
-def _range(low: Packed, high: Packed, distance: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """The darkest and the brightest value, uint8 [4], that are this near to the colour of a row of pixels."""
-    middle = (_bytes(low).reshape(-1, 4).astype(np.int16) + _bytes(high).reshape(-1, 4)) // 2
-    middle.sort(axis=0)
-    colour = (middle[(len(middle) - 1) // 2] + middle[len(middle) // 2]) / 2  # the median
-    darkest, brightest = (np.clip(colour + sign * distance, 0, 255).astype(np.uint8) for sign in (-1, 1))
+def _range(low: Packed, high: Packed, distance: int) -> tuple[np.uint32, np.uint32]:
+    """The darkest and the brightest value, packed, that are this near to the colour of a row of pixels."""
+    channels = [_bytes(bound).reshape(-1, 4).T.astype(np.uint16, order="C") for bound in (low, high)]
+    middle = (channels[0] + channels[1]) // 2
+    middle.sort(axis=1)
+    count = middle.shape[1]
+    colour = (middle[:, (count - 1) // 2] + middle[:, count // 2]) / 2  # the median
+    darkest = np.maximum(colour - distance, 0).astype(np.uint8)
+    brightest = np.minimum(colour + distance, 255).astype(np.uint8)
     darkest[3], brightest[3] = 0, 255  # the fourth channel is as it likes
-    return darkest, brightest
+    return darkest.view(np.uint32)[0], brightest.view(np.uint32)[0]
 
 
 def _bytes(pixels: Packed) -> NDArray[np.uint8]:

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from services.clip import CLIP_FRAMES, CLIP_SHAPE, Clip, GifSource
+from services.clip import CLIP_SHAPE, Clip, GifSource
 from services.errors import CorruptGif, GifTooLarge
 from services.preprocess.ahead import map_ahead
 from services.preprocess.backend import Backend, fastest
@@ -119,11 +119,17 @@ def _make_clip(
     canvases = render(gif, container, steps, backend, threads=threads)
     pictures = {index: backend.shrink(canvas) for index, canvas in canvases}
     content = find_content(list(pictures.values()))
-    resize = functools.partial(backend.resize, content=content)
-    scaled = dict(zip(pictures, map_ahead(resize, pictures.values(), threads=threads), strict=True))
     frames = np.empty(CLIP_SHAPE, np.uint8)
-    for position in range(CLIP_FRAMES):
-        frames[position] = scaled[timeline.frames[position]]
+    first = {index: timeline.frames.index(index) for index in pictures}  # where each is seen first
+
+    def scale(index: int) -> None:
+        backend.resize(pictures[index], content, frames[first[index]])
+
+    for _ in map_ahead(scale, pictures, threads=threads):
+        pass
+    for position, index in enumerate(timeline.frames):
+        if position > first[index]:
+            frames[position] = frames[first[index]]
     return Clip(frames, timeline.instants_ms, _source(gif, container, timeline))
 
 

@@ -48,8 +48,8 @@ class Backend(Protocol):
     def shrink(self, canvas: Canvas) -> Picture:
         """Copy a canvas, each side divided by a whole number to under twice `PICTURE_SIZE`."""
 
-    def resize(self, picture: Picture, content: Rect) -> NDArray[np.uint8]:
-        """Scale a part of a picture to uint8 [224, 224, 3]."""
+    def resize(self, picture: Picture, content: Rect, out: NDArray[np.uint8]) -> None:
+        """Scale a part of a picture into `out`, uint8 [224, 224, 3], C-contiguous."""
 
 
 def shrink_factors(canvas: Canvas) -> tuple[int, int]:

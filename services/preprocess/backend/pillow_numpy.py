@@ -56,7 +56,7 @@ class Portable:
         image = Image.frombuffer("RGBX", (width, height), canvas, "raw", "RGBX", 0, 1)  # no copy
         return np.asarray(image.reduce(factors))
 
-    def resize(self, picture: Picture, content: Rect) -> NDArray[np.uint8]:
+    def resize(self, picture: Picture, content: Rect, out: NDArray[np.uint8]) -> None:
         """Scale by averaging boxes and then by weighing neighbours."""
         # Cut first: a box handed to Pillow's resize lets pixels outside it shine through along its edges.
         inside = picture[content.top : content.bottom, content.left : content.right]
@@ -66,4 +66,4 @@ class Portable:
         # Unpacked to RGB first: Pillow scales three channels a fifth faster than four.
         image = Image.frombytes("RGB", (width, height), np.ascontiguousarray(inside), "raw", "RGBX")
         scaled = image.resize((CLIP_SIZE, CLIP_SIZE), Image.Resampling.BILINEAR, reducing_gap=1.0)
-        return np.asarray(scaled)
+        out[...] = np.asarray(scaled)

@@ -46,7 +46,9 @@ def clip_of(animation: Animation) -> Clip:
     shown = animation.shown()
     wanted = [shown[frame] for frame in timeline.frames]
     content = find_content(wanted)
-    frames = np.stack([portable().resize(canvas, content) for canvas in wanted])
+    frames = np.empty(CLIP_SHAPE, np.uint8)
+    for canvas, frame in zip(wanted, frames, strict=True):
+        portable().resize(canvas, content, frame)
     return Clip(frames, timeline.instants_ms)
 
 

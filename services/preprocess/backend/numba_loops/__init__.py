@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from services.clip import CLIP_CHANNELS, CLIP_SIZE
+from services.clip import CLIP_SIZE
 from services.preprocess.backend import BrokenDataError, Canvas, Picture, shrink_factors
 from services.preprocess.backend.numba_loops.lzw import LETTERS, decompress
 from services.preprocess.backend.numba_loops.memory import SLACK
@@ -50,7 +50,7 @@ class Compiled:
         small = canvas.copy() if across == down == 1 else reduce(canvas, 0, 0, width, height, across, down)
         return small.view(np.uint8).reshape(*small.shape, 4)
 
-    def resize(self, picture: Picture, content: Rect) -> NDArray[np.uint8]:
+    def resize(self, picture: Picture, content: Rect, out: NDArray[np.uint8]) -> None:
         """Average boxes, then weigh neighbours."""
         pixels = picture.view(np.uint32)[:, :, 0]
         width, height = content.size
@@ -58,13 +58,9 @@ class Compiled:
         if across > 1 or down > 1:
             pixels = reduce(pixels, *content, across, down)
             content = Rect(0, 0, *reversed(pixels.shape))
-        out = np.empty((CLIP_SIZE, CLIP_SIZE * CLIP_CHANNELS), np.uint8)
-        horizontal, vertical = (
-            weights(content.size[0], width / across),
-            weights(content.size[1], height / down),
-        )
-        resample(pixels, *content, *horizontal, *vertical, out)
-        return out.reshape(CLIP_SIZE, CLIP_SIZE, CLIP_CHANNELS)
+        horizontal = weights(content.size[0], width / across)
+        vertical = weights(content.size[1], height / down)
+        resample(pixels, *content, *horizontal, *vertical, out.reshape(CLIP_SIZE, -1))
 
 
 def _in_order(rows: NDArray[np.uint8]) -> NDArray[np.uint8]:
