@@ -54,6 +54,11 @@ class Stopwatch:
         """The other's."""
         return self.backend.name
 
+    @property
+    def gains_by_threads(self) -> bool:
+        """As the other."""
+        return self.backend.gains_by_threads
+
     def reset(self) -> None:
         """Begin again at 0."""
         self.seconds: dict[str, float] = dict.fromkeys(STEPS, 0.0)

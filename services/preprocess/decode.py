@@ -46,7 +46,7 @@ def decode_gif(
         gif: the bytes of the GIF.
         budget: what it may cost.
         backend: moves the pixels; None is the fastest that is installed. The clip is the same by any.
-        threads: that decompress and scale frames, at least 1.
+        threads: that decompress and scale frames, at least 1; one, if the backend gains nothing by more.
 
     Raises:
         NotAGif: the bytes are something else; the message says what.
@@ -55,6 +55,7 @@ def decode_gif(
     """
     container = scan(gif, budget)
     backend = backend or fastest()
+    threads = threads if backend.gains_by_threads else 1
     make = functools.partial(_make_clip, gif, budget=budget, backend=backend, threads=threads)
     try:
         return make(container, spent=0)

@@ -35,6 +35,10 @@ class Backend(Protocol):
     def name(self) -> str:
         """For logs and benchmarks."""
 
+    @property
+    def gains_by_threads(self) -> bool:
+        """Whether the work on a frame takes longer than to hand it to another thread."""
+
     def decompress(self, gif: bytes, frame: Frame) -> NDArray[np.uint8]:
         """Decompress a frame that has pixels: palette indices, uint8 [height, width].
 

@@ -18,6 +18,7 @@ class Portable:
     """`Backend` of what is always installed."""
 
     name = "portable"
+    gains_by_threads = True
 
     def decompress(self, gif: bytes, frame: Frame) -> NDArray[np.uint8]:
         """Let Pillow decompress a frame."""
