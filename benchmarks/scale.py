@@ -6,6 +6,9 @@ Arithmetic on what was measured on one GIF at a time, not a measurement of a bil
 
 from __future__ import annotations
 
+import dataclasses
+import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -26,30 +29,86 @@ COLD_START = ROOT / "benchmarks/cold_start.json"
 CANNOT = 2
 
 
-def table(results: Results, measured: Measurement) -> str:
-    """The table, Markdown: a row for each form of this project that was measured, and one for Lambda.
+@dataclass(frozen=True)
+class Own:
+    """Processors of one's own.
+
+    Attributes:
+        name: what runs on them.
+        ms: milliseconds a GIF, on one core.
+        core_hours: a billion GIFs.
+    """
+
+    name: str
+    ms: float
+    core_hours: float
+
+
+@dataclass(frozen=True)
+class Lambda:
+    """AWS Lambda, warm.
+
+    Attributes:
+        memory_mb: of the function.
+        ms: milliseconds a GIF.
+        gb_s: GB-seconds of a billion GIFs.
+        usd: what they cost, in dollars.
+        hours: that they take at `CONCURRENCY`.
+    """
+
+    memory_mb: int
+    ms: float
+    gb_s: float
+    usd: float
+    hours: float
+
+
+@dataclass(frozen=True)
+class Ways:
+    """What a billion GIFs take by each way that was measured."""
+
+    own: list[Own]
+    aws_lambda: Lambda
+
+
+def compute(results: Results, measured: Measurement) -> Ways:
+    """Multiply.
 
     Raises:
         NotResults: the whole line from GIF to show was not measured.
     """
     if "line" not in results.sections:
         raise NotResults("the section line was not measured: make bench does")
-    lines = [
-        "| way | ms a GIF | a billion GIFs | how long |",
-        "|---|---|---|---|",
+    own = [
+        Own(figure.name, figure.milliseconds, core_hours(figure.milliseconds))
+        for figure in figures.compare(results.sections["line"], GROUP)
+        if figure.name.startswith(THIS)
     ]
-    for figure in figures.compare(results.sections["line"], GROUP):
-        if figure.name.startswith(THIS):
-            hours = core_hours(figure.milliseconds)
-            lines.append(
-                f"| processors of one's own, {figure.name} | {figure.milliseconds:.1f} "
-                f"| {hours:,.0f} core-hours | {hours / 24:,.0f} cores for a day |"
-            )
     warm = plan(measured, CPU_MEMORY_MB, cold_share=0.0)
+    return Ways(
+        own,
+        Lambda(
+            CPU_MEMORY_MB,
+            warm.warm_ms,
+            gb_s=GIFS * warm.gb_s,
+            usd=dollars(warm.gb_s),
+            hours=GIFS * warm.warm_ms / MS_PER_HOUR / CONCURRENCY,
+        ),
+    )
+
+
+def table(ways: Ways) -> str:
+    """A row for each way, Markdown."""
+    paid = ways.aws_lambda
+    lines = ["| way | ms a GIF | a billion GIFs | how long |", "|---|---|---|---|"]
+    lines += [
+        f"| processors of one's own, {own.name} | {own.ms:.1f} "
+        f"| {own.core_hours:,.0f} core-hours | {own.core_hours / 24:,.0f} cores for a day |"
+        for own in ways.own
+    ]
     lines.append(
-        f"| AWS Lambda with {CPU_MEMORY_MB} MB | {warm.warm_ms:.1f} | {GIFS * warm.gb_s:,.0f} GB-s, "
-        f"${dollars(warm.gb_s):,.0f} | {GIFS * warm.warm_ms / MS_PER_HOUR / CONCURRENCY:,.0f} hours at "
-        f"{CONCURRENCY:,} at once |"
+        f"| AWS Lambda with {paid.memory_mb} MB | {paid.ms:.1f} | {paid.gb_s:,.0f} GB-s, "
+        f"${paid.usd:,.0f} | {paid.hours:,.0f} hours at {CONCURRENCY:,} at once |"
     )
     return "\n".join(lines)
 
@@ -69,6 +128,7 @@ def main(
     cold_start: Annotated[
         Path, typer.Option(metavar="FILE", help="What python -m benchmarks.cold_start wrote.")
     ] = COLD_START,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead.")] = False,
 ) -> None:
     """Print what a billion GIFs take, a table in Markdown.
 
@@ -77,10 +137,11 @@ def main(
         python -m benchmarks.scale
     """
     try:
-        typer.echo(table(load(results), Measurement.read(cold_start)))
+        ways = compute(load(results), Measurement.read(cold_start))
     except (NotResults, InvalidMeasurement) as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(CANNOT) from None
+    typer.echo(json.dumps(dataclasses.asdict(ways)) if as_json else table(ways))
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -32,7 +33,9 @@ def test_a_row_for_each_form_of_this_project_and_none_for_peers() -> None:
     section = Section("line", "key", 1, quick=False, items=items, entries=entries)
     measured = Measurement(cold_ms=900.0, warm_ms=100.0, peak_memory_bytes=1, made="2026-01-02", rounds=9)
 
-    rows = scale.table(Results(2, "3.11", "2026-01-02", {"line": section}), measured).splitlines()[2:]
+    ways = scale.compute(Results(2, "3.11", "2026-01-02", {"line": section}), measured)
+
+    rows = scale.table(ways).splitlines()[2:]
 
     assert [row.split(" | ")[0] for row in rows] == [
         "| processors of one's own, this project",
@@ -43,9 +46,18 @@ def test_a_row_for_each_form_of_this_project_and_none_for_peers() -> None:
 
 
 def test_the_page_says_what_the_measurements_come_to() -> None:
-    printed = scale.table(load(scale.RESULTS), Measurement.read(scale.COLD_START))
+    printed = scale.table(scale.compute(load(scale.RESULTS), Measurement.read(scale.COLD_START)))
 
     assert printed in (ROOT / "docs/scale.md").read_text("utf-8")
+
+
+def test_json_has_the_same_numbers(capsys: pytest.CaptureFixture[str]) -> None:
+    scale.main(as_json=True)
+
+    printed = json.loads(capsys.readouterr().out)
+    ways = scale.compute(load(scale.RESULTS), Measurement.read(scale.COLD_START))
+    assert printed["own"][0]["core_hours"] == ways.own[0].core_hours
+    assert printed["aws_lambda"]["usd"] == ways.aws_lambda.usd
 
 
 def test_what_was_not_measured_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
