@@ -25,7 +25,10 @@ from benchmarks.peers import decoders
 from services.preprocess import Budget, decode_gif
 from services.preprocess.backend import Backend, Canvas, Picture, compiled, portable
 from services.preprocess.container import Frame, Rect, scan
-from services.preprocess.crop import find_content
+from services.preprocess.crop import cut
+from services.preprocess.plan import plan
+from services.preprocess.render import render
+from services.preprocess.timeline import sample
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -42,7 +45,6 @@ class Stopwatch:
     Attributes:
         backend: the other.
         seconds: step -> seconds since the last `reset`.
-        pictures: that were made since then.
     """
 
     def __init__(self, backend: Backend) -> None:
@@ -62,7 +64,6 @@ class Stopwatch:
     def reset(self) -> None:
         """Begin again at 0."""
         self.seconds: dict[str, float] = dict.fromkeys(STEPS, 0.0)
-        self.pictures: list[Picture] = []
 
     def timed(self, step: str, work: Callable[_P, _R], *args: _P.args, **kwargs: _P.kwargs) -> _R:
         """Do the work and add its time to a step's."""
@@ -81,22 +82,35 @@ class Stopwatch:
 
     def shrink(self, canvas: Canvas) -> Picture:
         """As the other."""
-        self.pictures.append(self.timed("shrink", self.backend.shrink, canvas))
-        return self.pictures[-1]
+        return self.timed("shrink", self.backend.shrink, canvas)
 
     def resize(self, picture: Picture, content: Rect, out: NDArray[np.uint8]) -> None:
         """As the other."""
         self.timed("resize", self.backend.resize, picture, content, out)
 
 
-def measure(gif: bytes, watch: Stopwatch) -> Mapping[str, float]:
-    """Seconds of each step of one GIF (`the rest` is planning, copying, the digest), and of two threads."""
+def pictures(gif: bytes) -> list[Picture]:
+    """What a clip is cut out of."""
+    container = scan(gif, Budget())
+    steps = plan(container, sample([frame.delay_ms for frame in container.frames]).frames)
+    backend = portable()
+    return [backend.shrink(canvas).copy() for _, canvas in render(gif, container, steps, backend)]
+
+
+def measure(gif: bytes, uncut: list[Picture], watch: Stopwatch) -> Mapping[str, float]:
+    """Seconds of each step of one GIF (`the rest` is planning and the digest), and of two threads.
+
+    Args:
+        gif: its bytes.
+        uncut: its `pictures`: cutting calls back what draws them, so it is timed apart.
+        watch: does the work.
+    """
     watch.reset()
     begun = time.perf_counter()
     decode_gif(gif, backend=watch)
     whole = time.perf_counter() - begun
     watch.timed("scan", scan, gif, Budget())
-    watch.timed("crop", find_content, watch.pictures)
+    watch.timed("crop", lambda: list(cut(uncut)))
     steps = {**watch.seconds, "the rest": whole - sum(watch.seconds.values())}
     begun = time.perf_counter()
     decode_gif(gif, backend=watch.backend, threads=2)
@@ -110,6 +124,7 @@ def profile(paths: list[Path], backends: list[Backend], rounds: int) -> dict[str
     rows: dict[str, list[Mapping[str, float]]] = {watch.name: [] for watch in watches}
     for path in paths:
         gif = path.read_bytes()
+        uncut = pictures(gif)
         taken: dict[str, list[Mapping[str, float]]] = {watch.name: [] for watch in watches}
         beside = []
         for _ in range(rounds):
@@ -117,7 +132,7 @@ def profile(paths: list[Path], backends: list[Backend], rounds: int) -> dict[str
             naive(str(path))
             beside.append(time.perf_counter() - begun)
             for watch in watches:
-                taken[watch.name].append(measure(gif, watch))
+                taken[watch.name].append(measure(gif, uncut, watch))
         for name, runs in taken.items():
             fastest = min(runs, key=lambda run: sum(run[step] for step in STEPS))
             two_threads = min(run[TWO_THREADS] for run in runs)

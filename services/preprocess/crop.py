@@ -1,6 +1,6 @@
 """Borders of one colour around a clip: letterbox bars, pillars, frames drawn around a picture.
 
-pictures uint8 [height, width, 4] of one clip -> `find_content` -> one `Rect` for all of them.
+pictures uint8 [height, width, 4] of one clip -> `cut` -> each of them with one `Rect` for all.
 
 A bar must have one colour in all pictures, but for compression noise, and must end in an edge along most of
 its length. A caption inside a bar belongs to the bar. In doubt nothing is cropped: a dark scene that fades
@@ -9,7 +9,8 @@ into black has no such edge, and neither has a drawing on a plain ground.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +29,27 @@ EDGE_SHARE = 0.5  # at most this share of the pixels behind an edge may lack tha
 EDGE_DEPTH = 0.1  # of the side's length: how far behind an edge to look
 MAX_BAR = 0.4  # of the side's length, for one bar
 MIN_CONTENT = 0.25  # of the side's length must be left between two bars
+
+
+def cut(pictures: Iterable[Pixels]) -> Iterator[tuple[Pixels, Rect]]:
+    """Yield each picture of a clip with what is inside the borders of all of them.
+
+    Where the first one has no plain edge, that is everything, and each picture is yielded before the next one
+    is asked for. Elsewhere all of them must be seen first, and copies are yielded.
+
+    Args:
+        pictures: as `find_content` takes them; one need only hold until the next is asked for.
+    """
+    pictures = iter(pictures)
+    first = next(pictures)
+    if any(_is_plain(edge, edge) for [edge] in _outermost([first])):
+        seen = [first.copy(), *(picture.copy() for picture in pictures)]
+        content = find_content(seen)
+        yield from ((picture, content) for picture in seen)
+        return
+    height, width = first.shape[:2]
+    for picture in itertools.chain([first], pictures):
+        yield picture, Rect(0, 0, width, height)
 
 
 def find_content(pictures: Sequence[Pixels]) -> Rect:
@@ -62,12 +84,10 @@ def _outermost(pictures: Sequence[Pixels]) -> Iterator[list[Packed]]:
 
 def _may_have_bar(edges: Sequence[Packed]) -> bool:
     """Ask the first picture alone, and all of them where it says so: what has no plain edge has no bar."""
-    first = edges[0][np.newaxis]
-    if not _is_plain(first, first):
+    if not _is_plain(edges[0], edges[0]):
         return False
     over_time = _bytes(np.stack(edges))
-    low, high = (bound.reshape(1, -1).view(np.uint32) for bound in (over_time.min(0), over_time.max(0)))
-    return _is_plain(low, high)
+    return _is_plain(over_time.min(0).view(np.uint32), over_time.max(0).view(np.uint32))
 
 
 def _packed(picture: Pixels) -> Packed:
@@ -99,13 +119,14 @@ def _between(first: _Side, last: _Side) -> tuple[int, int]:
 
 
 def _is_plain(low: Packed, high: Packed) -> bool:
-    return bool(_shares_near(low[:1], high[:1], NOISE)[0] >= PLAIN_SHARE)
+    """Ask of one row."""
+    return bool(_shares_near(low[np.newaxis], high[np.newaxis], NOISE)[0] >= PLAIN_SHARE)
 
 
 def _bar(side: _Side) -> int:
     """Return how many rows the bar at the top has; 0 where there is none, or no telling where it ends."""
     low, high = side
-    if not _is_plain(low, high):
+    if not _is_plain(low[0], high[0]):
         return 0
     length = len(low)
     limit = int(MAX_BAR * length)

@@ -1,6 +1,6 @@
 """Step one as the rest of the house sees it: GIF bytes in, a `Clip` or whole canvases out.
 
-GIF bytes -> scan -> timeline -> plan -> render -> shrink -> crop -> resize -> **Clip**
+GIF bytes -> scan -> timeline -> plan -> render -> shrink -> cut -> resize -> **Clip**
 
 A frame is squashed to a square, not padded: what is learned and what is served see the same distortion, and
 no pixel is spent on bars. Transparent pixels are 0 and so come out black.
@@ -17,12 +17,12 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from services.clip import CLIP_SHAPE, Clip, GifSource
+from services.clip import CLIP_FRAMES, CLIP_SHAPE, Clip, GifSource
 from services.errors import CorruptGif, GifTooLarge
 from services.preprocess.ahead import map_ahead
-from services.preprocess.backend import Backend, fastest
-from services.preprocess.container import Budget, Container, scan
-from services.preprocess.crop import find_content
+from services.preprocess.backend import Backend, Picture, fastest
+from services.preprocess.container import Budget, Container, Rect, scan
+from services.preprocess.crop import cut
 from services.preprocess.heap import keep_freed_memory
 from services.preprocess.plan import cost_pixels, plan
 from services.preprocess.render import BrokenFrameError, decompress, render
@@ -118,19 +118,21 @@ def _make_clip(
     steps = plan(container, timeline.frames)
     _check_pixels(spent + cost_pixels(container, steps), budget)
     canvases = render(gif, container, steps, backend, threads=threads)
-    pictures = {index: backend.shrink(canvas) for index, canvas in canvases}
-    content = find_content(list(pictures.values()))
+    pictures = (backend.shrink(canvas) for _, canvas in canvases)
+    if threads > 1:  # the next one is drawn while this one is scaled
+        pictures = (picture.copy() for picture in pictures)
     frames = np.empty(CLIP_SHAPE, np.uint8)
-    first = {index: timeline.frames.index(index) for index in pictures}  # where each is seen first
+    positions = [timeline.frames.index(index) for index in dict.fromkeys(timeline.frames)]
 
-    def scale(index: int) -> None:
-        backend.resize(pictures[index], content, frames[first[index]])
+    def scale(placed: tuple[int, tuple[Picture, Rect]]) -> None:
+        position, (picture, content) = placed
+        backend.resize(picture, content, frames[position])
 
-    for _ in map_ahead(scale, pictures, threads=threads):
+    for _ in map_ahead(scale, zip(positions, cut(pictures), strict=True), threads=threads):
         pass
-    for position, index in enumerate(timeline.frames):
-        if position > first[index]:
-            frames[position] = frames[first[index]]
+    for position in range(CLIP_FRAMES):
+        if position not in positions:  # the one before is still on show
+            frames[position] = frames[position - 1]
     return Clip(frames, timeline.instants_ms, _source(gif, container, timeline))
 
 

@@ -18,7 +18,7 @@ def test_every_step_takes_its_time_and_the_clip_is_the_same() -> None:
     gif = EXAMPLE.read_bytes()
     watch = steps.Stopwatch(load_portable())
 
-    seconds = steps.measure(gif, watch)
+    seconds = steps.measure(gif, steps.pictures(gif), watch)
 
     assert seconds.keys() == {*steps.STEPS, steps.TWO_THREADS}
     assert all(seconds[step] > 0 for step in ("scan", "decompress", "draw", "crop", "resize"))

@@ -50,7 +50,10 @@ class Backend(Protocol):
         """Draw a frame's indices on a place within the canvas; those that reach beyond it are dropped."""
 
     def shrink(self, canvas: Canvas) -> Picture:
-        """Copy a canvas, each side divided by a whole number to under twice `PICTURE_SIZE`."""
+        """Divide each side of a canvas by a whole number to under twice `PICTURE_SIZE`.
+
+        A canvas that is small enough is seen as it is, not copied: drawing on it changes the picture.
+        """
 
     def resize(self, picture: Picture, content: Rect, out: NDArray[np.uint8]) -> None:
         """Scale a part of a picture into `out`, uint8 [224, 224, 3], C-contiguous."""

@@ -53,7 +53,7 @@ class Portable:
         height, width = canvas.shape
         factors = shrink_factors(canvas)
         if factors == (1, 1):
-            return canvas.copy().view(np.uint8).reshape(height, width, 4)
+            return canvas.view(np.uint8).reshape(height, width, 4)
         image = Image.frombuffer("RGBX", (width, height), canvas, "raw", "RGBX", 0, 1)  # no copy
         return np.asarray(image.reduce(factors))
 

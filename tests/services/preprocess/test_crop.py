@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from services.preprocess.container import Rect
-from services.preprocess.crop import find_content
+from services.preprocess.crop import cut, find_content
 
 HEIGHT, WIDTH = 200, 300
 Scene = NDArray[np.uint8]
@@ -163,3 +165,31 @@ def test_tiny_pictures_are_no_trouble(shape: tuple[int, int]) -> None:
         content = find_content([pixels])
         assert 0 <= content.left < content.right <= shape[1]
         assert 0 <= content.top < content.bottom <= shape[0]
+
+
+def drawn_one_over_another(pictures: list[Scene]) -> Iterator[Scene]:
+    """The pictures on one canvas, each for as long as the next is not asked for."""
+    canvas = np.empty_like(pictures[0])
+    for picture in pictures:
+        canvas[...] = picture
+        yield canvas
+
+
+@pytest.mark.parametrize("bars", [{}, {"top": 26}, {"left": 40, "right": 40}, {"top": 190}])
+def test_each_picture_comes_with_what_is_inside_the_borders_of_all(bars: dict[str, int]) -> None:
+    pictures = framed(scenes(), **bars)
+
+    parts = [(picture.copy(), content) for picture, content in cut(drawn_one_over_another(pictures))]
+
+    assert [content for _, content in parts] == [find_content(pictures)] * len(pictures)
+    for (picture, _), expected in zip(parts, pictures, strict=True):
+        assert np.array_equal(picture, expected)
+
+
+def test_where_the_first_picture_shows_no_border_nothing_waits() -> None:
+    pictures = iter(scenes())
+
+    _, content = next(cut(pictures))
+
+    assert content == WHOLE
+    assert len(list(pictures)) == 9  # not asked for yet

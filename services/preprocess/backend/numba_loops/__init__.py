@@ -48,7 +48,7 @@ class Compiled:
         """Average boxes of pixels."""
         height, width = canvas.shape
         across, down = shrink_factors(canvas)
-        small = canvas.copy() if across == down == 1 else reduce(canvas, 0, 0, width, height, across, down)
+        small = canvas if across == down == 1 else reduce(canvas, 0, 0, width, height, across, down)
         return small.view(np.uint8).reshape(*small.shape, 4)
 
     def resize(self, picture: Picture, content: Rect, out: NDArray[np.uint8]) -> None:
