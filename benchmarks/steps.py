@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from benchmarks import gifs
 from benchmarks.peers import decoders
 from services.preprocess import Budget, decode_gif
-from services.preprocess.backend import Backend, Canvas, Picture, compiled, portable
+from services.preprocess.backend import Backend, Canvas, Colour, Picture, Pictures, compiled, portable
 from services.preprocess.container import Frame, Rect, scan
 from services.preprocess.crop import cut
 from services.preprocess.plan import plan
@@ -84,6 +84,22 @@ class Stopwatch:
         """As the other."""
         return self.timed("shrink", self.backend.shrink, canvas)
 
+    def middle_colour(self, pictures: Pictures, part: Rect) -> Colour:
+        """As the other, untimed as all that cutting asks for."""
+        return self.backend.middle_colour(pictures, part)
+
+    def count_near(
+        self,
+        pictures: Pictures,
+        part: Rect,
+        darkest: NDArray[np.uint8],
+        brightest: NDArray[np.uint8],
+        *,
+        columns: bool,
+    ) -> NDArray[np.int64]:
+        """As the other."""
+        return self.backend.count_near(pictures, part, darkest, brightest, columns=columns)
+
     def resize(self, picture: Picture, content: Rect, out: NDArray[np.uint8]) -> None:
         """As the other."""
         self.timed("resize", self.backend.resize, picture, content, out)
@@ -110,7 +126,7 @@ def measure(gif: bytes, uncut: list[Picture], watch: Stopwatch) -> Mapping[str, 
     decode_gif(gif, backend=watch)
     whole = time.perf_counter() - begun
     watch.timed("scan", scan, gif, Budget())
-    watch.timed("crop", lambda: list(cut(uncut)))
+    watch.timed("crop", lambda: list(cut(uncut, len(uncut), watch.backend)))
     steps = {**watch.seconds, "the rest": whole - sum(watch.seconds.values())}
     begun = time.perf_counter()
     decode_gif(gif, backend=watch.backend, threads=2)

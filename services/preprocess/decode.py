@@ -128,7 +128,9 @@ def _make_clip(
         position, (picture, content) = placed
         backend.resize(picture, content, frames[position])
 
-    for _ in map_ahead(scale, zip(positions, cut(pictures), strict=True), threads=threads):
+    for _ in map_ahead(
+        scale, zip(positions, cut(pictures, len(positions), backend), strict=True), threads=threads
+    ):
         pass
     for position in range(CLIP_FRAMES):
         if position not in positions:  # the one before is still on show

@@ -19,6 +19,8 @@ from services.preprocess.container import Frame, Rect
 # [height, width]: red, green, blue and alpha, a byte each, in the order of memory
 Canvas = NDArray[np.uint32]
 Picture = NDArray[np.uint8]  # [height, width, 4]; the fourth byte is as it likes
+Pictures = NDArray[np.uint32]  # [pictures, height, width], pixels as a canvas has them
+Colour = NDArray[np.float64]  # [3]: red, green, blue, 0..255
 
 # A picture keeps at least twice the resolution of the clip; ten of them take at most 32 MB.
 PICTURE_SIZE = 448  # pixels
@@ -53,6 +55,28 @@ class Backend(Protocol):
         """Divide each side of a canvas by a whole number to under twice `PICTURE_SIZE`.
 
         A canvas that is small enough is seen as it is, not copied: drawing on it changes the picture.
+        """
+
+    def middle_colour(self, pictures: Pictures, part: Rect) -> Colour:
+        """Return the median colour of a part: of each pixel the middle between its extremes over time."""
+
+    def count_near(
+        self,
+        pictures: Pictures,
+        part: Rect,
+        darkest: NDArray[np.uint8],
+        brightest: NDArray[np.uint8],
+        *,
+        columns: bool,
+    ) -> NDArray[np.int64]:
+        """For each row, or column, of a part count the pixels that are between two colours in all pictures.
+
+        Args:
+            pictures: C-contiguous.
+            part: not empty, within the pictures.
+            darkest: uint8 [3], of each channel the least that is between them.
+            brightest: uint8 [3], the most.
+            columns: count for each column, from left to right, not for each row.
         """
 
     def resize(self, picture: Picture, content: Rect, out: NDArray[np.uint8]) -> None:

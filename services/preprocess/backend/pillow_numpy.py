@@ -7,11 +7,14 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from services.clip import CLIP_SIZE
-from services.preprocess.backend import BrokenDataError, Canvas, Picture, shrink_factors
+from services.preprocess.backend import BrokenDataError, Canvas, Colour, Picture, Pictures, shrink_factors
 from services.preprocess.backend.palette import palette_pixels
 from services.preprocess.container import Frame, Rect
 
 _BAND_PIXELS = 65_536  # drawn at once: numpy widens indices to 8 bytes each, 512 KB that stay in the cache
+
+
+_ALL_FOUR = np.uint32(0x01010101)  # true, true, true, true
 
 
 class Portable:
@@ -57,6 +60,33 @@ class Portable:
         image = Image.frombuffer("RGBX", (width, height), canvas, "raw", "RGBX", 0, 1)  # no copy
         return np.asarray(image.reduce(factors))
 
+    def middle_colour(self, pictures: Pictures, part: Rect) -> Colour:
+        """Sort them."""
+        low, high = (bound.reshape(-1, 4)[:, :3] for bound in _bounds(pictures, part))
+        middle = (low.T.astype(np.uint16, order="C") + high.T) // 2
+        middle.sort(axis=1)
+        count = middle.shape[1]
+        colour: Colour = (middle[:, (count - 1) // 2] + middle[:, count // 2]) / 2
+        return colour
+
+    def count_near(
+        self,
+        pictures: Pictures,
+        part: Rect,
+        darkest: NDArray[np.uint8],
+        brightest: NDArray[np.uint8],
+        *,
+        columns: bool,
+    ) -> NDArray[np.int64]:
+        """Compare whole rows of bytes: a last axis of channels would cost numpy ten times as long."""
+        low, high = _bounds(pictures, part)
+        width = part.size[0]
+        bright_enough = low >= np.tile(np.append(darkest, np.uint8(0)), width)
+        dark_enough = high <= np.tile(np.append(brightest, np.uint8(255)), width)
+        near = (bright_enough & dark_enough).view(np.uint32) == _ALL_FOUR
+        counts: NDArray[np.int64] = np.count_nonzero(near, axis=0 if columns else 1)
+        return counts
+
     def resize(self, picture: Picture, content: Rect, out: NDArray[np.uint8]) -> None:
         """Scale by averaging boxes and then by weighing neighbours."""
         # Cut first: a box handed to Pillow's resize lets pixels outside it shine through along its edges.
@@ -68,3 +98,9 @@ class Portable:
         image = Image.frombytes("RGB", (width, height), np.ascontiguousarray(inside), "raw", "RGBX")
         scaled = image.resize((CLIP_SIZE, CLIP_SIZE), Image.Resampling.BILINEAR, reducing_gap=1.0)
         out[...] = np.asarray(scaled)
+
+
+def _bounds(pictures: Pictures, part: Rect) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """The darkest and the brightest value over time, uint8 [height, 4 * width] each."""
+    some = np.ascontiguousarray(pictures[:, part.top : part.bottom, part.left : part.right]).view(np.uint8)
+    return some.min(axis=0), some.max(axis=0)

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from services.preprocess.backend import portable
 from services.preprocess.container import Rect
-from services.preprocess.crop import cut, find_content
+from services.preprocess.crop import cut
+from services.preprocess.crop import find_content as find_in
 
 HEIGHT, WIDTH = 200, 300
 Scene = NDArray[np.uint8]
@@ -43,6 +45,10 @@ def framed(
         ]
         painted.append(bar)
     return painted
+
+
+def find_content(pictures: Sequence[Scene]) -> Rect:
+    return find_in(np.stack(pictures), portable())
 
 
 WHOLE = Rect(0, 0, WIDTH, HEIGHT)
@@ -179,7 +185,10 @@ def drawn_one_over_another(pictures: list[Scene]) -> Iterator[Scene]:
 def test_each_picture_comes_with_what_is_inside_the_borders_of_all(bars: dict[str, int]) -> None:
     pictures = framed(scenes(), **bars)
 
-    parts = [(picture.copy(), content) for picture, content in cut(drawn_one_over_another(pictures))]
+    parts = [
+        (picture.copy(), content)
+        for picture, content in cut(drawn_one_over_another(pictures), len(pictures), portable())
+    ]
 
     assert [content for _, content in parts] == [find_content(pictures)] * len(pictures)
     for (picture, _), expected in zip(parts, pictures, strict=True):
@@ -189,7 +198,7 @@ def test_each_picture_comes_with_what_is_inside_the_borders_of_all(bars: dict[st
 def test_where_the_first_picture_shows_no_border_nothing_waits() -> None:
     pictures = iter(scenes())
 
-    _, content = next(cut(pictures))
+    _, content = next(cut(pictures, 10, portable()))
 
     assert content == WHOLE
     assert len(list(pictures)) == 9  # not asked for yet

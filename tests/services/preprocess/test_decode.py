@@ -45,7 +45,7 @@ def clip_of(animation: Animation) -> Clip:
     timeline = sample([10 * picture.delay_cs for picture in animation.pictures])
     shown = animation.shown()
     wanted = [shown[frame] for frame in timeline.frames]
-    content = find_content(wanted)
+    content = find_content(np.stack(wanted), portable())
     frames = np.empty(CLIP_SHAPE, np.uint8)
     for canvas, frame in zip(wanted, frames, strict=True):
         portable().resize(canvas, content, frame)

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.clip import CLIP_SIZE
-from services.preprocess.backend import BrokenDataError, Canvas, Picture, shrink_factors
+from services.preprocess.backend import BrokenDataError, Canvas, Colour, Picture, Pictures, shrink_factors
+from services.preprocess.backend.numba_loops.borders import count_near, middle_colour
 from services.preprocess.backend.numba_loops.lzw import LETTERS, decompress
 from services.preprocess.backend.numba_loops.memory import SLACK
 from services.preprocess.backend.numba_loops.paint import paint
@@ -50,6 +51,24 @@ class Compiled:
         across, down = shrink_factors(canvas)
         small = canvas if across == down == 1 else reduce(canvas, 0, 0, width, height, across, down)
         return small.view(np.uint8).reshape(*small.shape, 4)
+
+    def middle_colour(self, pictures: Pictures, part: Rect) -> Colour:
+        """Count them."""
+        colour: Colour = middle_colour(pictures, *part)
+        return colour
+
+    def count_near(
+        self,
+        pictures: Pictures,
+        part: Rect,
+        darkest: NDArray[np.uint8],
+        brightest: NDArray[np.uint8],
+        *,
+        columns: bool,
+    ) -> NDArray[np.int64]:
+        """Compare bytes, a row at a time."""
+        counts: NDArray[np.int64] = count_near(pictures, *part, darkest, brightest, columns)
+        return counts
 
     def resize(self, picture: Picture, content: Rect, out: NDArray[np.uint8]) -> None:
         """Average boxes, then weigh neighbours."""

@@ -147,6 +147,23 @@ def test_any_part_of_any_picture_is_scaled_to_the_same_pixels(
     assert np.array_equal(found, expected)
 
 
+@settings(deadline=None, max_examples=150)
+@given(pictures_and_parts(), st.integers(1, 4), st.tuples(*[st.integers(0, 255)] * 6), st.booleans())
+def test_any_part_of_any_pictures_is_as_near_to_any_colours(
+    picture_and_part: tuple[NDArray[np.uint8], Rect], count: int, bounds: tuple[int, ...], columns: bool
+) -> None:
+    picture, part = picture_and_part
+    pictures = np.stack([np.roll(picture, shift) for shift in range(count)]).view(np.uint32)[..., 0]
+    darkest, brightest = np.sort(np.array(bounds, np.uint8).reshape(2, 3), axis=0)
+
+    colours = [backend.middle_colour(pictures, part) for backend in BOTH]
+    counts = [backend.count_near(pictures, part, darkest, brightest, columns=columns) for backend in BOTH]
+
+    assert np.array_equal(*colours)
+    assert np.array_equal(*counts)
+    assert len(counts[0]) == part.size[not columns]
+
+
 @pytest.mark.parametrize(("height", "width"), [(1, 1), (895, 895), (896, 4000), (9001, 17), (3000, 3001)])
 def test_a_canvas_is_shrunk_to_the_same_pixels(height: int, width: int) -> None:
     canvas = np.random.default_rng(1).integers(0, 2**32, (height, width), np.uint32)
