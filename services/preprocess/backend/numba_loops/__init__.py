@@ -15,7 +15,8 @@ from services.preprocess.backend.numba_loops.borders import count_near, middle_c
 from services.preprocess.backend.numba_loops.lzw import LETTERS, decompress
 from services.preprocess.backend.numba_loops.memory import SLACK
 from services.preprocess.backend.numba_loops.paint import paint
-from services.preprocess.backend.numba_loops.resample import reduce, resample, weights
+from services.preprocess.backend.numba_loops.reduce import reduce
+from services.preprocess.backend.numba_loops.resample import lanes, resample, weights
 from services.preprocess.backend.palette import palette_pixels
 from services.preprocess.container import Frame, Rect
 
@@ -78,7 +79,7 @@ class Compiled:
         if across > 1 or down > 1:
             pixels = reduce(pixels, *content, across, down)
             content = Rect(0, 0, *reversed(pixels.shape))
-        horizontal = weights(content.size[0], width / across)
+        horizontal = lanes(content.size[0], width / across)
         vertical = weights(content.size[1], height / down)
         resample(pixels, *content, *horizontal, *vertical, out.reshape(CLIP_SIZE, -1))
 

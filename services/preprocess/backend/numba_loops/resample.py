@@ -1,8 +1,8 @@
 """Pillow's resize in Pillow's own whole numbers, in an order that vectors like.
 
-pixels uint32 [height, width] -> `reduce` -> fewer pixels -> `resample` -> uint8 [224, 672], rows of RGB
+pixels uint32 [height, width], each side less than 448 -> `resample` -> uint8 [224, 672], rows of RGB
 
-Pillow (Reduce.c, Resample.c) weighs the neighbours of every pixel by itself. Here four pixels of a row are
+Pillow (Resample.c) weighs the neighbours of every pixel by itself. Here four pixels of a row are
 weighed at once, and then whole rows of bytes. Numbers, rounding and the order of the two passes are Pillow's,
 and so is every pixel that comes out.
 """
@@ -12,17 +12,26 @@ from __future__ import annotations
 import functools
 
 import numpy as np
-from numba import int32, int64, njit, uint8, uint32, void
+from numba import int16, int32, int64, njit, uint8, uint32, void
 from numpy.typing import NDArray
 
 from services.clip import CLIP_CHANNELS, CLIP_SIZE
 from services.preprocess.backend.numba_loops.memory import SLACK
-from services.preprocess.backend.numba_loops.vectors import AT_ONCE, BITS, CHANNELS, LANES, NEIGHBOURS, weigh
+from services.preprocess.backend.numba_loops.vectors import (
+    AT_ONCE,
+    BITS,
+    CHANNELS,
+    NEIGHBOURS,
+    WEIGHTS,
+    arrange,
+    weigh,
+)
 
 _ROW = CLIP_SIZE * CLIP_CHANNELS
 _HALF = np.int32(1 << (BITS - 1))
 
 Weights = tuple[NDArray[np.int32], NDArray[np.int64]]
+Lanes = tuple[NDArray[np.int64], NDArray[np.int16]]
 
 
 @functools.lru_cache(maxsize=512)
@@ -52,35 +61,39 @@ def weights(size: int, extent: float) -> Weights:
     return table, places
 
 
+@functools.lru_cache(maxsize=128)
+def lanes(size: int, extent: float) -> Lanes:
+    """Arrange the `weights` of a row for vectors.
+
+    Returns:
+        int64 [224]: the first of the four pixels that are read for each of the 224, all of the row if it has
+        as many; int16: what they weigh, as `weigh` takes it.
+    """
+    table, places = weights(size, extent)
+    first = np.minimum(places[:, 0], max(size - NEIGHBOURS, 0))
+    before = places[:, 0] - first  # pixels that are read, but weigh nothing
+    turned = (np.arange(NEIGHBOURS) - before[:, np.newaxis]) % NEIGHBOURS
+    return first, arrange(np.take_along_axis(table, turned, axis=1))
+
+
 @njit(
-    void(uint32[:, ::1], int64, int64, int64, int32[:, ::1], int64[:, ::1], uint8[:, ::1]),
-    nogil=True,
-    cache=True,
+    void(uint32[:, ::1], int64, int64, int64, int64[::1], int16[::1], uint8[:, ::1]), nogil=True, cache=True
 )
-def _narrow(pixels, left, right, top, table, places, out):
+def _narrow(pixels, left, right, top, first, weigh_as, out):
     """Scale rows to 224 pixels and drop their fourth byte, out[y] being of pixels[top + y, left:right]."""
-    width = right - left
-    if width < NEIGHBOURS:  # four are read in any case
+    if right - left < NEIGHBOURS:  # four are read in any case
         wider = np.zeros((len(out), NEIGHBOURS), np.uint32)
-        wider[:, :width] = pixels[top : top + len(out), left:right]
-        pixels, left, top, width = wider, 0, 0, NEIGHBOURS
-    starts = np.empty(CLIP_SIZE, np.int64)
-    each = np.zeros((CLIP_SIZE, NEIGHBOURS, CHANNELS), np.int32)
-    for x in range(CLIP_SIZE):
-        first, count = places[x]
-        before = max(first + NEIGHBOURS - width, 0)  # of those read, which lie within the part
-        starts[x] = CHANNELS * (left + first - before)
-        for neighbour in range(count):
-            each[x, before + neighbour] = table[x, neighbour]
-    data, each_weight = pixels.view(np.uint8).ravel(), each.ravel()
+        wider[:, : right - left] = pixels[top : top + len(out), left:right]
+        pixels, left, top = wider, 0, 0
+    data, stride = pixels.view(np.uint8).ravel(), CHANNELS * pixels.shape[1]
+    starts = CHANNELS * (first + left)
     for y in range(len(out)):
-        start = CHANNELS * pixels.shape[1] * (top + y)
-        row = out[y]
+        row, start = out[y], stride * (top + y)
         for x in range(0, CLIP_SIZE, AT_ONCE):
             weigh(
                 row, CLIP_CHANNELS * x,
                 data, start + starts[x], start + starts[x + 1], start + starts[x + 2], start + starts[x + 3],
-                each_weight, LANES * x,
+                weigh_as, WEIGHTS * x,
             )  # fmt: skip
 
 
@@ -120,12 +133,12 @@ def _shorten(rows, left, out, table, places):
 @njit(
     void(
         uint32[:, ::1], int64, int64, int64, int64,
-        int32[:, ::1], int64[:, ::1], int32[:, ::1], int64[:, ::1], uint8[:, ::1],
+        int64[::1], int16[::1], int32[:, ::1], int64[:, ::1], uint8[:, ::1],
     ),
     nogil=True,
     cache=True,
 )  # fmt: skip
-def resample(pixels, left, top, right, bottom, across, across_places, down, down_places, out):
+def resample(pixels, left, top, right, bottom, first, weigh_as, down, down_places, out):
     """Scale pixels[top:bottom, left:right] to 224 x 224 RGB.
 
     Args:
@@ -134,8 +147,8 @@ def resample(pixels, left, top, right, bottom, across, across_places, down, down
         top: the first row.
         right: behind the last column.
         bottom: behind the last row.
-        across: with `across_places` the `weights` of the width.
-        across_places: see there.
+        first: with `weigh_as` the `lanes` of the width.
+        weigh_as: see there.
         down: with `down_places` the `weights` of the height.
         down_places: see there.
         out: uint8 [224, 672].
@@ -146,71 +159,9 @@ def resample(pixels, left, top, right, bottom, across, across_places, down, down
         short = np.empty((CLIP_SIZE, CHANNELS * width), np.uint8)
         _shorten(pixels[top:bottom].view(np.uint8), CHANNELS * left, short, down, down_places)
         rows = np.empty((CLIP_SIZE, _ROW + SLACK), np.uint8)
-        _narrow(short.view(np.uint32), 0, width, 0, across, across_places, rows)
+        _narrow(short.view(np.uint32), 0, width, 0, first, weigh_as, rows)
         out[:, :] = rows[:, :_ROW]
     else:
         rows = np.empty((height, _ROW + SLACK), np.uint8)
-        _narrow(pixels, left, right, top, across, across_places, rows)
+        _narrow(pixels, left, right, top, first, weigh_as, rows)
         _shorten(rows, 0, out, down, down_places)
-
-
-@njit(uint32(uint32, uint32), nogil=True, forceinline=True)
-def _middle(one, other):
-    """Average two pixels, rounded up: what both have and half of where they differ, each byte by itself."""
-    return (one | other) - (((one ^ other) >> np.uint32(1)) & np.uint32(0x7F7F7F7F))
-
-
-@njit(nogil=True, forceinline=True)
-def _add(pixel, sums, x):
-    """Add a pixel's red, green and blue to column `x` of `sums`, uint32 [3, n]."""
-    sums[0, x] += pixel & np.uint32(255)
-    sums[1, x] += (pixel >> np.uint32(8)) & np.uint32(255)
-    sums[2, x] += (pixel >> np.uint32(16)) & np.uint32(255)
-
-
-@njit(void(uint32[:, ::1], int64, int64, int64, int64, int64, uint32[::1]), nogil=True, cache=True)
-def _average(pixels, left, right, top, bottom, across, out):
-    """Average boxes of `across` pixels' width side by side in pixels[top:bottom, left:right]."""
-    row, last_row = pixels[top, left:right], pixels[bottom - 1, left:right]
-    area = (bottom - top) * across
-    if area == 2:  # the most common
-        for x in range(len(out)):
-            out[x] = _middle(row[x], last_row[x]) if across == 1 else _middle(row[2 * x], row[2 * x + 1])
-        return
-    sums = np.empty((3, len(out)), np.uint32)
-    sums[:] = area // 2
-    for y in range(top, bottom):
-        row = pixels[y, left:right]
-        if across == 2:  # a step that the compiler knows
-            for x in range(len(out)):
-                _add(row[2 * x], sums, x)
-                _add(row[2 * x + 1], sums, x)
-        else:
-            for first in range(across):
-                for x in range(len(out)):
-                    _add(row[first + x * across], sums, x)
-    # Pillow divides by multiplying with 2^32 / 256 / area, in float32 and cut to a whole number.
-    factor = np.uint32(np.float32(1 << 32) / np.float32(256 * area))
-    for x in range(len(out)):
-        red, green, blue = sums[0, x] * factor, sums[1, x] * factor, sums[2, x] * factor
-        out[x] = red >> 24 & 0xFF | (green >> 24 & 0xFF) << 8 | (blue >> 24 & 0xFF) << 16
-
-
-@njit(uint32[:, ::1](uint32[:, ::1], int64, int64, int64, int64, int64, int64), nogil=True, cache=True)
-def reduce(pixels, left, top, right, bottom, across, down):
-    """Average boxes of `across` x `down` pixels of pixels[top:bottom, left:right]; the last may be smaller.
-
-    Returns:
-        uint32 [height, width], the part's sides divided and rounded up; fourth bytes are as they like.
-    """
-    width, height = -(-(right - left) // across), -(-(bottom - top) // down)
-    whole = (right - left) // across
-    rest = (right - left) % across
-    out = np.empty((height, width), np.uint32)
-    for y in range(height):
-        first = top + y * down
-        last = min(first + down, bottom)
-        _average(pixels, left, right, first, last, across, out[y, :whole])
-        if rest:
-            _average(pixels, right - rest, right, first, last, rest, out[y, whole:])
-    return out
