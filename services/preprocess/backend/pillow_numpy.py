@@ -8,7 +8,7 @@ from PIL import Image
 
 from services.clip import CLIP_SIZE
 from services.preprocess.backend import BrokenDataError, Canvas, Colour, Picture, Pictures, shrink_factors
-from services.preprocess.backend.palette import palette_pixels
+from services.preprocess.backend.palette import PIXEL, palette_pixels
 from services.preprocess.container import Frame, Rect
 
 _BAND_PIXELS = 65_536  # drawn at once: numpy widens indices to 8 bytes each, 512 KB that stay in the cache
@@ -81,8 +81,8 @@ class Portable:
         """Compare whole rows of bytes: a last axis of channels would cost numpy ten times as long."""
         low, high = _bounds(pictures, part)
         width = part.size[0]
-        bright_enough = low >= np.tile(np.append(darkest, np.uint8(0)), width)
-        dark_enough = high <= np.tile(np.append(brightest, np.uint8(255)), width)
+        bright_enough = low >= _repeated(darkest, 0, width)
+        dark_enough = high <= _repeated(brightest, 255, width)
         near = (bright_enough & dark_enough).view(np.uint32) == _ALL_FOUR
         counts: NDArray[np.int64] = np.count_nonzero(near, axis=0 if columns else 1)
         return counts
@@ -103,4 +103,9 @@ class Portable:
 def _bounds(pictures: Pictures, part: Rect) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """The darkest and the brightest value over time, uint8 [height, 4 * width] each."""
     some = np.ascontiguousarray(pictures[:, part.top : part.bottom, part.left : part.right]).view(np.uint8)
-    return some.min(axis=0), some.max(axis=0)
+    return (some[0], some[0]) if len(some) == 1 else (some.min(axis=0), some.max(axis=0))
+
+
+def _repeated(colour: NDArray[np.uint8], fourth: int, width: int) -> NDArray[np.uint8]:
+    """A row of pixels, uint8 [4 * width]."""
+    return np.full(width, int.from_bytes((*colour.tolist(), fourth), "little"), PIXEL).view(np.uint8)
