@@ -1,7 +1,7 @@
 """What becomes of calls when their server is told to end: `python -m benchmarks.drain`.
 
 200 calls at once, half of them DecodeGif and half Classify, over 8 connections; every tenth is cancelled or
-has a deadline that it cannot keep; SIGTERM when a third are answered; 20 more calls after it was sent. Each
+has a deadline that it cannot keep; SIGTERM when a tenth are answered; 20 more calls after it was sent. Each
 call carries an id, the server logs the id of each call that it took on, and the two lists are compared.
 """
 
@@ -14,6 +14,7 @@ import json
 import random
 import signal
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -22,6 +23,7 @@ from typing import Any
 import grpc
 from gif_analyzer.v1 import inference_pb2, inference_pb2_grpc, preprocess_pb2, preprocess_pb2_grpc
 
+from benchmarks import gifs
 from benchmarks.process import ServiceProcess, start_services
 from services.inference import default_model_path
 from services.preprocess import decode_gif
@@ -30,11 +32,11 @@ from services.rpc.observer import REQUEST_ID
 
 CALLS = 200
 LATE_CALLS = 20
+BEFORE_THE_END = CALLS // 10  # answered when the server is told to end
 LATE_EVERY_S = 0.06
 CONNECTIONS = 8
 DEADLINE_S = 0.02  # of every twentieth call: the queue before it takes longer
 GRACE_S = 30.0
-EXAMPLES = Path(__file__).parents[1] / "examples"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,7 +76,9 @@ class _Callers:
         self._channels = [grpc.insecure_channel(address, own) for _ in range(CONNECTIONS)]
         for channel in self._channels:
             grpc.channel_ready_future(channel).result(timeout=30)
-        self._gif = max(EXAMPLES.glob("*.gif"), key=lambda path: path.stat().st_size).read_bytes()
+        with tempfile.TemporaryDirectory() as folder:
+            gifs.draw(drawn := Path(folder, "drawn.gif"), width=960, frames=10)
+            self._gif = drawn.read_bytes()  # large, for calls that still wait when the end is told
         self._request = inference_pb2.ClassifyRequest()
         write_clip(decode_gif(self._gif), self._request.clip)
         self._answered = threading.Semaphore(0)
@@ -133,13 +137,13 @@ def _measure(services: ServiceProcess, callers: _Callers, chance: random.Random)
     for name in chance.sample(sorted(cancelled), len(cancelled)):
         callers.calls[name].cancel()
         time.sleep(0.005)
-    callers.wait_for(CALLS // 3)
+    callers.wait_for(BEFORE_THE_END)
     services.process.send_signal(signal.SIGTERM)
     signalled = time.monotonic()
     for number in range(LATE_CALLS):
         callers.start(f"late-{number}", number)
         time.sleep(LATE_EVERY_S)
-    callers.wait_for(CALLS + LATE_CALLS - CALLS // 3)
+    callers.wait_for(CALLS + LATE_CALLS - BEFORE_THE_END)
     exit_code = services.process.wait(GRACE_S + 10)
     drain_s = time.monotonic() - signalled
 

@@ -10,10 +10,15 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
+from hypothesis import settings
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
 from services.clip import CLIP_SHAPE, Clip
+
+# How long an example takes is the machine's business.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 SHOWS = ("Red Show", "Green Show", "Blue Show")
 METADATA = {
