@@ -23,7 +23,17 @@ from numpy.typing import NDArray
 from benchmarks import gifs
 from benchmarks.peers import decoders
 from services.preprocess import Budget, decode_gif
-from services.preprocess.backend import Backend, Canvas, Colour, Picture, Pictures, compiled, portable
+from services.preprocess.backend import (
+    Backend,
+    Canvas,
+    Colour,
+    Counts,
+    Picture,
+    Pictures,
+    Span,
+    compiled,
+    portable,
+)
 from services.preprocess.container import Frame, Rect, scan
 from services.preprocess.crop import cut
 from services.preprocess.plan import plan
@@ -88,17 +98,9 @@ class Stopwatch:
         """As the other, untimed as all that cutting asks for."""
         return self.backend.middle_colour(pictures, part)
 
-    def count_near(
-        self,
-        pictures: Pictures,
-        part: Rect,
-        darkest: NDArray[np.uint8],
-        brightest: NDArray[np.uint8],
-        *,
-        columns: bool,
-    ) -> NDArray[np.int64]:
+    def count_near(self, pictures: Pictures, part: Rect, span: Span, *, columns: bool) -> Counts:
         """As the other."""
-        return self.backend.count_near(pictures, part, darkest, brightest, columns=columns)
+        return self.backend.count_near(pictures, part, span, columns=columns)
 
     def resize(self, picture: Picture, content: Rect, out: NDArray[np.uint8]) -> None:
         """As the other."""

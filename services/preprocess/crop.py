@@ -37,7 +37,7 @@ def cut(pictures: Iterable[Picture], count: int, backend: Backend) -> Iterator[t
     is asked for. Elsewhere all of them must be seen first, and copies are yielded.
 
     Args:
-        pictures: of one size; one need only hold until the next is asked for.
+        pictures: all of one size, C-contiguous; one need only hold until the next is asked for.
         count: how many they are, at least 1.
         backend: looks at them.
     """
@@ -52,26 +52,17 @@ def cut(pictures: Iterable[Picture], count: int, backend: Backend) -> Iterator[t
     seen = np.empty((count, height, width, 4), np.uint8)
     for place, picture in zip(seen, itertools.chain([first], pictures), strict=True):
         place[...] = picture
-    content = find_content(seen, backend)
+    content = _find_content(seen.view(np.uint32)[..., 0], whole, backend)
     yield from ((picture, content) for picture in seen)
 
 
-def find_content(pictures: NDArray[np.uint8], backend: Backend) -> Rect:
-    """Return what is inside the borders, in pixels of the pictures; everything where there are none.
-
-    Args:
-        pictures: uint8 [at least 1, height, width, 4], C-contiguous; the fourth channel is not read.
-        backend: looks at them.
-    """
-    packed = pictures.view(np.uint32)[..., 0]
-    whole = Rect(0, 0, *reversed(packed.shape[1:]))
-    if not _has_plain_edge(packed[:1], whole, backend):
-        return whole
-    top, bottom = _between(packed, whole, (_Edge.TOP, _Edge.BOTTOM), backend)
-    left, right = _between(packed, Rect(0, top, whole.right, bottom), (_Edge.LEFT, _Edge.RIGHT), backend)
+def _find_content(pictures: Pictures, whole: Rect, backend: Backend) -> Rect:
+    """Return what is inside the borders; everything where there are none."""
+    top, bottom = _between(pictures, whole, (_Edge.TOP, _Edge.BOTTOM), backend)
+    left, right = _between(pictures, Rect(0, top, whole.right, bottom), (_Edge.LEFT, _Edge.RIGHT), backend)
     content = Rect(left, top, right, bottom)
     if left or right < whole.right:  # pillars may have hidden the plain rows
-        upper, lower = _between(packed, content, (_Edge.TOP, _Edge.BOTTOM), backend)
+        upper, lower = _between(pictures, content, (_Edge.TOP, _Edge.BOTTOM), backend)
         content = Rect(left, top + upper, right, top + lower)
     return content
 
@@ -137,7 +128,7 @@ class _Side:
         darkest = np.maximum(self._colour - distance, 0).astype(np.uint8)
         brightest = np.minimum(self._colour + distance, 255).astype(np.uint8)
         near = self._backend.count_near(
-            self._pictures, self._strip(start, stop), darkest, brightest, columns=self._columns
+            self._pictures, self._strip(start, stop), (darkest, brightest), columns=self._columns
         )
         outwards = self._edge in (_Edge.BOTTOM, _Edge.RIGHT)
         shares: NDArray[np.float64] = (near[::-1] if outwards else near) / self._width

@@ -78,7 +78,7 @@ def ask(operation: schemathesis.APIOperation, headers: dict[str, str], examples:
     statuses = set()
     cases = operation.as_strategy(GenerationMode.POSITIVE) | operation.as_strategy(GenerationMode.NEGATIVE)
 
-    @settings(max_examples=examples, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=examples, database=None, suppress_health_check=list(HealthCheck))
     @given(case=cases)
     def check(case: schemathesis.Case) -> None:
         response = case.call_and_validate(checks=list(CHECKS), headers=headers)

@@ -16,7 +16,7 @@ WEAK = np.eye(4)[LABELS] + GENERATOR.normal(0, 1.2, (200, 4))
 STRONG = WEAK + np.eye(4)[LABELS]
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=2, max_size=40))
 def test_the_difference_turns_its_sign_with_the_sides(pairs: list[tuple[bool, bool]]) -> None:
     first, second = np.array(pairs).T

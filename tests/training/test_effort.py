@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import beta
 
@@ -76,7 +76,6 @@ def test_where_the_surest_differ_there_is_no_threshold() -> None:
 
 
 @given(seed=st.integers(0, 2**32 - 1), share=st.floats(0, 0.2), groups=st.integers(300, 900))
-@settings(deadline=None)
 def test_no_more_groups_are_changed_than_the_bound_allows(seed: int, share: float, groups: int) -> None:
     rng = np.random.default_rng(seed)
     largest = rng.random(1000).round(2)  # with ties

@@ -10,7 +10,7 @@ from training.estimate import Bootstrap, Estimate, weighted_mean, wilson
 outcomes = st.lists(st.booleans(), min_size=2, max_size=60)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(outcomes)
 def test_the_mean_lies_within_its_interval(values: list[bool]) -> None:
     found = Bootstrap(resamples=2_000).estimate(weighted_mean(values), len(values))

@@ -43,7 +43,7 @@ def test_top_k_grows_with_k_up_to_one(sample: tuple[NDArray[np.float64], NDArray
     assert right[shows - 1].all()
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(clips())
 def test_statistics_agree_with_scikit_learn(sample: tuple[NDArray[np.float64], NDArray[np.int64]]) -> None:
     scores, labels = sample

@@ -35,7 +35,7 @@ def test_auroc_does_not_change_when_scores_are_stretched(known: list[float], unk
     assert area(unknown, known) == pytest.approx(1 - area(known, unknown))
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(scores, scores)
 def test_auroc_agrees_with_scikit_learn(known: list[float], unknown: list[float]) -> None:
     weights = np.random.default_rng(0).integers(1, 4, (3, len(known) + len(unknown))).astype(np.float64)

@@ -24,7 +24,7 @@ rows_of = st.lists(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(rows_of, st.integers(2, 5), st.integers(0, 3))
 def test_no_group_and_no_source_stands_in_two_folds(rows, k, seed):
     if components(rows).max() + 1 < k:
@@ -40,7 +40,7 @@ def test_no_group_and_no_source_stands_in_two_folds(rows, k, seed):
     assert np.array_equal(fold, folds(rows, k, seed=seed))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(rows_of, st.floats(0.05, 0.5), st.sampled_from(["group", "source"]))
 def test_a_holdout_keeps_groups_together_and_some_of_every_show(rows, fraction, by):
     try:

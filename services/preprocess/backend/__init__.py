@@ -21,6 +21,8 @@ Canvas = NDArray[np.uint32]
 Picture = NDArray[np.uint8]  # [height, width, 4]; the fourth byte is as it likes
 Pictures = NDArray[np.uint32]  # [pictures, height, width], pixels as a canvas has them
 Colour = NDArray[np.float64]  # [3]: red, green, blue, 0..255
+Span = tuple[NDArray[np.uint8], NDArray[np.uint8]]  # [3] each: a darkest and a brightest colour
+Counts = NDArray[np.int64]  # [rows or columns]
 
 # A picture keeps at least twice the resolution of the clip; ten of them take at most 32 MB.
 PICTURE_SIZE = 448  # pixels
@@ -60,22 +62,13 @@ class Backend(Protocol):
     def middle_colour(self, pictures: Pictures, part: Rect) -> Colour:
         """Return the median colour of a part: of each pixel the middle between its extremes over time."""
 
-    def count_near(
-        self,
-        pictures: Pictures,
-        part: Rect,
-        darkest: NDArray[np.uint8],
-        brightest: NDArray[np.uint8],
-        *,
-        columns: bool,
-    ) -> NDArray[np.int64]:
+    def count_near(self, pictures: Pictures, part: Rect, span: Span, *, columns: bool) -> Counts:
         """For each row, or column, of a part count the pixels that are between two colours in all pictures.
 
         Args:
             pictures: C-contiguous.
             part: not empty, within the pictures.
-            darkest: uint8 [3], of each channel the least that is between them.
-            brightest: uint8 [3], the most.
+            span: of each channel the least and the most that is between them.
             columns: count for each column, from left to right, not for each row.
         """
 

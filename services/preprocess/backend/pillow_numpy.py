@@ -7,7 +7,16 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from services.clip import CLIP_SIZE
-from services.preprocess.backend import BrokenDataError, Canvas, Colour, Picture, Pictures, shrink_factors
+from services.preprocess.backend import (
+    BrokenDataError,
+    Canvas,
+    Colour,
+    Counts,
+    Picture,
+    Pictures,
+    Span,
+    shrink_factors,
+)
 from services.preprocess.backend.palette import PIXEL, palette_pixels
 from services.preprocess.container import Frame, Rect
 
@@ -69,22 +78,14 @@ class Portable:
         colour: Colour = (middle[:, (count - 1) // 2] + middle[:, count // 2]) / 2
         return colour
 
-    def count_near(
-        self,
-        pictures: Pictures,
-        part: Rect,
-        darkest: NDArray[np.uint8],
-        brightest: NDArray[np.uint8],
-        *,
-        columns: bool,
-    ) -> NDArray[np.int64]:
+    def count_near(self, pictures: Pictures, part: Rect, span: Span, *, columns: bool) -> Counts:
         """Compare whole rows of bytes: a last axis of channels would cost numpy ten times as long."""
         low, high = _bounds(pictures, part)
         width = part.size[0]
-        bright_enough = low >= _repeated(darkest, 0, width)
-        dark_enough = high <= _repeated(brightest, 255, width)
+        bright_enough = low >= _repeated(span[0], 0, width)
+        dark_enough = high <= _repeated(span[1], 255, width)
         near = (bright_enough & dark_enough).view(np.uint32) == _ALL_FOUR
-        counts: NDArray[np.int64] = np.count_nonzero(near, axis=0 if columns else 1)
+        counts: Counts = np.count_nonzero(near, axis=0 if columns else 1)
         return counts
 
     def resize(self, picture: Picture, content: Rect, out: NDArray[np.uint8]) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from services.clip import CLIP_FRAMES, Clip
@@ -50,7 +50,6 @@ rules = st.builds(
 
 
 @given(rule=rules, seed=st.integers(0, 2**32 - 1), shows=st.integers(1, 30))
-@settings(deadline=None)
 def test_two_parts_say_what_all_frames_say_and_no_frame_is_looked_at_twice(
     rule: EarlyExit, seed: int, shows: int
 ) -> None:

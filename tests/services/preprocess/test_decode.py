@@ -13,7 +13,7 @@ from services.clip import CLIP_SHAPE, Clip, check_clip
 from services.errors import CorruptGif, GifError, GifTooLarge
 from services.preprocess import Budget, decode_gif
 from services.preprocess.backend import portable
-from services.preprocess.crop import find_content
+from services.preprocess.crop import cut
 from services.preprocess.timeline import sample
 from tests.animations import Animation, animations
 from tests.gif_writer import (
@@ -45,9 +45,8 @@ def clip_of(animation: Animation) -> Clip:
     timeline = sample([10 * picture.delay_cs for picture in animation.pictures])
     shown = animation.shown()
     wanted = [shown[frame] for frame in timeline.frames]
-    content = find_content(np.stack(wanted), portable())
     frames = np.empty(CLIP_SHAPE, np.uint8)
-    for canvas, frame in zip(wanted, frames, strict=True):
+    for (canvas, content), frame in zip(cut(wanted, len(wanted), portable()), frames, strict=True):
         portable().resize(canvas, content, frame)
     return Clip(frames, timeline.instants_ms)
 
@@ -108,7 +107,7 @@ def test_the_same_bytes_give_the_same_clip() -> None:
     assert np.array_equal(decode_gif(gif).frames, decode_gif(gif).frames)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(animations(max_frames=24))
 def test_a_clip_is_what_decoding_everything_gives(animation: Animation) -> None:
     clip, expected = decode_gif(animation.gif), clip_of(animation)
@@ -157,7 +156,7 @@ def broken_at(animation: Animation, places: set[int]) -> Animation:
     return dataclasses.replace(animation, pictures=tuple(broken))
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(animations(max_frames=24), st.data())
 def test_a_broken_frame_ends_the_clip_or_changes_nothing(animation: Animation, data: st.DataObject) -> None:
     """Met, it ends the animation where a browser would; not met, the clip is as if it were whole."""
@@ -216,7 +215,7 @@ def clip_or_error(data: bytes) -> None:
         check_clip(clip)
 
 
-@settings(deadline=None, max_examples=400)
+@settings(max_examples=400)
 @given(st.lists(st.tuples(st.integers(0, len(GIF) - 1), st.integers(0, 255)), min_size=1, max_size=6))
 def test_changed_bytes_give_a_clip_or_an_error(changes: list[tuple[int, int]]) -> None:
     gif = bytearray(GIF)
@@ -226,7 +225,7 @@ def test_changed_bytes_give_a_clip_or_an_error(changes: list[tuple[int, int]]) -
     clip_or_error(bytes(gif))
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(st.binary(max_size=300))
 @example(b"")
 def test_any_bytes_after_a_header_give_a_clip_or_an_error(tail: bytes) -> None:

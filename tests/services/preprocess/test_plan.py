@@ -105,7 +105,7 @@ def assert_plan_changes_nothing(gif: bytes, container: Container, wanted: set[in
     assert shown == wanted
 
 
-@settings(deadline=None, max_examples=400)
+@settings(max_examples=400)
 @given(animations(), st.data())
 def test_the_plan_changes_no_pixel(animation: Animation, data: st.DataObject) -> None:
     container = scan(animation.gif, Budget())

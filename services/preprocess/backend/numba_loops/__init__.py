@@ -10,7 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.clip import CLIP_SIZE
-from services.preprocess.backend import BrokenDataError, Canvas, Colour, Picture, Pictures, shrink_factors
+from services.preprocess.backend import (
+    BrokenDataError,
+    Canvas,
+    Colour,
+    Counts,
+    Picture,
+    Pictures,
+    Span,
+    shrink_factors,
+)
 from services.preprocess.backend.numba_loops.borders import count_near, middle_colour
 from services.preprocess.backend.numba_loops.lzw import LETTERS, decompress
 from services.preprocess.backend.numba_loops.memory import SLACK
@@ -58,17 +67,9 @@ class Compiled:
         colour: Colour = middle_colour(pictures, *part)
         return colour
 
-    def count_near(
-        self,
-        pictures: Pictures,
-        part: Rect,
-        darkest: NDArray[np.uint8],
-        brightest: NDArray[np.uint8],
-        *,
-        columns: bool,
-    ) -> NDArray[np.int64]:
+    def count_near(self, pictures: Pictures, part: Rect, span: Span, *, columns: bool) -> Counts:
         """Compare bytes, a row at a time."""
-        counts: NDArray[np.int64] = count_near(pictures, *part, darkest, brightest, columns)
+        counts: Counts = count_near(pictures, *part, *span, columns)
         return counts
 
     def resize(self, picture: Picture, content: Rect, out: NDArray[np.uint8]) -> None:

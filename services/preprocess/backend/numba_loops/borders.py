@@ -8,6 +8,8 @@ from numba import boolean, float64, int64, njit, uint8, uint32
 from services.clip import CLIP_CHANNELS
 from services.preprocess.backend.numba_loops.vectors import CHANNELS
 
+_ALL_FOUR = np.uint32(0x01010101)  # true, true, true, true
+
 
 @njit(float64[::1](uint32[:, :, ::1], int64, int64, int64, int64), nogil=True, cache=True)
 def middle_colour(pictures, left, top, right, bottom):
@@ -73,8 +75,8 @@ def count_near(pictures, left, top, right, bottom, darkest, brightest, columns):
                 near[x] &= np.uint8(row[x] >= least[x]) & np.uint8(row[x] <= most[x])
         if columns:
             for x in range(width):
-                counts[x] += pixels[x] == np.uint32(0x01010101)
+                counts[x] += pixels[x] == _ALL_FOUR
         else:
             for x in range(width):
-                counts[y - top] += pixels[x] == np.uint32(0x01010101)
+                counts[y - top] += pixels[x] == _ALL_FOUR
     return counts

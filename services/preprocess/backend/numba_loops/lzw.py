@@ -14,7 +14,7 @@ from __future__ import annotations
 import numpy as np
 from numba import int64, njit, types, uint8, uint64
 
-from services.preprocess.backend.numba_loops.memory import SLACK, copy32, load64
+from services.preprocess.backend.numba_loops.memory import CHUNK, SLACK, copy_chunk, load64
 
 LETTERS = 256  # single pixels, one of each, before the picture
 
@@ -25,7 +25,7 @@ _LENGTH_BITS = np.uint64(13)
 _LENGTH_MASK = (np.uint64(1) << _LENGTH_BITS) - np.uint64(1)
 _NEVER = np.uint64(2 * _TABLE)  # more strings than a table has: codes grow no wider
 _ONE = np.uint64(1)  # Numba takes a bare 1 for signed, and signed with unsigned for float
-_AT_ONCE = np.uint64(32)  # bytes
+_CHUNK = np.uint64(CHUNK)
 
 _Gif = types.Array(types.uint8, 1, "C", readonly=True)
 
@@ -40,8 +40,8 @@ def _join(gif, start, stop, data):
         if start + length > stop:  # not whole: Pillow does not begin with it either
             break
         if start + length + SLACK <= len(gif):
-            for offset in range(0, length, SLACK):
-                copy32(data, size + offset, gif, start + offset)
+            for offset in range(0, length, CHUNK):
+                copy_chunk(data, size + offset, gif, start + offset)
         else:
             data[size : size + length] = gif[start : start + length]
         size += length
@@ -103,11 +103,11 @@ def decompress(gif, start, stop, code_size, pixels, count):
         place, length = entry >> _LENGTH_BITS, entry & _LENGTH_MASK
         # If the code names the string that it completes itself, that one's last letter is its first.
         pixels[done] = pixels[last]
-        copy32(pixels, np.int64(done), pixels, np.int64(place))
-        if length > _AT_ONCE:
+        copy_chunk(pixels, np.int64(done), pixels, np.int64(place))
+        if length > _CHUNK:
             length = min(length, stop_at - done)
-            for offset in range(_AT_ONCE, length, _AT_ONCE):
-                copy32(pixels, np.int64(done + offset), pixels, np.int64(place + offset))
+            for offset in range(_CHUNK, length, _CHUNK):
+                copy_chunk(pixels, np.int64(done + offset), pixels, np.int64(place + offset))
         free = min(free + _ONE, np.uint64(_TABLE))
         table[free] = done << _LENGTH_BITS | (length + _ONE)
         if free == limit:

@@ -13,7 +13,8 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-SLACK = 32  # bytes that may be read or written behind an array's last meaningful one
+CHUNK = 32  # bytes that are copied at once
+SLACK = CHUNK  # bytes that may be read or written behind an array's last meaningful one
 
 
 @intrinsic  # Numba's own word for a function that is written in LLVM's instructions
@@ -28,11 +29,11 @@ def load64(_context: Any, array: Any, offset: Any) -> Any:
 
 
 @intrinsic
-def copy32(_context: Any, target: Any, to: Any, source: Any, at: Any) -> Any:
-    """Copy 32 bytes from an offset of a uint8 array to one of another or the same; all are read first."""
+def copy_chunk(_context: Any, target: Any, to: Any, source: Any, at: Any) -> Any:
+    """Copy `CHUNK` bytes from an offset of a uint8 array to one of another or the same, reading all first."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        kind = ir.VectorType(ir.IntType(8), 32)
+        kind = ir.VectorType(ir.IntType(8), CHUNK)
         to_where = pointer(context, builder, signature.args[0], arguments[:2], kind)
         at_where = pointer(context, builder, signature.args[2], arguments[2:], kind)
         builder.store(builder.load(at_where, align=1), to_where, align=1)

@@ -74,7 +74,7 @@ def lzw_codes(draw: st.DrawFn) -> tuple[int, bytes]:
     return code_size, number.to_bytes(position // 8 + 1, "little")
 
 
-@settings(deadline=None, max_examples=600)
+@settings(max_examples=600)
 @given(lzw_codes(), st.integers(1, 40), st.integers(1, 40), st.booleans(), st.integers(1, 255))
 def test_any_codes_give_the_same_pixels_or_the_same_refusal(
     codes: tuple[int, bytes], width: int, height: int, interlaced: bool, block: int
@@ -88,7 +88,7 @@ def test_any_codes_give_the_same_pixels_or_the_same_refusal(
     assert compiled_pixels == portable_pixels
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(st.binary(max_size=600), st.integers(0, 8), st.integers(1, 30), st.integers(1, 30))
 @example(b"", 2, 1, 1)
 @example(b"\x05", 2, 1, 1)  # a sub-block that is not whole
@@ -132,7 +132,7 @@ def pictures_and_parts(draw: st.DrawFn) -> tuple[NDArray[np.uint8], Rect]:
     return noise, Rect(left, top, right, bottom)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(pictures_and_parts())
 def test_any_part_of_any_picture_is_scaled_to_the_same_pixels(
     picture_and_part: tuple[NDArray[np.uint8], Rect],
@@ -147,7 +147,7 @@ def test_any_part_of_any_picture_is_scaled_to_the_same_pixels(
     assert np.array_equal(found, expected)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(pictures_and_parts(), st.integers(1, 4), st.tuples(*[st.integers(0, 255)] * 6), st.booleans())
 def test_any_part_of_any_pictures_is_as_near_to_any_colours(
     picture_and_part: tuple[NDArray[np.uint8], Rect], count: int, bounds: tuple[int, ...], columns: bool
@@ -155,9 +155,10 @@ def test_any_part_of_any_pictures_is_as_near_to_any_colours(
     picture, part = picture_and_part
     pictures = np.stack([np.roll(picture, shift) for shift in range(count)]).view(np.uint32)[..., 0]
     darkest, brightest = np.sort(np.array(bounds, np.uint8).reshape(2, 3), axis=0)
+    span = darkest, brightest
 
     colours = [backend.middle_colour(pictures, part) for backend in BOTH]
-    counts = [backend.count_near(pictures, part, darkest, brightest, columns=columns) for backend in BOTH]
+    counts = [backend.count_near(pictures, part, span, columns=columns) for backend in BOTH]
 
     assert np.array_equal(*colours)
     assert np.array_equal(*counts)
@@ -174,7 +175,7 @@ def test_a_canvas_is_shrunk_to_the_same_pixels(height: int, width: int) -> None:
     assert np.array_equal(found[:, :, :3], expected[:, :, :3])  # the fourth byte is as it likes
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(animations(), st.integers(1, 3))
 def test_any_animation_makes_the_same_clip(animation: Animation, threads: int) -> None:
     expected = decode_gif(animation.gif, backend=portable())
