@@ -3,7 +3,7 @@
 The file is written only when services.inference, given the same clips, answers what Keras answers. Weights
 may be stored as float16 and widened when the file is loaded: that halves the file and costs nothing at
 inference. They are rounded in Keras first, so that both compute with the same numbers. Or convolutions
-compute in int8, see `training.quantize`: about twice as fast, and the answers are near ones, so that the
+compute in int8, see `training.int8`: about twice as fast, and the answers are near ones, so that the
 file must name the same show for almost every clip.
 """
 
@@ -35,8 +35,8 @@ from training.dataset import replacing
 from training.errors import ExportFailed
 from training.fold import fold_batch_norm
 from training.head import Head
+from training.int8 import quantize
 from training.model import OUTPUTS, FittedModel, clip_model
-from training.quantize import quantize
 
 OPSET = 17
 TOLERANCE = 1e-5  # relative error allowed between Keras and ONNX Runtime

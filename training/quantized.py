@@ -19,8 +19,8 @@ from training.backbone import Backbone, load_backbone
 from training.dataset import Clips
 from training.export import convert, metadata
 from training.head import Answer
+from training.int8 import CALIBRATED
 from training.model import FittedModel
-from training.quantize import CALIBRATED
 from training.trainer import Trained, Trainer
 
 _LEAST = 1e-12  # of a probability, before its logarithm

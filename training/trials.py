@@ -13,10 +13,10 @@ from training.dataset import preprocessing_version
 from training.distill import Distilled
 from training.evaluate import Evaluation, evaluate
 from training.framewise import Framewise
+from training.int8 import quantisation_version
 from training.looks import SeveralLooks
 from training.materials import Materials
 from training.perturb import PERTURBATIONS
-from training.quantize import NEIGHBOURS
 from training.quantized import Quantized
 from training.recipes import BASELINE, CHOSEN, INT8, RECIPES, TRIALS, Trial
 from training.trainer import Trainer
@@ -74,7 +74,7 @@ def _folders(name: str, materials: Materials, cache_dir: Path) -> tuple[Path, Pa
     if name in RECIPES:
         return home, home
     teachers = [RECIPES[teacher].to_json() for teacher in trial.teachers]
-    form = ("int8", NEIGHBOURS) if trial.int8 else ()
+    form = ("int8", quantisation_version()) if trial.int8 else ()
     return home, cache_dir / "trials" / run_name(*wanted, repr(trial.looks), teachers, *form)
 
 

@@ -78,8 +78,8 @@ def export(
     import_tensorflow()
     from training.backbone import load_backbone  # noqa: PLC0415 - ten seconds, and --help must not wait
     from training.export import export as export_model  # noqa: PLC0415
+    from training.int8 import CALIBRATED  # noqa: PLC0415
     from training.model import FittedModel  # noqa: PLC0415
-    from training.quantize import CALIBRATED  # noqa: PLC0415
 
     ranges = _spread(rows, min(CALIBRATED, len(rows) // 2)) if int8 else []
     chosen = _spread([row for row in rows if row not in ranges], COMPARED_INT8 if int8 else COMPARED)
