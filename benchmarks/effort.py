@@ -13,12 +13,12 @@ import dataclasses
 import json
 import statistics
 import sys
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.environments import ROOT
 from benchmarks.gifs import real_items, shared_folder
+from benchmarks.turns import Way, take_turns
 from services.clip import Clip
 from services.errors import AnalyzerError, ModelError
 from services.inference import Classifier, EarlyExit, default_model_path
@@ -27,9 +27,6 @@ from services.preprocess import decode_gif
 
 EFFORT = ROOT / "docs" / "evaluation" / "effort.json"
 GIFS = 30
-WARM_UP = 1  # turns that are not counted
-
-Way = Callable[[], object]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,7 +67,7 @@ def measure(classifier: Classifier, gifs: Sequence[bytes], *, stopped: float, tu
     times = []
     for gif in gifs:
         ways = [_decoding(gif), *_looking(classifier, decode_gif(gif), classifier.rule)]
-        times.append(_median_ms(ways, turns))
+        times.append([1000 * statistics.median(taken) for taken in take_turns(ways, turns)])
     decode, whole, first, parts = (statistics.fmean(column) for column in zip(*times, strict=True))
     early = stopped * first + (1 - stopped) * parts
     return EffortTimes(
@@ -94,19 +91,6 @@ def _looking(classifier: Classifier, clip: Clip, rule: EarlyExit) -> list[Way]:
     """The clip at once, its first frames alone, and both parts whatever the first say."""
     always, never = (dataclasses.replace(rule, threshold=threshold) for threshold in (0.0, 1.0))
     return [lambda rule=rule: look(classifier.run, clip.frames, rule) for rule in (None, always, never)]  # type: ignore[misc]
-
-
-def _median_ms(ways: Sequence[Way], turns: int) -> list[float]:
-    """The median time of each way, in milliseconds; they take turns, forwards and backwards."""
-    times: list[list[float]] = [[] for _ in ways]
-    for turn in range(WARM_UP + turns):
-        order = list(enumerate(ways))
-        for index, way in order if turn % 2 else reversed(order):
-            start = time.perf_counter()
-            way()
-            if turn >= WARM_UP:
-                times[index].append((time.perf_counter() - start) * 1000)
-    return [statistics.median(each) for each in times]
 
 
 def read_stopped(path: Path) -> float:

@@ -10,8 +10,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import statistics
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Annotated
@@ -21,6 +20,7 @@ import typer
 from numpy.typing import NDArray
 
 from benchmarks.gifs import real_items, shared_folder
+from benchmarks.turns import Way, take_turns
 from services.inference import Classifier, default_model_path
 from services.preprocess import decode_gif
 
@@ -53,21 +53,14 @@ def measure(model: Path, clips: NDArray[np.uint8], *, rounds: int) -> list[Row]:
     """Answer the clips, uint8 [8, 10, 224, 224, 3], in every way and in turns."""
     single, double = Classifier(model, threads=1), Classifier(model, threads=PROCESSORS)
     with ThreadPoolExecutor(PROCESSORS) as callers:
-        ways: dict[str, Callable[[], object]] = {
+        ways: dict[str, Way] = {
             ONE_BY_ONE: lambda: list(callers.map(lambda clip: single.run(clip[np.newaxis]), clips))
         }
         for size in GROUPS:
             groups = np.split(clips, len(clips) // size)
             ways[f"in groups of {size}"] = lambda groups=groups: [double.run(group) for group in groups]  # type: ignore[misc]
-        for way in ways.values():  # once, not counted
-            way()
-        seconds: dict[str, list[float]] = {name: [] for name in ways}
-        for _ in range(rounds):
-            for name, way in ways.items():
-                begun = time.perf_counter()
-                way()
-                seconds[name].append(time.perf_counter() - begun)
-    return rows(seconds, len(clips))
+        taken = take_turns(list(ways.values()), rounds)
+    return rows(dict(zip(ways, taken, strict=True)), len(clips))
 
 
 def rows(seconds: Mapping[str, Sequence[float]], clips: int) -> list[Row]:

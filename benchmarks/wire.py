@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import functools
 import json
 import statistics
 import sys
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from benchmarks.process import start_services
+from benchmarks.turns import take_turns
 from services.clip import Clip
 from services.inference import Classifier, Prediction, default_model_path
 from services.inference.rpc import RemoteClassifier
@@ -23,9 +24,6 @@ from services.preprocess import decode_gif
 from services.preprocess.rpc import RemotePreprocess
 
 EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("*.gif"))
-WARM_UP = 3  # turns that are not counted
-
-Steps = tuple[Callable[[bytes], Clip], Callable[[Clip], Prediction]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,17 +59,13 @@ def measure(model: Path, gifs: Sequence[bytes], *, turns: int = 20) -> WireRepor
         RemotePreprocess(services.address) as preprocess,
         RemoteClassifier(services.address) as inference,
     ):
-        here: Steps = (decode_gif, classifier.classify)
-        there: Steps = (preprocess.decode_gif, inference.classify)
-        for turn in range(WARM_UP + turns):
-            for gif in gifs:
-                # Now this way first, now that one.
-                order = [(here, direct), (there, wired)]
-                for (decode, classify), times in order if turn % 2 else reversed(order):
-                    start = time.perf_counter()
-                    classify(decode(gif))
-                    if turn >= WARM_UP:
-                        times.append((time.perf_counter() - start) * 1000)
+        for gif in gifs:
+            here = functools.partial(_answer, gif, decode_gif, classifier.classify)
+            there = functools.partial(_answer, gif, preprocess.decode_gif, inference.classify)
+            for seconds, times in zip(
+                take_turns([here, there], turns, warm_up=3), (direct, wired), strict=True
+            ):
+                times.extend(1000 * each for each in seconds)
     direct_ms, grpc_ms = statistics.median(direct), statistics.median(wired)
     added_ms = statistics.median(there - here for here, there in zip(direct, wired, strict=True))
     return WireReport(
@@ -83,6 +77,10 @@ def measure(model: Path, gifs: Sequence[bytes], *, turns: int = 20) -> WireRepor
         ratio=round(grpc_ms / direct_ms, 3),
         within_goal=added_ms <= max(3.0, 0.1 * direct_ms),
     )
+
+
+def _answer(gif: bytes, decode: Callable[[bytes], Clip], classify: Callable[[Clip], Prediction]) -> None:
+    classify(decode(gif))
 
 
 def main() -> None:
