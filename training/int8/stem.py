@@ -43,7 +43,7 @@ def find_pixels(graph: onnx.GraphProto, names: Collection[str]) -> Pixels | None
     """See how the pixels of a float graph are scaled.
 
     Args:
-        graph: its input are pixels, 0..255.
+        graph: takes pixels, 0..255.
         names: of the nodes that will compute in whole numbers.
 
     Returns:
@@ -117,7 +117,9 @@ def gather_columns(graph: onnx.GraphProto) -> None:
     replace(held[kernel], wider)
     for name in {*other_kernel, *(maker[conv.input[2]].input if len(conv.input) > 2 else ())}:
         replace(held[name], np.tile(numpy_helper.to_array(held[name]), together))
-    replace(held[images.input[1]], np.array([-1, height, width // GATHERED, GATHERED * channels]))
+    shape = np.array([-1, height, width // GATHERED, GATHERED * channels])
+    graph.initializer.append(numpy_helper.from_array(shape, f"{conv.name}/gathered"))
+    images.input[1] = f"{conv.name}/gathered"
     changed = {
         "kernel_shape": wider.shape[2:],
         "pads": [top, before, bottom, behind],
@@ -154,12 +156,12 @@ def _gathered(kernel: NDArray[Any], across: int, left: int) -> tuple[NDArray[Any
 
 
 def _path(graph: onnx.GraphProto, tensor: str) -> list[onnx.NodeProto] | None:
-    """The nodes from the graph's input to a tensor, if they only scale by one number and change shapes."""
+    """The nodes from the graph's input to a tensor; None if they do more than scale and turn it for that."""
     maker, held = makers(graph), stored(graph)
     path: list[onnx.NodeProto] = []
     while tensor != graph.input[0].name:
         node = maker.get(tensor)
-        if node is None:
+        if node is None or sum(list(other.input).count(tensor) for other in graph.node) > 1:
             return None
         scales = node.op_type in _SUMS and node.input[1] in held
         if not (node.op_type in _SHAPES or (scales and np.prod(held[node.input[1]].dims) == 1)):

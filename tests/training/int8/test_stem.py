@@ -77,6 +77,13 @@ def test_no_scale_is_found_where_each_colour_has_its_own() -> None:
     assert find_pixels(drawn.conv().model().graph, ["conv1"]) is None
 
 
+def test_no_scale_is_found_where_the_scaled_pixels_serve_others_too() -> None:
+    model = Drawn().conv().model()
+    model.graph.node.append(helper.make_node("Sqrt", ["moved"], ["roots"]))
+
+    assert find_pixels(model.graph, ["conv1"]) is None
+
+
 def test_a_network_that_does_more_to_its_pixels_is_quantised_with_that_in_float() -> None:
     drawn = Drawn(size=56)
     drawn.nodes.append(helper.make_node("Sqrt", ["pixels"], ["roots"]))
