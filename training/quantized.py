@@ -43,6 +43,7 @@ class Quantized:
         self._trainer, self._home = trainer, home
         self._fresh = fresh or (lambda: load_backbone(trainer.backbone.name))
         self._learned: NDArray[np.intp] = np.arange(0)
+        self._served: tuple[Trained, Classifier] | None = None
 
     def train(self, indices: NDArray[np.intp], folder: Path) -> Trained:
         """Learn from some of the clips; the ranges of int8 will be measured on some of these."""
@@ -51,6 +52,19 @@ class Quantized:
 
     def answer(self, trained: Trained, clips: Clips) -> Answer:
         """Answer any clips, uncalibrated, by the model that was trained last."""
+        if self._served is None or self._served[0] is not trained:
+            self._served = trained, self._quantize(trained)
+        classifier = self._served[1]
+        found = [classifier.run(clips.frames(index)[np.newaxis]) for index in range(len(clips))]
+        probabilities, votes, embedding, familiarity = (
+            np.concatenate([getattr(each, name) for each in found])
+            for name in ("probabilities", "frame_probabilities", "embedding", "familiarity")
+        )
+        logits = np.log(np.maximum(probabilities, _LEAST))  # of the same softmax as the logits within
+        return Answer(probabilities, votes, embedding, familiarity, logits)
+
+    def _quantize(self, trained: Trained) -> Classifier:
+        """The model as it would be served, loaded."""
         some = np.linspace(0, len(self._learned) - 1, min(CALIBRATED, len(self._learned)), dtype=np.intp)
         ranges = (self.clips.frames(index) for index in self._learned[some])
         bank = trained.head.bank
@@ -73,11 +87,4 @@ class Quantized:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder, "int8.onnx")
             onnx.save(proto, path)
-            classifier = Classifier(path)
-        found = [classifier.run(clips.frames(index)[np.newaxis]) for index in range(len(clips))]
-        probabilities, votes, embedding, familiarity = (
-            np.concatenate([getattr(each, name) for each in found])
-            for name in ("probabilities", "frame_probabilities", "embedding", "familiarity")
-        )
-        logits = np.log(np.maximum(probabilities, _LEAST))  # of the same softmax as the logits within
-        return Answer(probabilities, votes, embedding, familiarity, logits)
+            return Classifier(path)
