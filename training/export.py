@@ -11,9 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import logging
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -37,6 +35,7 @@ from training.fold import fold_batch_norm
 from training.head import Head
 from training.int8 import quantize
 from training.model import OUTPUTS, FittedModel, clip_model
+from training.quiet import only_errors
 
 OPSET = 17
 TOLERANCE = 1e-5  # relative error allowed between Keras and ONNX Runtime
@@ -153,7 +152,7 @@ def to_onnx(model: keras.Model) -> onnx.ModelProto:
 
     tensor = model.inputs[0]
     signature = [tf.TensorSpec((None, *tensor.shape[1:]), tensor.dtype, name=tensor.name)]
-    with _only_errors("tf2onnx"):
+    with only_errors("tf2onnx"):  # it reports its every step
         try:
             proto, _ = tf2onnx.convert.from_keras(model, input_signature=signature, opset=OPSET)
         except (ValueError, RuntimeError, NotImplementedError) as error:
@@ -294,15 +293,3 @@ def _check_agreement(agreement: float, clips: int) -> None:
             f"at least {AGREEMENT:.0%} is asked",
             agreement=repr(agreement),
         )
-
-
-@contextmanager
-def _only_errors(logger: str) -> Iterator[None]:
-    """A converter reports its every step as information; only what went wrong is news."""
-    log = logging.getLogger(logger)
-    level = log.level
-    log.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        log.setLevel(level)

@@ -15,10 +15,8 @@ together at most: 2^15 is more than 255 times that. Depthwise convolutions are a
 
 from __future__ import annotations
 
-import logging
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +37,7 @@ from training.int8.graph import attributes, replace, stored
 from training.int8.moments import Moments, measure_moments
 from training.int8.rounding import round_rows, steps
 from training.int8.stem import Pixels, feed_pixels, find_pixels, gather_columns
+from training.quiet import only_errors
 
 NEIGHBOURS = 128  # weights of two taps in sequence, their magnitudes added
 CALIBRATED = 32  # clips that ranges are measured on, 320 frames
@@ -55,7 +54,8 @@ def quantize(proto: onnx.ModelProto, clips: Iterable[NDArray[np.uint8]]) -> onnx
         clips: real ones that it learned from, uint8 [10, 224, 224, 3] each, at least one.
     """
     seen = list(clips)
-    with tempfile.TemporaryDirectory() as folder, _quiet():
+    # The quantiser warns, on the root logger, that a model should be prepared, which it was.
+    with tempfile.TemporaryDirectory() as folder, only_errors():
         given, prepared, written = (Path(folder, f"{name}.onnx") for name in ("float", "prepared", "int8"))
         onnx.save(proto, given)
         quant_pre_process(str(given), str(prepared), skip_symbolic_shape=True)
@@ -171,15 +171,3 @@ class _Reader(CalibrationDataReader):  # type: ignore[misc]  # of a library with
     def get_next(self) -> dict[str, NDArray[np.uint8]] | None:
         clip = next(self._clips, None)
         return None if clip is None else {self._name: np.asarray(clip)[np.newaxis]}
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """The quantiser warns on the root logger that a model should be prepared, which it was."""
-    root = logging.getLogger()
-    level = root.level
-    root.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        root.setLevel(level)
