@@ -221,7 +221,7 @@ bench: .venv/peers/ready ## measure this project beside its peers, into docs/ben
 
 .PHONY: picture
 picture: .venv/dev ## draw docs/page.png, the page in a real browser
-	@$(BIN)/python -m tests.gateway.rest.page.picture
+	@$(BIN)/python -m tests.support.page.picture
 
 format: .venv/dev ## let ruff put the code in order
 	@$(BIN)/ruff check --fix .

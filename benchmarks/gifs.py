@@ -17,7 +17,7 @@ from benchmarks.environments import ROOT
 from benchmarks.results import Item
 from services.preprocess import Budget
 from services.preprocess.container import scan
-from training.dataset import replacing
+from training.files import replacing
 
 REAL, BY_FRAMES, BY_SIZE = "real GIFs", "by frames", "by canvas"
 FRAMES = (10, 25, 50, 100, 200)  # of drawings of 320 x 240 pixels

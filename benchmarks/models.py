@@ -52,11 +52,11 @@ def build_apart(folder: Path) -> None:
 def untrained() -> Any:
     """The keras.Model of the packaged model's recipe, with drawn weights."""
     from services.clip import CLIP_FRAMES  # noqa: PLC0415
-    from training.backbone import load_backbone  # noqa: PLC0415
-    from training.fold import fold_batch_norm  # noqa: PLC0415
-    from training.head import Head, Linear, Part, Tap  # noqa: PLC0415
-    from training.model import clip_model, tap_model  # noqa: PLC0415
-    from training.recipes import CHOSEN, RECIPES  # noqa: PLC0415
+    from training.fit.recipes import CHOSEN, RECIPES  # noqa: PLC0415
+    from training.network.backbone import load_backbone  # noqa: PLC0415
+    from training.network.batch_norm import fold_batch_norm  # noqa: PLC0415
+    from training.network.head import Head, Linear, Part, Tap  # noqa: PLC0415
+    from training.network.model import clip_model, tap_model  # noqa: PLC0415
 
     recipe = RECIPES[CHOSEN]
     network = fold_batch_norm(load_backbone(recipe.backbone, weights=None))

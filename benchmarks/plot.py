@@ -12,7 +12,7 @@ from benchmarks.figures import compare, groups, medians
 from benchmarks.gifs import BY_FRAMES, BY_SIZE, REAL
 from benchmarks.report import TITLES
 from benchmarks.results import THIS, Results, Section
-from training.dataset import replacing
+from training.files import replacing
 
 DIGEST = "results-sha256"  # of the PNG's text chunks: which results it shows
 _OURS, _PEER = "#d1495b", "#66717e"

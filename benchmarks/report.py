@@ -7,7 +7,7 @@ from pathlib import Path
 
 from benchmarks.figures import Figure, compare, groups
 from benchmarks.results import THIS, Results, Section
-from training.dataset import replacing
+from training.files import write_text
 
 ENOUGH = 5  # rounds from which on a figure may be quoted
 TITLES = {
@@ -46,8 +46,7 @@ time that was taken: tables and plot are computed from it and nothing else.
 def write(results: Results, path: Path, *, plot: str) -> None:
     """Write the page, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as partial:
-        partial.write_text(page(results, plot=plot), "utf-8")
+    write_text(path, page(results, plot=plot))
 
 
 def page(results: Results, *, plot: str) -> str:

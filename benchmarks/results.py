@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from training.dataset import replacing
+from training.files import write_text
 
 THIS = "this project"  # what the names of its own contenders begin with
 
@@ -114,8 +114,7 @@ class Results:
 def save(results: Results, path: Path) -> None:
     """Write the file whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as partial:
-        partial.write_text(results.to_json(), "utf-8")
+    write_text(path, results.to_json())
 
 
 def load(path: Path) -> Results:

@@ -17,7 +17,7 @@ from benchmarks.environments import ROOT, read_list
 from benchmarks.results import THIS, Item
 from services.inference import default_model_path
 from services.preprocess import decode_gif
-from training.dataset import replacing
+from training.files import replacing
 
 WORK = ROOT / "runs/bench"
 NAMES = ("decode", "classify", "serve", "line")

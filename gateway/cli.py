@@ -37,6 +37,7 @@ from gateway.files import STDIN, read_gif
 from gateway.settings import Settings
 from services.errors import AnalyzerError
 from services.inference import Prediction
+from services.memory import keep_freed_memory
 
 app = typer.Typer(
     add_completion=False,
@@ -169,6 +170,7 @@ def _report_table(source: str, answer: Callable[[str], Prediction]) -> bool:
 
 def main() -> None:
     """Run the command line."""
+    keep_freed_memory()
     if isinstance(sys.stdout, io.TextIOWrapper):
         # A name that the terminal's encoding cannot write is escaped, not a traceback.
         sys.stdout.reconfigure(errors="backslashreplace")

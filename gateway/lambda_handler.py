@@ -17,6 +17,7 @@ from gateway.rest.app import Fetch, create_app
 from gateway.rest.settings import RestSettings
 from gateway.settings import Settings
 from services.log import log_as_json
+from services.memory import keep_freed_memory
 
 EVENT_BYTES = 6 * 1024 * 1024  # what Lambda carries into a function: JSON, the body in base64 within
 ENVELOPE_BYTES = 100_000  # headers, query and the rest of it, amply
@@ -57,6 +58,7 @@ def _build(settings: Settings) -> Mangum:
 
 # The one work that is done at import: this module is the program, and Lambda imports it in the INIT phase of
 # a cold start, with a whole processor, before the first event. A bad setting or model ends it there.
+keep_freed_memory()
 log_as_json()  # Lambda's own format leaves out what a line says beside its message
 logging.getLogger("mangum").setLevel(logging.WARNING)  # each request is logged by the app already
 handler = _build(Settings.from_env())

@@ -12,6 +12,7 @@ import sys
 import typer
 
 from services.errors import AnalyzerError
+from services.memory import keep_freed_memory
 from training.commands.collect import collect
 from training.commands.compare import compare
 from training.commands.cut import cut
@@ -59,6 +60,7 @@ app.add_typer(review, name="review")
 
 def main() -> None:
     """Run the command line; an error of the family is one line on standard error."""
+    keep_freed_memory()
     logging.getLogger("absl").setLevel(logging.ERROR)
     try:
         app()

@@ -29,6 +29,7 @@ from gateway.fetch.settings import FetchSettings
 from gateway.files import read_gif
 from gateway.pipeline import local
 from services.errors import AnalyzerError, FetchFailed, GifTooLarge, InternalError, UnreadableFile
+from services.memory import keep_freed_memory
 from services.preprocess import Budget
 
 BATCH_ROWS = 16  # that one call takes: at most so many files, each within the budget, are in memory
@@ -67,6 +68,7 @@ class Worker:
     """Reads and identifies; what goes wrong with one source is its row."""
 
     def __init__(self, settings: WorkerSettings) -> None:
+        keep_freed_memory()  # the worker is a process of its own
         self._settings = settings
         self._pipeline = local(
             settings.model, threads=settings.threads, early_exit=settings.early_exit, budget=settings.budget

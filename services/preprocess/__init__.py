@@ -1,6 +1,6 @@
 """Step one: GIF bytes to a `Clip`."""
 
 from services.preprocess.container import Budget
-from services.preprocess.decode import decode_gif, render_frames
+from services.preprocess.decode import PIXELS_VERSION, decode_gif, render_frames
 
-__all__ = ["Budget", "decode_gif", "render_frames"]
+__all__ = ["PIXELS_VERSION", "Budget", "decode_gif", "render_frames"]

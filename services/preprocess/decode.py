@@ -1,9 +1,12 @@
-"""Step one as the rest of the house sees it: GIF bytes in, a `Clip` or whole canvases out.
+"""The first step of the product: GIF bytes in, a `Clip` or whole canvases out.
 
 GIF bytes -> scan -> timeline -> plan -> render -> shrink -> cut -> resize -> **Clip**
 
-A frame is squashed to a square, not padded: what is learned and what is served see the same distortion, and
-no pixel is spent on bars. Transparent pixels are 0 and so come out black.
+A frame is scaled to a square without padding: training and serving see the same distortion, and no pixel is
+spent on bars. Transparent pixels are 0 and so become black.
+
+Canvases and pictures are lent: each is valid until the next one is requested from its iterator. A step that
+keeps a picture longer copies it.
 """
 
 from __future__ import annotations
@@ -12,7 +15,7 @@ import dataclasses
 import functools
 import hashlib
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,14 +26,15 @@ from services.preprocess.ahead import map_ahead
 from services.preprocess.backend import Backend, Picture, fastest
 from services.preprocess.container import Budget, Container, Rect, scan
 from services.preprocess.crop import cut
-from services.preprocess.heap import keep_freed_memory
-from services.preprocess.plan import cost_pixels, plan
+from services.preprocess.plan import Step, cost_pixels, plan
 from services.preprocess.render import BrokenFrameError, decompress, render
 from services.preprocess.timeline import Timeline, sample
 
-DEFAULT_BUDGET = Budget()
+# The version of the pixels of clips. Raise it when any GIF gives another clip than before: every cache of
+# clips, and of results computed from clips, is keyed by it. A golden test fails if pixels change without it.
+PIXELS_VERSION = 1
 
-keep_freed_memory()
+DEFAULT_BUDGET = Budget()
 
 
 def decode_gif(
@@ -117,25 +121,38 @@ def _make_clip(
     timeline = sample([frame.delay_ms for frame in container.frames])
     steps = plan(container, timeline.frames)
     _check_pixels(spent + cost_pixels(container, steps), budget)
-    canvases = render(gif, container, steps, backend, threads=threads)
-    pictures = (backend.shrink(canvas) for _, canvas in canvases)
-    if threads > 1:  # the next one is drawn while this one is scaled
-        pictures = (picture.copy() for picture in pictures)
-    frames = np.empty(CLIP_SHAPE, np.uint8)
-    positions = [timeline.frames.index(index) for index in dict.fromkeys(timeline.frames)]
-
-    def scale(placed: tuple[int, tuple[Picture, Rect]]) -> None:
-        position, (picture, content) = placed
-        backend.resize(picture, content, frames[position])
-
-    for _ in map_ahead(
-        scale, zip(positions, cut(pictures, len(positions), backend), strict=True), threads=threads
-    ):
-        pass
-    for position in range(CLIP_FRAMES):
-        if position not in positions:  # the one before is still on show
-            frames[position] = frames[position - 1]
+    shown = sorted(set(timeline.frames))  # a frame that is sampled more than once is drawn once
+    pictures = _draw(gif, container, steps, backend, threads=threads)
+    cropped = cut(pictures, len(shown), backend)
+    frames = _scale(cropped, len(shown), backend, threads=threads)
+    if len(shown) < CLIP_FRAMES:
+        frames = frames[np.searchsorted(shown, timeline.frames)]
     return Clip(frames, timeline.instants_ms, _source(gif, container, timeline))
+
+
+def _draw(
+    gif: bytes, container: Container, steps: Collection[Step], backend: Backend, *, threads: int
+) -> Iterator[Picture]:
+    """Yield the picture of each step that shows a frame."""
+    for _, canvas in render(gif, container, steps, backend, threads=threads):
+        yield backend.shrink(canvas)
+
+
+def _scale(
+    cropped: Iterable[tuple[Picture, Rect]], count: int, backend: Backend, *, threads: int
+) -> NDArray[np.uint8]:
+    """Scale what is inside the borders of each picture: uint8 [count, 224, 224, 3]."""
+    frames = np.empty((count, *CLIP_SHAPE[1:]), np.uint8)
+    if threads > 1:  # pictures wait for a thread while later ones are drawn
+        cropped = ((picture.copy(), content) for picture, content in cropped)
+
+    def scale(each: tuple[NDArray[np.uint8], tuple[Picture, Rect]]) -> None:
+        place, (picture, content) = each
+        backend.resize(picture, content, place)
+
+    for _ in map_ahead(scale, zip(frames, cropped, strict=True), threads=threads):
+        pass
+    return frames
 
 
 def _source(gif: bytes, container: Container, timeline: Timeline) -> GifSource:

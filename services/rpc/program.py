@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import ctypes
 import logging
 import os
 import sys
@@ -17,11 +16,11 @@ from typing import NoReturn
 
 from services.errors import AnalyzerError
 from services.log import log_as_json
+from services.memory import keep_freed_memory
 from services.rpc.server import RpcServer, serve
 from services.rpc.settings import ServerSettings, ServerTls
 
 CANNOT_START = 2
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h; the values below are in bytes
 
 _log = logging.getLogger(__name__)
 
@@ -103,7 +102,7 @@ def run(build: Callable[[], RpcServer]) -> NoReturn:
         build: makes the server, on the event loop that will run it.
     """
     log_as_json()
-    _keep_memory()
+    keep_freed_memory()
 
     async def main() -> None:
         await serve(build())
@@ -117,18 +116,6 @@ def run(build: Callable[[], RpcServer]) -> NoReturn:
     # A thread may still compute for a caller that is gone, and Python would wait for it past the grace time.
     logging.shutdown()
     os._exit(0)
-
-
-def _keep_memory() -> None:
-    """Let glibc keep what a call frees for the next one, instead of returning it to the system each time.
-
-    A call takes and frees buffers of a clip's size, 1.5 MB, many times over; each would be mapped anew, page
-    by page: a fifth of what the wire costs (`python -m benchmarks.wire`). Without glibc nothing is done.
-    """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is not None:
-        mallopt(M_MMAP_THRESHOLD, 32 << 20)
-        mallopt(M_TRIM_THRESHOLD, 256 << 20)
 
 
 def _at_least_0(text: str) -> int:

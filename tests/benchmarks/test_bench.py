@@ -22,7 +22,7 @@ from benchmarks.figures import compare, groups
 from benchmarks.results import Entry, Item, NotResults, Results, Section, load, save
 from benchmarks.sections import Plan, Question
 
-TRIVIAL = "tests.benchmarks.trivial"
+TRIVIAL = "tests.support.trivial"
 QUIET = Console(quiet=True)
 
 
@@ -304,14 +304,14 @@ def test_the_untrained_model_has_the_shape_of_the_packaged_one(tmp_path: Path) -
     import onnx
 
     from services.inference import default_model_path
-    from training.export import to_onnx
+    from training.network.onnx import to_onnx
 
     def weights(model: onnx.ModelProto) -> list[tuple[int, ...]]:
         """Shapes of what matters for speed: kernels and matrices."""
         tensors = (tuple(tensor.dims) for tensor in model.graph.initializer if len(tensor.dims) in (2, 4))
         return sorted(shape for shape in tensors if shape != (1, 1))
 
-    # The packaged one takes four pixels of a row for one, and gives both outputs on them: training.int8.
+    # The packaged one reads four pixels of a row as one: see training/export/int8/stem.py.
     packaged = weights(onnx.load(default_model_path()))
     packaged[packaged.index((64, 12, 3, 2))] = (32, 3, 3, 3)
     assert weights(to_onnx(models.untrained())) == sorted(packaged)

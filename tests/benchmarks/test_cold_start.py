@@ -9,7 +9,7 @@ import pytest
 from benchmarks.cold_start import Times, gb_seconds, markdown, measure, summarise
 from benchmarks.variants import DELIVERED, TRIVIAL, Variant
 from delivery.interpreter import find_python
-from tests.delivery.emulator import PYTHON, needs_emulator
+from tests.support.emulator import PYTHON, needs_emulator
 
 TIMES = {
     TRIVIAL: Times([100.0, 200.0, 110.0], [1.0, 1.0, 1.0], [10_000_000] * 3),

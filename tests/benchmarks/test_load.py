@@ -1,14 +1,14 @@
 from __future__ import annotations
 
 import threading
-from pathlib import Path
 
 import numpy as np
 
 from benchmarks.peers.load import send_all, with_comment
 from services.preprocess import decode_gif
+from tests.support.paths import ROOT
 
-EXAMPLE = Path(__file__).parents[2] / "examples/meadow.gif"
+EXAMPLE = ROOT / "examples/meadow.gif"
 
 
 class Diary:

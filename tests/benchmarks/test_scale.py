@@ -11,8 +11,7 @@ import typer
 from benchmarks import scale
 from benchmarks.results import Entry, Item, Results, Section, load
 from delivery.cost import Measurement
-
-ROOT = Path(__file__).parents[2]
+from tests.support.paths import ROOT
 
 
 def test_a_gif_of_36_ms_is_ten_thousand_core_hours_a_billion() -> None:

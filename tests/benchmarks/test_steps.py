@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 
@@ -10,8 +9,9 @@ pytest.importorskip("numba", reason="needs Numba: the extra gif-analyzer[fast]")
 from benchmarks import steps
 from services.preprocess import decode_gif
 from services.preprocess.backend import portable as load_portable
+from tests.support.paths import ROOT
 
-EXAMPLE = Path(__file__).parents[2] / "examples" / "meadow.gif"
+EXAMPLE = ROOT / "examples" / "meadow.gif"
 
 
 def test_every_step_takes_its_time_and_the_clip_is_the_same() -> None:

@@ -11,7 +11,7 @@ from benchmarks.crew import Absent, CannotMeasure, Contender, WorkerProcess
 from benchmarks.environments import MissingEnvironment, install, interpreter, read_list
 from benchmarks.worker import Worker, converse
 
-TRIVIAL = "tests.benchmarks.trivial"
+TRIVIAL = "tests.support.trivial"
 
 
 def ask(worker: Worker, **message: object) -> dict[str, object]:

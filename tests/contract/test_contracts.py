@@ -14,7 +14,9 @@ from google.protobuf.descriptor_pb2 import DescriptorProto, FileDescriptorProto,
 from google.protobuf.message import Message
 from open_inference.v2 import open_inference_pb2
 
-PROTO = Path(__file__).parents[2] / "proto"
+from tests.support.paths import ROOT
+
+PROTO = ROOT / "proto"
 CONTRACTS = sorted(
     str(path.relative_to(PROTO)) for path in PROTO.glob("**/*.proto") if "gen" not in path.parts
 )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import grpc
@@ -16,8 +15,8 @@ from open_inference.v2 import open_inference_pb2_grpc as pb_grpc
 
 from services.clip import CLIP_SHAPE, Clip
 from services.inference import OUTPUTS, Classifier
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).parents[2]
 TRITON = ROOT / ".venv/triton"
 
 
@@ -35,7 +34,7 @@ def triton(address: str, frames: np.ndarray, tmp_path_factory: pytest.TempPathFa
     path = tmp_path_factory.mktemp("clip") / "clip.npy"
     np.save(path, frames)
     done = subprocess.run(
-        [TRITON / "bin/python", Path(__file__).with_name("ask_with_triton.py"), address, path],
+        [TRITON / "bin/python", ROOT / "tests/support/ask_with_triton.py", address, path],
         capture_output=True,
         text=True,
         check=False,

@@ -26,7 +26,7 @@ from gateway.rest.app import create_app
 from services.errors import catalogue
 from services.inference import Classifier
 from services.preprocess import decode_gif
-from tests.gateway.local_host import NO_TRUST, Detour, LocalHost, Names, http_answer, redirect
+from tests.support.local_host import NO_TRUST, Detour, LocalHost, Names, http_answer, redirect
 
 IMAGE = {"content-type": "image/gif"}
 JSON = {"content-type": "application/json"}

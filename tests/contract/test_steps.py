@@ -15,10 +15,9 @@ from services.inference.rpc import RemoteClassifier
 from services.preprocess import Budget, decode_gif
 from services.preprocess.rpc import RemotePreprocess
 from tests.contract.conftest import Steps
-from tests.shared import SHARED, needs_shared
+from tests.support.paths import CORPUS, ROOT, SHARED, needs_shared
 
-EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*.gif"))
-CORPUS = sorted((SHARED / "corpus").glob("**/*.gif")) if SHARED.is_dir() else []
+EXAMPLES = sorted((ROOT / "examples").glob("*.gif"))
 
 
 def test_a_gif_becomes_a_clip(steps: Steps, gif: bytes) -> None:
@@ -150,9 +149,9 @@ def test_both_forms_agree_to_the_last_bit_on_the_examples(agree: Callable[[bytes
     assert agree(path.read_bytes())
 
 
-@needs_shared
-def test_both_forms_agree_to_the_last_bit_on_the_corpus(agree: Callable[[bytes], bool]) -> None:
-    small = [path for path in CORPUS if path.stat().st_size < 100_000]
+@pytest.mark.parametrize("folder", [CORPUS, pytest.param(SHARED / "corpus", marks=needs_shared)], ids=str)
+def test_both_forms_agree_to_the_last_bit_on_the_corpus(agree: Callable[[bytes], bool], folder: Path) -> None:
+    small = [path for path in sorted(folder.glob("*/*.gif")) if path.stat().st_size < 100_000]
 
     assert len(small) > 100
     assert [path.name for path in small if not agree(path.read_bytes())] == []

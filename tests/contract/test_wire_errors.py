@@ -26,8 +26,9 @@ from services.preprocess.rpc import RemotePreprocess
 from services.rpc.server import serving
 from services.rpc.settings import ChannelSettings, ServerSettings
 from tests.conftest import make_clip, mean_colour_model
+from tests.support.paths import ROOT
 
-PROTO = Path(__file__).parents[2] / "proto"
+PROTO = ROOT / "proto"
 GOOD = clip_pb2.Clip(frames=bytes(CLIP_BYTES), timestamps_ms=range(10))
 
 # Reasons that no service writes, and why.

@@ -9,7 +9,7 @@ import pytest
 from delivery.bundle import Bundle, Target, build_bundle
 from delivery.errors import FailedStep, MissingTool
 from services.inference import default_model_path
-from tests.delivery.emulator import PYTHON, unpack
+from tests.support.emulator import PYTHON, unpack
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.training.candidates import save_candidate
+from tests.support.candidates import save_candidate
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from delivery.cost import FREE_GB_S, MEMORIES_MB, Measurement, best, plan
 from delivery.errors import InvalidMeasurement, InvalidOption
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).parents[2]
 MEASURED = Measurement(
     cold_ms=1000.0, warm_ms=100.0, peak_memory_bytes=300 * 2**20, made="2026-11-24", rounds=9
 )

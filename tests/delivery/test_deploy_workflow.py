@@ -18,14 +18,14 @@ import httpx
 import pytest
 
 from tests.conftest import SHOWS
-from tests.delivery.actions import FAILURE, SKIPPED, SUCCESS, Rehearsal, Step, rehearse, shell_environ
-from tests.delivery.cloud import Cloud, cloud_on_loopback
-from tests.delivery.emulator import PYTHON, needs_emulator_for
-from tests.terraform.terraform import Terraform, needs_terraform
-from tests.training.candidates import BLUE, GREEN, RED, draw_evaluation, save_candidate
-from tests.training.mlflow_server import ADMIN, PASSWORD, MlflowServer, mlflow_server
+from tests.support.actions import FAILURE, SKIPPED, SUCCESS, Rehearsal, Step, rehearse, shell_environ
+from tests.support.candidates import BLUE, GREEN, RED, draw_evaluation, save_candidate
+from tests.support.cloud import Cloud, cloud_on_loopback
+from tests.support.emulator import PYTHON, needs_emulator_for
+from tests.support.mlflow_server import ADMIN, PASSWORD, MlflowServer, mlflow_server
+from tests.support.paths import ROOT
+from tests.support.terraform import Terraform, needs_terraform
 
-ROOT = Path(__file__).parents[2]
 WORKFLOW = ROOT / ".github/workflows/deploy.yml"
 STAGE, PROD = "gif-analyzer-stage", "gif-analyzer-prod"
 

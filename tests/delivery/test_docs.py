@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import typer.main
 
 from delivery.bundle import UNZIPPED_LIMIT, ZIPPED_LIMIT
 from delivery.cli import app
 from delivery.cost import CPU_MEMORY_MB, FREE_GB_S, FREE_REQUESTS
+from tests.support.paths import ROOT
 from tests.test_project import commands
 
-PAGE = Path(__file__).parents[2] / "docs/bundle.md"
+PAGE = ROOT / "docs/bundle.md"
 
 
 def test_every_command_of_the_page_exists_with_its_options() -> None:

@@ -11,7 +11,7 @@ import pytest
 from benchmarks.emulator import Emulator
 from delivery.interpreter import find_python
 from delivery.request import Request, to_event
-from tests.delivery.emulator import PYTHON, needs_emulator
+from tests.support.emulator import PYTHON, needs_emulator
 
 LISTEN, LOOPBACK = "0A", "0100007F:"  # as the kernel writes them
 

@@ -21,11 +21,11 @@ from delivery.errors import CheckFailed, NoVersionBefore, RollbackFailed, Rollou
 from delivery.function import Alias, Function
 from delivery.rollout import Plan, roll_out
 from delivery.smoke import Expected
-from tests.delivery.cloud import THIS_PYTHON, Cloud, cloud_on_loopback, small_bundle
-from tests.delivery.emulator import needs_emulator_for
+from tests.support.cloud import THIS_PYTHON, Cloud, cloud_on_loopback, small_bundle
+from tests.support.emulator import needs_emulator_for
+from tests.support.paths import ROOT
 
 pytestmark = needs_emulator_for(THIS_PYTHON)
-ROOT = Path(__file__).parents[2]
 GIF = ROOT / "examples/meadow.gif"
 FUNCTION = "gif-analyzer-stage"
 

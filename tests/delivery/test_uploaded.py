@@ -15,12 +15,12 @@ import pytest
 from delivery.bundle import Bundle
 from gateway.pipeline import local
 from services.inference import default_model_path
-from tests.delivery.cloud import Cloud, cloud_on_loopback
-from tests.delivery.emulator import PYTHON, needs_emulator
-from tests.terraform.terraform import Terraform, needs_terraform
+from tests.support.cloud import Cloud, cloud_on_loopback
+from tests.support.emulator import PYTHON, needs_emulator
+from tests.support.paths import ROOT
+from tests.support.terraform import Terraform, needs_terraform
 
 pytestmark = [needs_terraform, needs_emulator]
-ROOT = Path(__file__).parents[2]
 NAME = "gif-analyzer-stage"
 
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-from pathlib import Path
 
-from training.operating import read_rule
+from tests.support.paths import ROOT
+from training.fit.operating import read_rule
 
-ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "effort.md").read_text("utf-8")
 EFFORT = ROOT / "docs" / "evaluation" / "effort.json"
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 from gateway.fetch.address import MAX_LENGTH
 from gateway.fetch.settings import DEFAULT_HOSTS, FetchSettings, HostRule
 from services.errors import catalogue
+from tests.support.paths import ROOT
 
-TEXT = (Path(__file__).parents[2] / "docs/fetch.md").read_text("utf-8")
+TEXT = (ROOT / "docs/fetch.md").read_text("utf-8")
 
 
 def test_the_reasons_are_those_of_the_catalogue() -> None:

@@ -13,8 +13,8 @@ from benchmarks.process import start_services
 from services.errors import catalogue
 from services.inference.program import model_options
 from services.rpc.program import server_options
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs/grpc.md").read_text("utf-8")
 OWN, TRITON = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
 

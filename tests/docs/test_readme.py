@@ -7,15 +7,14 @@ import re
 import subprocess
 import sys
 from collections import Counter
-from pathlib import Path
 
 import pytest
 
 from benchmarks import report
 from benchmarks.results import load
 from services.inference import default_model_path
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "README.md").read_text("utf-8")
 TOLERANCE = 0.3  # percent: processors sum in another order
 

@@ -9,7 +9,6 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -20,8 +19,8 @@ from gateway.rest.app import create_app
 from services.errors import catalogue
 from services.inference import default_model_path
 from tests.gateway.conftest import serving_app
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs/rest.md").read_text("utf-8")
 [COMMANDS] = re.findall(r"```sh\n(.*?)```", TEXT, re.DOTALL)
 [PROGRAM] = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)

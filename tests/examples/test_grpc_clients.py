@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.process import start_services
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
 
 

@@ -13,7 +13,7 @@ import pytest
 import uvicorn
 from fastapi import FastAPI
 
-from tests.gateway.local_host import Answer, LocalHost
+from tests.support.local_host import Answer, LocalHost
 
 
 @pytest.fixture

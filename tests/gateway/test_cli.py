@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.paths import ROOT
+
 SaveGif = Callable[..., Path]
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -23,7 +25,7 @@ COMMAND = [sys.executable, "-c", "from gateway.cli import main; main()"]
 def environ(model_path: Path) -> dict[str, str]:
     """An environment that names the mean-colour model, and no terminal."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith("GIF_ANALYZER_")}
-    return {**kept, "GIF_ANALYZER_MODEL": str(model_path), "PYTHONPATH": str(Path(__file__).parents[2])}
+    return {**kept, "GIF_ANALYZER_MODEL": str(model_path), "PYTHONPATH": str(ROOT)}
 
 
 @pytest.fixture

@@ -12,16 +12,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.gateway.local_host import LocalHost, http_answer
-
-ROOT = Path(__file__).parents[2]
+from tests.support.local_host import LocalHost, http_answer
+from tests.support.paths import ROOT
 
 # What the constructor of Fetcher is for in tests: names that resolve to a public address, connections that
 # lead elsewhere.
 DETOURED = """
 import functools, sys
 from gateway.fetch import fetcher
-from tests.gateway.local_host import Detour, Names
+from tests.support.local_host import Detour, Names
 
 class Host:
     port = int(sys.argv.pop(1))
@@ -34,6 +33,7 @@ WITHOUT_CLIENT = """
 import sys
 sys.modules["httpcore"] = None
 from gateway.cli import main
+from tests.support.paths import ROOT
 main()
 """
 

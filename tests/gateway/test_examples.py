@@ -5,15 +5,15 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from gateway.pipeline import Pipeline, local
 from services.inference import default_model_path
 from services.preprocess import decode_gif
+from tests.support.paths import ROOT
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
+EXAMPLES = ROOT / "examples"
 
 needs_the_default_model = pytest.mark.skipif(
     not default_model_path().exists(), reason="this copy carries no default model"

@@ -18,11 +18,12 @@ from delivery.request import Request, from_result, to_event
 from gateway.pipeline import local
 from services.errors import FetchFailed
 from services.inference import default_model_path
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).parents[2]
 ANSWER = """
 import json, sys
 from gateway.lambda_handler import handler
+from tests.support.paths import ROOT
 print(json.dumps(handler(json.load(sys.stdin), None)))
 """
 IMAGE = {"content-type": "image/gif"}

@@ -13,6 +13,7 @@ from services.errors import InvalidSetting
 from services.inference import default_model_path
 from services.preprocess import Budget
 from services.rpc.settings import ChannelSettings, ClientTls, ServerSettings, ServerTls
+from tests.support.paths import ROOT
 
 
 def test_an_empty_environment_gives_the_defaults() -> None:
@@ -172,7 +173,7 @@ def test_settings_are_frozen() -> None:
 
 
 def test_nothing_else_reads_the_environment() -> None:
-    root = Path(__file__).parents[2]
+    root = ROOT
     readers = {
         str(path.relative_to(root))
         for room in ("services", "gateway")

@@ -15,8 +15,8 @@ import pytest
 
 from gateway.pipeline import Pipeline, local
 from services.inference import default_model_path
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).parents[2]
 EXAMPLES = sorted((ROOT / "examples").glob("*.gif"))
 URL = os.environ.get("LIVE_URL", "")
 KEY = os.environ.get("GIF_DELIVER_KEY", "")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.terraform.terraform import FOLDER, Terraform, needs_terraform
+from tests.support.terraform import FOLDER, Terraform, needs_terraform
 
 ROOT = FOLDER.parent
 CHECKOV = ROOT / ".venv/checkov/bin/checkov"

@@ -15,12 +15,12 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.delivery.cloud import THIS_PYTHON, Cloud, cloud_on_loopback, small_bundle
-from tests.delivery.emulator import needs_emulator_for
-from tests.terraform.terraform import Terraform, needs_terraform
+from tests.support.cloud import THIS_PYTHON, Cloud, cloud_on_loopback, small_bundle
+from tests.support.emulator import needs_emulator_for
+from tests.support.paths import ROOT
+from tests.support.terraform import Terraform, needs_terraform
 
 pytestmark = [needs_terraform, needs_emulator_for(THIS_PYTHON)]
-ROOT = Path(__file__).parents[2]
 GIF = ROOT / "examples/meadow.gif"
 NAME = "gif-analyzer-stage"
 

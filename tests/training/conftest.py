@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from training.backbone import Backbone, load_backbone
-from training.dataset import Clips, load_clips
-from training.manifest import read_manifest
-from training.registry import Registry, RegistrySettings
+from training.data.clips import Clips, load_clips
+from training.data.manifest import read_manifest
+from training.network.backbone import Backbone, load_backbone
+from training.registry.versions import Registry, RegistrySettings
 
 COLOURS = {"Red Rings": (200, 40, 40), "Blue Bars": (40, 60, 210), "Green Grid": (30, 160, 60)}
 

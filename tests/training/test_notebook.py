@@ -1,12 +1,13 @@
 """training/train.ipynb runs from a clean kernel, and is committed without what it printed."""
 
 import time
-from pathlib import Path
 
 import nbformat
 import pytest
 
-NOTEBOOK = Path(__file__).parents[2] / "training/train.ipynb"
+from tests.support.paths import ROOT
+
+NOTEBOOK = ROOT / "training/train.ipynb"
 
 
 def test_it_is_committed_without_outputs():

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.support.paths import ROOT
+
 PARTS = (
     "dvc.yaml",
     "params.yaml",
@@ -136,6 +137,37 @@ def test_a_setting_makes_only_its_own_stage_stale(copy, was, now, first):
         assert list(json.loads(copy.dvc("status", "--json"))) == first
     finally:
         copy.set(now, was)
+
+
+@pytest.mark.parametrize(
+    ("path", "stale"),
+    [
+        ("services/preprocess/decode.py", []),
+        ("services/inference/classifier.py", []),
+        ("training/registry/versions.py", ["register"]),
+        ("training/evaluation/measure.py", ["evaluate"]),
+        ("training/network/head.py", ["evaluate", "export", "fit"]),
+    ],
+)
+def test_an_edit_makes_only_the_stages_stale_that_use_its_package(copy, path, stale):
+    """A comment in services makes none: those count by their versions."""
+    file = copy.folder / path
+    text = file.read_text()
+    file.write_text(f"{text}# a comment\n")
+    try:
+        assert sorted(json.loads(copy.dvc("status", "--json"))) == stale
+    finally:
+        file.write_text(text)
+
+
+def test_another_version_of_the_pixels_makes_all_stale_that_decode(copy):
+    file = copy.folder / "services/preprocess/decode.py"
+    text = file.read_text()
+    file.write_text(text.replace("PIXELS_VERSION = 1", "PIXELS_VERSION = 1_000"))
+    try:
+        assert sorted(json.loads(copy.dvc("status", "--json"))) == ["evaluate", "export", "fit", "prepare"]
+    finally:
+        file.write_text(text)
 
 
 def test_one_changed_setting_runs_only_what_depends_on_it(copy):

@@ -12,13 +12,13 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from training.collect.giphy.options import NAME, GiphyOptions
+from training.collect.progress import Watch
+from training.collect.providers import Folder, Provider
+from training.collect.quota import Quota
+from training.collect.shows import DEFAULT_SHOWS, read_shows
 from training.commands.terminal import Json, progress, report
 from training.errors import InvalidCollection, InvalidOptions
-from training.giphy_options import NAME, GiphyOptions
-from training.providers import Folder, Provider
-from training.quota import Quota
-from training.shows import DEFAULT_SHOWS, read_shows
-from training.watch import Watch
 
 KEY = "GIPHY_API_KEY"
 
@@ -99,7 +99,7 @@ def collect(
     key = os.environ.get(KEY, "").strip()
     if not key:
         raise InvalidOptions(KEY, expected="your key of Giphy's API, in the environment", found="not set")
-    from training.giphy import Giphy  # noqa: PLC0415 - it brings httpx, which other commands need not
+    from training.collect.giphy.client import Giphy  # noqa: PLC0415 - it brings httpx, which other commands need not
 
     _run(lambda quota: Giphy(key, chosen, quota, options), NAME, out, options, wait=wait, as_json=as_json)
 
@@ -113,9 +113,9 @@ def _run(
     wait: bool,
     as_json: bool,
 ) -> None:
-    from training.collect import Collector  # noqa: PLC0415 - it brings scipy, which --help need not
-    from training.collection import MANIFEST, SET_ASIDE, Collection  # noqa: PLC0415
-    from training.journal import Journal  # noqa: PLC0415
+    from training.collect.collection import MANIFEST, SET_ASIDE, Collection  # noqa: PLC0415
+    from training.collect.collector import Collector  # noqa: PLC0415 - it brings scipy, which --help need not
+    from training.collect.journal import Journal  # noqa: PLC0415
 
     console = progress()
     try:

@@ -8,11 +8,12 @@ from typing import Annotated
 
 import typer
 
-from training.commands.terminal import CACHE, CacheDir, Json, open_registry, progress, report
-from training.dataset import load_clips
+from training.commands.registry import open_registry
+from training.commands.terminal import CACHE, CacheDir, Json, progress, report
+from training.data.clips import load_clips
+from training.data.manifest import read_manifests
 from training.errors import MissingPackage
-from training.gate_options import GateOptions
-from training.manifest import read_manifests
+from training.registry.gate_options import GateOptions
 
 REFUSED = 1
 
@@ -46,12 +47,12 @@ def compare(
     chosen = GateOptions.read(options) if options else GateOptions()
     rows = read_manifests(manifests)
     try:
-        from training.contender import examine  # noqa: PLC0415 - with ONNX Runtime, and --help must not wait
-        from training.gate import judge  # noqa: PLC0415
+        from training.registry.contender import examine  # noqa: PLC0415 - with ONNX Runtime, and --help must not wait
+        from training.registry.gate import judge  # noqa: PLC0415
     except ImportError as error:
         raise MissingPackage(error.name or "a package", extra="gate") from None
-    from training.promotion import Record, note  # noqa: PLC0415
-    from training.registry import CHAMPION  # noqa: PLC0415
+    from training.registry.promotion import Record, note  # noqa: PLC0415
+    from training.registry.versions import CHAMPION  # noqa: PLC0415
 
     console = progress()
     registry = open_registry()

@@ -40,8 +40,8 @@ def cut(
 
         gif-train cut bunny.mp4 --show "Big Buck Bunny" --window 0-8 --window 16-24 --out big-buck-bunny
     """
-    from training.collection import MANIFEST  # noqa: PLC0415
-    from training.cut import cut_video  # noqa: PLC0415 - video libraries for this command alone
+    from training.collect.collection import MANIFEST  # noqa: PLC0415
+    from training.collect.cut_video import cut_video  # noqa: PLC0415 - video libraries for this command alone
 
     if not video.is_file():
         raise InvalidVideo(str(video), "there is no such file")

@@ -8,9 +8,9 @@ from typing import Annotated
 import typer
 
 from training.commands.terminal import CACHE, CacheDir, Json, import_tensorflow, progress, report
+from training.data.manifest import read_manifest
 from training.errors import InvalidOptions
-from training.manifest import read_manifest
-from training.recipes import INT8, TRIALS
+from training.fit.recipes import INT8, TRIALS
 
 
 def effort(
@@ -41,15 +41,15 @@ def effort(
     if recipe not in TRIALS:
         raise InvalidOptions("recipe", expected=f"one of {', '.join(TRIALS)}", found=recipe)
     known, others = read_manifest(manifest), read_manifest(unknown)
-    from training.effort import measure_effort  # noqa: PLC0415 - it brings scipy
-    from training.effort_plot import plot_effort  # noqa: PLC0415
-    from training.operating import Operating  # noqa: PLC0415
+    from training.evaluation.effort import measure_effort  # noqa: PLC0415 - it brings scipy
+    from training.evaluation.effort_plot import plot_effort  # noqa: PLC0415
+    from training.fit.operating import Operating  # noqa: PLC0415
 
     operating = Operating.read(evaluation)
     import_tensorflow()
-    from training.framewise import Judged  # noqa: PLC0415 - see fit
-    from training.materials import Materials  # noqa: PLC0415
-    from training.trials import run_framewise  # noqa: PLC0415
+    from training.evaluation.framewise import Judged  # noqa: PLC0415 - see fit
+    from training.evaluation.materials import Materials  # noqa: PLC0415
+    from training.evaluation.trials import run_framewise  # noqa: PLC0415
 
     console = progress()
     materials = Materials(known, others, cache, console=console)

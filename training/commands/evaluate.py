@@ -8,9 +8,9 @@ from typing import Annotated
 import typer
 
 from training.commands.terminal import CACHE, CacheDir, Json, import_tensorflow, progress, report
+from training.data.manifest import read_manifest
 from training.errors import InvalidOptions
-from training.manifest import read_manifest
-from training.recipes import TRIALS
+from training.fit.recipes import TRIALS
 
 
 def evaluate(
@@ -45,8 +45,8 @@ def evaluate(
         raise InvalidOptions("recipe", expected=f"one of {', '.join(TRIALS)}", found=strangers[0])
     known, others = read_manifest(manifest), read_manifest(unknown)
     import_tensorflow()
-    from training.materials import Materials  # noqa: PLC0415 - see fit
-    from training.trials import run_trials  # noqa: PLC0415
+    from training.evaluation.materials import Materials  # noqa: PLC0415 - see fit
+    from training.evaluation.trials import run_trials  # noqa: PLC0415
 
     console = progress()
     materials = Materials(known, others, cache, console=console)

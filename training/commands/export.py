@@ -10,9 +10,9 @@ import numpy as np
 import typer
 
 from training.commands.terminal import CACHE, CacheDir, Json, import_tensorflow, progress, report
-from training.dataset import load_clips
+from training.data.clips import load_clips
+from training.data.manifest import Row, read_manifests
 from training.errors import InvalidManifest, InvalidOptions, InvalidRun
-from training.manifest import Row, read_manifests
 
 COMPARED = 16  # clips that an exported model is compared on
 COMPARED_INT8 = 200  # answers are near ones there, so a share is counted: 3 % of these are 6 clips
@@ -61,12 +61,12 @@ def export(
     if evaluation is not None:
         if not int8:
             raise InvalidOptions("evaluation", expected="given with --int8", found="given without")
-        from training.agreement import require_agreement  # noqa: PLC0415 - it brings scipy
+        from training.statistics.agreement import require_agreement  # noqa: PLC0415 - it brings scipy
 
         require_agreement(evaluation)
     rule = None
     if early_exit is not None:
-        from training.operating import read_rule  # noqa: PLC0415 - it brings rich tables
+        from training.fit.operating import read_rule  # noqa: PLC0415 - it brings rich tables
 
         rule = read_rule(early_exit)
     console = progress()
@@ -76,10 +76,10 @@ def export(
     if not (run / "model.npz").exists():
         raise InvalidRun(str(run), "there is no fitted model")
     import_tensorflow()
-    from training.backbone import load_backbone  # noqa: PLC0415 - ten seconds, and --help must not wait
-    from training.export import export as export_model  # noqa: PLC0415
-    from training.int8 import CALIBRATED  # noqa: PLC0415
-    from training.model import FittedModel  # noqa: PLC0415
+    from training.export.int8 import CALIBRATED  # noqa: PLC0415
+    from training.export.model_file import export as export_model  # noqa: PLC0415
+    from training.network.backbone import load_backbone  # noqa: PLC0415 - ten seconds, and --help must not wait
+    from training.network.model import FittedModel  # noqa: PLC0415
 
     ranges = _spread(rows, min(CALIBRATED, len(rows) // 2)) if int8 else []
     chosen = _spread([row for row in rows if row not in ranges], COMPARED_INT8 if int8 else COMPARED)

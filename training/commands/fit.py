@@ -8,11 +8,11 @@ from typing import Annotated
 import typer
 
 from training.commands.terminal import CACHE, CacheDir, Json, import_tensorflow, progress, report
-from training.dataset import load_clips
+from training.data.clips import load_clips
+from training.data.manifest import read_manifests
 from training.errors import InvalidOptions
-from training.manifest import read_manifests
-from training.options import FitOptions, Hardware
-from training.recipes import RECIPES
+from training.fit.options import FitOptions, Hardware
+from training.fit.recipes import RECIPES
 from training.settings import YAML
 
 
@@ -24,10 +24,13 @@ def fit(
     run: Annotated[Path, typer.Option(metavar="DIR", help="Folder for what the fit leaves behind.")],
     options: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Settings in JSON, or in YAML under fit; see training/options.py."),
+        typer.Option(
+            metavar="FILE", help="Settings in JSON, or in YAML under fit; see training/fit/options.py."
+        ),
     ] = None,
     recipe: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Settings of training/recipes.py, by their name there.")
+        str | None,
+        typer.Option(metavar="NAME", help="Settings of training/fit/recipes.py, by their name there."),
     ] = None,
     evaluation: Annotated[
         Path | None,
@@ -75,8 +78,8 @@ def fit(
         line = f"set aside: {aside.row.path}: {aside.message}"
         console.print(line, markup=False, highlight=False, soft_wrap=True)
     import_tensorflow()
-    from training.fit import fit as fit_model  # noqa: PLC0415
-    from training.operating import Operating  # noqa: PLC0415 - ten seconds, and bad input is found before
+    from training.fit.operating import Operating  # noqa: PLC0415 - ten seconds, and bad input is found before
+    from training.fit.run import fit as fit_model  # noqa: PLC0415
 
     operating = Operating.read(evaluation) if evaluation else None
     fitted = fit_model(clips, chosen, run, cache, operating=operating, hardware=hardware, console=console)

@@ -8,9 +8,9 @@ from typing import Annotated
 import typer
 
 from training.commands.terminal import CACHE, CacheDir, Json, import_tensorflow, progress, report
-from training.dataset import load_clips
+from training.data.clips import load_clips
+from training.data.manifest import read_manifest, read_manifests
 from training.errors import InvalidRun
-from training.manifest import read_manifest, read_manifests
 
 
 def measure(
@@ -43,8 +43,8 @@ def measure(
     clips = load_clips(rows, cache, console=console)
     strangers = load_clips(others, cache, console=console) if others else None
     import_tensorflow()
-    from training.measure import measure as measure_model  # noqa: PLC0415 - ten seconds
-    from training.model import FittedModel  # noqa: PLC0415
+    from training.evaluation.measure import measure as measure_model  # noqa: PLC0415 - ten seconds
+    from training.network.model import FittedModel  # noqa: PLC0415
 
     fitted = FittedModel.load(run / "model.npz")
     found = measure_model(fitted, clips, cache, unknown=strangers, console=console)

@@ -8,10 +8,10 @@ from typing import Annotated
 import typer
 
 from training.commands.terminal import CACHE, CacheDir, Json, progress, report
-from training.dataset import load_clips
-from training.manifest import read_manifests
-from training.prepare import SET_ASIDE, PrepareOptions
-from training.prepare import prepare as prepare_clips
+from training.data.clips import load_clips
+from training.data.manifest import read_manifests
+from training.data.prepare import SET_ASIDE, PrepareOptions
+from training.data.prepare import prepare as prepare_clips
 
 
 def prepare(

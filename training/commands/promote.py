@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from training.commands.terminal import Json, open_registry, report
+from training.commands.registry import open_registry
+from training.commands.terminal import Json, report
 
 
 def promote(
@@ -34,7 +35,7 @@ def promote(
 
         gif-train promote --force "the champion answers with an error since noon"
     """
-    from training.promotion import promote as promote_challenger  # noqa: PLC0415 - see register
+    from training.registry.promotion import promote as promote_challenger  # noqa: PLC0415 - see register
 
     move = promote_challenger(open_registry(), version=version, force=force)
     after = f"after version {move.before}" if move.before else "the first"

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from training.commands.terminal import Json, open_registry, progress, report
+from training.commands.registry import open_registry
+from training.commands.terminal import Json, progress, report
 
 
 def pull(

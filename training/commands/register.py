@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from training.commands.terminal import Json, open_registry, progress, report
+from training.commands.registry import open_registry
+from training.commands.terminal import Json, progress, report
 
 
 def register(
@@ -34,8 +35,8 @@ def register(
         gif-train register default.onnx --run runs/default --evaluation docs/evaluation/evaluation.json
     """
     from services.inference import Classifier  # noqa: PLC0415 - with ONNX Runtime, and --help must not wait
-    from training.registration import Candidate  # noqa: PLC0415
-    from training.registration import register as register_model  # noqa: PLC0415
+    from training.registry.registration import Candidate  # noqa: PLC0415
+    from training.registry.registration import register as register_model  # noqa: PLC0415
 
     candidate = Candidate.gather(model, run, evaluation)
     Classifier(model)  # before anything is asked or made: is it a model at all?

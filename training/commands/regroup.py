@@ -38,10 +38,10 @@ def regroup(
         gif-train regroup shows.csv --out grouped.csv
     """
     from services.preprocess import decode_gif  # noqa: PLC0415
-    from training.duplicates import Fingerprint, fingerprint  # noqa: PLC0415 - scipy, which --help need not
-    from training.manifest import read_manifest  # noqa: PLC0415
-    from training.regroup import regroup as join_groups  # noqa: PLC0415
-    from training.regroup import rewrite_groups  # noqa: PLC0415
+    from training.collect.fingerprint import Fingerprint, fingerprint  # noqa: PLC0415 - scipy, which --help need not
+    from training.collect.regroup import regroup as join_groups  # noqa: PLC0415
+    from training.collect.regroup import rewrite_groups  # noqa: PLC0415
+    from training.data.manifest import read_manifest  # noqa: PLC0415
 
     console = progress()
     rows = read_manifest(manifest)

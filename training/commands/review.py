@@ -8,10 +8,10 @@ from typing import Annotated, cast
 
 import typer
 
-from training.annotation import apply_annotations, read_annotations
 from training.commands.terminal import Json, report
-from training.predictions import Order, read_predictions, worst
-from training.review import write_fiftyone, write_label_studio
+from training.evaluation.predictions import Order, read_predictions, worst
+from training.review.annotation import apply_annotations, read_annotations
+from training.review.tasks import write_fiftyone, write_label_studio
 
 review = typer.Typer(no_args_is_help=True, help="Have people look at the worst answers.")
 

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from training.commands.terminal import Json, open_registry, report
+from training.commands.registry import open_registry
+from training.commands.terminal import Json, report
 
 
 def rollback(
@@ -21,7 +22,7 @@ def rollback(
 
         gif-train rollback --reason "takes every cartoon for The Simpsons"
     """
-    from training.promotion import rollback as roll_back  # noqa: PLC0415 - see register
+    from training.registry.promotion import rollback as roll_back  # noqa: PLC0415 - see register
 
     move = roll_back(open_registry(), reason=reason)
     report(

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 import typer
 from rich.console import Console
 
-from training.commands.terminal import Json, open_registry, report
-from training.report import MISSING, Column, Table
+from training.commands.registry import open_registry
+from training.commands.terminal import Json, report
+from training.statistics.report import MISSING, Column, Table
 
 if TYPE_CHECKING:
-    from training.promotion import Record
-    from training.registry import Version
+    from training.registry.promotion import Record
+    from training.registry.versions import Version
 
 PIPED = 160  # characters in a line where no terminal says how wide it is
 
@@ -26,8 +27,8 @@ def status(*, as_json: Json = False) -> None:
 
         gif-train status
     """
-    from training.promotion import Record  # noqa: PLC0415 - see register
-    from training.registry import MODEL  # noqa: PLC0415
+    from training.registry.promotion import Record  # noqa: PLC0415 - see register
+    from training.registry.versions import MODEL  # noqa: PLC0415
 
     registry = open_registry()
     judged = [(version, Record.of(version)) for version in registry.versions()]

@@ -7,13 +7,10 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-
-if TYPE_CHECKING:
-    from training.registry import Registry
 
 # TensorFlow reads this when it is first imported: by the commands, after their input was found good.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -34,13 +31,6 @@ def progress() -> Console:
 def report(as_json: bool, values: dict[str, Any], text: str) -> None:
     """Print what was done: values for programs, or a text for people."""
     typer.echo(json.dumps(values) if as_json else text)
-
-
-def open_registry() -> Registry:
-    """The model registry that MLflow's own variables name."""
-    from training.registry import Registry, RegistrySettings  # noqa: PLC0415 - it loads ONNX Runtime
-
-    return Registry(RegistrySettings.from_env())
 
 
 def import_tensorflow() -> None:

@@ -17,9 +17,9 @@ from delivery.bundle.prune import read_rules
 from delivery.errors import BundleTooLarge, InvalidModel
 from services.inference import default_model_path
 from tests.conftest import mean_colour_model
+from tests.support.paths import ROOT
 from tests.test_project import constraints
 
-ROOT = Path(__file__).parents[3]
 EM_AARCH64 = 183  # in the head of an ELF file
 
 

@@ -17,9 +17,9 @@ from delivery.request import Request, Response
 from gateway.answer import prediction_json
 from gateway.pipeline import local
 from services.errors import CorruptGif, NotAGif
-from tests.delivery.emulator import PYTHON, needs_emulator
+from tests.support.emulator import PYTHON, needs_emulator
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).parents[3]
 EXAMPLES = sorted((ROOT / "examples").glob("*.gif"))
 FORBIDDEN = (
     "grpc",
@@ -38,6 +38,7 @@ STEPS = """
 import base64, sys
 from gateway.answer import prediction_json
 from gateway.pipeline import local
+from tests.support.paths import ROOT
 
 PIPELINE = local()
 

@@ -12,6 +12,8 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
+from tests.support.paths import ROOT
+
 COMMAND = [sys.executable, "-c", "from gateway.cli import main; main()", "batch"]
 RunBatch = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -20,7 +22,7 @@ RunBatch = Callable[..., "subprocess.CompletedProcess[str]"]
 def environ(model_path: Path) -> dict[str, str]:
     """An environment that names the mean-colour model."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith("GIF_ANALYZER_")}
-    return {**kept, "GIF_ANALYZER_MODEL": str(model_path), "PYTHONPATH": str(Path(__file__).parents[3])}
+    return {**kept, "GIF_ANALYZER_MODEL": str(model_path), "PYTHONPATH": str(ROOT)}
 
 
 @pytest.fixture

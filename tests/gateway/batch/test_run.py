@@ -16,9 +16,10 @@ import pytest
 pytest.importorskip("daft", reason="batch takes Daft")
 from gateway.batch.schema import SCHEMA
 from tests.gateway.batch.conftest import RunBatch, read_rows
+from tests.support.paths import ROOT
 
 SaveGif = Callable[..., Path]
-DOCS = Path(__file__).parents[3] / "docs" / "batch.md"
+DOCS = ROOT / "docs" / "batch.md"
 
 
 @pytest.fixture

@@ -2,15 +2,15 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from gateway.commands.options import open_pipeline
 from gateway.settings import Settings
 from services.preprocess.backend import fastest
+from tests.support.paths import ROOT
 
-EXAMPLE = Path(__file__).parents[3] / "examples" / "meadow.gif"
+EXAMPLE = ROOT / "examples" / "meadow.gif"
 
 
 @pytest.mark.parametrize(("gifs", "backend"), [(1, "portable"), (99, "portable"), (100, None), (None, None)])

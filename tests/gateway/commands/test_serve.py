@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[3]
+from tests.support.paths import ROOT
+
 COMMAND = [sys.executable, "-c", "from gateway.cli import main; main()"]
 ENVIRON = {key: value for key, value in os.environ.items() if not key.startswith("GIF_ANALYZER_")}
 

@@ -24,7 +24,7 @@ from services.errors import (
     GifTooLarge,
     InvalidAddress,
 )
-from tests.gateway.local_host import NO_TRUST, PUBLIC, Detour, LocalHost, Names, http_answer, redirect
+from tests.support.local_host import NO_TRUST, PUBLIC, Detour, LocalHost, Names, http_answer, redirect
 
 OpenHost = Callable[..., LocalHost]
 

@@ -16,7 +16,7 @@ import pytest
 from gateway.fetch.fetcher import Fetcher
 from gateway.fetch.settings import FetchSettings, HostRule
 from services.errors import AddressRefused, AnalyzerError, FetchFailed, InvalidAddress
-from tests.gateway.local_host import NO_TRUST, PUBLIC, Detour, LocalHost, Names, http_answer, redirect
+from tests.support.local_host import NO_TRUST, PUBLIC, Detour, LocalHost, Names, http_answer, redirect
 
 OpenHost = Callable[..., LocalHost]
 

@@ -21,8 +21,8 @@ import pytest
 
 from benchmarks.process import start_services
 from gateway.rest.server import listen
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).parents[3]
 COMMAND = [sys.executable, "-c", "from gateway.cli import main; main()"]
 ENVIRON = {key: value for key, value in os.environ.items() if not key.startswith("GIF_ANALYZER_")}
 START_S = 120.0  # to import everything on a busy machine

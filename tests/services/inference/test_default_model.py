@@ -1,7 +1,6 @@
 """The packaged model is what its card says, and the card quotes what the evaluation wrote."""
 
 import json
-from pathlib import Path
 
 import numpy as np
 import onnx
@@ -9,8 +8,8 @@ import pytest
 from onnx import numpy_helper
 
 from services.inference import Classifier, default_model_path
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).parents[3]
 CARD = default_model_path().with_name("MODEL_CARD.md")
 EVALUATION = ROOT / "docs" / "evaluation"
 MAX_BYTES = 5_000_000  # the bundle for AWS Lambda is fetched and unpacked at every cold start

@@ -13,8 +13,8 @@ import pytest
 from PIL import Image
 
 from services.preprocess.backend import Backend
-from tests.gif_writer import Picture, pack, plain, sub_blocks, write_gif, write_picture
-from tests.shared import SHARED, needs_shared
+from tests.support.gif_writer import Picture, pack, plain, sub_blocks, write_gif, write_picture
+from tests.support.paths import SHARED, needs_shared
 
 SECONDS = 1.0
 # The interpreter included; the compiled backend's compiler alone takes some 130.

@@ -1,7 +1,6 @@
 """Every frame of the decoder corpus beside Chromium's, file by file.
 
-`chromium.csv` has, for each file, how many frames Chromium counts, their durations, and zlib.crc32 of the RGB
-bytes of the first 60 frames that it can decode, with 0 0 0 where alpha is 0.
+A part of the corpus lies in tests/corpus, whose README.md describes `chromium.csv`; the rest is shared.
 """
 
 from __future__ import annotations
@@ -14,10 +13,11 @@ from services.errors import CorruptGif
 from services.preprocess import Budget, render_frames
 from services.preprocess.backend import Backend
 from services.preprocess.container import scan
-from tests.shared import SHARED, needs_shared, read_table
+from tests.support.paths import CORPUS, SHARED, read_table
 
 FRAMES = 60
-ROWS = {row["path"]: row for row in read_table("corpus/chromium.csv")}
+FOLDERS = (SHARED / "corpus", CORPUS)  # of a file that lies in both, the one in the repository is taken
+PLACES = {row["path"]: (folder, row) for folder in FOLDERS for row in read_table(folder / "chromium.csv")}
 EXCEPTIONS = {
     "pygif/max-height.gif": "1 x 65,535 pixels: longer than Chromium draws; the file is whole",
     "pygif/max-width.gif": "65,535 x 1 pixels: longer than Chromium draws; the file is whole",
@@ -26,7 +26,7 @@ EXCEPTIONS = {
 
 def browser(path: str) -> tuple[list[int], list[int], int]:
     """Checksums and durations of the frames that Chromium can decode, and how many whole frames it counts."""
-    row = ROWS[path]
+    _, row = PLACES[path]
     checksums = [int(number) for number in row["crc32"].split()]
     durations = [int(number) for number in row["durations_ms"].split()]
     return checksums, durations, len(checksums) if row["error"] else int(row["frames"])
@@ -34,7 +34,7 @@ def browser(path: str) -> tuple[list[int], list[int], int]:
 
 def ours(path: str, backend: Backend) -> tuple[list[int], list[int], int]:
     """The same of ours: up to the first frame that is broken."""
-    gif = (SHARED / "corpus" / path).read_bytes()
+    gif = (PLACES[path][0] / path).read_bytes()
     try:
         frames = scan(gif, Budget(max_canvas_pixels=2**32)).frames
     except CorruptGif:
@@ -49,18 +49,15 @@ def ours(path: str, backend: Backend) -> tuple[list[int], list[int], int]:
     return checksums, [frame.delay_ms for frame in frames[: len(checksums)]], whole
 
 
-@needs_shared
-@pytest.mark.parametrize("path", [path for path in ROWS if path not in EXCEPTIONS] or ["no corpus"])
+@pytest.mark.parametrize("path", [path for path in PLACES if path not in EXCEPTIONS])
 def test_every_frame_is_chromiums(path: str, backend: Backend) -> None:
     assert ours(path, backend) == browser(path)
 
 
-@needs_shared
 @pytest.mark.parametrize("path", EXCEPTIONS)
 def test_an_exception_is_really_different(path: str, backend: Backend) -> None:
     assert ours(path, backend) != browser(path), f"{path} agrees by now: no exception any more"
 
 
-@needs_shared
 def test_exceptions_are_few() -> None:
-    assert len(EXCEPTIONS) <= 0.03 * len(ROWS)
+    assert len(EXCEPTIONS) <= 0.03 * len(PLACES)

@@ -6,7 +6,7 @@ import pytest
 
 from services.errors import CorruptGif, GifTooLarge, NotAGif
 from services.preprocess.container import Budget, Disposal, Rect, scan
-from tests.gif_writer import COLOURS, Picture, plain, write_gif, write_picture
+from tests.support.gif_writer import COLOURS, Picture, plain, write_gif, write_picture
 
 BUDGET = Budget()
 

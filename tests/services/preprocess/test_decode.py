@@ -15,8 +15,8 @@ from services.preprocess import Budget, decode_gif
 from services.preprocess.backend import portable
 from services.preprocess.crop import cut
 from services.preprocess.timeline import sample
-from tests.animations import Animation, animations
-from tests.gif_writer import (
+from tests.support.animations import Animation, animations
+from tests.support.gif_writer import (
     CLEAR,
     RESTORE,
     Picture,

@@ -11,8 +11,8 @@ from PIL import Image
 
 from services.errors import CorruptGif, GifTooLarge, NotAGif
 from services.preprocess import Budget, render_frames
-from tests.animations import Animation, animations
-from tests.gif_writer import CLEAR, KEEP, RESTORE, Picture, pack, plain, show, sub_blocks, write_gif
+from tests.support.animations import Animation, animations
+from tests.support.gif_writer import CLEAR, KEEP, RESTORE, Picture, pack, plain, show, sub_blocks, write_gif
 
 BLACK, RED, GREEN, BLUE = (0, 0, 0, 255), (255, 0, 0, 255), (0, 255, 0, 255), (0, 0, 255, 255)
 NOTHING = (0, 0, 0, 0)

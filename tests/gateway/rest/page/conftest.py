@@ -13,8 +13,8 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, R
 from gateway.pipeline import Pipeline, local
 from gateway.rest.app import create_app
 from services.inference import default_model_path
-from tests.gateway.rest.page.browser import CHROMIUM, open_browser
-from tests.gateway.rest.page.server import LocalAddresses, serving
+from tests.support.page.browser import CHROMIUM, open_browser
+from tests.support.page.server import LocalAddresses, serving
 
 
 @pytest.fixture(scope="module")  # while it is open, nobody else can run an event loop in this thread

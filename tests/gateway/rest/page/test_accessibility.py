@@ -9,8 +9,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
-from tests.gateway.rest.page.gestures import drag_over, drop_file
-from tests.gateway.rest.page.server import EXAMPLES, HOST
+from tests.support.page.gestures import drag_over, drop_file
+from tests.support.page.server import EXAMPLES, HOST
 
 Visit = Callable[..., Page]
 PHONE = {"width": 360, "height": 740}

@@ -9,8 +9,8 @@ from urllib.parse import quote
 from playwright.sync_api import Page, expect
 
 from gateway.pipeline import Pipeline
-from tests.gateway.rest.page.gestures import drop_file
-from tests.gateway.rest.page.server import EXAMPLES, HOST, LocalAddresses
+from tests.support.page.gestures import drop_file
+from tests.support.page.server import EXAMPLES, HOST, LocalAddresses
 
 Visit = Callable[..., Page]
 SLOW = quote(f"{HOST}/slow.gif", safe="")

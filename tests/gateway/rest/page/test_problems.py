@@ -15,8 +15,8 @@ from gateway.pipeline import Pipeline, local
 from gateway.rest.app import create_app
 from gateway.rest.settings import RestSettings
 from services.preprocess import Budget
-from tests.gateway.rest.page.gestures import drop_file
-from tests.gateway.rest.page.server import EXAMPLES, HOST, LocalAddresses, serving
+from tests.support.page.gestures import drop_file
+from tests.support.page.server import EXAMPLES, HOST, LocalAddresses, serving
 
 MEADOW = EXAMPLES / "meadow.gif"
 Visit = Callable[..., Page]

@@ -8,8 +8,8 @@ from urllib.parse import quote
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.gateway.rest.page.gestures import drag_over, drop_file, drop_text, paste
-from tests.gateway.rest.page.server import EXAMPLES, HOST, LocalAddresses
+from tests.support.page.gestures import drag_over, drop_file, drop_text, paste
+from tests.support.page.server import EXAMPLES, HOST, LocalAddresses
 
 MEADOW = EXAMPLES / "meadow.gif"
 Visit = Callable[..., Page]

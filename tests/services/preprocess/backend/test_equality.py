@@ -6,6 +6,8 @@ import pytest
 
 pytest.importorskip("numba", reason="needs Numba: the extra gif-analyzer[fast]")
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
@@ -18,9 +20,9 @@ from services.errors import GifError
 from services.preprocess import decode_gif
 from services.preprocess.backend import Backend, BrokenDataError, compiled, portable
 from services.preprocess.container import Disposal, Frame, Rect
-from tests.animations import Animation, animations
-from tests.gif_writer import sub_blocks
-from tests.shared import SHARED, needs_shared, read_table
+from tests.support.animations import Animation, animations
+from tests.support.gif_writer import sub_blocks
+from tests.support.paths import CORPUS, SHARED, needs_shared, read_table
 
 _T = TypeVar("_T")
 BOTH = portable(), compiled()
@@ -193,14 +195,7 @@ def clip_or_error(gif: bytes, backend: Backend, threads: int) -> bytes | str:
         return repr(error)
 
 
-@needs_shared
-@pytest.mark.parametrize("threads", [1, 2])
-@pytest.mark.parametrize(
-    ("folder", "table"), [("corpus", "chromium"), ("shows", "shows"), ("unknown", "unknown")]
-)
-def test_every_real_gif_makes_the_same_clip_or_the_same_error(folder: str, table: str, threads: int) -> None:
-    paths = [SHARED / folder / row["path"] for row in read_table(f"{folder}/{table}.csv")]
-
+def assert_both_make_the_same(paths: Sequence[Path], threads: int) -> None:
     different = [
         path
         for path in paths
@@ -209,3 +204,18 @@ def test_every_real_gif_makes_the_same_clip_or_the_same_error(folder: str, table
 
     assert paths
     assert not different
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_every_gif_of_the_corpus_makes_the_same_clip_or_the_same_error(threads: int) -> None:
+    assert_both_make_the_same(sorted(CORPUS.glob("*/*.gif")), threads)
+
+
+@needs_shared
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize(
+    ("folder", "table"), [("corpus", "chromium"), ("shows", "shows"), ("unknown", "unknown")]
+)
+def test_every_real_gif_makes_the_same_clip_or_the_same_error(folder: str, table: str, threads: int) -> None:
+    rows = read_table(SHARED / folder / f"{table}.csv")
+    assert_both_make_the_same([SHARED / folder / row["path"] for row in rows], threads)

@@ -1,0 +1,28 @@
+"""Settings of the C allocator for programs that decode many GIFs, one after another."""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+
+# Parameters of glibc's mallopt(3), from malloc.h. Values are in bytes.
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+_LARGEST_KEPT = 32 << 20  # glibc accepts no more on 64-bit machines
+_MOST_KEPT = 64 << 20
+
+
+def keep_freed_memory() -> None:
+    """Let the allocator keep up to 64 MB of freed memory for later use by this process.
+
+    One clip takes about 5 MB of buffers for a moment. By default glibc returns buffers of that size to the
+    system when they are freed, and the system clears every page again for the next clip. This costs up to a
+    third of the time that a clip takes, and a fifth of the time that a gRPC call takes.
+
+    Programs call this once when they start. It does nothing where the C library is not glibc.
+    """
+    if sys.platform != "linux":
+        return
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(_M_MMAP_THRESHOLD, _LARGEST_KEPT)
+        mallopt(_M_TRIM_THRESHOLD, _MOST_KEPT)

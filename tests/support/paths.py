@@ -1,0 +1,31 @@
+"""Where things lie: the repository, its examples, and the footage beside it.
+
+The footage and the decoder corpus belong to others and are not part of the project. A clone elsewhere has
+none, and the tests that need them skip there.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+EXAMPLES = ROOT / "examples"
+CORPUS = ROOT / "tests/corpus"
+SHARED = Path(os.environ.get("GIF_ANALYZER_SHARED", ROOT.parent / "shared"))
+
+needs_shared = pytest.mark.skipif(
+    not (SHARED / "corpus" / "chromium.csv").is_file(),
+    reason="needs the shared GIFs: a folder ../shared, or GIF_ANALYZER_SHARED naming it",
+)
+
+
+def read_table(path: Path) -> list[dict[str, str]]:
+    """The rows of a CSV file; none where there is no such file, as in a clone without the shared GIFs."""
+    if not path.is_file():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))

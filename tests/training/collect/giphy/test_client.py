@@ -1,0 +1,193 @@
+"""Giphy's answers as the provider reads them, from a server on this machine."""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import pytest
+
+from services.errors import GifTooLarge
+from tests.support.giphy_server import KEY, Item, Library, result, serving
+from training.collect.giphy.client import Giphy
+from training.collect.giphy.options import GiphyOptions
+from training.collect.giphy.results import read_result
+from training.collect.journal import Journal
+from training.collect.providers import Gone, Search
+from training.collect.quota import Quota
+from training.collect.shows import ShowOptions
+from training.errors import InvalidOptions
+
+SEARCH = Search("Red Show", "red", "pg-13", "en", 5000)
+GIF = b"GIF89a and more"
+
+
+@pytest.fixture
+def giphy_of(tmp_path: Path) -> Callable[..., Giphy]:
+    """A function that opens the provider at a library, its waits written down in `waits`."""
+
+    def make(library: Library, waits: list[float] | None = None, **options: float) -> Giphy:
+        clock = [1e9]
+
+        def wait(seconds: float) -> None:
+            if waits is not None:
+                waits.append(seconds)
+            clock[0] += seconds
+
+        journal = Journal(tmp_path, "giphy")
+        quota = Quota("Giphy", 100, journal, wait=wait, clock=lambda: clock[0])
+        shows = (ShowOptions("Red Show", ("red", "scarlet")),)
+        values = {"attempts": 3, "backoff_s": 0, "timeout_s": 5, **options}
+        return Giphy(KEY, shows, quota, GiphyOptions(api=library.address, **values))
+
+    return make
+
+
+def test_pages_are_asked_for_up_to_the_last_offset(giphy_of):
+    with serving(Library({"red": [Item(f"r{number}", GIF) for number in range(5100)]})) as library:
+        giphy = giphy_of(library)
+
+        first, last = giphy.search(SEARCH, ""), giphy.search(SEARCH, "4950")
+
+    assert (len(first.found), first.next) == (50, "50")
+    assert (len(last.found), last.next) == (49, None)
+    asked = [(each["offset"], each["limit"], each["rating"], each["lang"]) for each in library.parameters]
+    assert asked == [("0", "50", "pg-13", "en"), ("4950", "49", "pg-13", "en")]
+
+
+def test_without_pagination_a_search_ends_at_an_empty_page(giphy_of):
+    with serving(Library({"red": [Item(f"r{number}", GIF) for number in range(50)]})) as library:
+        giphy = giphy_of(library)
+        told = giphy.search(SEARCH, "")
+        library.pagination = False
+
+        bare, last = giphy.search(SEARCH, ""), giphy.search(SEARCH, "50")
+
+    assert (told.next, bare.next, last.next) == (None, "50", None)
+
+
+def test_too_many_calls_without_a_word_wait_until_the_oldest_call_is_an_hour_old(giphy_of):
+    waits: list[float] = []
+    with serving(Library({"red": [Item("r", GIF)]})) as library:
+        library.faults["search red 0"] = ["429 bare"]
+
+        page = giphy_of(library, waits).search(SEARCH, "")
+
+    assert [found.id for found in page.found] == ["r"]
+    assert waits == [3600]
+
+
+def test_headers_that_say_nothing_is_left_are_heeded(giphy_of):
+    waits: list[float] = []
+    with serving(Library({"red": [Item("r", GIF)]})) as library:
+        library.headers = {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "120"}
+        giphy = giphy_of(library, waits)
+        giphy.search(SEARCH, "")
+        assert waits == []
+
+        giphy.search(SEARCH, "")
+
+    assert waits == [120]
+
+
+def test_a_file_over_the_limit_or_gone_is_told_from_trouble_that_passes(giphy_of):
+    with serving(Library({"red": [Item("big", GIF), Item("away", GIF), Item("busy", GIF)]})) as library:
+        giphy = giphy_of(library, max_bytes=len(GIF))
+        big, away, busy = giphy.search(SEARCH, "").found
+        library.results["red"][0] = Item("big", GIF + b"!")  # more than the page said
+        library.faults["file away"] = ["404"]
+        library.faults["file busy"] = ["500"] * 3
+
+        with pytest.raises(GifTooLarge):
+            giphy.fetch(big)
+        with pytest.raises(Gone) as gone:
+            giphy.fetch(away)
+        with pytest.raises(Gone) as waiting:
+            giphy.fetch(busy)
+
+    assert (gone.value.forever, waiting.value.forever) == (True, False)
+
+
+def test_the_key_is_in_no_log_at_any_level(giphy_of, caplog):
+    caplog.set_level(logging.DEBUG)
+    with serving(Library({"red": [Item("r", GIF)]})) as library:
+        giphy = giphy_of(library)
+
+        giphy.fetch(giphy.search(SEARCH, "").found[0])
+
+    assert library.parameters[0]["api_key"] == KEY
+    assert all(KEY not in address for address in library.addresses[1:])  # files are fetched without
+    assert "v1/gifs/search" in caplog.text
+    assert KEY not in caplog.text
+    assert KEY not in repr(giphy)
+
+
+HOME = httpx.URL("http://127.0.0.1:9")
+read = functools.partial(read_result, search=SEARCH, home=HOME, max_bytes=1000)
+
+
+@pytest.mark.parametrize(
+    ("item", "file"),
+    [
+        (Item("a", GIF), "200.gif"),
+        (Item("a", GIF, rendition="downsized"), "200.gif"),
+        (Item("a", GIF, rendition="original"), "giphy.gif"),
+        (Item("a", b"x" * 1001, original_bytes=900), "giphy.gif"),
+    ],
+    ids=["fixed_height", "downsized", "original", "the first that fits"],
+)
+def test_the_first_rendition_that_fits_is_taken_without_parameters(item, file):
+    found = read(result(item, str(HOME)))
+
+    assert found is not None
+    assert found.media == f"{HOME}/media/a/{file}"
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        None,
+        [],
+        {},
+        {**result(Item("a", GIF), str(HOME)), "type": "sticker"},
+        {**result(Item("a", GIF), str(HOME)), "is_sticker": 1},
+        {**result(Item("a", GIF), str(HOME)), "images": None},
+        result(Item("../a", GIF), str(HOME)),
+        result(Item("a", GIF), "http://["),
+        result(Item("a", GIF), "http://169.254.169.254"),
+        result(Item("a", GIF), "https://giphy.com.example"),
+        result(Item("a", b"x" * 1001), str(HOME)),
+    ],
+)
+def test_stickers_and_what_may_not_be_fetched_are_left_out(odd):
+    assert read(odd) is None
+
+
+def test_values_of_another_type_are_none_at_all():
+    values = {**result(Item("a", GIF), "https://media.giphy.com"), "title": 3, "username": None, "url": []}
+
+    found = read({**values, "user": {"username": "ann  b\n"}})
+
+    assert found is not None
+    assert (found.title, found.username, found.address) == ("", "ann b", "https://giphy.com/gifs/a")
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        {"api": "ftp://x"},
+        {"api": "http://"},
+        {"api": "http://giphy.com:port"},
+        {"api": "http://giphy.com:80/\n"},
+        {"calls_per_hour": 0},
+        {"attempts": 0},
+        {"timeout_s": 0},
+        {"max_bytes": 0},
+    ],
+)
+def test_settings_out_of_range_are_refused(option):
+    with pytest.raises(InvalidOptions, match=next(iter(option))):
+        GiphyOptions(**option)

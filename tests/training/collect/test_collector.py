@@ -1,0 +1,349 @@
+"""The collector as people run it, beside a server on this machine that speaks Giphy's API."""
+
+from __future__ import annotations
+
+import functools
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.collector import collect, command, environment, table, write_shows
+from tests.support.giphy_server import Item, Library, serving
+from tests.support.scenes import draw_scene
+
+TWO = {"Red Show": ("red", "red scene"), "Blue Show": ("blue",)}
+
+
+def items(name: str, count: int, *, first: int = 0) -> list[Item]:
+    """GIFs of ids of their own, of which every tenth is the same scene: drawing them all takes long."""
+    return [Item(f"{name}{number}", scene(first + number % 10)) for number in range(count)]
+
+
+scene = functools.cache(draw_scene)
+
+
+@pytest.fixture
+def library() -> Iterator[Library]:
+    """Two shows in three searches; the first has two pages, and two searches find some of the same."""
+    red = items("red", 54)
+    results = {
+        "red": red,
+        "red scene": red[50:] + items("more", 2, first=10),
+        "blue": items("blue", 3, first=20),
+    }
+    with serving(Library(results)) as running:
+        yield running
+
+
+@pytest.fixture
+def small() -> Iterator[Library]:
+    """One show, one search, three GIFs."""
+    with serving(Library({"red": items("red", 3)})) as running:
+        yield running
+
+
+# Interruptions
+
+
+def test_killed_three_times_it_asks_nothing_twice_and_loses_nothing(library, tmp_path):
+    shows, out = write_shows(tmp_path, TWO), tmp_path / "killed"
+    for place, fault in (
+        ("search red 50", "hang half"),
+        ("file red7", "hang"),
+        ("file more1", "hang half"),
+    ):
+        library.hanging.clear()
+        library.faults[place] = [fault]
+        running = subprocess.Popen(
+            command(library, shows, out, "--timeout", 60), env=environment(), stderr=subprocess.PIPE
+        )
+
+        assert library.hanging.wait(60), "it never came to the place where it is killed"
+        running.kill()
+        running.communicate(timeout=30)
+
+        assert running.returncode == -signal.SIGKILL
+        assert not (out / "manifest.csv").exists()
+    done = collect(library, shows, out)
+
+    assert done.returncode == 0, done.stderr
+    assert library.twice() == {}
+    searches = ["search red 0", "search red 50", "search red scene 0", "search blue 0"]
+    files = [
+        f"file {item.id}"
+        for item in {item.id: item for of in library.results.values() for item in of}.values()
+    ]
+    assert sorted(library.answered) == sorted(searches + files)
+    assert {line["id"] for line in table(out / "manifest.csv")} == {
+        f"giphy:{name.removeprefix('file ')}" for name in files
+    }
+    assert json.loads(done.stdout)["calls"]["used"] == len(searches) + 1  # a call cut short counts as well
+
+    whole = tmp_path / "whole"
+    assert collect(library, shows, whole).returncode == 0
+    for name in ("manifest.csv", "set-aside.csv", "README.md"):
+        assert (whole / name).read_bytes() == (out / name).read_bytes()
+
+
+def test_running_twice_asks_nothing_and_changes_nothing(library, tmp_path):
+    shows, out = write_shows(tmp_path, TWO), tmp_path / "out"
+    library.faults["file red3"] = ["html"]
+    library.faults["file red4"] = ["404"]
+    first = collect(library, shows, out)
+    written = {
+        path: path.read_bytes() for path in out.rglob("*") if path.suffix != ".sqlite" and path.is_file()
+    }
+    library.asked.clear()
+
+    second = collect(library, shows, out)
+
+    assert library.asked == []
+    assert second.stdout == first.stdout
+    assert {
+        path: path.read_bytes() for path in out.rglob("*") if path.suffix != ".sqlite" and path.is_file()
+    } == written
+    reasons = {line["id"]: line["reason"] for line in table(out / "set-aside.csv")}
+    assert reasons == {"giphy:red3": "NOT_A_GIF", "giphy:red4": "UNAVAILABLE"}
+
+
+# A shell starts what runs in the background with Ctrl-C ignored, and its children inherit that.
+HEEDING = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from training.cli import main
+main()
+"""
+
+
+def test_interrupted_while_it_waits_it_says_how_to_go_on(small, tmp_path):
+    shows, out = write_shows(tmp_path, {"Red Show": ("red",)}), tmp_path / "out"
+    small.faults["search red 0"] = ["429 bare"]
+    _, *words = command(small, shows, out)
+    running = subprocess.Popen(
+        [sys.executable, "-c", HEEDING, *words], env=environment(), stderr=subprocess.PIPE, text=True
+    )
+    assert running.stderr is not None
+    said = next(line for line in running.stderr if "going on in" in line)
+
+    running.send_signal(signal.SIGINT)
+    _, rest = running.communicate(timeout=120)
+
+    assert "1 of 100 calls of this hour are used" in said
+    assert running.returncode == 130
+    assert rest == "interrupted; the same command goes on from here\n"
+
+
+def test_two_programs_do_not_collect_into_one_folder(small, tmp_path):
+    shows, out = write_shows(tmp_path, {"Red Show": ("red",)}), tmp_path / "out"
+    small.faults["file red1"] = ["hang"]
+    running = subprocess.Popen(
+        command(small, shows, out, "--timeout", 60), env=environment(), stderr=subprocess.PIPE
+    )
+    assert small.hanging.wait(60)
+
+    second = collect(small, shows, out)
+    running.kill()
+    running.communicate(timeout=30)
+
+    assert second.returncode == 1
+    assert "another program collects into it" in second.stderr
+
+
+# What goes wrong at the server
+
+
+def test_faults_that_pass_are_tried_again(small, tmp_path):
+    shows, out = write_shows(tmp_path, {"Red Show": ("red",)}), tmp_path / "out"
+    small.faults["search red 0"] = ["cut", "500", "no json", "slow", "429"]
+    small.faults["file red0"] = ["cut"]
+    small.faults["file red1"] = ["slow", "500"]
+
+    done = collect(small, shows, out, "--attempts", 6)
+
+    assert done.returncode == 0, done.stderr
+    assert "going on in 0:01" in done.stderr  # Retry-After of the 429
+    assert small.twice().keys() <= {"search red 0", "file red1"}  # too slow for us, whole for the server
+    assert [line["id"] for line in table(out / "manifest.csv")] == ["giphy:red0", "giphy:red1", "giphy:red2"]
+    for line in table(out / "manifest.csv"):
+        item = small.item(line["id"].removeprefix("giphy:"))
+        assert item is not None
+        assert (out / line["path"]).read_bytes() == item.gif
+    assert list(out.rglob(".*.gif")) == []
+
+
+@pytest.mark.parametrize(
+    ("faults", "code", "said"),
+    [
+        (["hang", "hang"], 1, "Giphy does not answer: timed out, after 2 attempts; the same command goes on"),
+        (["cut", "cut"], 1, "after 2 attempts"),
+        (["no json", "500"], 1, "Giphy does not answer: HTTP 500: oops, after 2 attempts"),
+        (["403"], 1, "Giphy refuses: HTTP 403: BANNED; is the key in GIPHY_API_KEY right?"),
+        (
+            ["429 bare"],
+            75,
+            "Giphy allows 100 calls an hour, and they are used up; the same command goes on in 60 min",
+        ),
+    ],
+)
+def test_faults_that_stay_are_one_line_and_what_was_collected_is_kept(small, tmp_path, faults, code, said):
+    shows, out = write_shows(tmp_path, {"Red Show": ("red", "scarlet")}), tmp_path / "out"
+    small.faults["search scarlet 0"] = faults
+
+    done = collect(small, shows, out, "--no-wait")
+
+    assert done.returncode == code
+    errors = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert len(errors) == 1
+    assert said in errors[0]
+    assert json.loads(done.stdout)["complete"] is False
+    assert len(table(out / "manifest.csv")) == 3
+
+
+def test_a_wrong_key_is_one_line_without_the_key(small, tmp_path):
+    shows = write_shows(tmp_path, {"Red Show": ("red",)})
+
+    done = collect(small, shows, tmp_path / "out", key="wrong-key-98765")
+
+    assert done.returncode == 1
+    assert "Giphy refuses: HTTP 401: Unauthorized: *** is no key" in done.stderr
+    assert small.asked == ["search red 0"]
+
+
+def test_without_a_key_nobody_is_asked(small, tmp_path):
+    done = collect(small, write_shows(tmp_path, TWO), tmp_path / "out", key=" ")
+
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: GIPHY_API_KEY must be your key of Giphy's API")
+    assert small.asked == []
+
+
+def test_the_hours_calls_hold_across_runs(library, tmp_path):
+    shows, out = write_shows(tmp_path, TWO), tmp_path / "out"
+
+    first = collect(library, shows, out, "--calls-per-hour", 2, "--no-wait")
+    asked = list(library.asked)
+    second = collect(library, shows, out, "--calls-per-hour", 2, "--no-wait")
+
+    assert first.returncode == second.returncode == 75
+    assert [name for name in library.asked if name.startswith("search")] == ["search red 0", "search red 50"]
+    assert library.asked == asked  # the second had nothing left to ask
+    assert json.loads(second.stdout)["calls"] == {"used": 2, "allowed": 2}
+
+    third = collect(library, shows, out, "--no-wait")
+
+    assert third.returncode == 0
+    assert json.loads(third.stdout)["calls"]["used"] == 4
+    assert library.twice() == {}
+
+
+def test_a_gif_that_could_not_be_had_is_asked_for_again(small, tmp_path):
+    shows, out = write_shows(tmp_path, {"Red Show": ("red",)}), tmp_path / "out"
+    small.faults["file red1"] = ["500", "500"]
+
+    first = collect(small, shows, out)
+    waiting = table(out / "set-aside.csv")
+    second = collect(small, shows, out)
+
+    assert first.returncode == second.returncode == 0
+    assert [(line["id"], line["reason"], line["message"]) for line in waiting] == [
+        ("giphy:red1", "UNAVAILABLE", "HTTP 500, after 2 attempts")
+    ]
+    assert len(table(out / "manifest.csv")) == 3
+    assert table(out / "set-aside.csv") == []
+
+
+# What a page may hold
+
+
+def test_repeated_results_end_a_search_and_stickers_are_left_out(tmp_path):
+    first = [*items("red", 3), Item("glitter", draw_scene(9), type="sticker")]
+    with serving(Library({"red": first * 200}, pagination=False)) as library:
+        shows, out = write_shows(tmp_path, {"Red Show": ("red",)}, results=500), tmp_path / "out"
+
+        done = collect(library, shows, out)
+
+    searches = [name for name in library.asked if name.startswith("search")]
+    assert searches == ["search red 0", "search red 50", "search red 100", "search red 150"]
+    assert library.twice() == {}
+    assert "file glitter" not in library.asked
+    said = json.loads(done.stdout)
+    assert (said["gifs"], said["left_out"], said["complete"]) == (3, 50, True)
+
+
+def test_a_gif_under_two_shows_is_set_aside_and_copies_are_one_group(tmp_path):
+    results = {
+        "red": [
+            Item("own", draw_scene(1)),
+            Item("copy", draw_scene(1, mirrored=True)),
+            Item("both", draw_scene(2)),
+        ],
+        "blue": [
+            Item("other", draw_scene(3)),
+            Item("both", draw_scene(2)),
+            Item("taken", draw_scene(1, small=True)),
+        ],
+    }
+    with serving(Library(results)) as library:
+        shows, out = write_shows(tmp_path, {"Red Show": ("red",), "Blue Show": ("blue",)}), tmp_path / "out"
+
+        done = collect(library, shows, out)
+
+    assert done.returncode == 0
+    aside = {(line["id"], line["show"]): line["reason"] for line in table(out / "set-aside.csv")}
+    assert set(aside.values()) == {"UNDER_TWO_SHOWS"}
+    assert {
+        ("giphy:both", "Red Show"),
+        ("giphy:both", "Blue Show"),
+        ("giphy:taken", "Blue Show"),
+    } <= aside.keys()
+    assert "giphy:other" in {line["id"] for line in table(out / "manifest.csv")}
+    assert library.twice() == {}
+
+
+def test_terms_are_said_where_the_gifs_are_and_nobody_commits_them(small, tmp_path):
+    out = tmp_path / "out"
+
+    done = collect(small, write_shows(tmp_path, {"Red Show": ("red",)}), out)
+
+    assert "Powered by GIPHY" in done.stderr
+    assert "Powered by GIPHY" in json.loads(done.stdout)["terms"]
+    assert "Powered by GIPHY" in (out / "README.md").read_text("utf-8")
+    assert (out / "gifs" / ".gitignore").read_text("utf-8") == "*\n"
+
+
+# Folders
+
+
+def test_a_folder_is_collected_where_it_lies_and_nobody_is_asked(small, tmp_path):
+    folder, out = tmp_path / "mine", tmp_path / "out"
+    for name, gif in (
+        ("Red Show/a.gif", draw_scene(1)),
+        ("Red Show/ann/a-mirrored.gif", draw_scene(1, mirrored=True)),
+        ("Blue Show/b.GIF", draw_scene(2)),
+        ("Blue Show/no.gif", b"<html>"),
+    ):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(gif)
+
+    done = collect(small, write_shows(tmp_path, TWO), out, "--folder", folder, key="unused-key")
+
+    assert done.returncode == 0, done.stderr
+    assert small.asked == []
+    lines = table(out / "manifest.csv")
+    assert sorted((line["show"], line["username"]) for line in lines) == [
+        ("Blue Show", ""),
+        ("Red Show", ""),
+        ("Red Show", "ann"),
+    ]
+    assert len({line["group"] for line in lines if line["show"] == "Red Show"}) == 1
+    assert all((out / line["path"]).resolve().is_relative_to(folder) for line in lines)
+    assert [line["reason"] for line in table(out / "set-aside.csv")] == ["NOT_A_GIF"]
+
+    (folder / "Blue Show" / "b.GIF").unlink()
+    again = collect(small, write_shows(tmp_path, TWO), out, "--folder", folder, key="unused-key")
+
+    assert json.loads(again.stdout)["shows"] == {"Red Show": 2}

@@ -1,0 +1,96 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.support.paths import SHARED
+from training.data.manifest import Row, read_manifest
+from training.data.splits import components, folds, holdout
+from training.errors import SplitImpossible
+
+SHOWS_CSV = SHARED / "shows/shows.csv"
+
+rows_of = st.lists(
+    st.builds(
+        Row,
+        path=st.just(Path("x.gif")),
+        show=st.sampled_from("ABC"),
+        group=st.integers(0, 12).map(lambda n: f"g{n}"),
+        source=st.integers(0, 8).map(lambda n: f"s{n}"),
+    ),
+    min_size=1,
+    max_size=40,
+)
+
+
+@settings(max_examples=200)
+@given(rows_of, st.integers(2, 5), st.integers(0, 3))
+def test_no_group_and_no_source_stands_in_two_folds(rows, k, seed):
+    if components(rows).max() + 1 < k:
+        with pytest.raises(SplitImpossible):
+            folds(rows, k, seed=seed)
+        return
+    fold = folds(rows, k, seed=seed)
+    assert set(fold) == set(range(k))
+    for name in ("group", "source"):
+        where: dict[str, int] = {}
+        for row, number in zip(rows, fold, strict=True):
+            assert where.setdefault(getattr(row, name), number) == number
+    assert np.array_equal(fold, folds(rows, k, seed=seed))
+
+
+@settings(max_examples=200)
+@given(rows_of, st.floats(0.05, 0.5), st.sampled_from(["group", "source"]))
+def test_a_holdout_keeps_groups_together_and_some_of_every_show(rows, fraction, by):
+    try:
+        held = holdout(rows, fraction, by=by)
+    except SplitImpossible:
+        return
+    assert held.any()
+    assert {row.show for row in rows} == {row.show for row, out in zip(rows, held, strict=True) if not out}
+    for name in ("group", by):
+        inside = {getattr(row, name) for row, out in zip(rows, held, strict=True) if out}
+        outside = {getattr(row, name) for row, out in zip(rows, held, strict=True) if not out}
+        assert not inside & outside
+
+
+def test_sources_that_share_a_group_are_one_component():
+    rows = [Row(Path("x"), "A", group, source) for group, source in ("1a", "1b", "2b", "3c")]
+    assert components(rows).tolist() == [0, 0, 0, 1]
+    assert components(rows, by="group").tolist() == [0, 0, 1, 2]
+
+
+def test_even_components_make_even_folds():
+    rows = [Row(Path("x"), show, f"{show}{n}", f"{show}{n}") for show in "AB" for n in range(6)]
+    fold = folds(rows, 3)
+    table = [
+        [sum(r.show == s and f == k for r, f in zip(rows, fold, strict=True)) for k in range(3)] for s in "AB"
+    ]
+    assert table == [[2, 2, 2], [2, 2, 2]]
+
+
+@pytest.mark.parametrize("k", [0, 1, 5])
+def test_impossible_folds_are_refused(k):
+    rows = [Row(Path("x"), "A", str(n), str(n)) for n in range(4)]
+    with pytest.raises(SplitImpossible):
+        folds(rows, k)
+
+
+@pytest.mark.parametrize("fraction", [0.0, 1.0, -1.0])
+def test_impossible_holdouts_are_refused(fraction):
+    with pytest.raises(SplitImpossible):
+        holdout([Row(Path("x"), "A", "1", "1")], fraction)
+
+
+def test_the_footage_splits_into_twelve_folds_of_whole_sources():
+    if not SHOWS_CSV.exists():
+        pytest.skip("the footage (../shared/shows) is not on this machine")
+    rows = read_manifest(SHOWS_CSV)
+    fold = folds(rows, 12)
+    assert not {(r.source) for r, f in zip(rows, fold, strict=True) if f == 0} & {
+        r.source for r, f in zip(rows, fold, strict=True) if f != 0
+    }
+    held = holdout(rows, 0.15)
+    assert 0.1 < held.mean() < 0.2

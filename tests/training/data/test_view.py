@@ -1,0 +1,53 @@
+"""Views: what of a clip is looked at, and that it is the same each time."""
+
+import numpy as np
+import pytest
+
+from training.data.view import CROPS, MIRRORED, PLAIN, View
+
+DIGEST = "0123456789abcdef" * 4
+
+
+@pytest.fixture
+def frames() -> np.ndarray:
+    """Ten frames whose colour says where a pixel is: red from left to right, green from top to bottom."""
+    places = np.arange(224, dtype=np.uint8)
+    frames = np.zeros((10, 224, 224, 3), np.uint8)
+    frames[..., 0] = places[None, None, :]
+    frames[..., 1] = places[None, :, None]
+    return frames
+
+
+def test_the_plain_view_changes_nothing(frames):
+    np.testing.assert_array_equal(PLAIN.apply(frames, DIGEST), frames)
+
+
+def test_a_mirrored_view_swaps_left_and_right(frames):
+    seen = MIRRORED.apply(frames, DIGEST)
+    np.testing.assert_array_equal(seen[..., 0], frames[..., 0][:, :, ::-1])
+    np.testing.assert_array_equal(seen[..., 1], frames[..., 1])
+
+
+@pytest.mark.parametrize(
+    ("crop", "left", "top"), [(1, 14, 14), (2, 0, 0), (3, 28, 0), (4, 0, 28), (5, 28, 28)]
+)
+def test_a_crop_enlarges_its_part_of_the_picture(frames, crop, left, top):
+    seen = View(crop=crop).apply(frames, DIGEST)
+    assert seen.shape == frames.shape
+    right, bottom = left + 195, top + 195  # its last column and row: 196 pixels of 224
+    found = [int(seen[0, 0, 0, 0]), int(seen[0, 0, 0, 1]), int(seen[0, -1, -1, 0]), int(seen[0, -1, -1, 1])]
+    np.testing.assert_allclose(found, [left, top, right, bottom], atol=1)
+
+
+def test_an_augmented_view_is_the_same_for_the_same_gif_and_another_for_another(frames):
+    view = View(draw=1)
+    seen = view.apply(frames, DIGEST)
+    assert seen.shape == (view.frames, 224, 224, 3)
+    np.testing.assert_array_equal(seen, view.apply(frames, DIGEST))
+    assert not np.array_equal(seen, view.apply(frames, "f" * 64))
+    assert not np.array_equal(seen, View(draw=2).apply(frames, DIGEST))
+
+
+def test_every_view_has_a_name_of_its_own_for_people():
+    views = [PLAIN, MIRRORED, View(draw=1), *(View(crop=crop) for crop in range(1, CROPS + 1))]
+    assert len({view.name for view in views}) == len(views)

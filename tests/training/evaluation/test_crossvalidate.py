@@ -1,0 +1,84 @@
+"""Folds: who learns from what, who is judged by whom, and what is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from training.data.clips import Clips
+from training.data.manifest import Row
+from training.evaluation.crossvalidate import cross_validate, run_name
+from training.fit.trainer import Trained
+from training.network.head import Answer, Bank, Head, Linear, Part, Tap
+
+FOLDS = np.array([0, 1, 2, 0, 1, 2, 2])
+
+
+def clips(count: int) -> Clips:
+    rows = tuple(Row(Path(f"{number}.gif"), "AB"[number % 2], str(number), "s") for number in range(count))
+    return Clips(rows, tuple(f"{number}" for number in range(count)), tuple(row.path for row in rows))
+
+
+class Telling:
+    """A learner whose models say which clip they are asked about and how many they learned from."""
+
+    def __init__(self, *, break_at: Sequence[int] = ()) -> None:
+        self.clips = clips(len(FOLDS))
+        self.learned: list[list[int]] = []
+        self.break_at = break_at
+
+    def train(self, indices: np.ndarray, folder: Path) -> Trained:
+        if len(self.learned) in self.break_at:
+            raise KeyboardInterrupt
+        self.learned.append(indices.tolist())
+        bank = Bank(np.eye(2, dtype=np.float32), np.eye(2, dtype=np.float32))
+        linear = Linear(np.zeros((2, 2), np.float32), np.array([len(indices), 0], np.float32))
+        return Trained(Head((Part(Tap("top")),), linear, bank), {})
+
+    def answer(self, trained: Trained, clips: Clips) -> Answer:
+        numbers = np.array([int(digest) for digest in clips.digests])
+        logits = np.stack([numbers, np.full(len(numbers), trained.head.linear.bias[0])], axis=1)
+        embedding = np.tile(np.array([[1.0, 0.0]], np.float32), (len(numbers), 1))
+        return Answer(logits, logits, embedding, numbers, logits)
+
+
+def test_each_clip_is_judged_by_the_model_that_did_not_see_its_fold(tmp_path: Path) -> None:
+    learner = Telling()
+    learned_from = [5, 5, 4]  # clips that the models of folds 0, 1 and 2 have seen
+
+    held = cross_validate(
+        learner, FOLDS, tmp_path, changed={"mirrored": learner.clips}, unknown={"other": clips(5)}
+    )
+
+    assert learner.learned == [[1, 2, 4, 5, 6], [0, 2, 3, 5, 6], [0, 1, 3, 4]]
+    for material in ("plain", "mirrored"):
+        assert held.logits[material][:, 0].tolist() == list(range(7))
+        assert held.logits[material][:, 1].tolist() == [learned_from[fold] for fold in FOLDS]
+    assert held.logits["other"][:, 0].tolist() == [0, 1, 2, 3, 4]
+    assert held.logits["other"][:, 1].tolist() == [learned_from[number % 3] for number in range(5)]
+    np.testing.assert_allclose(held.nearest["plain"], 1)
+
+
+def test_fewer_unknown_clips_than_folds(tmp_path: Path) -> None:
+    held = cross_validate(Telling(), FOLDS, tmp_path, unknown={"one": clips(1)})
+
+    assert held.logits["one"].shape == (1, 2)
+
+
+def test_an_interrupted_run_goes_on_behind_the_last_fold(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        cross_validate(Telling(break_at=[2]), FOLDS, tmp_path)
+    resumed = Telling()
+
+    held = cross_validate(resumed, FOLDS, tmp_path)
+
+    assert resumed.learned == [[0, 1, 3, 4]]
+    assert held.logits["plain"][:, 0].tolist() == list(range(7))
+
+
+def test_other_settings_have_another_folder() -> None:
+    assert run_name({"balance": 1.0}, "digest") != run_name({"balance": 0.5}, "digest")
+    assert run_name({"balance": 1.0}, "digest") == run_name({"balance": 1.0}, "digest")

@@ -1,0 +1,170 @@
+"""Early exit: which rule the clips give, what it is promised to do, and what is told of it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import beta
+
+from services.clip import CLIP_FRAMES
+from services.inference import EarlyExit
+from training.errors import InvalidRun
+from training.evaluation.effort import measure_effort
+from training.evaluation.effort_plot import plot_effort
+from training.evaluation.exit_rule import find_rule, find_threshold, spread
+from training.evaluation.framewise import NO_SHOW, Judged
+from training.fit.operating import Operating, read_rule
+from training.statistics.estimate import Bootstrap
+
+OPERATING = Operating(temperature=1.0, score="probability", threshold=0.5)
+
+
+def drawn(clips: int, *, doubt: float, seed: int = 0) -> Judged:
+    """Clips of three shows: some plain, some whose frames are of several minds, and some of other shows."""
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, 3, clips)
+    strength = rng.choice([6.0, 0.6], clips, p=[1 - doubt, doubt])
+    logits = rng.normal(0, 1, (clips, CLIP_FRAMES, 3))
+    logits[np.arange(clips), :, labels] += strength[:, None]
+    labels[rng.random(clips) < 0.2 * (strength < 1)] = NO_SHOW
+    return Judged(logits.astype(np.float32), labels, np.arange(clips) % 4, np.arange(clips))
+
+
+def test_frames_are_spread_over_the_clip() -> None:
+    assert spread(1) == (5,)
+    assert spread(3) == (1, 5, 8)
+    assert spread(CLIP_FRAMES) == tuple(range(CLIP_FRAMES))
+    for count in range(1, CLIP_FRAMES + 1):
+        assert len(set(spread(count))) == count
+        assert spread(count)[0] - 0 <= CLIP_FRAMES - spread(count)[-1]
+
+
+# The threshold
+
+
+def test_the_threshold_lies_above_the_change_that_is_one_too_many() -> None:
+    largest = np.linspace(0, 1, 1001)
+    differs = np.zeros(1001, bool)
+    differs[[400, 500, 600, 700, 800, 900]] = True  # of 1,001 four may differ, with 95 % confidence
+
+    threshold = find_threshold(largest, differs, np.arange(1001))
+
+    assert float(beta.ppf(0.95, 5, 1001 - 4)) <= 0.01 < float(beta.ppf(0.95, 6, 1001 - 5))
+    assert threshold == largest[501]
+
+
+def test_where_nothing_differs_every_clip_may_stop() -> None:
+    assert find_threshold(np.linspace(0.2, 1, 500), np.zeros(500, bool), np.arange(500)) == 0.2
+
+
+def test_too_few_clips_give_no_threshold() -> None:
+    assert find_threshold(np.ones(200), np.zeros(200, bool), np.arange(200)) is None  # 1 % takes 299 at least
+    assert find_threshold(np.ones(900), np.zeros(900, bool), np.arange(900) // 9) is None
+
+
+def test_where_the_surest_differ_there_is_no_threshold() -> None:
+    largest, differs = np.linspace(0, 1, 1000), np.zeros(1000, bool)
+    differs[-50:] = True
+
+    assert find_threshold(largest, differs, np.arange(1000)) == largest[-4]  # four of them are allowed
+    assert find_threshold(np.ones(1000), differs, np.arange(1000)) is None
+
+
+@given(seed=st.integers(0, 2**32 - 1), share=st.floats(0, 0.2), groups=st.integers(300, 900))
+def test_no_more_groups_are_changed_than_the_bound_allows(seed: int, share: float, groups: int) -> None:
+    rng = np.random.default_rng(seed)
+    largest = rng.random(1000).round(2)  # with ties
+    differs, group = rng.random(1000) < share, rng.integers(0, groups, 1000)
+
+    threshold = find_threshold(largest, differs, group)
+
+    if threshold is not None:
+        changed = len(np.unique(group[differs & (largest >= threshold)]))
+        units = len(np.unique(group))
+        assert float(beta.ppf(0.95, changed + 1, units - changed)) <= 0.01
+
+
+# The rule and the report
+
+
+def test_the_rule_looks_at_few_frames_where_these_decide() -> None:
+    rule = find_rule(drawn(1000, doubt=0.3), 1.0, 0.5)
+
+    assert rule is not None
+    assert len(rule.frames) <= 3
+    assert 0.5 < rule.threshold < 1
+
+
+def test_a_change_from_unknown_to_known_counts_as_one() -> None:
+    judged = drawn(1000, doubt=0.3)
+    low, high = (find_rule(judged, 1.0, unknown) for unknown in (0.0, 0.97))
+
+    assert low is not None
+    assert high is None or high.threshold > low.threshold
+
+
+def test_the_report_tells_of_clips_that_had_no_part_in_the_rule() -> None:
+    judged = drawn(1200, doubt=0.3)
+
+    report = measure_effort(judged, OPERATING, recipe="drawn", bootstrap=Bootstrap(200))
+
+    assert [each.frames for each in report.curve] == list(range(1, 11))
+    assert report.curve[-1].same.value == 1
+    assert report.curve[0].accuracy.value < report.curve[-1].accuracy.value
+    assert [each.clips for each in report.followed] == ["of known shows", "of other shows", "all"]
+    everything = report.followed[-1]
+    assert everything.count == 1200
+    assert everything.saved.value == pytest.approx(1 - everything.frames.value / 10)
+    assert everything.saved.value > 0.3
+    assert everything.changed.value < 0.02
+    assert abs(report.change.value) < 0.02
+
+
+def test_the_report_is_written_and_its_rule_read_back(tmp_path: Path) -> None:
+    report = measure_effort(drawn(600, doubt=0.2), OPERATING, recipe="drawn", bootstrap=Bootstrap(100))
+
+    report.write(tmp_path)
+    plot_effort(report, tmp_path / "effort.png")
+
+    assert {path.name for path in tmp_path.iterdir()} == {"effort.json", "effort.md", "effort.png"}
+    assert "early exit" in (tmp_path / "effort.md").read_text()
+    assert read_rule(tmp_path / "effort.json") == report.rule
+    assert isinstance(report.rule, EarlyExit)
+
+
+def test_a_report_without_a_rule_says_so(tmp_path: Path) -> None:
+    report = measure_effort(drawn(60, doubt=0.2), OPERATING, recipe="drawn", bootstrap=Bootstrap(100))
+    report.write(tmp_path)
+
+    assert report.rule is None
+    assert "none" in report.markdown()
+    with pytest.raises(InvalidRun, match="it found no rule for early exit"):
+        read_rule(tmp_path / "effort.json")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "[]",
+        "{}",
+        json.dumps({"rule": {"frames": [1]}}),
+        json.dumps({"rule": {"frames": [], "threshold": 1}}),
+    ],
+)
+def test_what_is_no_report_is_refused(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "effort.json"
+    path.write_text(content)
+
+    with pytest.raises(InvalidRun, match=r"not an effort\.json"):
+        read_rule(path)
+
+
+def test_another_familiarity_than_the_largest_probability_is_refused() -> None:
+    with pytest.raises(InvalidRun, match="largest probability"):
+        measure_effort(drawn(60, doubt=0.2), Operating(1.0, "energy", 3.0), recipe="drawn")

@@ -1,0 +1,98 @@
+"""The first convolution on pixels as they are: sooner, and not a bit of an answer changed."""
+
+import numpy as np
+import onnx
+import pytest
+from onnx import helper
+
+from tests.support.networks import Drawn, run, soft_noise
+from training.export.int8 import quantize, quantizer
+from training.export.int8.stem import Pixels, find_pixels
+
+STEMS = {
+    "as EfficientNet has it": {"strides": [2, 2], "pads": [0, 0, 1, 1]},
+    "padded on both sides": {"strides": [2, 2]},
+    "every pixel": {},
+    "by four": {"strides": [4, 4], "pads": [0, 0, 0, 0]},
+    "seven by seven": {"kernel_shape": [7, 7], "strides": [2, 2], "pads": [2, 2, 3, 3]},
+    "by one and two": {"strides": [1, 2], "pads": [1, 0, 1, 1]},
+}
+LEFT_ALONE = {
+    "by three": {"strides": [3, 3]},
+    "narrower than the image": {"pads": [0, 0, 0, 0]},
+}
+
+
+def channels_of_the_first(model: onnx.ModelProto) -> int:
+    [conv] = [node for node in model.graph.node if node.name == "conv1"]
+    maker = {node.output[0]: node for node in model.graph.node}
+    held = {tensor.name: tensor for tensor in model.graph.initializer}
+    return held[maker[conv.input[1]].input[0]].dims[1]
+
+
+@pytest.mark.parametrize("stem", STEMS)
+def test_no_bit_of_an_answer_changes(stem: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, clips = Drawn(size=56).conv(**STEMS[stem]).residual().model(), soft_noise(2)
+    with monkeypatch.context() as patch:
+        patch.setattr(quantizer, "feed_pixels", lambda graph: None)
+        patch.setattr(quantizer, "gather_columns", lambda graph: None)
+        plain = quantize(model, clips[:1])
+
+    gathered = quantize(model, clips[:1])
+
+    onnx.checker.check_model(gathered)
+    assert (channels_of_the_first(plain), channels_of_the_first(gathered)) == (3, 12)
+    for clip in clips:
+        np.testing.assert_array_equal(run(gathered, clip)[0], run(plain, clip)[0])
+
+
+@pytest.mark.parametrize("stem", LEFT_ALONE)
+def test_columns_that_do_not_come_out_even_are_not_gathered(stem: str) -> None:
+    model = Drawn(size=56).conv(**LEFT_ALONE[stem]).residual().model()
+
+    quantized = quantize(model, soft_noise(1))
+
+    assert channels_of_the_first(quantized) == 3
+
+
+def test_the_scale_of_pixels_is_found() -> None:
+    found = find_pixels(Drawn().conv().model().graph, ["conv1"])
+
+    assert found == Pixels("pixels", 1 / 128, 127)
+
+
+@pytest.mark.parametrize("offset", [0.3 / 128, 1 / 128, -256 / 128])
+def test_no_scale_is_found_where_no_whole_number_is_nothing(offset: float) -> None:
+    assert find_pixels(Drawn(offset=offset).conv().model().graph, ["conv1"]) is None
+
+
+def test_no_scale_is_found_where_the_first_convolution_stays_in_float() -> None:
+    assert find_pixels(Drawn().conv().conv().model().graph, ["conv2"]) is None
+
+
+def test_no_scale_is_found_where_each_colour_has_its_own() -> None:
+    drawn = Drawn()
+    drawn.weights["scale"] = np.array([0.1, 0.2, 0.3], np.float32)
+
+    assert find_pixels(drawn.conv().model().graph, ["conv1"]) is None
+
+
+def test_no_scale_is_found_where_the_scaled_pixels_serve_others_too() -> None:
+    model = Drawn().conv().model()
+    model.graph.node.append(helper.make_node("Sqrt", ["moved"], ["roots"]))
+
+    assert find_pixels(model.graph, ["conv1"]) is None
+
+
+def test_a_network_that_does_more_to_its_pixels_is_quantised_with_that_in_float() -> None:
+    drawn = Drawn(size=56)
+    drawn.nodes.append(helper.make_node("Sqrt", ["pixels"], ["roots"]))
+    drawn.weights["offset"] = np.float32(0)
+    drawn.last = "roots"
+    model = drawn.conv().residual().model()
+
+    quantized = quantize(model, soft_noise(1))
+
+    assert "Sqrt" in [node.op_type for node in quantized.graph.node]
+    [exact], [near] = run(model, soft_noise(1)[0]), run(quantized, soft_noise(1)[0])
+    assert np.abs(near - exact).max() < 0.02 * np.abs(exact).max()

@@ -1,0 +1,275 @@
+"""From a head and a network to the file that inference loads, on real weights where they are installed."""
+
+import dataclasses
+import json
+
+import numpy as np
+import onnx
+import pytest
+
+from services.clip import Clip
+from services.inference import CONTRACT, Classifier, EarlyExit
+from services.inference.early_exit import look
+from training.errors import ExportFailed, InvalidRun
+from training.export import model_file as export_module
+from training.export.model_file import export
+from training.network.head import Bank, Head, Linear, Part, Tap
+from training.network.model import OUTPUTS, FittedModel, clip_model, tap_model
+
+SHOWS = ("Blue Bars", "Green Grid", "Red Rings")
+WIDTHS = {"top": 576, "expanded_conv_3": 40}
+
+
+def _fitted(**head_changes) -> FittedModel:
+    """A head with all there is: two taps, neighbours, every familiarity; drawn, not learned."""
+    rng = np.random.default_rng(3)
+    width = sum(WIDTHS.values())
+    bank = rng.normal(size=(9, width)).astype(np.float32)
+    head = Head(
+        parts=(
+            Part(Tap("top"), unit=True, weight=4.0),
+            Part(
+                Tap("expanded_conv_3", "deviation"),
+                power=0.5,
+                shift=rng.normal(0, 0.1, 40).astype(np.float32),
+                scale=rng.uniform(0.5, 1, 40).astype(np.float32),
+                projection=rng.normal(0, 0.2, (40, 40)).astype(np.float32),
+            ),
+        ),
+        linear=Linear(rng.normal(0, 0.5, (width, 3)).astype(np.float32), np.zeros(3, np.float32)),
+        bank=Bank(
+            bank / np.linalg.norm(bank, axis=1, keepdims=True),
+            np.eye(3, dtype=np.float32)[np.arange(9) % 3],
+            weight=0.5,
+            neighbour=2,
+        ),
+        temperature=1.3,
+        familiarity=(("probability", 1.0), ("energy", 0.3), ("nearest", 2.0)),
+    )
+    return FittedModel(
+        backbone="MobileNetV3Small",
+        shows=SHOWS,
+        head=dataclasses.replace(head, **head_changes),
+        unknown_threshold=0.123456789012345,
+        training_data_sha256="ab" * 32,
+        weights={},
+        facts={"clips": 18},
+    )
+
+
+@pytest.fixture
+def frames(drawn_clips) -> np.ndarray:
+    return np.stack([drawn_clips.frames(index) for index in (0, 7, 14)])
+
+
+@pytest.mark.parametrize(("precision", "pooling"), [("float32", "clip"), ("float16", "frames")])
+def test_the_file_answers_as_keras_and_numpy_do(tmp_path, small_backbone, frames, precision, pooling):
+    fitted = _fitted(pooling=pooling)
+    exported = export(
+        fitted,
+        small_backbone,
+        tmp_path / "model.onnx",
+        clips=frames,
+        version="1.2.3",
+        licence="none",
+        precision=precision,
+    )
+    assert exported.worst_error <= export_module.TOLERANCE
+    assert exported.clips == 3
+    classifier = Classifier(exported.path)
+    prediction = classifier.classify(Clip(frames[0], tuple(range(10))))
+    assert classifier.shows == SHOWS
+    assert classifier.threshold == fitted.unknown_threshold
+    assert prediction.model.version == "1.2.3"
+    # numpy, on what the network itself says of the frames; rounding to float16 may move it a little
+    values = tap_model(small_backbone, fitted.head.taps).predict(frames.reshape(-1, 224, 224, 3), verbose=0)
+    taps = {t: v.reshape(3, 10, -1) for t, v in zip(fitted.head.taps, values, strict=True)}
+    expected, found = fitted.head.answer(taps), classifier.run(frames)
+    for name in OUTPUTS:
+        ours, theirs = getattr(expected, name), getattr(found, name)
+        atol = (1e-5 if precision == "float32" else 2e-2) * np.abs(ours).max()
+        np.testing.assert_allclose(theirs, ours, atol=atol, rtol=0)
+
+
+def test_the_file_answers_clips_of_any_number_of_frames(tmp_path, small_backbone, frames):
+    exported = export(
+        _fitted(),
+        small_backbone,
+        tmp_path / "model.onnx",
+        clips=frames,
+        version="1",
+        licence="none",
+        precision="float32",
+    )
+    classifier = Classifier(exported.path)
+    fixed = clip_model(small_backbone, _fitted().head, frames=3)
+
+    found = classifier.run(frames[:, 4:7])
+    whole = classifier.run(frames)
+
+    assert classifier.takes_any_frames
+    expected = fixed.predict(frames[:, 4:7], verbose=0)
+    for name in OUTPUTS:
+        ours, theirs = np.asarray(expected[name]), getattr(found, name)
+        np.testing.assert_allclose(theirs, ours, atol=1e-5 * np.abs(ours).max(), rtol=0)
+    np.testing.assert_allclose(found.frame_probabilities, whole.frame_probabilities[:, 4:7], atol=1e-5)
+
+
+def test_the_file_keeps_its_contract_at_half_the_size(tmp_path, small_backbone, frames):
+    options = {"clips": frames[:1], "version": "1", "licence": "free text"}
+    small = export(_fitted(), small_backbone, tmp_path / "small.onnx", **options)
+    large = export(_fitted(), small_backbone, tmp_path / "large.onnx", precision="float32", **options)
+    assert small.size_bytes < 0.6 * large.size_bytes
+    proto = onnx.load(small.path)
+    onnx.checker.check_model(proto)
+    assert [(entry.domain, entry.version) for entry in proto.opset_import if entry.domain == ""] == [("", 17)]
+    assert "BatchNormalization" not in {node.op_type for node in proto.graph.node}
+    properties = {entry.key: entry.value for entry in proto.metadata_props}
+    assert properties == {
+        "contract": CONTRACT,
+        "name": "gif-shows",
+        "version": "1",
+        "shows": json.dumps(SHOWS),
+        "clip_shape": "[10, 224, 224, 3]",
+        "unknown_threshold": "0.123456789012345",
+        "training_data_sha256": "ab" * 32,
+        "licence": "free text",
+    }
+
+
+RULE = EarlyExit((1, 5, 8), 0.8)
+
+
+def test_a_file_with_a_rule_stops_early_and_says_in_two_parts_what_it_says_at_once(
+    tmp_path, small_backbone, frames
+):
+    head = {"bank": None, "familiarity": (("probability", 1.0),)}
+    fitted = _fitted(**head)
+    exported = export(
+        fitted,
+        small_backbone,
+        tmp_path / "model.onnx",
+        clips=frames,
+        version="1",
+        licence="none",
+        precision="float32",
+        early_exit=RULE,
+    )
+    classifier = Classifier(exported.path, early_exit=True)
+    never, always = (dataclasses.replace(RULE, threshold=at) for at in (1.0, 0.0))
+
+    assert classifier.rule == RULE
+    whole = classifier.run(frames)
+    for number, clip in enumerate(frames):
+        parts = look(classifier.run, clip, never)
+        np.testing.assert_allclose(parts.probabilities, whole.probabilities[number], atol=1e-5)
+        np.testing.assert_allclose(parts.familiarity, whole.familiarity[number], atol=1e-5)
+        first = look(classifier.run, clip, always)
+        assert first.frames == RULE.frames
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        {},
+        {"bank": None, "familiarity": (("energy", 1.0),)},
+        {"pooling": "clip", "familiarity": (("probability", 1.0),)},
+    ],
+    ids=["neighbours", "energy", "clip"],
+)
+def test_a_head_whose_parts_do_not_add_up_takes_no_rule(tmp_path, small_backbone, frames, head):
+    options = {"clips": frames, "version": "1", "licence": "x", "early_exit": RULE}
+    with pytest.raises(ExportFailed, match="early exit takes a head"):
+        export(_fitted(**head), small_backbone, tmp_path / "model.onnx", **options)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_file_that_answers_differently_is_not_written(tmp_path, small_backbone, frames, monkeypatch):
+    path = tmp_path / "model.onnx"
+    path.write_bytes(b"the model before")
+    convert = export_module.to_onnx
+
+    def broken(model):
+        proto = convert(model)
+        (matrix,) = [tensor for tensor in proto.graph.initializer if list(tensor.dims) == [616, 3]]
+        values = onnx.numpy_helper.to_array(matrix) * np.float32(1.001)
+        matrix.CopyFrom(onnx.numpy_helper.from_array(values, matrix.name))
+        return proto
+
+    monkeypatch.setattr(export_module, "to_onnx", broken)
+    with pytest.raises(ExportFailed, match="differs by"):
+        export(_fitted(), small_backbone, path, clips=frames, version="1", licence="x", precision="float32")
+    assert path.read_bytes() == b"the model before"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_model_that_inference_refuses_is_not_written(tmp_path, small_backbone, frames):
+    fitted = dataclasses.replace(_fitted(), shows=("Same", "Same", "Other"))
+    with pytest.raises(ExportFailed, match="must differ"):
+        export(fitted, small_backbone, tmp_path / "m.onnx", clips=frames, version="1", licence="x")
+    with pytest.raises(ExportFailed, match="to compare on"):
+        export(_fitted(), small_backbone, tmp_path / "m.onnx", clips=frames[:0], version="1", licence="x")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_fitted_model_is_saved_and_loaded_whole(tmp_path, small_backbone, frames):
+    path = small_backbone.model.trainable_variables[-1].path
+    value = np.asarray(small_backbone.model.trainable_variables[-1]) + 1
+    fitted = dataclasses.replace(_fitted(), weights={path: value})
+    fitted.save(tmp_path / "model.npz")
+    loaded = FittedModel.load(tmp_path / "model.npz")
+    assert (loaded.shows, loaded.backbone, loaded.facts) == (fitted.shows, fitted.backbone, fitted.facts)
+    assert loaded.unknown_threshold == fitted.unknown_threshold
+    one = clip_model(loaded.tune(small_backbone), loaded.head).predict(frames, verbose=0)
+    two = clip_model(small_backbone, fitted.head).predict(frames, verbose=0)
+    for name in OUTPUTS:
+        np.testing.assert_array_equal(one[name], two[name])
+    np.testing.assert_array_equal(np.asarray(small_backbone.model.trainable_variables[-1]), value)
+
+
+def test_what_is_no_fitted_model_is_refused(tmp_path, small_backbone):
+    with pytest.raises(InvalidRun, match="no fitted model"):
+        FittedModel.load(tmp_path / "none.npz")
+    for content in (b"", b"PK\x03\x04", b"text"):
+        (tmp_path / "bad.npz").write_bytes(content)
+        with pytest.raises(InvalidRun, match="not a fitted model"):
+            FittedModel.load(tmp_path / "bad.npz")
+    np.savez(tmp_path / "other.npz", a=np.zeros(3))
+    with pytest.raises(InvalidRun, match="not a fitted model"):
+        FittedModel.load(tmp_path / "other.npz")
+    foreign = dataclasses.replace(_fitted(), weights={"no_such_layer/kernel": np.zeros(3, np.float32)})
+    with pytest.raises(InvalidRun, match="not a weight"):
+        foreign.tune(small_backbone)
+
+
+def test_int8_names_the_same_shows_in_a_smaller_file(tmp_path, small_backbone, drawn_clips):
+    every = [drawn_clips.frames(index) for index in range(len(drawn_clips))]
+    options = {"clips": np.stack(every[1::2]), "version": "1", "licence": "x"}
+
+    whole = export(_fitted(), small_backbone, tmp_path / "float.onnx", precision="float32", **options)
+    small = export(
+        _fitted(), small_backbone, tmp_path / "int8.onnx", precision="int8", calibration=every[::2], **options
+    )
+
+    assert small.size_bytes < 0.5 * whole.size_bytes
+    assert (small.agreement, small.clips) == (1.0, 9)
+    assert small.worst_error > export_module.TOLERANCE
+    assert Classifier(small.path).shows == SHOWS
+
+
+def test_int8_that_names_other_shows_is_not_written(tmp_path, small_backbone, drawn_clips, monkeypatch):
+    every = np.stack([drawn_clips.frames(index) for index in range(len(drawn_clips))])
+
+    def broken(proto, clips):
+        (matrix,) = [tensor for tensor in proto.graph.initializer if list(tensor.dims) == [616, 3]]
+        values = onnx.numpy_helper.to_array(matrix)[:, ::-1]
+        matrix.CopyFrom(onnx.numpy_helper.from_array(values.copy(), matrix.name))
+        return proto
+
+    monkeypatch.setattr(export_module, "quantize", broken)
+    options = {"clips": every, "version": "1", "licence": "x", "precision": "int8"}
+
+    with pytest.raises(ExportFailed, match="int8 names the show"):
+        export(_fitted(), small_backbone, tmp_path / "int8.onnx", **options)
+
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,124 @@
+import json
+
+import numpy as np
+import pytest
+import sklearn.metrics
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+from numpy.typing import NDArray
+
+from training.statistics.calibration import (
+    fit_temperature,
+    measure_calibration,
+    negative_log_likelihood,
+    softmax,
+)
+
+logit_tables = arrays.arrays(np.float64, (12, 4), elements=st.floats(-30, 30))
+label_lists = st.lists(st.integers(0, 3), min_size=12, max_size=12)
+
+
+@given(logit_tables, label_lists)
+def test_calibration_error_lies_between_zero_and_one(logits: NDArray[np.float64], labels: list[int]) -> None:
+    report = measure_calibration(softmax(logits), labels)
+
+    assert 0 <= report.ece <= 1
+    assert 0 <= report.brier <= 2
+    assert abs(report.accuracy - report.confidence) <= report.ece + 1e-12  # the bins cannot cancel less
+    assert sum(part.clips for part in report.bins) == 12
+
+
+@given(logit_tables, label_lists)
+def test_the_fit_never_raises_the_likelihood_loss(logits: NDArray[np.float64], labels: list[int]) -> None:
+    fit = fit_temperature(logits, labels)
+
+    assert fit.nll_after <= fit.nll_before
+    assert fit.nll_after == pytest.approx(
+        negative_log_likelihood(logits, labels, temperature=fit.temperature)
+    )
+
+
+@pytest.mark.parametrize("scale", [0.3, 1.0, 2.5])
+def test_the_fit_finds_a_known_scale(scale: float) -> None:
+    generator = np.random.default_rng(1)
+    logits = generator.normal(0, 2, (20_000, 5))
+    labels = (logits + generator.gumbel(size=logits.shape)).argmax(axis=1)  # drawn from softmax(logits)
+
+    fit = fit_temperature(logits * scale, labels)
+
+    assert fit.temperature == pytest.approx(scale, rel=0.05)
+    assert not fit.undetermined
+    assert measure_calibration(softmax(logits * scale, temperature=fit.temperature), labels).ece < 0.02
+
+
+def test_scaling_the_logits_scales_the_temperature() -> None:
+    generator = np.random.default_rng(2)
+    logits, labels = generator.normal(0, 2, (300, 5)), generator.integers(0, 5, 300)
+    labels[:200] = logits[:200].argmax(axis=1)
+
+    once, thrice = fit_temperature(logits, labels), fit_temperature(3 * logits, labels)
+
+    assert thrice.temperature == pytest.approx(3 * once.temperature, rel=1e-3)
+    assert thrice.nll_after == pytest.approx(once.nll_after)
+
+
+def test_clips_that_do_not_decide_the_temperature_are_named() -> None:
+    fit = fit_temperature([[2.0, 1.0], [1.0, 3.0]], [0, 1])  # all right: the surer the better
+
+    assert fit.undetermined
+    assert "do not decide" in fit.markdown()
+    assert fit_temperature([[1.0, 1.0]], [0]).temperature == 1.0  # nothing to gain
+
+
+def test_four_clips_by_hand() -> None:
+    probabilities = [[0.9, 0.1], [0.9, 0.1], [0.4, 0.6], [0.4, 0.6]]
+
+    report = measure_calibration(probabilities, [0, 1, 1, 1], bins=10)
+
+    # 0.9: half right, off by 0.4; 0.6: all right, off by 0.4
+    assert report.ece == pytest.approx(0.4)
+    assert report.nll == pytest.approx(-np.log([0.9, 0.1, 0.6, 0.6]).mean())
+    assert report.brier == pytest.approx((2 * 0.01 + 2 * 0.81 + 4 * 0.16) / 4)
+    filled = [part for part in report.bins if part.clips]
+    assert [(part.clips, part.confidence, part.accuracy.value) for part in filled] == [
+        (2, pytest.approx(0.6), 1.0),
+        (2, pytest.approx(0.9), 0.5),
+    ]
+
+
+def test_a_bin_includes_its_upper_end() -> None:
+    report = measure_calibration([[0.5, 0.5], [1.0, 0.0]], [0, 0], bins=2)
+
+    assert [part.clips for part in report.bins] == [1, 1]
+
+
+def test_likelihood_agrees_with_scikit_learn() -> None:
+    generator = np.random.default_rng(3)
+    logits, labels = generator.normal(size=(100, 4)), generator.integers(0, 4, 100)
+
+    report = measure_calibration(softmax(logits), labels)
+
+    assert report.nll == pytest.approx(sklearn.metrics.log_loss(labels, softmax(logits), labels=range(4)))
+    assert report.nll == pytest.approx(negative_log_likelihood(logits, labels))
+
+
+def test_a_report_becomes_json_and_markdown() -> None:
+    report = measure_calibration([[1.0, 0.0], [1.0, 0.0]], [0, 1])
+
+    stored = json.loads(json.dumps(report.to_json(), allow_nan=False))
+
+    assert stored["nll"] is None  # infinite: the truth was given 0
+    assert stored["bins"][0]["confidence"] is None
+    assert "| 0.93 to 1.00 | 2 | 1.000 |" in report.markdown()
+
+
+def test_bad_input_is_refused() -> None:
+    with pytest.raises(ValueError, match="sum to 1"):
+        measure_calibration([[0.5, 0.4]], [0])
+    with pytest.raises(ValueError, match="sum to 1"):
+        measure_calibration([[1.5, -0.5]], [0])
+    with pytest.raises(ValueError, match="bins must be at least 1"):
+        measure_calibration([[0.5, 0.5]], [0], bins=0)
+    with pytest.raises(ValueError, match="temperature must be above 0"):
+        softmax([[1.0, 2.0]], temperature=0)

@@ -1,0 +1,98 @@
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from training.statistics.comparison import compare_systems, measure_robustness, paired_difference
+from training.statistics.estimate import Bootstrap
+from training.statistics.metrics import macro_f1, top_k_correct
+
+QUICK = Bootstrap(resamples=500)
+GENERATOR = np.random.default_rng(0)
+LABELS = GENERATOR.integers(0, 4, 200)
+WEAK = np.eye(4)[LABELS] + GENERATOR.normal(0, 1.2, (200, 4))
+STRONG = WEAK + np.eye(4)[LABELS]
+
+
+@settings(max_examples=30)
+@given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=2, max_size=40))
+def test_the_difference_turns_its_sign_with_the_sides(pairs: list[tuple[bool, bool]]) -> None:
+    first, second = np.array(pairs).T
+
+    ours = paired_difference(first, second, bootstrap=QUICK)
+    theirs = paired_difference(second, first, bootstrap=QUICK)
+
+    assert (ours.value, ours.low, ours.high) == pytest.approx((-theirs.value, -theirs.high, -theirs.low))
+
+
+def test_a_system_does_not_differ_from_itself() -> None:
+    right = top_k_correct(WEAK, LABELS, 1)
+
+    found = paired_difference(right, right, bootstrap=QUICK)
+
+    assert (found.value, found.low, found.high) == (0, 0, 0)
+    assert not found.excludes_zero
+
+
+def test_pairing_sees_what_separate_intervals_hide() -> None:
+    # Two systems that fail on the same hard clips; the second fails on 10 more of 200.
+    first = np.arange(200) >= 80
+    second = np.arange(200) >= 90
+
+    found = paired_difference(first, second, bootstrap=QUICK)
+    apart = [QUICK.estimate(lambda w, v=v: w @ v / w.sum(axis=1), 200) for v in (first * 1.0, second * 1.0)]
+
+    assert found.value == pytest.approx(0.05)
+    assert found.excludes_zero
+    assert apart[0].low < apart[1].high
+
+
+def test_a_difference_of_statistics() -> None:
+    found = paired_difference(macro_f1(STRONG, LABELS), macro_f1(WEAK, LABELS), len(LABELS), bootstrap=QUICK)
+
+    assert found.value > 0
+    assert found.excludes_zero
+
+
+def test_two_sides_must_be_of_the_same_clips() -> None:
+    with pytest.raises(ValueError, match="same clips"):
+        paired_difference([1, 0], [1, 0, 1])
+    with pytest.raises(ValueError, match="same clips"):
+        paired_difference(macro_f1(WEAK, LABELS), macro_f1(WEAK, LABELS))
+
+
+def test_systems_are_compared_with_the_baseline() -> None:
+    systems = {"plain": WEAK, "better": STRONG, "same": WEAK.copy()}
+
+    report = compare_systems(systems, LABELS, baseline="plain", bootstrap=QUICK)
+
+    plain, better, same = report.systems
+    assert plain.gain is None
+    assert better.gain is not None and same.gain is not None
+    assert better.gain.value == pytest.approx(
+        better.top_k[0].accuracy.value - plain.top_k[0].accuracy.value, abs=1e-12
+    )
+    assert better.gain_excludes_zero and not same.gain_excludes_zero
+    assert same.gain.value == 0
+    json.dumps(report.to_json(), allow_nan=False)
+    assert report.markdown().count("\n| ") == 4
+    with pytest.raises(ValueError, match="no system is named 'missing'"):
+        compare_systems(systems, LABELS, baseline="missing", bootstrap=QUICK)
+
+
+def test_robustness_is_the_change_from_the_unchanged_clips() -> None:
+    report = measure_robustness(STRONG, {"mirrored": STRONG, "tinted": WEAK}, LABELS, bootstrap=QUICK)
+
+    mirrored, tinted = report.disturbances
+    assert mirrored.change.value == 0
+    assert tinted.accuracy.value - report.plain.value == pytest.approx(tinted.change.value)
+    assert tinted.change_excludes_zero
+    json.dumps(report.to_json(), allow_nan=False)
+    assert "| tinted | " in report.markdown()
+
+
+def test_disturbed_clips_must_be_the_same_clips() -> None:
+    with pytest.raises(ValueError, match="labels must have shape"):
+        measure_robustness(STRONG, {"tinted": WEAK[:-1]}, LABELS, bootstrap=QUICK)

@@ -1,0 +1,129 @@
+"""What was collected, on disk: **entries, set aside** -> manifest.csv, set-aside.csv, README.md.
+
+The manifest is one that training reads (`training.data.manifest`), with more columns. The same collection
+gives the same bytes, however often it was interrupted.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from training.files import write_csv, write_text
+
+MANIFEST = "manifest.csv"
+SET_ASIDE = "set-aside.csv"
+README = "README.md"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One GIF of a collection: a line of its manifest.
+
+    Attributes:
+        path: of the file, relative to the manifest.
+        id: name of the provider and the GIF's id there.
+        show: title.
+        query: words that found it; empty where none were needed.
+        address: where it is shown, or what it was cut from.
+        username: of who published it; may be empty.
+        title: as the provider has it.
+        sha256: of the file, hexadecimal.
+        perceptual_hash: of its ten sampled frames, see `training.collect.fingerprint.Fingerprint`.
+        group: GIFs of the same seconds share it.
+        source: who published it, for splits by source; empty where nobody knows.
+        size_bytes: of the file.
+        width: of the canvas, in pixels.
+        height: of the canvas, in pixels.
+        frames: how many it holds.
+    """
+
+    path: str
+    id: str
+    show: str
+    query: str
+    address: str
+    username: str
+    title: str
+    sha256: str
+    perceptual_hash: str
+    group: str
+    source: str
+    size_bytes: int
+    width: int
+    height: int
+    frames: int
+
+
+@dataclass(frozen=True)
+class Refused:
+    """One GIF that is not in the manifest.
+
+    Attributes:
+        id: name of the provider and the GIF's id there.
+        show: title of the search that found it.
+        address: where it is shown.
+        reason: UPPER_SNAKE_CASE.
+        message: for people.
+    """
+
+    id: str
+    show: str
+    address: str
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Collection:
+    """All of it.
+
+    Attributes:
+        entries: by show and id.
+        set_aside: by show and id.
+        left_out: results that are no GIFs to learn from, such as stickers.
+    """
+
+    entries: tuple[Entry, ...]
+    set_aside: tuple[Refused, ...]
+    left_out: int = 0
+
+    @property
+    def groups(self) -> int:
+        """How many different scenes there are, as far as they can be told."""
+        return len({entry.group for entry in self.entries})
+
+    def write(self, out: Path, *, terms: str = "") -> None:
+        """Write the manifest, what was set aside and what must be said of them, each file at once."""
+        write_table(out / MANIFEST, Entry, self.entries)
+        write_table(out / SET_ASIDE, Refused, self.set_aside)
+        text = _README.format(
+            gifs=len(self.entries), groups=self.groups, terms=f"{terms}\n\n" if terms else ""
+        )
+        write_text(out / README, text)
+
+
+_README = """# A collection of GIFs
+
+{terms}The GIFs belong to those who made them. They are here to train and to test a model on this machine: do
+not publish them, and do not commit them. The manifest holds addresses, digests and labels, and no picture.
+
+- `manifest.csv`: {gifs} GIFs in {groups} groups. GIFs of one group show the same seconds: never split them.
+- `set-aside.csv`: what was found and cannot be used, with the reason.
+
+Made by `gif-train collect` of GIF Analyzer.
+"""
+
+
+def write_table(
+    path: Path, kind: type[Entry] | type[Refused], rows: Iterable[Entry] | Iterable[Refused]
+) -> None:
+    """Write rows as CSV with the names of their fields, at once."""
+    write_csv(path, [field.name for field in dataclasses.fields(kind)], map(dataclasses.astuple, rows))
+
+
+def in_order(entries: Sequence[Entry]) -> tuple[Entry, ...]:
+    """Sorted as a manifest has them."""
+    return tuple(sorted(entries, key=lambda entry: (entry.show, entry.id)))

@@ -1,0 +1,1 @@
+"""Giphy's API: its client, its options, what it answers."""

@@ -1,0 +1,138 @@
+"""What a model learns from: **rows** -> decode, once -> **clips on disk, with labels**.
+
+Clips are made by services.preprocess, so that the model learns what it will be served. They are kept as .npy
+files, named by the digest of the GIF, in a folder named by `PIXELS_VERSION`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import track
+
+from services.errors import AnalyzerError, UnreadableFile
+from services.preprocess import PIXELS_VERSION, Budget, decode_gif
+from training.data.manifest import Row
+from training.errors import InvalidManifest
+from training.files import replacing
+
+DEFAULT_BUDGET = Budget()
+
+
+@dataclass(frozen=True)
+class SetAside:
+    """A row that cannot be used.
+
+    Attributes:
+        row: of the manifest.
+        reason: of services.errors, UPPER_SNAKE_CASE.
+        message: for people.
+    """
+
+    row: Row
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, eq=False)
+class Clips:
+    """Decoded clips and what they are.
+
+    Attributes:
+        rows: of the manifest, those that can be used.
+        digests: SHA-256 of each GIF, in the order of the rows.
+        files: a .npy of each clip, uint8 [10, 224, 224, 3].
+        set_aside: rows that cannot be used.
+    """
+
+    rows: tuple[Row, ...]
+    digests: tuple[str, ...]
+    files: tuple[Path, ...]
+    set_aside: tuple[SetAside, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def shows(self) -> tuple[str, ...]:
+        """Titles, sorted, each once: the order of a model's outputs."""
+        return tuple(sorted({row.show for row in self.rows}))
+
+    @property
+    def labels(self) -> NDArray[np.intp]:
+        """Place of each row's show in `shows`, int [clip]."""
+        place = {show: number for number, show in enumerate(self.shows)}
+        return np.array([place[row.show] for row in self.rows], dtype=np.intp)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of what there is to learn: each GIF's digest with show, group and source, in any order."""
+        lines = sorted(
+            "\t".join((digest, row.show, row.group, row.source))
+            for digest, row in zip(self.digests, self.rows, strict=True)
+        )
+        return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+    def frames(self, index: int) -> NDArray[np.uint8]:
+        """Frames of one clip, uint8 [10, 224, 224, 3], read from disk when looked at."""
+        frames: NDArray[np.uint8] = np.load(self.files[index], mmap_mode="r")
+        return frames
+
+    def choose(self, indices: Sequence[int] | NDArray[np.intp]) -> Clips:
+        """The clips at these places, in this order."""
+        return Clips(
+            rows=tuple(self.rows[i] for i in indices),
+            digests=tuple(self.digests[i] for i in indices),
+            files=tuple(self.files[i] for i in indices),
+        )
+
+
+def load_clips(
+    rows: Sequence[Row], cache_dir: Path, *, budget: Budget = DEFAULT_BUDGET, console: Console | None = None
+) -> Clips:
+    """Decode every GIF that is not decoded yet. It can be interrupted at any time and goes on where it was.
+
+    Args:
+        rows: of a manifest.
+        cache_dir: where the clips are kept, 1.5 MB each; made if missing.
+        budget: limits on one GIF.
+        console: shows progress; None is silent.
+
+    Raises:
+        InvalidManifest: not one of the rows can be used.
+    """
+    usable: list[tuple[Row, str, Path]] = []
+    set_aside: list[SetAside] = []
+    folder = cache_dir / f"clips-{PIXELS_VERSION}"
+    folder.mkdir(parents=True, exist_ok=True)
+    watched = track(rows, "decoding", console=console, transient=True) if console else rows
+    for row in watched:
+        try:
+            usable.append((row, *_decode_once(row.path, folder, budget)))
+        except AnalyzerError as error:
+            set_aside.append(SetAside(row, error.reason, error.message))
+    if not usable:
+        first = set_aside[0].message if set_aside else "there is none"
+        raise InvalidManifest("manifest", f"none of {len(rows)} GIFs can be used; the first: {first}")
+    kept, digests, files = zip(*usable, strict=True)
+    return Clips(kept, digests, files, tuple(set_aside))
+
+
+def _decode_once(path: Path, folder: Path, budget: Budget) -> tuple[str, Path]:
+    try:
+        gif = path.read_bytes()
+    except OSError as error:
+        raise UnreadableFile(str(path), error.strerror or "unknown reason") from error
+    digest = hashlib.sha256(gif).hexdigest()
+    file = folder / f"{digest}.npy"
+    if not file.exists():
+        clip = decode_gif(gif, budget=budget)
+        with replacing(file) as partial:
+            np.save(partial, clip.frames)
+    return digest, file

@@ -1,0 +1,275 @@
+"""A fitted model as one file: **FittedModel** -> Keras -> ONNX -> compared on real clips -> **.onnx**.
+
+The file is written only when services.inference, given the same clips, answers what Keras answers. Weights
+may be stored as float16 and widened when the file is loaded: that halves the file and costs nothing at
+inference. They are rounded in Keras first, so that both compute with the same numbers. Or convolutions
+compute in int8, see `training.export.int8`: about twice as fast, and the answers are near ones, so that the
+file must name the same show for almost every clip.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import keras
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+from services.clip import CLIP_SHAPE
+from services.errors import ModelError
+from services.inference import CONTRACT, Classifier, EarlyExit
+from services.inference.early_exit import look
+from services.inference.metadata import write_early_exit
+from training.errors import ExportFailed
+from training.export.int8 import quantize
+from training.files import replacing
+from training.network.backbone import Backbone
+from training.network.batch_norm import fold_batch_norm
+from training.network.head import Head
+from training.network.model import OUTPUTS, FittedModel, clip_model
+from training.network.onnx import to_onnx
+from training.statistics.agreement import AGREEMENT
+
+TOLERANCE = 1e-5  # relative error allowed between Keras and ONNX Runtime
+NAME = "gif-shows"
+_HALVED_FROM = 256  # values; what is smaller saves nothing
+_BATCH = 8  # clips answered at once
+
+Precision = Literal["float32", "float16", "int8"]
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What was written.
+
+    Attributes:
+        path: of the file.
+        size_bytes: of the file.
+        worst_error: the largest relative error of any output, Keras beside services.inference.
+        agreement: share of the clips for which both name the same show first, 0..1.
+        clips: how many were compared.
+    """
+
+    path: Path
+    size_bytes: int
+    worst_error: float
+    agreement: float
+    clips: int
+
+
+def export(
+    fitted: FittedModel,
+    backbone: Backbone,
+    path: Path,
+    *,
+    clips: NDArray[np.uint8],
+    version: str,
+    licence: str,
+    precision: Precision = "float16",
+    calibration: Iterable[NDArray[np.uint8]] = (),
+    early_exit: EarlyExit | None = None,
+) -> Exported:
+    """Write a fitted model as the file that services.inference loads.
+
+    Args:
+        fitted: what training left behind.
+        backbone: its image network, as `load_backbone` gives it; the trained weights are put into it.
+        path: of the file, replaced only when all is well.
+        clips: real ones to compare on, uint8 [clip, 10, 224, 224, 3], at least one.
+        version: of the model, for its metadata.
+        licence: of weights and data, free text, for its metadata.
+        precision: float32 and float16 are of the stored weights, and computing is in float32 either way;
+            int8 computes convolutions in whole numbers.
+        calibration: for int8, clips that it learned from, uint8 [10, 224, 224, 3] each; none of `clips`.
+        early_exit: the rule that the file is to hold, found on models of the same options.
+
+    Raises:
+        ExportFailed: the file is refused by services.inference, or answers differently: float by more than
+            `TOLERANCE`, int8 with the same show for less than `AGREEMENT` of the clips; or two parts of a
+            clip, as a rule would have it, say something else than the whole.
+        InvalidRun: the image network is not the one that was trained.
+    """
+    if clips.shape[1:] != CLIP_SHAPE or not len(clips):
+        raise ExportFailed(f"it takes clips of shape {CLIP_SHAPE} to compare on, not {clips.shape}")
+    if early_exit is not None:
+        _check_divides(fitted.head)
+    model, proto = convert(fitted, backbone, precision=precision, calibration=calibration)
+    helper.set_model_props(proto, metadata(fitted, version, licence, early_exit))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as partial:
+        partial.write_bytes(proto.SerializeToString())
+        errors, agreement = _compare(model, partial, clips)
+        worst = max(errors, key=lambda name: errors[name])
+        if precision == "int8":
+            _check_agreement(agreement, len(clips))
+        else:
+            _check_error(worst, errors[worst])
+        if early_exit is not None:
+            _check_parts(Classifier(partial), clips, early_exit)
+        size = partial.stat().st_size
+    return Exported(path, size, errors[worst], agreement, len(clips))
+
+
+def convert(
+    fitted: FittedModel,
+    backbone: Backbone,
+    *,
+    precision: Precision = "float16",
+    calibration: Iterable[NDArray[np.uint8]] = (),
+) -> tuple[keras.Model, onnx.ModelProto]:
+    """Build a fitted model in Keras and as ONNX, without metadata; see `export`."""
+    network, head = fold_batch_norm(fitted.tune(backbone)), fitted.head
+    if precision == "float16":
+        for variable in network.model.weights:
+            variable.assign(_rounded(np.asarray(variable)))
+        head = _rounded_head(head)
+    model = clip_model(network, head)
+    proto = to_onnx(model)
+    _name_tensors(proto, model)
+    if precision == "float16":
+        _store_as_float16(proto)
+    if precision == "int8":
+        proto = quantize(proto, calibration)
+    return model, proto
+
+
+def metadata(
+    fitted: FittedModel, version: str, licence: str, early_exit: EarlyExit | None = None
+) -> dict[str, str]:
+    """What `services.inference` reads of a model beside its graph."""
+    rule = {} if early_exit is None else {"early_exit": write_early_exit(early_exit)}
+    return {
+        **rule,
+        "contract": CONTRACT,
+        "name": NAME,
+        "version": version,
+        "shows": json.dumps(list(fitted.shows), ensure_ascii=False),
+        "clip_shape": json.dumps(list(CLIP_SHAPE)),
+        "unknown_threshold": repr(float(fitted.unknown_threshold)),
+        "training_data_sha256": fitted.training_data_sha256,
+        "licence": licence,
+    }
+
+
+def _rounded(values: NDArray[Any]) -> NDArray[np.float32]:
+    """Round to what float16 can hold, unless the array is small or too large for it."""
+    half = values.astype(np.float16).astype(np.float32)
+    return half if values.size >= _HALVED_FROM and np.isfinite(half).all() else values.astype(np.float32)
+
+
+def _rounded_head(head: Head) -> Head:
+    def rounded(part: Any) -> Any:
+        arrays = {
+            field.name: _rounded(value)
+            for field in dataclasses.fields(part)
+            if isinstance(value := getattr(part, field.name), np.ndarray)
+        }
+        return dataclasses.replace(part, **arrays)
+
+    return dataclasses.replace(
+        head,
+        parts=tuple(rounded(part) for part in head.parts),
+        linear=rounded(head.linear),
+        bank=rounded(head.bank) if head.bank else None,
+    )
+
+
+def _name_tensors(proto: onnx.ModelProto, model: keras.Model) -> None:
+    """Give each output its whole shape, with batch and frame open by name."""
+    for value in (*proto.graph.input, *proto.graph.output):
+        tensor = model.inputs[0] if value.name == model.inputs[0].name else model.output.get(value.name)
+        if tensor is None:
+            raise ExportFailed(f"an output is named {value.name}, not one of {', '.join(OUTPUTS)}")
+        dims = value.type.tensor_type.shape.dim
+        del dims[:]
+        dims.add().dim_param = "batch"
+        for size in tensor.shape[1:]:
+            if size is None:
+                dims.add().dim_param = "frame"
+            else:
+                dims.add().dim_value = size
+
+
+def _store_as_float16(proto: onnx.ModelProto) -> None:
+    """Store every large initialiser that loses nothing by it as float16, followed by a cast to float32."""
+    casts = []
+    for tensor in proto.graph.initializer:
+        if tensor.data_type != TensorProto.FLOAT:
+            continue
+        values = numpy_helper.to_array(tensor)
+        half = values.astype(np.float16)
+        if values.size < _HALVED_FROM or not np.array_equal(half.astype(np.float32), values):
+            continue
+        name = tensor.name
+        tensor.CopyFrom(numpy_helper.from_array(half, f"{name}/float16"))
+        casts.append(helper.make_node("Cast", [tensor.name], [name], f"{name}/widen", to=TensorProto.FLOAT))
+    nodes = [*casts, *proto.graph.node]  # before their readers: nodes stand in the order of use
+    del proto.graph.node[:]
+    proto.graph.node.extend(nodes)
+
+
+def _compare(model: keras.Model, path: Path, clips: NDArray[np.uint8]) -> tuple[dict[str, float], float]:
+    """How far the file's answers are from Keras's.
+
+    Returns:
+        For each output the largest difference, relative to its largest value; and the share of clips for
+        which both name the same show first.
+    """
+    try:
+        classifier = Classifier(path)
+        parts = [classifier.run(clips[start : start + _BATCH]) for start in range(0, len(clips), _BATCH)]
+    except ModelError as error:
+        raise ExportFailed(error.details["why"]) from error
+    expected = model.predict(clips, batch_size=_BATCH, verbose=0)
+    found = {name: np.concatenate([getattr(part, name) for part in parts]) for name in OUTPUTS}
+    errors = {
+        name: float(np.abs(ours - found[name]).max() / max(float(np.abs(ours).max()), 1e-12))
+        for name, ours in ((name, np.asarray(expected[name])) for name in OUTPUTS)
+    }
+    same = found["probabilities"].argmax(axis=1) == np.asarray(expected["probabilities"]).argmax(axis=1)
+    return errors, float(same.mean())
+
+
+def _check_error(name: str, error: float) -> None:
+    if not error <= TOLERANCE:
+        raise ExportFailed(
+            f"{name} differs by {error:.1e} of its largest value, {TOLERANCE:.0e} is allowed",
+            output=name,
+            error=repr(error),
+        )
+
+
+def _check_divides(head: Head) -> None:
+    if not head.divides or head.familiarity != (("probability", 1.0),):
+        raise ExportFailed(
+            "early exit takes a head without neighbours whose logits are the mean of its frames' and whose "
+            "familiarity is its largest probability"
+        )
+
+
+def _check_parts(classifier: Classifier, clips: NDArray[np.uint8], rule: EarlyExit) -> None:
+    """Look at each clip in two parts, and at once: both must say the same."""
+    for clip in clips:
+        parts, whole = (
+            look(classifier.run, clip, dataclasses.replace(rule, threshold=1.0)),
+            classifier.run(clip[None]),
+        )
+        error = float(np.abs(parts.probabilities - whole.probabilities[0]).max())
+        if len(parts.frames) == len(clip):
+            _check_error("probabilities in two parts", error)
+
+
+def _check_agreement(agreement: float, clips: int) -> None:
+    if not agreement >= AGREEMENT:
+        raise ExportFailed(
+            f"int8 names the show that float32 names for {agreement:.1%} of {clips} clips, "
+            f"at least {AGREEMENT:.0%} is asked",
+            agreement=repr(agreement),
+        )

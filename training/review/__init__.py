@@ -1,0 +1,1 @@
+"""Answers looked at by people: tasks for them, and what they said."""

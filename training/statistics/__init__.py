@@ -1,0 +1,1 @@
+"""Numbers about answers: intervals, metrics, calibration, comparison, and plots of them."""

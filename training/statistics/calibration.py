@@ -1,0 +1,248 @@
+"""Whether a probability means what it says.
+
+logits [clip, show], labels [clip] -> **TemperatureFit**
+probabilities [clip, show], labels [clip] -> **CalibrationReport**
+
+After Guo, Pleiss, Sun & Weinberger, "On Calibration of Modern Neural Networks", ICML 2017.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.optimize import minimize_scalar
+from scipy.special import log_softmax
+from scipy.special import softmax as scipy_softmax
+
+from training.statistics.estimate import Estimate, wilson
+from training.statistics.metrics import check_scores
+from training.statistics.report import Column, Result, Table, decimal
+
+BINS = 15  # as Guo et al. (2017) count them
+TEMPERATURE_RANGE = (0.01, 100.0)
+
+
+@dataclass(frozen=True)
+class TemperatureFit(Result):
+    """The one number that logits are divided by before softmax.
+
+    Attributes:
+        temperature: above 1 makes the model less sure, below 1 more.
+        nll_before: mean negative log-likelihood in nats of the logits as they were.
+        nll_after: the same after division by the temperature; never larger.
+        clips: how many it was fitted on.
+        undetermined: whether the clips leave it open, and it should not be used: all of them right, so that
+            smaller is always better, or a best temperature at an end of `TEMPERATURE_RANGE`.
+    """
+
+    temperature: float
+    nll_before: float
+    nll_after: float
+    clips: int
+    undetermined: bool
+
+    def tables(self) -> tuple[Table, ...]:
+        """One row."""
+        row = (decimal(self.temperature), decimal(self.nll_before), decimal(self.nll_after), str(self.clips))
+        headings = ("temperature", "NLL before, nats", "NLL after, nats", "clips")
+        note = "These clips do not decide the temperature: do not use it."
+        columns = tuple(Column(heading) for heading in headings)
+        return (Table("Temperature", columns, (row,), note if self.undetermined else ""),)
+
+
+@dataclass(frozen=True)
+class ReliabilityBin:
+    """The clips whose largest probability lies in (low, high].
+
+    Attributes:
+        low: lower end, excluded (0 belongs to the first bin).
+        high: upper end, included.
+        clips: how many.
+        confidence: mean of their largest probability; NaN for none.
+        accuracy: share that was right, with Wilson's interval; NaN for none.
+    """
+
+    low: float
+    high: float
+    clips: int
+    confidence: float
+    accuracy: Estimate
+
+
+@dataclass(frozen=True)
+class CalibrationReport(Result):
+    """How far probabilities are from shares.
+
+    Attributes:
+        clips: how many were measured.
+        ece: expected calibration error in [0, 1]: mean over clips of the distance between accuracy and mean
+            confidence of their bin. Small samples raise it: it is not 0 for a perfect model.
+        nll: mean negative log-likelihood of the true show, in nats; infinite where it was given 0.
+        brier: mean over clips of the squared distance to the truth, summed over shows, in [0, 2].
+        confidence: mean of the largest probability.
+        accuracy: share of clips whose likeliest show is right.
+        bins: of equal width, from 0 to 1.
+    """
+
+    clips: int
+    ece: float
+    nll: float
+    brier: float
+    confidence: float
+    accuracy: float
+    bins: tuple[ReliabilityBin, ...]
+
+    def tables(self) -> tuple[Table, ...]:
+        """The overall figures, then one row for each bin that has clips."""
+        overall = (
+            ("expected calibration error", decimal(self.ece)),
+            ("mean confidence", decimal(self.confidence)),
+            ("accuracy", decimal(self.accuracy)),
+            ("negative log-likelihood, nats", decimal(self.nll)),
+            ("Brier score", decimal(self.brier)),
+        )
+        bins = tuple(
+            (
+                f"{part.low:.2f} to {part.high:.2f}",
+                str(part.clips),
+                decimal(part.confidence),
+                str(part.accuracy),
+            )
+            for part in self.bins
+            if part.clips
+        )
+        return (
+            Table(
+                f"Calibration on {self.clips} clips",
+                (Column("measure", numeric=False), Column("value")),
+                overall,
+                f"{len(self.bins)} bins of equal width of the largest probability (Guo et al., 2017).",
+            ),
+            Table(
+                "Reliability",
+                (
+                    Column("largest probability", numeric=False),
+                    Column("clips"),
+                    Column("mean confidence"),
+                    Column("accuracy [95 % interval]"),
+                ),
+                bins,
+            ),
+        )
+
+
+def softmax(logits: ArrayLike, *, temperature: float = 1.0) -> NDArray[np.float64]:
+    """Probabilities float64 [clip, show] of logits divided by the temperature.
+
+    Raises:
+        ValueError: the temperature is not above 0.
+    """
+    if not temperature > 0:
+        raise ValueError(f"temperature must be above 0, not {temperature}")
+    return np.asarray(scipy_softmax(np.asarray(logits, dtype=np.float64) / temperature, axis=-1))
+
+
+def negative_log_likelihood(logits: ArrayLike, labels: ArrayLike, *, temperature: float = 1.0) -> float:
+    """Mean over clips of -log of the true show's probability, in nats.
+
+    Raises:
+        ValueError: arrays that `check_scores` refuses.
+    """
+    scores, truth = check_scores(logits, labels)
+    return float(-log_softmax(scores / temperature, axis=1)[np.arange(len(truth)), truth].mean())
+
+
+def fit_temperature(logits: ArrayLike, labels: ArrayLike) -> TemperatureFit:
+    """The temperature with the least negative log-likelihood, within `TEMPERATURE_RANGE`.
+
+    Fit it on clips of groups that the model did not learn from, or it comes out too small. Logarithms of
+    probabilities may stand for logits. The likelihood has one peak, for it is concave in 1 / temperature.
+
+    Args:
+        logits: float [clip, show], finite.
+        labels: int [clip].
+
+    Raises:
+        ValueError: arrays that `check_scores` refuses.
+    """
+    scores, truth = check_scores(logits, labels)
+    low, high = (math.log(end) for end in TEMPERATURE_RANGE)
+    found = minimize_scalar(
+        lambda log_t: negative_log_likelihood(scores, truth, temperature=math.exp(log_t)),
+        bounds=(low, high),
+        method="bounded",
+        options={"xatol": 1e-6},
+    )
+    before = negative_log_likelihood(scores, truth)
+    log_temperature, after = float(found.x), float(found.fun)
+    if after >= before:  # nothing to gain, as for logits that are all equal
+        log_temperature, after = 0.0, before
+    all_right = bool((scores[np.arange(len(truth)), truth] == scores.max(axis=1)).all())
+    return TemperatureFit(
+        temperature=math.exp(log_temperature),
+        nll_before=before,
+        nll_after=after,
+        clips=len(truth),
+        undetermined=all_right or min(log_temperature - low, high - log_temperature) < 1e-3,
+    )
+
+
+def measure_calibration(
+    probabilities: ArrayLike, labels: ArrayLike, *, bins: int = BINS
+) -> CalibrationReport:
+    """Expected calibration error, likelihood, Brier score and reliability by bin.
+
+    Args:
+        probabilities: float [clip, show], rows that sum to 1.
+        labels: int [clip].
+        bins: how many bins of equal width, at least 1.
+
+    Raises:
+        ValueError: arrays that `check_scores` refuses, rows that are not probabilities, no bins.
+    """
+    table, truth = check_scores(probabilities, labels)
+    if table.min() < 0 or np.abs(table.sum(axis=1) - 1).max() > 1e-3:
+        raise ValueError("probabilities must not be negative and must sum to 1 in each row")
+    if bins < 1:
+        raise ValueError(f"bins must be at least 1, not {bins}")
+    confidence = np.minimum(table.max(axis=1), 1.0)
+    right = table.argmax(axis=1) == truth
+    own = table[np.arange(len(truth)), truth]
+    with np.errstate(divide="ignore"):
+        nll = float(-np.log(own).mean())
+    squares = (table**2).sum(axis=1) - 2 * own + 1
+    parts = _reliability(confidence, right, bins)
+    gaps = [part.clips * abs(part.accuracy.value - part.confidence) for part in parts if part.clips]
+    return CalibrationReport(
+        clips=len(truth),
+        ece=sum(gaps) / len(truth),
+        nll=nll,
+        brier=float(squares.mean()),
+        confidence=float(confidence.mean()),
+        accuracy=float(right.mean()),
+        bins=parts,
+    )
+
+
+def _reliability(
+    confidence: NDArray[np.float64], right: NDArray[np.bool_], bins: int
+) -> tuple[ReliabilityBin, ...]:
+    edges = np.linspace(0, 1, bins + 1)
+    place = np.digitize(confidence, edges[1:-1], right=True)  # right=True: a bin includes its upper end
+    parts = []
+    for index in range(bins):
+        inside = place == index
+        clips = int(inside.sum())
+        parts.append(
+            ReliabilityBin(
+                low=float(edges[index]),
+                high=float(edges[index + 1]),
+                clips=clips,
+                confidence=float(confidence[inside].mean()) if clips else math.nan,
+                accuracy=wilson(int(right[inside].sum()), clips),
+            )
+        )
+    return tuple(parts)

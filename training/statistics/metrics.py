@@ -1,0 +1,280 @@
+"""How often the right show is named.
+
+probabilities [clip, show], labels [clip] -> **AccuracyReport**
+
+Any scores that are larger for a likelier show may stand for probabilities here. A label is the index of the
+true show among the columns.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import sklearn.metrics
+from numpy.typing import ArrayLike, NDArray
+
+from training.statistics.estimate import Bootstrap, Estimate, Statistic, weighted_mean, wilson
+from training.statistics.report import Column, Result, Table, decimal
+
+
+@dataclass(frozen=True)
+class TopK:
+    """Share of clips whose show is among the k likeliest."""
+
+    k: int
+    accuracy: Estimate
+
+
+@dataclass(frozen=True)
+class ShowMetrics:
+    """How one show fares.
+
+    Attributes:
+        show: its name.
+        clips: of this show, at least 0.
+        recall: share of its clips that were named so, with Wilson's interval; NaN without clips.
+        precision: share of the clips named so that are it; NaN when none was named so.
+        f1: harmonic mean of the two; NaN when there was neither.
+        confused_with: the show that most of its other clips were taken for; None when all were right.
+        confused_clips: how many clips that were.
+    """
+
+    show: str
+    clips: int
+    recall: Estimate
+    precision: float
+    f1: float
+    confused_with: str | None
+    confused_clips: int
+
+
+@dataclass(frozen=True)
+class AccuracyReport(Result):
+    """How often the right show was named.
+
+    Attributes:
+        shows: names, in the order of the columns.
+        clips: how many were measured.
+        units: how many independent units the intervals are drawn from: groups, or clips.
+        top_k: accuracy among the k likeliest, by growing k.
+        macro_f1: mean of F1 over the shows that have clips.
+        mean_of_shows: mean of recall over the shows that have clips (balanced accuracy).
+        per_show: one entry for each show, in their order.
+        confusion: clips [true show][named show].
+    """
+
+    shows: tuple[str, ...]
+    clips: int
+    units: int
+    top_k: tuple[TopK, ...]
+    macro_f1: Estimate
+    mean_of_shows: Estimate
+    per_show: tuple[ShowMetrics, ...]
+    confusion: tuple[tuple[int, ...], ...]
+
+    def top(self, k: int) -> Estimate:
+        """Accuracy among the k likeliest.
+
+        Raises:
+            KeyError: this k was not measured.
+        """
+        return {entry.k: entry.accuracy for entry in self.top_k}[k]
+
+    def tables(self) -> tuple[Table, ...]:
+        """The overall figures, then one row for each show that has clips or was named."""
+        overall = [(f"top-{entry.k}", str(entry.accuracy)) for entry in self.top_k]
+        overall += [("macro-F1", str(self.macro_f1)), ("mean of shows", str(self.mean_of_shows))]
+        drawn = "clip by clip" if self.units == self.clips else f"by {self.units} groups"
+        shows = [
+            (
+                entry.show,
+                str(entry.clips),
+                str(entry.recall),
+                decimal(entry.precision),
+                decimal(entry.f1),
+                f"{entry.confused_with} ({entry.confused_clips})" if entry.confused_with else "",
+            )
+            for entry in self.per_show
+            if entry.clips or not np.isnan(entry.f1)
+        ]
+        return (
+            Table(
+                f"Accuracy on {self.clips} clips",
+                (Column("measure", numeric=False), Column("value [95 % interval]")),
+                tuple(overall),
+                f"Intervals: percentile bootstrap, drawn {drawn}.",
+            ),
+            Table(
+                "Shows",
+                (
+                    Column("show", numeric=False),
+                    Column("clips"),
+                    Column("recall [95 % interval]"),
+                    Column("precision"),
+                    Column("F1"),
+                    Column("most often taken for", numeric=False),
+                ),
+                tuple(shows),
+                "Intervals: Wilson's, which take the clips of a show as independent.",
+            ),
+        )
+
+
+def measure_accuracy(
+    probabilities: ArrayLike,
+    labels: ArrayLike,
+    shows: Sequence[str],
+    *,
+    groups: ArrayLike | None = None,
+    ks: Sequence[int] = (1, 3),
+    bootstrap: Bootstrap = Bootstrap(),  # noqa: B008 - a frozen value
+) -> AccuracyReport:
+    """Accuracy, overall and show by show.
+
+    Args:
+        probabilities: float [clip, show], finite.
+        labels: int [clip], in 0..show-1.
+        shows: names of the columns.
+        groups: [clip], any labels; clips of one group are drawn together for the intervals.
+        ks: for top-k accuracy.
+        bootstrap: how the intervals are drawn.
+
+    Raises:
+        ValueError: shapes, labels or numbers are not as described.
+    """
+    scores, truth = check_scores(probabilities, labels)
+    if len(shows) != scores.shape[1]:
+        raise ValueError(f"{len(shows)} names of shows for {scores.shape[1]} columns")
+    clips, ordered = len(truth), sorted(ks)
+    *top, f1, mean = bootstrap.estimates(
+        [
+            *(top_k_accuracy(scores, truth, k) for k in ordered),
+            macro_f1(scores, truth),
+            mean_of_shows(scores, truth),
+        ],
+        clips,
+        groups=groups,
+    )
+    confusion = confusion_matrix(scores, truth)
+    return AccuracyReport(
+        shows=tuple(shows),
+        clips=clips,
+        units=clips if groups is None else len(np.unique(np.asarray(groups))),
+        top_k=tuple(itertools.starmap(TopK, zip(ordered, top, strict=True))),
+        macro_f1=f1,
+        mean_of_shows=mean,
+        per_show=_per_show(confusion, shows),
+        confusion=tuple(tuple(int(cell) for cell in row) for row in confusion),
+    )
+
+
+def top_k_correct(probabilities: ArrayLike, labels: ArrayLike, k: int) -> NDArray[np.bool_]:
+    """Whether each clip's show is among its k likeliest, bool [clip].
+
+    Of equally likely shows the first column wins, as with argmax. All is right from k = number of shows on.
+
+    Raises:
+        ValueError: k below 1, or arrays that `check_scores` refuses.
+    """
+    if k < 1:
+        raise ValueError(f"k must be at least 1, not {k}")
+    scores, truth = check_scores(probabilities, labels)
+    own = scores[np.arange(len(truth)), truth][:, None]
+    earlier = np.arange(scores.shape[1]) < truth[:, None]
+    rank = ((scores > own) | ((scores == own) & earlier)).sum(axis=1)
+    return np.asarray(rank < k)
+
+
+def confusion_matrix(probabilities: ArrayLike, labels: ArrayLike) -> NDArray[np.int64]:
+    """How many clips of each true show (row) were named each show (column), int [show, show]."""
+    scores, truth = check_scores(probabilities, labels)
+    matrix = sklearn.metrics.confusion_matrix(truth, scores.argmax(axis=1), labels=range(scores.shape[1]))
+    return np.asarray(matrix, dtype=np.int64)
+
+
+def top_k_accuracy(probabilities: ArrayLike, labels: ArrayLike, k: int) -> Statistic:
+    """The statistic "share of clips whose show is among the k likeliest"."""
+    return weighted_mean(top_k_correct(probabilities, labels, k))
+
+
+def macro_f1(probabilities: ArrayLike, labels: ArrayLike) -> Statistic:
+    """The statistic "mean of F1 over the shows that have clips"; a show not drawn is left out."""
+    true, named = _one_hot(probabilities, labels)
+    right = true * named
+
+    def statistic(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        clips = weights @ true
+        both = clips + weights @ named
+        f1 = np.divide(2 * (weights @ right), both, out=np.zeros_like(both), where=both > 0)
+        return _mean_where(f1, clips > 0)
+
+    return statistic
+
+
+def mean_of_shows(probabilities: ArrayLike, labels: ArrayLike) -> Statistic:
+    """The statistic "mean of recall over the shows that have clips"; a show not drawn is left out."""
+    true, named = _one_hot(probabilities, labels)
+    right = true * named
+
+    def statistic(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        clips = weights @ true
+        recall = np.divide(weights @ right, clips, out=np.zeros_like(clips), where=clips > 0)
+        return _mean_where(recall, clips > 0)
+
+    return statistic
+
+
+def check_scores(scores: ArrayLike, labels: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """The scores as float64 [clip, show] and the labels as int64 [clip].
+
+    Raises:
+        ValueError: no clips, other shapes, numbers that are not finite, labels that are not columns.
+    """
+    table, truth = np.asarray(scores, dtype=np.float64), np.asarray(labels)
+    if table.ndim != 2 or not table.size:
+        raise ValueError(f"scores must have shape [clip, show], at least one of each, not {table.shape}")
+    if not np.isfinite(table).all():
+        raise ValueError("scores must be finite")
+    if truth.shape != table.shape[:1]:
+        raise ValueError(f"labels must have shape {table.shape[:1]}, not {truth.shape}")
+    if not np.issubdtype(truth.dtype, np.integer):
+        raise ValueError(f"labels must be integers, not {truth.dtype}")
+    if truth.min() < 0 or truth.max() >= table.shape[1]:
+        raise ValueError(f"labels must lie in 0..{table.shape[1] - 1}, not {truth.min()}..{truth.max()}")
+    return table, truth.astype(np.int64)
+
+
+def _per_show(confusion: NDArray[np.int64], shows: Sequence[str]) -> tuple[ShowMetrics, ...]:
+    found = []
+    for index, show in enumerate(shows):
+        clips, named = int(confusion[index].sum()), int(confusion[:, index].sum())
+        right = int(confusion[index, index])
+        wrong = confusion[index].copy()
+        wrong[index] = 0
+        other = int(wrong.argmax())
+        found.append(
+            ShowMetrics(
+                show=show,
+                clips=clips,
+                recall=wilson(right, clips),
+                precision=right / named if named else float("nan"),
+                f1=2 * right / (clips + named) if clips + named else float("nan"),
+                confused_with=shows[other] if wrong[other] else None,
+                confused_clips=int(wrong[other]),
+            )
+        )
+    return tuple(found)
+
+
+def _one_hot(probabilities: ArrayLike, labels: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The true and the named show of each clip, both 0 or 1, [clip, show]."""
+    scores, truth = check_scores(probabilities, labels)
+    identity = np.eye(scores.shape[1])
+    return identity[truth], identity[scores.argmax(axis=1)]
+
+
+def _mean_where(values: NDArray[np.float64], present: NDArray[np.bool_]) -> NDArray[np.float64]:
+    return np.asarray((values * present).sum(axis=1) / present.sum(axis=1))
