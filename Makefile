@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve test check proto pipeline evaluation effort model bench format clean
+.PHONY: help setup demo serve test test-all check proto pipeline evaluation effort model bench format clean
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -69,8 +69,23 @@ serve: .venv/grpc ## serve REST and the page on 127.0.0.1:8080, both steps over 
 TOOLS := .venv/triton/ready .venv/lambda/aws-lambda-rie .venv/runtime-client/ready .venv/checkov/ready \
 	.venv/review/ready .venv/label-studio/ready
 
-test: .venv/dev $(TOOLS) ## run the tests
-	@$(BIN)/python -m pytest
+# How many processes run tests; in test-all each may take 2 GB of memory.
+JOBS ?= 2
+PYTEST := $(BIN)/python -m pytest -q
+PARALLEL := -n $(JOBS) --dist loadfile --no-loadscope-reorder -m "not serial"
+
+.venv/test: .venv/serve
+	@$(BIN)/uv pip install -q -p $(BIN)/python -c constraints.txt -e ".[test]"
+	@touch $@
+
+test: .venv/test ## run the quick tests: no TensorFlow, MLflow, Ray, browser or Terraform; minutes, set-up included
+	@$(PYTEST) --quick --timeout 60 $(PARALLEL)
+	@$(PYTEST) --quick --timeout 60 -m serial
+
+test-all: export HYPOTHESIS_PROFILE := thorough
+test-all: .venv/dev $(TOOLS) ## run every test, with many examples of each property: half an hour
+	@$(PYTEST) $(PARALLEL)
+	@$(PYTEST) -m serial
 
 check: .venv/dev ## ruff, mypy --strict, import-linter, buf, generated code
 	@$(BIN)/ruff check .

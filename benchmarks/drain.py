@@ -10,11 +10,11 @@ from __future__ import annotations
 import argparse
 import collections
 import dataclasses
+import io
 import json
 import random
 import signal
 import sys
-import tempfile
 import threading
 import time
 from pathlib import Path
@@ -22,8 +22,8 @@ from typing import Any
 
 import grpc
 from gif_analyzer.v1 import inference_pb2, inference_pb2_grpc, preprocess_pb2, preprocess_pb2_grpc
+from PIL import Image
 
-from benchmarks import gifs
 from benchmarks.process import ServiceProcess, start_services
 from services.inference import default_model_path
 from services.preprocess import decode_gif
@@ -76,9 +76,7 @@ class _Callers:
         self._channels = [grpc.insecure_channel(address, own) for _ in range(CONNECTIONS)]
         for channel in self._channels:
             grpc.channel_ready_future(channel).result(timeout=30)
-        with tempfile.TemporaryDirectory() as folder:
-            gifs.draw(drawn := Path(folder, "drawn.gif"), width=960, frames=10)
-            self._gif = drawn.read_bytes()  # large, for calls that still wait when the end is told
+        self._gif = _slow_gif()
         self._request = inference_pb2.ClassifyRequest()
         write_clip(decode_gif(self._gif), self._request.clip)
         self._answered = threading.Semaphore(0)
@@ -106,6 +104,14 @@ class _Callers:
     def close(self) -> None:
         for channel in self._channels:
             channel.close()
+
+
+def _slow_gif() -> bytes:
+    """Ten plain frames of 2 megapixels: few bytes that take long, so calls wait when the drain begins."""
+    first, *others = [Image.new("RGB", (1500, 1500), (20 * n, 0, 255 - 20 * n)) for n in range(10)]
+    file = io.BytesIO()
+    first.save(file, "GIF", save_all=True, append_images=others, duration=100)
+    return file.getvalue()
 
 
 def measure(model: Path, *, workers: int = 2, seed: int = 0) -> DrainReport:

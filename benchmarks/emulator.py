@@ -161,9 +161,9 @@ class Emulator:
 def missing_part(python: str) -> str | None:
     """Say what an emulation for this Python lacks; None when all is there."""
     if not RIE.is_file():
-        return "needs AWS Lambda's Runtime Interface Emulator: make .venv/lambda/aws-lambda-rie"
+        return "This needs AWS Lambda's Runtime Interface Emulator: make .venv/lambda/aws-lambda-rie."
     if not (RUNTIME_CLIENTS / python).is_dir():
-        return "needs the runtime client of AWS Lambda: make .venv/runtime-client/ready"
+        return "This needs the runtime client of AWS Lambda: make .venv/runtime-client/ready."
     try:
         find_python(python)
     except MissingTool as error:

@@ -1,110 +1,114 @@
-"""What several rooms test with: tiny real ONNX models, and clips of plain colours."""
+"""Tiers of tests, and the fixtures that several rooms share: tiny real ONNX models, clips and GIFs."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
-import numpy as np
 import onnx
 import pytest
 from hypothesis import settings
-from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
-from services.clip import CLIP_SHAPE, Clip
+from services.clip import Clip
+from tests.support.models import early_exit_model, make_clip, mean_colour_model
+from tests.support.paths import SHARED
 
-# How long an example takes is the machine's business.
-settings.register_profile("untimed", deadline=None)
-settings.load_profile("untimed")
+# How many examples a property is tried on: `make test` takes the quick profile, `make test-all` the thorough
+# one. How long an example takes is the machine's business, so there is no deadline.
+settings.register_profile("quick", deadline=None, max_examples=25)
+settings.register_profile("thorough", deadline=None, max_examples=600)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 
-SHOWS = ("Red Show", "Green Show", "Blue Show")
-METADATA = {
-    "contract": "gif-analyzer/1",
-    "name": "mean-colour",
-    "version": "1.2.3",
-    "shows": json.dumps(SHOWS),
-    "clip_shape": "[10, 224, 224, 3]",
-    "unknown_threshold": "0.25",
-    "training_data_sha256": "0" * 64,
-    "licence": "Apache-2.0",
+# What the tests of a tier need. `make test` runs the tests that are of none.
+TIERS = {
+    "tensorflow": "TensorFlow: networks that are trained or exported",
+    "registry": "MLflow: a registry in a file, or its server",
+    "cluster": "Daft or Ray",
+    "browser": "Chromium",
+    "cloud": "AWS on this machine: moto, Terraform, or Lambda's emulator",
+    "bundle": "a bundle for Lambda, which takes half a minute to build",
+    "tools": "a program or an environment that only `make setup` installs",
+    "corpus": "the shared GIFs: a folder ../shared, or GIF_ANALYZER_SHARED naming it",
 }
-OUTPUT_SHAPES: dict[str, tuple[int | str, ...]] = {
-    "probabilities": ("batch", 3),
-    "frame_probabilities": ("batch", 10, 3),
-    "embedding": ("batch", 3),
-    "familiarity": ("batch",),
+SERIAL = "serial"
+# The markers of whole files and folders. Single tests elsewhere carry `tools` or `corpus` themselves.
+MARKERS = {
+    "benchmarks/test_bench.py": ("tools",),
+    "benchmarks/test_cold_start.py": ("cloud",),
+    "delivery/bundle": ("bundle",),
+    "delivery/test_candidate.py": ("registry",),
+    "delivery/test_deploy_workflow.py": ("cloud",),
+    "delivery/test_emulator.py": ("cloud",),
+    "delivery/test_rollout.py": ("cloud",),
+    "delivery/test_uploaded.py": ("cloud",),
+    "gateway/batch": ("cluster",),
+    "gateway/batch/test_memory.py": (SERIAL,),
+    "gateway/rest/page": ("browser",),
+    "live": ("cloud",),
+    "services/preprocess/test_bombs.py": (SERIAL,),
+    "terraform": ("cloud",),
+    "test_workflows.py": ("tools",),
+    "training/commands": ("registry",),
+    "training/evaluation": ("tensorflow",),
+    "training/export/test_model_file.py": ("tensorflow",),
+    "training/fit": ("tensorflow",),
+    "training/network": ("tensorflow",),
+    "training/registry": ("registry",),
+    "training/test_cli.py": ("tensorflow",),
+    "training/test_notebook.py": ("tensorflow",),
+    "training/test_pipeline.py": ("tensorflow",),
 }
+# Files of these run before the others, so that no process is left with one of them at the end.
+LONGEST_FIRST = ("cloud", "tensorflow", "bundle", "registry", "cluster", "browser")
 
 
-def mean_colour_model(
-    *,
-    metadata: Mapping[str, str | None] = {},
-    outputs: Mapping[str, tuple[int | str, ...] | None] = {},
-    input_name: str = "clip",
-    input_shape: tuple[int | str, ...] = ("batch", *CLIP_SHAPE),
-    input_type: int = TensorProto.UINT8,
-    second_input: bool = False,
-    scale: float = 8.0,
-) -> onnx.ModelProto:
-    """A classifier that knows three shows, a red one, a green one and a blue one, by their mean colour.
-
-    How familiar a clip is to it is how colourful it is: grey is 0, pure colour is near 1.
-    metadata and outputs overrule what the contract asks for; None leaves a key or an output out.
-    """
-    nodes = [
-        helper.make_node("Cast", [input_name], ["pixels"], to=TensorProto.FLOAT),
-        helper.make_node("Div", ["pixels", "white"], ["unit"]),
-        helper.make_node("ReduceMean", ["unit"], ["colour"], axes=[2, 3], keepdims=0),
-        helper.make_node("Mul", ["colour", "scale"], ["logits"]),
-        helper.make_node("Softmax", ["logits"], ["frame_probabilities"], axis=-1),
-        helper.make_node("ReduceMean", ["logits"], ["mean_logits"], axes=[1], keepdims=0),
-        helper.make_node("Softmax", ["mean_logits"], ["probabilities"], axis=-1),
-        helper.make_node("ReduceMean", ["colour"], ["embedding"], axes=[1], keepdims=0),
-        helper.make_node("ReduceMax", ["embedding"], ["most"], axes=[1], keepdims=0),
-        helper.make_node("ReduceMin", ["embedding"], ["least"], axes=[1], keepdims=0),
-        helper.make_node("Sub", ["most", "least"], ["familiarity"]),
-    ]
-    inputs = [helper.make_tensor_value_info(input_name, input_type, input_shape)]
-    if second_input:
-        inputs.append(helper.make_tensor_value_info("mask", TensorProto.FLOAT, (1,)))
-    kept = {name: shape for name, shape in {**OUTPUT_SHAPES, **outputs}.items() if shape is not None}
-    graph = helper.make_graph(
-        nodes,
-        "mean_colour",
-        inputs,
-        [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in kept.items()],
-        initializer=[
-            numpy_helper.from_array(np.float32(255), "white"),
-            numpy_helper.from_array(np.float32(scale), "scale"),
-        ],
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-    strings = {key: value for key, value in {**METADATA, **metadata}.items() if value is not None}
-    helper.set_model_props(model, strings)
-    return model
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--quick", action="store_true", help="Leave out the tests of all tiers.")
 
 
-EARLY_EXIT = {"frames": [2, 5, 8], "threshold": 0.9}
+def pytest_configure(config: pytest.Config) -> None:
+    for tier, needs in TIERS.items():
+        config.addinivalue_line("markers", f"{tier}: needs {needs}")
+    config.addinivalue_line("markers", f"{SERIAL}: measures time or memory, so nothing runs beside it")
 
 
-def early_exit_model(**options: Any) -> onnx.ModelProto:
-    """A mean-colour model of any number of frames that stops when frames 2, 5 and 8 are 90 % sure.
+def markers_of(path: Path) -> set[str]:
+    """The markers of a file or folder of tests, those of the folders around it among them."""
+    place = path.relative_to(Path(__file__).parent)
+    return {marker for each in (place, *place.parents) for marker in MARKERS.get(each.as_posix(), ())}
 
-    How familiar a clip is to it is its largest probability.
-    """
-    open_axis = {
-        "input_shape": ("batch", "frame", *CLIP_SHAPE[1:]),
-        "outputs": {"frame_probabilities": ("batch", "frame", 3)},
-        "metadata": {"early_exit": json.dumps(EARLY_EXIT), "unknown_threshold": "0.5"},
-    }
-    model = mean_colour_model(**{**open_axis, **options})
-    del model.graph.node[-3:]
-    largest = helper.make_node("ReduceMax", ["probabilities"], ["familiarity"], axes=[1], keepdims=0)
-    model.graph.node.append(largest)
-    return model
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave files out before they are imported: what they import may be missing, or take long."""
+    if not collection_path.is_file() or not collection_path.is_relative_to(Path(__file__).parent):
+        return None
+    markers, asked = markers_of(collection_path), config.option.markexpr
+    if config.getoption("quick") and markers & set(TIERS):
+        return True
+    return True if asked in (SERIAL, *LONGEST_FIRST) and asked not in markers else None
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest deselects by the markers
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    for item in items:
+        for marker in markers_of(item.path):
+            item.add_marker(marker)
+        if item.get_closest_marker("corpus") and not SHARED.is_dir():
+            item.add_marker(pytest.mark.skip(reason=f"This test needs {TIERS['corpus']}."))
+    if config.getoption("quick"):
+        slow = [item for item in items if any(item.get_closest_marker(tier) for tier in TIERS)]
+        config.hook.pytest_deselected(items=slow)
+        items[:] = [item for item in items if item not in slow]
+    items.sort(key=_place)
+
+
+def _place(item: pytest.Item) -> int:
+    tiers = [tier for tier in LONGEST_FIRST if item.get_closest_marker(tier)]
+    return LONGEST_FIRST.index(tiers[0]) if tiers else len(LONGEST_FIRST)
 
 
 @pytest.fixture
@@ -135,14 +139,6 @@ def model_path(save_model: Callable[..., Path]) -> Path:
     return save_model()
 
 
-def make_clip(*colours: tuple[int, int, int]) -> Clip:
-    """A clip of plain frames, the colours one after another, each for an equal part of the ten frames."""
-    frames = np.empty(CLIP_SHAPE, np.uint8)
-    for index in range(len(frames)):
-        frames[index] = colours[index * len(colours) // len(frames)]
-    return Clip(frames, tuple(range(50, 1050, 100)))
-
-
 @pytest.fixture
 def clip_of() -> Callable[..., Clip]:
     """The function `make_clip`: colours -> clip."""
@@ -160,3 +156,14 @@ def save_gif(tmp_path: Path) -> Callable[..., Path]:
         return path
 
     return save
+
+
+@pytest.fixture(scope="session")
+def empty_registry(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite file with the tables of MLflow in it, which take seconds to make."""
+    from training.registry.versions import Registry, RegistrySettings
+
+    path = tmp_path_factory.mktemp("registry") / "mlflow.db"
+    with mock.patch.dict(os.environ):  # MLflow notes in a variable which registry it was told of
+        assert Registry(RegistrySettings(f"sqlite:///{path}", f"sqlite:///{path}")).versions() == ()
+    return path

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import re
 import shutil
@@ -9,7 +10,6 @@ import subprocess
 import sys
 import tomllib
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,6 +18,7 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
+from tests.support.documents import commands, constraints
 from tests.support.paths import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
@@ -33,32 +34,9 @@ TRAINING_STACK = ("tensorflow", "keras", "tf2onnx", "onnx", "mlflow", "sklearn",
 def tracked() -> list[str]:
     """Every file that git knows, as a path from the root."""
     if not (ROOT / ".git").exists() or not shutil.which("git"):
-        pytest.skip("this copy is not a git checkout")
+        pytest.skip("This test needs a git checkout, and this copy is none.")
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True)
     return [name for name in listed.stdout.decode().split("\0") if name]
-
-
-def code_in(document: Path) -> Iterator[str]:
-    """Yield each line of code that a document shows, and each piece of code in its prose."""
-    fenced = False
-    for line in document.read_text("utf-8").splitlines():
-        if line.lstrip().startswith("```"):
-            fenced = not fenced
-        elif fenced or line.startswith("    "):
-            yield line.strip()
-        else:
-            yield from re.findall("`([^`]+)`", line)
-
-
-def commands(document: Path, program: str) -> list[list[str]]:
-    """The words that follow a program's name wherever a document's code begins with it, comments left out."""
-    found = []
-    for code in code_in(document):
-        for part in re.split(r"\||&&|;", code.removeprefix("$ ").split("#")[0]):
-            words = part.split()
-            if words and words[0].removeprefix(".venv/bin/") == program:
-                found.append(words[1:])
-    return found
 
 
 # Documents
@@ -104,7 +82,8 @@ def test_every_command_in_a_document_exists_with_its_options(
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_every_variable_in_a_document_is_a_setting(document: Path) -> None:
-    named = set(re.findall(r"GIF_ANALYZER_[A-Z_]+", document.read_text("utf-8")))
+    of_tests = {"GIF_ANALYZER_SHARED"}
+    named = set(re.findall(r"GIF_ANALYZER_[A-Z_]+", document.read_text("utf-8"))) - of_tests
 
     assert named <= set(
         re.findall(r"GIF_ANALYZER_[A-Z_]+", (ROOT / "gateway/settings.py").read_text("utf-8"))
@@ -123,12 +102,41 @@ def test_every_file_a_document_links_to_exists(document: Path) -> None:
 # Files of the project
 
 
-def test_continuous_integration_runs_the_two_verbs() -> None:
+def test_continuous_integration_runs_every_check() -> None:
     script = (ROOT / ".ci/run").read_text("utf-8").splitlines()
 
-    assert [line for line in script if line.startswith("make")] == ["make check", "make test"]
+    assert [line for line in script if line.startswith("make")] == [
+        "make check",
+        "make test",
+        "make test-all",
+    ]
     assert "set -euo pipefail" in script
     assert (ROOT / ".ci/run").stat().st_mode & 0o111
+
+
+def test_no_test_module_imports_another(tracked: list[str]) -> None:
+    modules = [ROOT / name for name in tracked if re.fullmatch(r"tests/.*\.py", name)]
+    imported = [
+        (path.name, module)
+        for path in modules
+        for module in re.findall(r"^\s*(?:from|import) (tests\.\S+)", path.read_text("utf-8"), re.MULTILINE)
+    ]
+
+    assert len(imported) > 100
+    assert [each for each in imported if not each[1].startswith("tests.support")] == []
+
+
+def test_the_tiers_of_tests_are_documented() -> None:
+    """The table of CONTRIBUTING.md is that of tests/conftest.py."""
+    conftest = (ROOT / "tests/conftest.py").read_text("utf-8")
+    tiers = re.search(r"^TIERS = (\{.*?^\})", conftest, re.MULTILINE | re.DOTALL)
+    assert tiers
+    document = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    rows = re.findall(r"^\| `(\w+)` \| (.*) \|$", document, re.MULTILINE)
+
+    assert [(name, needs.replace("`", "")) for name, needs in rows] == [
+        (name, needs.replace("`", "")) for name, needs in ast.literal_eval(tiers[1]).items()
+    ]
 
 
 def test_gifs_lie_among_the_examples_and_the_tests_only(tracked: list[str]) -> None:
@@ -176,19 +184,6 @@ def test_every_package_named_is_pinned() -> None:
         assert requirement.specifier.contains(pins[name]), f"{requirement} does not allow {pins[name]}"
 
 
-def constraints() -> dict[str, str]:
-    """Name -> version, as constraints.txt pins them; names and exact versions only."""
-    pins = {}
-    for line in (ROOT / "constraints.txt").read_text("utf-8").splitlines():
-        if line and not line.startswith("#"):
-            found = re.fullmatch(r"([A-Za-z0-9._-]+)==([A-Za-z0-9.+!]+)", line)
-            assert found, line
-            name = canonicalize_name(found[1])
-            assert name not in pins, f"{name} is pinned twice"
-            pins[name] = found[2]
-    return pins
-
-
 def test_the_conda_environment_is_that_of_pyproject() -> None:
     environment = yaml.safe_load((ROOT / "environment.yml").read_text("utf-8"))
     *names, pip = environment["dependencies"]
@@ -206,6 +201,7 @@ def test_the_conda_environment_is_that_of_pyproject() -> None:
     assert "-c constraints.txt" in pip["pip"]
 
 
+@pytest.mark.tools
 def test_the_hooks_run_what_make_check_runs() -> None:
     config = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text("utf-8"))
     hooks = [hook for repo in config["repos"] for hook in repo["hooks"]]
@@ -227,6 +223,7 @@ def test_the_hooks_run_what_make_check_runs() -> None:
 # Serving without the training stack
 
 
+@pytest.mark.tools
 def test_serving_imports_nothing_of_the_training_stack() -> None:
     program = f"""
 import importlib, importlib.abc, pkgutil, sys
@@ -256,7 +253,9 @@ print(len(sys.modules))
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
     """The wheel that `pip install` would build, built without any network."""
-    pytest.importorskip("hatchling", reason="hatchling, which builds the wheel, is not installed")
+    pytest.importorskip(
+        "hatchling", reason="This test needs hatchling, which builds the wheel and is not installed."
+    )
     folder = tmp_path_factory.mktemp("wheel")
     subprocess.run(
         [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)],
@@ -286,9 +285,6 @@ def test_the_wheel_holds_the_web_page(wheel: zipfile.ZipFile) -> None:
 
 @pytest.mark.parametrize("name", ["default.onnx", "MODEL_CARD.md"])
 def test_the_wheel_holds_the_default_model_and_its_card(wheel: zipfile.ZipFile, name: str) -> None:
-    if not (ROOT / "services/inference" / name).exists():
-        pytest.skip(f"this copy carries no {name}")
-
     assert f"services/inference/{name}" in wheel.namelist()
 
 

@@ -29,7 +29,7 @@ def steps(path: Path) -> list[dict[str, Any]]:
 
 def run(tool: str, *words: str | Path) -> None:
     if not (BIN / tool).exists():
-        pytest.skip(f"{tool} is not installed")
+        pytest.skip(f"This test needs {tool}, which is not installed: make setup.")
     done = subprocess.run(
         [BIN / tool, *words], cwd=ROOT, capture_output=True, text=True, check=False, timeout=120
     )

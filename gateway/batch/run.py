@@ -7,6 +7,7 @@ sources: a round is what memory holds of the input, and within it answers flow b
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import itertools
 import math
@@ -137,7 +138,7 @@ def _choose_engine(
 ) -> Callable[[pa.Table], Iterator[list[JsonObject]]]:
     """Make the function that answers a round, a few rows at a time, on the engine that is asked for."""
     if options.ray is None:
-        daft.set_runner_native()
+        _use_native_engine()
         workers = options.workers or len(os.sched_getaffinity(0))
     else:
         processors = _join_ray(options.ray)
@@ -154,6 +155,11 @@ def _choose_engine(
             yield batch.column(0).to_pylist()
 
     return run
+
+
+@functools.cache  # Daft takes an engine once in a process
+def _use_native_engine() -> None:
+    daft.set_runner_native()
 
 
 def _join_ray(address: str) -> int:

@@ -105,7 +105,7 @@ def test_results_table_and_plot_agree(tmp_path: Path) -> None:
 def test_the_committed_figures_agree() -> None:
     outputs = Outputs.of(None, quick=False)
     if not outputs.results.is_file():
-        pytest.skip("nothing was measured yet: make bench")
+        pytest.skip("This test needs benchmarks/results.json: make bench.")
 
     check_agreement(outputs)
 
@@ -333,7 +333,7 @@ def test_decoders_see_the_same_colours(
     try:
         python = interpreter(environment) if environment else Path(sys.executable)
     except MissingEnvironment as error:
-        pytest.skip(f"{name} is {error}")
+        pytest.skip(f"This test needs {name}, which is {error}.")
     path, saved = save_gif("colours.gif", "red", "blue"), tmp_path / "clip.npy"
     program = (
         "import sys, numpy; from benchmarks.peers import decoders; "

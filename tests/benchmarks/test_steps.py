@@ -4,7 +4,9 @@ import json
 
 import pytest
 
-pytest.importorskip("numba", reason="needs Numba: the extra gif-analyzer[fast]")
+pytest.importorskip(
+    "numba", reason="This test needs Numba, which is not installed: the extra [fast] brings it."
+)
 
 from benchmarks import steps
 from services.preprocess import decode_gif

@@ -3,31 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import grpc
 import onnx
 import pytest
 
-from services.clip import Clip
-from services.inference import Classifier, Prediction
+from services.inference import Classifier
 from services.inference.rpc import RemoteClassifier
 from services.pair import build_pair
 from services.preprocess import Budget, decode_gif
 from services.preprocess.rpc import RemotePreprocess
 from services.rpc.server import serving
 from services.rpc.settings import ServerSettings
-from tests.conftest import mean_colour_model
-
-
-@dataclass(frozen=True)
-class Steps:
-    """The two steps, wherever they compute."""
-
-    decode_gif: Callable[..., Clip]
-    classify: Callable[..., Prediction]
-    classifier: Classifier | RemoteClassifier
+from tests.support.models import mean_colour_model
+from tests.support.steps import Steps
 
 
 @pytest.fixture(scope="session")

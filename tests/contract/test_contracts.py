@@ -123,7 +123,9 @@ def test_a_field_of_a_later_version_is_passed_over() -> None:
 @pytest.fixture(scope="module")
 def described(tmp_path_factory: pytest.TempPathFactory) -> list[FileDescriptorProto]:
     """Our contracts as protoc reads them, with their comments."""
-    pytest.importorskip("grpc_tools", reason="grpcio-tools, which holds protoc, is not installed")
+    pytest.importorskip(
+        "grpc_tools", reason="This test needs grpcio-tools, which holds protoc and is not installed."
+    )
     path = tmp_path_factory.mktemp("proto") / "all.binpb"
     subprocess.run(
         [
@@ -173,6 +175,7 @@ def test_every_service_method_message_and_field_is_documented(described: list[Fi
     assert silent == []
 
 
+@pytest.mark.tools
 @pytest.mark.parametrize(
     ("before", "after"),
     [
@@ -185,7 +188,7 @@ def test_every_service_method_message_and_field_is_documented(described: list[Fi
 def test_buf_finds_what_would_break_users(tmp_path: Path, before: str, after: str) -> None:
     buf = Path(sys.executable).with_name("buf")
     if not buf.exists():
-        pytest.skip("buf-bin is not installed")
+        pytest.skip("This test needs buf, which is not installed: make setup.")
     released, changed = tmp_path / "released", tmp_path / "changed"
     for folder in (released, changed):
         shutil.copytree(PROTO, folder, ignore=shutil.ignore_patterns("gen"))

@@ -30,7 +30,7 @@ def frames() -> np.ndarray:
 def triton(address: str, frames: np.ndarray, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What tritonclient was answered in a process of its own: one cannot hold two copies of the contract."""
     if not (TRITON / "ready").exists():
-        pytest.skip("tritonclient is not installed: make .venv/triton/ready")
+        pytest.skip("This test needs tritonclient, which is not installed: make .venv/triton/ready.")
     path = tmp_path_factory.mktemp("clip") / "clip.npy"
     np.save(path, frames)
     done = subprocess.run(
@@ -45,12 +45,14 @@ def triton(address: str, frames: np.ndarray, tmp_path_factory: pytest.TempPathFa
     return answer
 
 
+@pytest.mark.tools
 def test_tritonclient_finds_the_server_and_the_model_ready(triton: dict[str, Any]) -> None:
     assert (triton["live"], triton["ready"], triton["model_ready"]) == (True, True, True)
     assert not triton["other_ready"]
     assert triton["server"]["name"] == "gif-analyzer"
 
 
+@pytest.mark.tools
 def test_tritonclient_reads_what_the_model_takes_and_gives(triton: dict[str, Any]) -> None:
     metadata = triton["metadata"]
 
@@ -77,6 +79,7 @@ def test_the_metadata_name_the_shows(address: str, channel: grpc.Channel) -> Non
     assert float(properties["unknown_threshold"]) == 0.25
 
 
+@pytest.mark.tools
 def test_tritonclient_gets_the_answer_of_the_model_to_the_last_bit(
     triton: dict[str, Any], classifier: Classifier, frames: np.ndarray
 ) -> None:
@@ -90,10 +93,12 @@ def test_tritonclient_gets_the_answer_of_the_model_to_the_last_bit(
         assert output["hex"] == expected.tobytes().hex()
 
 
+@pytest.mark.tools
 def test_tritonclient_gets_the_outputs_it_asks_for_of_a_batch(triton: dict[str, Any]) -> None:
     assert triton["batch"] == {"probabilities": [2, 3], "familiarity": [2]}
 
 
+@pytest.mark.tools
 @pytest.mark.parametrize(
     ("kind", "code", "says"),
     [

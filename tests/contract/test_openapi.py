@@ -24,8 +24,8 @@ from gateway.pipeline import local
 from gateway.rest.app import create_app
 from gateway.rest.settings import RestSettings
 from services.errors import AddressRefused, FetchFailed, FetchTimeout, GifTooLarge, InvalidAddress
-from tests.conftest import mean_colour_model
 from tests.support.gif_writer import Picture, plain, write_gif
+from tests.support.models import mean_colour_model
 
 CHECKS = (
     status_code_conformance,

@@ -14,8 +14,8 @@ from services.inference import Classifier, ModelInfo
 from services.inference.rpc import RemoteClassifier
 from services.preprocess import Budget, decode_gif
 from services.preprocess.rpc import RemotePreprocess
-from tests.contract.conftest import Steps
-from tests.support.paths import CORPUS, ROOT, SHARED, needs_shared
+from tests.support.paths import CORPUS, ROOT, SHARED
+from tests.support.steps import Steps
 
 EXAMPLES = sorted((ROOT / "examples").glob("*.gif"))
 
@@ -149,7 +149,9 @@ def test_both_forms_agree_to_the_last_bit_on_the_examples(agree: Callable[[bytes
     assert agree(path.read_bytes())
 
 
-@pytest.mark.parametrize("folder", [CORPUS, pytest.param(SHARED / "corpus", marks=needs_shared)], ids=str)
+@pytest.mark.parametrize(
+    "folder", [CORPUS, pytest.param(SHARED / "corpus", marks=pytest.mark.corpus)], ids=str
+)
 def test_both_forms_agree_to_the_last_bit_on_the_corpus(agree: Callable[[bytes], bool], folder: Path) -> None:
     small = [path for path in sorted(folder.glob("*/*.gif")) if path.stat().st_size < 100_000]
 

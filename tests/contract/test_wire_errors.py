@@ -25,7 +25,7 @@ from services.preprocess import Budget
 from services.preprocess.rpc import RemotePreprocess
 from services.rpc.server import serving
 from services.rpc.settings import ChannelSettings, ServerSettings
-from tests.conftest import make_clip, mean_colour_model
+from tests.support.models import make_clip, mean_colour_model
 from tests.support.paths import ROOT
 
 PROTO = ROOT / "proto"

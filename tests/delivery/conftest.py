@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from delivery.bundle import Bundle, Target, build_bundle
 from delivery.errors import FailedStep, MissingTool
-from services.inference import default_model_path
 from tests.support.emulator import PYTHON, unpack
 
 
 @pytest.fixture(scope="session")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    """What `gif-deliver bundle` builds with the packaged model."""
-    if not default_model_path().exists():
-        pytest.skip("this copy carries no default model")
+def built(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Bundle:
+    """What `gif-deliver bundle` builds with the packaged model, once for all processes that run tests."""
+    own = tmp_path_factory.getbasetemp()
+    folder = own if worker_id == "master" else own.parent
+    kept = folder / "bundle.pickle"
+    with FileLock(folder / "bundle.lock"):
+        if not kept.exists():
+            kept.write_bytes(pickle.dumps(_build(folder / "lambda.zip")))
+        built: Bundle = pickle.loads(kept.read_bytes())
+    return built
+
+
+def _build(path: Path) -> Bundle:
     try:
-        return build_bundle(tmp_path_factory.mktemp("bundle") / "lambda.zip", target=Target(PYTHON))
+        return build_bundle(path, target=Target(PYTHON))
     except MissingTool as error:
         pytest.skip(error.message)
     except FailedStep as error:

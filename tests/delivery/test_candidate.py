@@ -2,37 +2,28 @@
 
 from __future__ import annotations
 
+import functools
 import json
-import subprocess
-import sys
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.support.candidates import save_candidate
+from tests.support.programs import Done, call
 
-Run = Callable[..., subprocess.CompletedProcess[str]]
+Run = Callable[..., Done]
 
 
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+def run(tmp_path: Path, empty_registry: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """A function that runs a program of this project beside an empty registry."""
+    shutil.copy(empty_registry, tmp_path / "mlflow.db")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
     monkeypatch.delenv("MLFLOW_REGISTRY_URI", raising=False)
     monkeypatch.delenv("GITHUB_OUTPUT", raising=False)
-
-    def start(program: str, *words: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [Path(sys.executable).with_name(program), *words],
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=300,
-        )
-
-    return start
+    return functools.partial(call, cwd=tmp_path)
 
 
 def register(run: Run, folder: Path, version: str) -> None:

@@ -9,8 +9,8 @@ import typer.main
 from delivery.bundle import UNZIPPED_LIMIT, ZIPPED_LIMIT
 from delivery.cli import app
 from delivery.cost import CPU_MEMORY_MB, FREE_GB_S, FREE_REQUESTS
+from tests.support.documents import commands
 from tests.support.paths import ROOT
-from tests.test_project import commands
 
 PAGE = ROOT / "docs/bundle.md"
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,6 +23,7 @@ from delivery.smoke import Expected
 from tests.support.cloud import THIS_PYTHON, Cloud, cloud_on_loopback, small_bundle
 from tests.support.emulator import needs_emulator_for
 from tests.support.paths import ROOT
+from tests.support.programs import call, command, environ, run
 
 pytestmark = needs_emulator_for(THIS_PYTHON)
 GIF = ROOT / "examples/meadow.gif"
@@ -355,29 +355,14 @@ def test_a_zip_is_published_and_rolled_out(cloud: Cloud, function: str, tmp_path
     assert cloud.uploaded(function, "live") == bundle.read_bytes()
 
 
-# A shell starts what runs in the background with Ctrl-C ignored, and its children inherit that.
-HEEDING = """
-import signal
-signal.signal(signal.SIGINT, signal.default_int_handler)
-from delivery.cli import main
-main()
-"""
-
-
-def start(*arguments: str) -> subprocess.Popen[str]:
-    """`gif-deliver` as a program of its own."""
-    return subprocess.Popen(
-        [sys.executable, "-c", HEEDING, *arguments],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
+def test_control_c_moves_the_alias_back(cloud: Cloud, function: str, publish: Any) -> None:
+    publish("2.0")
+    program = subprocess.Popen(
+        command("gif-deliver", "rollout", function, "--share", "0.5", "--pause", "300"),
+        env=environ(),
         stderr=subprocess.PIPE,
         text=True,
     )
-
-
-def test_control_c_moves_the_alias_back(cloud: Cloud, function: str, publish: Any) -> None:
-    publish("2.0")
-    program = start("rollout", function, "--share", "0.5", "--pause", "300")
     assert program.stderr is not None
     while "50%" not in program.stderr.readline():
         assert program.poll() is None
@@ -414,13 +399,11 @@ def test_control_c_moves_the_alias_back(cloud: Cloud, function: str, publish: An
 def test_what_cannot_be_done_is_one_line_and_an_exit_code(
     cloud: Cloud, function: str, arguments: list[str], code: int, says: str
 ) -> None:
-    program = start(*arguments)
+    done = call("gif-deliver", *arguments)
 
-    _, said = program.communicate(timeout=120)
-
-    assert program.returncode == code, said
-    assert says in " ".join(said.replace("│", " ").split())
-    assert "Traceback" not in said
+    assert done.returncode == code, done.stderr
+    assert says in " ".join(done.stderr.replace("│", " ").split())
+    assert "Traceback" not in done.stderr
 
 
 def test_without_credentials_it_says_so(
@@ -431,7 +414,6 @@ def test_without_credentials_it_says_so(
     for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
         monkeypatch.setenv(name, str(tmp_path / "none"))
 
-    program = start("status", function)
-    _, said = program.communicate(timeout=120)
+    done = run("gif-deliver", "status", function)
 
-    assert (program.returncode, said) == (2, "error: AWS: Unable to locate credentials\n")
+    assert (done.returncode, done.stderr) == (2, "error: AWS: Unable to locate credentials\n")

@@ -40,9 +40,10 @@ def test_the_client_of_our_own_runs(model_path: Path) -> None:
         )
 
 
+@pytest.mark.tools
 def test_the_client_of_triton_runs(model_path: Path) -> None:
     if not (ROOT / ".venv/triton/ready").exists():
-        pytest.skip("tritonclient is not installed: make .venv/triton/ready")
+        pytest.skip("This test needs tritonclient, which is not installed: make .venv/triton/ready.")
     with start_services("--model", str(model_path)) as services:
         printed = run(
             ROOT / ".venv/triton/bin/python", TRITON.replace("gif-shows", "mean-colour"), services.address
@@ -71,8 +72,6 @@ def test_the_options_named_are_those_of_the_servers() -> None:
 def test_the_default_model_has_the_name_of_the_page() -> None:
     from services.inference import Classifier, default_model_path
 
-    if not default_model_path().exists():
-        pytest.skip("this copy carries no default model")
     assert f'"{Classifier(default_model_path()).model.name}"' in TRITON
 
 

@@ -4,34 +4,22 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
 from collections import Counter
 
 import pytest
 
 from benchmarks import report
 from benchmarks.results import load
-from services.inference import default_model_path
 from tests.support.paths import ROOT
+from tests.support.programs import call
 
 TEXT = (ROOT / "README.md").read_text("utf-8")
 TOLERANCE = 0.3  # percent: processors sum in another order
 
-pytestmark = pytest.mark.skipif(
-    not default_model_path().exists(), reason="this copy carries no default model"
-)
-
 
 def identify(*words: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-c", "from gateway.cli import main; main()", "identify", *words],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=60,
-    )
+    done = call("gif-analyzer", "identify", *words)
+    assert done.returncode == 0
     return done.stdout
 
 

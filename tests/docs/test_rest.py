@@ -17,18 +17,13 @@ from gateway.lambda_handler import MAX_BODY_BYTES
 from gateway.pipeline import local
 from gateway.rest.app import create_app
 from services.errors import catalogue
-from services.inference import default_model_path
-from tests.gateway.conftest import serving_app
 from tests.support.paths import ROOT
+from tests.support.serving import serving_app
 
 TEXT = (ROOT / "docs/rest.md").read_text("utf-8")
 [COMMANDS] = re.findall(r"```sh\n(.*?)```", TEXT, re.DOTALL)
 [PROGRAM] = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
 [ANSWER] = re.findall(r"```json\n(.*?)```", TEXT, re.DOTALL)
-
-pytestmark = pytest.mark.skipif(
-    not default_model_path().exists(), reason="this copy carries no default model"
-)
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +43,7 @@ def run(words: list[str]) -> str:
     return done.stdout
 
 
-@pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl")
+@pytest.mark.skipif(shutil.which("curl") is None, reason="This test needs curl, which is not installed.")
 @pytest.mark.parametrize("command", COMMANDS.strip().splitlines())
 def test_each_command_names_the_show(command: str, address: str) -> None:
     words = shlex.split(command.replace("localhost:8080", address))

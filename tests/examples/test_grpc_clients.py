@@ -10,17 +10,21 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import onnx
 import pytest
 
 from benchmarks.process import start_services
+from tests.support.models import mean_colour_model
 from tests.support.paths import ROOT
 
 EXAMPLES = ROOT / "examples"
 
 
-@pytest.fixture
-def address(model_path: Path) -> Iterator[str]:
-    with start_services("--model", str(model_path)) as services:
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    path = tmp_path_factory.mktemp("model") / "model.onnx"
+    onnx.save(mean_colour_model(), path)
+    with start_services("--model", str(path)) as services:
         yield services.address
 
 
@@ -51,7 +55,7 @@ def test_the_client_in_python_has_twenty_lines() -> None:
     assert len((EXAMPLES / "grpc_client.py").read_text("utf-8").splitlines()) <= 20
 
 
-@pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash here")
+@pytest.mark.skipif(shutil.which("bash") is None, reason="This test needs bash, which is not installed.")
 def test_the_client_in_shell_names_the_shows(address: str) -> None:
     done = run(EXAMPLES / "grpc_client.sh", EXAMPLES / "meadow.gif", address)
 
@@ -62,7 +66,7 @@ def test_the_client_in_shell_names_the_shows(address: str) -> None:
     assert answer["model"]["name"] == "mean-colour"
 
 
-@pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash here")
+@pytest.mark.skipif(shutil.which("bash") is None, reason="This test needs bash, which is not installed.")
 def test_the_client_in_shell_says_what_is_wrong(address: str) -> None:
     done = run(EXAMPLES / "grpc_client.sh", EXAMPLES / "README.md", address)
 

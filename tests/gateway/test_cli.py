@@ -1,52 +1,36 @@
-"""The command as people and programs run it: a process of its own, real files, real pipes."""
+"""The command as people and programs run it; with real processes where pipes and signals matter."""
 
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.support.paths import ROOT
+from tests.support import programs
+from tests.support.programs import Done, command
 
 SaveGif = Callable[..., Path]
-Run = Callable[..., "subprocess.CompletedProcess[str]"]
-
-COMMAND = [sys.executable, "-c", "from gateway.cli import main; main()"]
+Run = Callable[..., Done]
 
 
 @pytest.fixture
 def environ(model_path: Path) -> dict[str, str]:
-    """An environment that names the mean-colour model, and no terminal."""
-    kept = {key: value for key, value in os.environ.items() if not key.startswith("GIF_ANALYZER_")}
-    return {**kept, "GIF_ANALYZER_MODEL": str(model_path), "PYTHONPATH": str(ROOT)}
+    """An environment that names the mean-colour model."""
+    return programs.environ(GIF_ANALYZER_MODEL=str(model_path))
 
 
 @pytest.fixture
-def run(environ: dict[str, str], tmp_path: Path) -> Run:
-    """A function that runs gif-analyzer to its end: arguments, stdin, further variables."""
+def run(model_path: Path, tmp_path: Path) -> Run:
+    """A function that runs gif-analyzer to its end, in this process: words, stdin, further variables."""
 
-    def run_to_end(
-        *arguments: str | Path, stdin: bytes = b"", **variables: str
-    ) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            [*COMMAND, *map(str, arguments)],
-            input=stdin,
-            env={**environ, **variables},
-            cwd=tmp_path,
-            capture_output=True,
-            check=False,
-            timeout=60,
-        )
-        return subprocess.CompletedProcess(
-            done.args, done.returncode, done.stdout.decode(), done.stderr.decode()
-        )
+    def run_to_end(*words: str | Path, stdin: bytes = b"", **variables: str) -> Done:
+        named = {"GIF_ANALYZER_MODEL": str(model_path), **variables}
+        return programs.call("gif-analyzer", *words, stdin=stdin, cwd=tmp_path, **named)
 
     return run_to_end
 
@@ -86,8 +70,10 @@ def test_output_without_a_terminal_has_no_colours_and_keeps_a_long_name_on_one_l
     assert any(line.endswith(f"{name}: Red Show") for line in done.stdout.splitlines())
 
 
-def test_output_that_takes_only_ascii_is_ascii(run: Run, save_gif: SaveGif) -> None:
-    done = run("identify", save_gif("rød.gif", "red"), PYTHONIOENCODING="ascii", PYTHONUTF8="1")
+def test_output_that_takes_only_ascii_is_ascii(model_path: Path, save_gif: SaveGif) -> None:
+    variables = {"GIF_ANALYZER_MODEL": str(model_path), "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "1"}
+
+    done = programs.run("gif-analyzer", "identify", save_gif("rød.gif", "red"), **variables)
 
     assert done.returncode == 0
     assert done.stdout.isascii()
@@ -153,7 +139,7 @@ def test_each_json_line_comes_as_soon_as_its_input_is_answered(
 ) -> None:
     red = save_gif("red.gif", "red")
     with subprocess.Popen(
-        [*COMMAND, "identify", "--json", str(red), "-"],
+        command("gif-analyzer", "identify", "--json", red, "-"),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         env=environ,
@@ -279,13 +265,11 @@ def test_version_and_help(run: Run) -> None:
 
 def test_ctrl_c_ends_it_quietly(environ: dict[str, str], save_gif: SaveGif) -> None:
     with subprocess.Popen(
-        [*COMMAND, "identify", "--json", str(save_gif("red.gif", "red")), "-"],
+        command("gif-analyzer", "identify", "--json", save_gif("red.gif", "red"), "-"),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env=environ,
-        # A shell starts what runs in the background with this signal ignored.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509  no threads here
     ) as process:
         assert process.stdout is not None
         process.stdout.readline()  # the first file is answered, so it is at standard input or will be soon
@@ -302,7 +286,7 @@ def test_a_reader_that_leaves_is_no_error_worth_a_word(
 ) -> None:
     red = str(save_gif("red.gif", "red"))
     with subprocess.Popen(
-        [*COMMAND, "identify", *options, *[red] * 3, "-", *[red] * 3],
+        command("gif-analyzer", "identify", *options, *[red] * 3, "-", *[red] * 3),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -318,14 +302,17 @@ def test_a_reader_that_leaves_is_no_error_worth_a_word(
     assert process.returncode == 1
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no full device here")
+@pytest.mark.skipif(
+    not Path("/dev/full").exists(),
+    reason="This test needs the device /dev/full, which this system does not have.",
+)
 @pytest.mark.parametrize("options", [[], ["--json"]])
 def test_an_answer_that_cannot_be_written_is_one_clear_error(
     environ: dict[str, str], save_gif: SaveGif, options: list[str]
 ) -> None:
     with Path("/dev/full").open("wb") as full:
         done = subprocess.run(
-            [*COMMAND, "identify", *options, str(save_gif("red.gif", "red"))],
+            command("gif-analyzer", "identify", *options, save_gif("red.gif", "red")),
             stdout=full,
             stderr=subprocess.PIPE,
             env=environ,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -12,12 +11,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.support import programs
 from tests.support.local_host import LocalHost, http_answer
-from tests.support.paths import ROOT
+from tests.support.programs import HEED_INTERRUPTS
 
 # What the constructor of Fetcher is for in tests: names that resolve to a public address, connections that
 # lead elsewhere.
-DETOURED = """
+DETOURED = f"""
+{HEED_INTERRUPTS}
 import functools, sys
 from gateway.fetch import fetcher
 from tests.support.local_host import Detour, Names
@@ -33,15 +34,13 @@ WITHOUT_CLIENT = """
 import sys
 sys.modules["httpcore"] = None
 from gateway.cli import main
-from tests.support.paths import ROOT
 main()
 """
 
 
 @pytest.fixture
 def environ(model_path: Path) -> dict[str, str]:
-    kept = {key: value for key, value in os.environ.items() if not key.startswith("GIF_ANALYZER_")}
-    return {**kept, "GIF_ANALYZER_MODEL": str(model_path), "PYTHONPATH": str(ROOT)}
+    return programs.environ(GIF_ANALYZER_MODEL=str(model_path))
 
 
 def run(program: str, *arguments: str, environ: dict[str, str]) -> subprocess.CompletedProcess[str]:
@@ -119,8 +118,6 @@ def test_ctrl_c_ends_a_fetch_quietly(open_host: Callable[..., LocalHost], enviro
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env=environ,
-        # A shell starts what runs in the background with this signal ignored.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509  no threads here
     ) as process:
         output, errors = process.communicate(timeout=60)
 

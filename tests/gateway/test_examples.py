@@ -9,15 +9,10 @@ import sys
 import pytest
 
 from gateway.pipeline import Pipeline, local
-from services.inference import default_model_path
 from services.preprocess import decode_gif
 from tests.support.paths import ROOT
 
 EXAMPLES = ROOT / "examples"
-
-needs_the_default_model = pytest.mark.skipif(
-    not default_model_path().exists(), reason="this copy carries no default model"
-)
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +30,6 @@ def test_an_example_lasts_three_seconds(name: str) -> None:
     assert clip.timestamps_ms == tuple(range(150, 3_000, 300))
 
 
-@needs_the_default_model
 @pytest.mark.parametrize("name", ["meadow.gif", "brook.gif"])
 def test_seconds_that_training_never_saw_are_named(pipeline: Pipeline, name: str) -> None:
     prediction = pipeline.identify((EXAMPLES / name).read_bytes())
@@ -44,12 +38,10 @@ def test_seconds_that_training_never_saw_are_named(pipeline: Pipeline, name: str
     assert prediction.shows[0].show == "Big Buck Bunny"
 
 
-@needs_the_default_model
 def test_a_drawing_is_unknown(pipeline: Pipeline) -> None:
     assert not pipeline.identify((EXAMPLES / "spinner.gif").read_bytes()).known
 
 
-@needs_the_default_model
 def test_the_command_needs_no_setting_to_name_them() -> None:
     environ = {key: value for key, value in os.environ.items() if not key.startswith("GIF_ANALYZER_")}
 

@@ -27,7 +27,10 @@ def test_a_file_beyond_the_limit_is_refused_unread(tmp_path: Path) -> None:
         read_gif(str(path), max_bytes=25_000_000)
 
 
-@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="there is no endless file here")
+@pytest.mark.skipif(
+    not Path("/dev/zero").exists(),
+    reason="This test needs the device /dev/zero, which this system does not have.",
+)
 def test_an_endless_file_is_read_no_further_than_the_limit() -> None:
     with pytest.raises(GifTooLarge, match="this one has at least 1,001"):
         read_gif("/dev/zero", max_bytes=1_000)
@@ -77,7 +80,9 @@ def test_what_cannot_be_read_says_why(
     assert caught.value.details["path"] == name
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read every file")
+@pytest.mark.skipif(
+    os.geteuid() == 0, reason="This test needs a file that cannot be read, and root may read every file."
+)
 def test_a_file_that_may_not_be_read_says_so(tmp_path: Path) -> None:
     path = tmp_path / "secret.gif"
     path.touch(mode=0)

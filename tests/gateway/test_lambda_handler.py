@@ -17,22 +17,15 @@ from mangum import Mangum
 from delivery.request import Request, from_result, to_event
 from gateway.pipeline import local
 from services.errors import FetchFailed
-from services.inference import default_model_path
 from tests.support.paths import ROOT
 
 ANSWER = """
 import json, sys
 from gateway.lambda_handler import handler
-from tests.support.paths import ROOT
 print(json.dumps(handler(json.load(sys.stdin), None)))
 """
 IMAGE = {"content-type": "image/gif"}
 EXAMPLE = ROOT / "examples/meadow.gif"
-
-needs_default_model = pytest.mark.skipif(
-    not default_model_path().exists(), reason="this copy carries no default model"
-)
-pytestmark = needs_default_model  # importing the handler loads it
 
 
 @pytest.fixture

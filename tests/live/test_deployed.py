@@ -23,7 +23,9 @@ KEY = os.environ.get("GIF_DELIVER_KEY", "")
 TOLERANCE = 1e-4  # of a probability: another processor sums in another order
 COLD_S = 60.0  # of a first request
 
-pytestmark = pytest.mark.skipif(not URL, reason="LIVE_URL names no address; see make test-live")
+pytestmark = pytest.mark.skipif(
+    not URL, reason="This test needs a deployment whose address is in LIVE_URL: make test-live."
+)
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +44,7 @@ def own(live: httpx.Client) -> Pipeline:
     if "MODEL" in os.environ:
         assert there == here, f"{there} answers, {here} was delivered"
     elif there != here:
-        pytest.skip(f"{there} answers, and only {here} is here to compare with")
+        pytest.skip(f"Model {there} answers there, and only {here} is here to compare it with.")
     return pipeline
 
 

@@ -27,7 +27,10 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
 
 
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc is told to keep memory")
+@pytest.mark.skipif(
+    platform.libc_ver()[0] != "glibc",
+    reason="This test needs glibc: other C libraries are not told to keep memory.",
+)
 def test_a_clip_after_others_asks_for_no_memory() -> None:
     done = subprocess.run(
         [sys.executable, "-c", COUNT, str(EXAMPLE)], capture_output=True, text=True, check=True, timeout=60

@@ -21,6 +21,7 @@ from PIL import Image
 from services.clip import Clip
 from services.inference.rpc import RemoteClassifier
 from services.preprocess.rpc import RemotePreprocess
+from tests.support import programs
 
 PREPROCESS = "gif_analyzer.v1.PreprocessService"
 INFERENCE = "gif_analyzer.v1.InferenceService"
@@ -117,13 +118,7 @@ def test_the_limits_of_a_program_are_its_options(start: Start, save_gif: Callabl
 
 def refused(*options: str) -> tuple[int, str]:
     """How a program that cannot start ends, and what it says."""
-    done = subprocess.run(
-        [sys.executable, "-m", "services", *options],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=240,
-    )
+    done = programs.call("services", *options)
     assert "Traceback" not in done.stderr
     return done.returncode, done.stderr
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import onnx
 from PIL import Image
 
-from tests.conftest import SHOWS, mean_colour_model
+from tests.support.models import SHOWS, mean_colour_model
 
 RED, GREEN, BLUE = SHOWS
 

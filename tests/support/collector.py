@@ -1,18 +1,14 @@
-"""`gif-train collect` in a process of its own, beside the server that speaks Giphy's API."""
+"""`gif-train collect` beside the server that speaks Giphy's API, in this process or in one of its own."""
 
 from __future__ import annotations
 
 import csv
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from tests.support import programs
 from tests.support.giphy_server import KEY, Library
-
-GIF_TRAIN = Path(sys.executable).with_name("gif-train")
 
 
 def write_shows(folder: Path, shows: Mapping[str, tuple[str, ...]], *, results: int = 100) -> Path:
@@ -25,28 +21,25 @@ def write_shows(folder: Path, shows: Mapping[str, tuple[str, ...]], *, results: 
     return path
 
 
-def command(library: Library, shows: Path, out: Path, *more: object) -> list[str]:
+def words(library: Library, shows: Path, out: Path, *more: object) -> list[str]:
     """The words of a run that is quick to try again."""
-    words = [GIF_TRAIN, "collect", "--api", library.address, "--shows", shows, "--out", out]
-    return [str(word) for word in (*words, "--backoff", 0, "--timeout", 1, "--attempts", 2, "--json", *more)]
+    asked = ("collect", "--api", library.address, "--shows", shows, "--out", out)
+    return [str(word) for word in (*asked, "--backoff", 0, "--timeout", 1, "--attempts", 2, "--json", *more)]
+
+
+def command(library: Library, shows: Path, out: Path, *more: object) -> list[str]:
+    """The command line of a process of its own."""
+    return programs.command("gif-train", *words(library, shows, out, *more))
 
 
 def environment(key: str = KEY) -> dict[str, str]:
-    return {**os.environ, "GIPHY_API_KEY": key, "COLUMNS": "400"}
+    return programs.environ(GIPHY_API_KEY=key, COLUMNS="400")
 
 
-def collect(
-    library: Library, shows: Path, out: Path, *more: object, key: str = KEY
-) -> subprocess.CompletedProcess[str]:
-    """Run it to its end; neither a traceback nor the key is ever seen."""
-    done = subprocess.run(
-        command(library, shows, out, *more),
-        env=environment(key),
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+def collect(library: Library, shows: Path, out: Path, *more: object, key: str = KEY) -> programs.Done:
+    """Run it to its end, in this process; neither a traceback nor the key is ever seen."""
+    asked = words(library, shows, out, *more)
+    done = programs.call("gif-train", *asked, GIPHY_API_KEY=key, COLUMNS="400")
     assert "Traceback" not in done.stderr
     assert not key.strip() or key not in done.stdout + done.stderr
     for path in (each for each in out.rglob("*") if each.is_file()):

@@ -1,7 +1,7 @@
 """Where things lie: the repository, its examples, and the footage beside it.
 
 The footage and the decoder corpus belong to others and are not part of the project. A clone elsewhere has
-none, and the tests that need them skip there.
+none, and the tests that need them, which carry the marker `corpus`, are skipped there.
 """
 
 from __future__ import annotations
@@ -10,17 +10,10 @@ import csv
 import os
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
 CORPUS = ROOT / "tests/corpus"
 SHARED = Path(os.environ.get("GIF_ANALYZER_SHARED", ROOT.parent / "shared"))
-
-needs_shared = pytest.mark.skipif(
-    not (SHARED / "corpus" / "chromium.csv").is_file(),
-    reason="needs the shared GIFs: a folder ../shared, or GIF_ANALYZER_SHARED naming it",
-)
 
 
 def read_table(path: Path) -> list[dict[str, str]]:

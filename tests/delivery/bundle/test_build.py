@@ -16,9 +16,9 @@ from delivery.bundle import UNZIPPED_LIMIT, ZIPPED_LIMIT, Bundle, Target, build_
 from delivery.bundle.prune import read_rules
 from delivery.errors import BundleTooLarge, InvalidModel
 from services.inference import default_model_path
-from tests.conftest import mean_colour_model
+from tests.support.documents import constraints
+from tests.support.models import mean_colour_model
 from tests.support.paths import ROOT
-from tests.test_project import constraints
 
 EM_AARCH64 = 183  # in the head of an ELF file
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import importlib.util
 import json
 import shutil
 from collections.abc import Iterator
@@ -38,7 +37,6 @@ STEPS = """
 import base64, sys
 from gateway.answer import prediction_json
 from gateway.pipeline import local
-from tests.support.paths import ROOT
 
 PIPELINE = local()
 
@@ -47,10 +45,6 @@ def handler(event, context):
     return {"answer": answer, "modules": sorted(sys.modules),
             "outside": sorted(path for path in sys.path if "site-packages" in path)}
 """
-
-needs_handler = pytest.mark.skipif(
-    importlib.util.find_spec("gateway.lambda_handler") is None, reason="this copy has no Lambda handler"
-)
 
 
 @needs_emulator
@@ -79,7 +73,6 @@ def function(task: Path) -> Iterator[Emulator]:
 
 
 @needs_emulator
-@needs_handler
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
 @pytest.mark.parametrize("way", ["raw", "multipart"])
 def test_a_gif_is_answered_as_the_pipeline_here_answers(function: Emulator, example: Path, way: str) -> None:
@@ -91,7 +84,6 @@ def test_a_gif_is_answered_as_the_pipeline_here_answers(function: Emulator, exam
 
 
 @needs_emulator
-@needs_handler
 def test_an_address_inside_is_refused(function: Emulator) -> None:
     body = json.dumps({"url": "http://127.0.0.1/meadow.gif"}).encode()
     asked = Request("POST", "/v1/identify", headers={"content-type": "application/json"}, body=body)
@@ -104,7 +96,6 @@ def test_an_address_inside_is_refused(function: Emulator) -> None:
 
 
 @needs_emulator
-@needs_handler
 def test_it_is_ready_and_says_which_model_it_has(function: Emulator) -> None:
     read(function.ask(Request("GET", "/health/ready")), 200)
     model = read(function.ask(Request("GET", "/v1/model")), 200)
@@ -113,10 +104,7 @@ def test_it_is_ready_and_says_which_model_it_has(function: Emulator) -> None:
 
 
 @needs_emulator
-@needs_handler
 def test_it_shows_its_page(function: Emulator) -> None:
-    if not (ROOT / "gateway/rest/static").is_dir():
-        pytest.skip("this copy has no web page")
     page = function.ask(Request("GET", "/"))
 
     assert page.status == 200
@@ -125,7 +113,6 @@ def test_it_shows_its_page(function: Emulator) -> None:
 
 
 @needs_emulator
-@needs_handler
 def test_what_is_no_gif_is_refused(function: Emulator) -> None:
     text, half = b"This is not a GIF.", EXAMPLES[0].read_bytes()[:300]
 
@@ -134,7 +121,6 @@ def test_what_is_no_gif_is_refused(function: Emulator) -> None:
 
 
 @needs_emulator
-@needs_handler
 def test_a_body_over_what_lambda_carries_is_refused_with_advice(function: Emulator) -> None:
     problem = read(function.ask(raw(b"GIF89a" + bytes(TOO_LARGE_BYTES))), 413)
 

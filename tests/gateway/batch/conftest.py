@@ -1,51 +1,39 @@
-"""The command in a process of its own, as people run it."""
+"""The command as people run it."""
 
 from __future__ import annotations
 
+import functools
 import os
-import subprocess
-import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import pyarrow.parquet as pq
 import pytest
 
+from tests.support import programs
+from tests.support.batch import RunBatch
 from tests.support.paths import ROOT
 
-COMMAND = [sys.executable, "-c", "from gateway.cli import main; main()", "batch"]
-RunBatch = Callable[..., "subprocess.CompletedProcess[str]"]
+
+@pytest.fixture
+def variables(model_path: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Variables that name the mean-colour model, and hide TensorFlow as where batch alone is installed.
+
+    Daft's workers import TensorFlow where it is installed, which takes seconds each.
+    """
+    hidden = tmp_path_factory.mktemp("hidden")
+    (hidden / "tensorflow.py").write_text("raise ModuleNotFoundError('not installed', name='tensorflow')\n")
+    return {"GIF_ANALYZER_MODEL": str(model_path), "PYTHONPATH": f"{hidden}{os.pathsep}{ROOT}"}
 
 
 @pytest.fixture
-def environ(model_path: Path) -> dict[str, str]:
-    """An environment that names the mean-colour model."""
-    kept = {key: value for key, value in os.environ.items() if not key.startswith("GIF_ANALYZER_")}
-    return {**kept, "GIF_ANALYZER_MODEL": str(model_path), "PYTHONPATH": str(ROOT)}
+def environ(variables: dict[str, str]) -> dict[str, str]:
+    """The environment of a process of its own."""
+    return programs.environ(**variables)
 
 
 @pytest.fixture
-def run_batch(environ: dict[str, str], tmp_path: Path) -> RunBatch:
-    """A function that runs the command to its end in tmp_path: arguments, further variables."""
+def run_batch(variables: dict[str, str], tmp_path: Path) -> RunBatch:
+    """A function that runs the command to its end in tmp_path: arguments, variables.
 
-    def run(*arguments: str | Path, **variables: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [*COMMAND, *map(str, arguments)],
-            env={**environ, **variables},
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=240,
-        )
-
-    return run
-
-
-def read_rows(path: Path) -> dict[str, dict[str, Any]]:
-    """The rows of an output by their source, each of which must be there once."""
-    rows = pq.read_table(path).to_pylist()
-    by_source = {row["source"]: row for row in rows}
-    assert len(by_source) == len(rows)
-    return by_source
+    In a process of its own: Daft takes an engine once, and the variables of its workers from the start.
+    """
+    return functools.partial(programs.run, "gif-analyzer", "batch", cwd=tmp_path, **variables)

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-pytest.importorskip("daft", reason="batch takes Daft")
-pytest.importorskip("ray", reason="Ray is not installed")
-from tests.gateway.batch.conftest import RunBatch, read_rows
-from tests.gateway.batch.test_resume import make_many
+pytest.importorskip("daft", reason="This test needs Daft, which is not installed: make setup.")
+pytest.importorskip("ray", reason="This test needs Ray, which is not installed: make setup.")
+from tests.support.batch import RunBatch, SaveGif, make_many, read_rows
 
-SaveGif = Callable[..., Path]
 MARK = "BATCH_MARK"  # a variable that all processes of one run inherit
 
 

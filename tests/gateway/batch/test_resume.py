@@ -9,28 +9,15 @@ import signal
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
-pytest.importorskip("daft", reason="batch takes Daft")
-from tests.gateway.batch.conftest import COMMAND, RunBatch, read_rows
+pytest.importorskip("daft", reason="This test needs Daft, which is not installed: make setup.")
+from tests.support.batch import IN_SMALL_PARTS, RunBatch, SaveGif, make_many, read_rows
 
-SaveGif = Callable[..., Path]
-GIFS = 3_000  # a part holds 1,024 at most
-COLOURS = ("red", "green", "blue")
-
-
-def make_many(folder: Path, save_gif: SaveGif, count: int) -> None:
-    """Real small GIFs whose bytes all differ by a comment behind the first blocks."""
-    folder.mkdir(exist_ok=True)
-    patterns = [save_gif(f"{colour}.gif", colour, colour).read_bytes() for colour in COLOURS]
-    for index in range(count):
-        pattern = patterns[index % len(COLOURS)]
-        comment = b"\x21\xfe\x08%08d\x00" % index
-        (folder / f"{index:06d}.gif").write_bytes(pattern[:-1] + comment + pattern[-1:])
+GIFS = 600  # some twenty parts
 
 
 def test_killed_in_the_middle_it_goes_on_without_loss_or_repetition(
@@ -39,7 +26,7 @@ def test_killed_in_the_middle_it_goes_on_without_loss_or_repetition(
     make_many(tmp_path / "gifs", save_gif, GIFS)
     parts = tmp_path / "labels.parquet.parts"
     with subprocess.Popen(
-        [*COMMAND, "gifs", "--out", "labels.parquet", "--workers", "2"],
+        [*IN_SMALL_PARTS, "gifs", "--out", "labels.parquet", "--workers", "2"],
         env=environ,
         cwd=tmp_path,
         stderr=subprocess.DEVNULL,
@@ -147,7 +134,10 @@ def test_two_runs_do_not_write_one_output(
 ) -> None:
     make_many(tmp_path / "gifs", save_gif, GIFS)
     with subprocess.Popen(
-        [*COMMAND, "gifs", "--out", "labels.parquet"], env=environ, cwd=tmp_path, start_new_session=True
+        [*IN_SMALL_PARTS, "gifs", "--out", "labels.parquet"],
+        env=environ,
+        cwd=tmp_path,
+        start_new_session=True,
     ) as process:
         end = time.monotonic() + 60
         while not (tmp_path / "labels.parquet.parts/ledger.sqlite").exists() and time.monotonic() < end:

@@ -6,19 +6,18 @@ import csv
 import hashlib
 import json
 import re
-from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-pytest.importorskip("daft", reason="batch takes Daft")
+pytest.importorskip("daft", reason="This test needs Daft, which is not installed: make setup.")
 from gateway.batch.schema import SCHEMA
-from tests.gateway.batch.conftest import RunBatch, read_rows
+from tests.support.batch import RunBatch, SaveGif, read_rows
 from tests.support.paths import ROOT
+from tests.support.programs import call
 
-SaveGif = Callable[..., Path]
 DOCS = ROOT / "docs" / "batch.md"
 
 
@@ -37,7 +36,7 @@ def folder(tmp_path: Path, save_gif: SaveGif) -> Path:
 
 
 def test_a_folder_is_answered_whole(run_batch: RunBatch, folder: Path, tmp_path: Path) -> None:
-    done = run_batch("gifs", "--out", "labels.parquet", "--json", "--top-k", 2)
+    done = run_batch("gifs", "--out", "labels.parquet", "--json", "--top-k", "2")
 
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == {"out": "labels.parquet", "answered": 3, "failed": 0, "kept": 0}
@@ -152,14 +151,14 @@ def test_limits_come_from_the_environment(run_batch: RunBatch, folder: Path, tmp
     ],
 )
 def test_what_cannot_run_exits_2_says_why_and_leaves_nothing(
-    run_batch: RunBatch, folder: Path, tmp_path: Path, arguments: list[str], says: str
+    variables: dict[str, str], folder: Path, tmp_path: Path, arguments: list[str], says: str
 ) -> None:
     (tmp_path / "bad.csv").write_text("id,file\n1,a.gif\n")
     (tmp_path / "bad.parquet").write_text("not Parquet")
     (tmp_path / "empty").mkdir()
     before = sorted(tmp_path.rglob("*"))
 
-    done = run_batch(*arguments)
+    done = call("gif-analyzer", "batch", *arguments, cwd=tmp_path, **variables)
 
     assert (done.returncode, done.stdout) == (2, "")
     assert says in done.stderr

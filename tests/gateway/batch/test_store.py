@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import boto3
@@ -12,25 +11,15 @@ import pyarrow.parquet as pq
 import pytest
 from moto.server import ThreadedMotoServer
 
-pytest.importorskip("daft", reason="batch takes Daft")
-from tests.gateway.batch.conftest import RunBatch, read_rows
+pytest.importorskip("daft", reason="This test needs Daft, which is not installed: make setup.")
+from tests.support.batch import RunBatch, SaveGif, read_rows
 
-SaveGif = Callable[..., Path]
 KEYS = {
     "AWS_ACCESS_KEY_ID": "of-the-test",
     "AWS_SECRET_ACCESS_KEY": "of-the-test",
     "AWS_REGION": "us-east-1",
     "AWS_EC2_METADATA_DISABLED": "true",
 }
-
-
-@pytest.fixture
-def environ(environ: dict[str, str], tmp_path: Path) -> dict[str, str]:
-    """One without TensorFlow, as where batch alone is installed: Daft would import it, seconds a worker."""
-    absent = tmp_path / "absent"
-    absent.mkdir()
-    (absent / "tensorflow.py").write_text("raise ModuleNotFoundError('not installed', name='tensorflow')\n")
-    return {**environ, "PYTHONPATH": f"{absent}{os.pathsep}{environ['PYTHONPATH']}"}
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -13,32 +12,17 @@ from pathlib import Path
 import pytest
 
 from tests.support.paths import ROOT
-
-COMMAND = [sys.executable, "-c", "from gateway.cli import main; main()"]
-ENVIRON = {key: value for key, value in os.environ.items() if not key.startswith("GIF_ANALYZER_")}
+from tests.support.programs import Done, call, command, environ
 
 SaveGif = Callable[..., Path]
-
-
-def run(*words: str | Path, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run gif-analyzer to its end."""
-    return subprocess.run(
-        [*COMMAND, *words],
-        env={**ENVIRON, **variables},
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=240,
-    )
 
 
 @pytest.fixture
 def served(model_path: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """A running `gif-analyzer serve grpc`: its process and its address."""
     process = subprocess.Popen(
-        [*COMMAND, "serve", "grpc", "--port", "0", "--model", str(model_path)],
-        env={**ENVIRON, "GIF_ANALYZER_MAX_FRAMES": "2"},
+        command("gif-analyzer", "serve", "grpc", "--port", "0", "--model", model_path),
+        env=environ(GIF_ANALYZER_MAX_FRAMES="2"),
         cwd=ROOT,
         stderr=subprocess.PIPE,
         text=True,
@@ -53,7 +37,7 @@ def test_identify_asks_the_services(served: tuple[object, str], save_gif: SaveGi
     _, address = served
     gif = save_gif("blue.gif", "blue")
 
-    done = run("identify", "--json", "--preprocess", address, "--inference", address, gif)
+    done = call("gif-analyzer", "identify", "--json", "--preprocess", address, "--inference", address, gif)
 
     assert (done.returncode, done.stderr) == (0, "")
     answer = json.loads(done.stdout)
@@ -67,7 +51,7 @@ def test_the_services_keep_the_limits_of_their_own_environment(
     _, address = served
     gif = save_gif("three.gif", "red", "green", "blue")
 
-    done = run("identify", "--json", "--preprocess", address, "--inference", address, gif)
+    done = call("gif-analyzer", "identify", "--json", "--preprocess", address, "--inference", address, gif)
 
     assert done.returncode == 1
     assert json.loads(done.stdout)["error"] == {
@@ -87,8 +71,13 @@ def test_serve_ends_when_it_is_told_to(served: tuple[subprocess.Popen[str], str]
 def test_a_service_that_is_not_there_is_one_line_and_exit_1(save_gif: SaveGif) -> None:
     gif = save_gif("red.gif", "red")
 
-    done = run(
-        "identify", "--preprocess=127.0.0.1:1", "--inference=127.0.0.1:1", gif, GIF_ANALYZER_ATTEMPTS="1"
+    done = call(
+        "gif-analyzer",
+        "identify",
+        "--preprocess=127.0.0.1:1",
+        "--inference=127.0.0.1:1",
+        gif,
+        GIF_ANALYZER_ATTEMPTS="1",
     )
 
     assert done.returncode == 1
@@ -108,15 +97,15 @@ def test_a_service_that_is_not_there_is_one_line_and_exit_1(save_gif: SaveGif) -
     ],
 )
 def test_services_are_given_both_and_without_a_model(options: list[str], says: str) -> None:
-    done = run("identify", *options, "x.gif")
+    done = call("gif-analyzer", "identify", *options, "x.gif")
 
     assert done.returncode == 2
     assert says in done.stderr
 
 
 def test_a_certificate_that_is_missing_is_one_line_and_exit_2() -> None:
-    done = run(
-        "identify", "--preprocess=localhost:1", "--inference=localhost:1", "x.gif",
+    done = call(
+        "gif-analyzer", "identify", "--preprocess=localhost:1", "--inference=localhost:1", "x.gif",
         GIF_ANALYZER_SERVER_CA="none.pem",
     )  # fmt: skip
 
@@ -139,10 +128,10 @@ main()
 """
     gif = save_gif("red.gif", "red")
 
-    def without_grpc(*words: str | Path) -> subprocess.CompletedProcess[str]:
+    def without_grpc(*words: str | Path) -> Done:
         return subprocess.run(
             [sys.executable, "-c", program, *words],
-            env={**ENVIRON, "GIF_ANALYZER_MODEL": str(model_path)},
+            env=environ(GIF_ANALYZER_MODEL=str(model_path)),
             cwd=ROOT,
             capture_output=True,
             text=True,

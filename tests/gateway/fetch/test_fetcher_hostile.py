@@ -325,7 +325,7 @@ def test_a_server_of_this_machine_on_ipv6_is_not_reached_either() -> None:
     try:
         listening = socket.create_server(("::1", 0), family=socket.AF_INET6)
     except OSError:
-        pytest.skip("this machine has no IPv6")
+        pytest.skip("This test needs IPv6, which this machine does not have.")
     with listening:
         listening.settimeout(0.1)
         port = listening.getsockname()[1]

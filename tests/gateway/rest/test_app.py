@@ -22,7 +22,7 @@ from gateway.rest.app import create_app
 from gateway.rest.settings import RestSettings
 from services.clip import Clip
 from services.errors import AddressRefused, AnalyzerError, ServiceUnavailable
-from tests.gateway.conftest import Served
+from tests.support.serving import Served
 
 Serve = Callable[[FastAPI], Served]
 ADDRESS = "https://media.giphy.com/media/abc/giphy.gif?secret=1"

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -22,9 +20,8 @@ import pytest
 from benchmarks.process import start_services
 from gateway.rest.server import listen
 from tests.support.paths import ROOT
+from tests.support.programs import call, command, environ
 
-COMMAND = [sys.executable, "-c", "from gateway.cli import main; main()"]
-ENVIRON = {key: value for key, value in os.environ.items() if not key.startswith("GIF_ANALYZER_")}
 START_S = 120.0  # to import everything on a busy machine
 
 SaveGif = Callable[..., Path]
@@ -63,7 +60,7 @@ def started(*words: str, **variables: str) -> Iterator[Program]:
         log = Path(folder) / "log"
         with log.open("wb") as output:
             process = subprocess.Popen(
-                [*COMMAND, "serve", *words], cwd=ROOT, env={**ENVIRON, **variables}, stderr=output
+                command("gif-analyzer", "serve", *words), cwd=ROOT, env=environ(**variables), stderr=output
             )
         try:
             yield Program(process, log)
@@ -128,10 +125,9 @@ def test_both_are_served_on_one_machine_and_end_together(model_path: Path, gif: 
     with started(*words, GIF_ANALYZER_MAX_FRAMES="1") as program:
         grpc = program.wait_for("serving", "services.rpc.server")["address"]
         answer = ask(program, gif)
-        asked = subprocess.run(
-            [*COMMAND, "identify", "--json", "--preprocess", grpc, "--inference", grpc, "-"],
-            input=gif, cwd=ROOT, env=ENVIRON, capture_output=True, check=True, timeout=START_S,
-        )  # fmt: skip
+        asked = call(
+            "gif-analyzer", "identify", "--json", "--preprocess", grpc, "--inference", grpc, "-", stdin=gif
+        )
         calls = {line.get("rpc") for line in program.lines() if line["message"] == "call"}
         program.process.send_signal(signal.SIGINT)
 
@@ -184,15 +180,7 @@ def test_a_request_in_flight_is_answered_and_readiness_says_no_first(model_path:
 def test_what_cannot_be_served_is_one_line_and_exit_2(
     words: list[str], variables: dict[str, str], says: str
 ) -> None:
-    done = subprocess.run(
-        [*COMMAND, "serve", *words],
-        cwd=ROOT,
-        env={**ENVIRON, **variables},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=START_S,
-    )
+    done = call("gif-analyzer", "serve", *words, **variables)
 
     assert done.returncode == 2
     assert says in " ".join(done.stderr.split())

@@ -277,13 +277,18 @@ def test_a_directory_is_refused(tmp_path: Path) -> None:
         Classifier(tmp_path)
 
 
-@pytest.mark.skipif(not Path("/dev/full").is_char_device(), reason="there is no device file here")
+@pytest.mark.skipif(
+    not Path("/dev/full").is_char_device(),
+    reason="This test needs the device /dev/full, which this system does not have.",
+)
 def test_a_device_is_refused() -> None:
     with pytest.raises(ModelError, match="it is not a regular file"):
         Classifier("/dev/full")
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read every file")
+@pytest.mark.skipif(
+    os.geteuid() == 0, reason="This test needs a file that cannot be read, and root may read every file."
+)
 def test_a_file_that_may_not_be_read_is_refused(model_path: Path) -> None:
     model_path.chmod(0)
 
@@ -376,7 +381,6 @@ def test_a_graph_that_fails_on_a_clip_is_an_error(save_model: SaveModel, clip_of
 # The packaged model
 
 
-@pytest.mark.skipif(not default_model_path().exists(), reason="this copy carries no default model")
 def test_the_default_model_fits_the_contract() -> None:
     classifier = Classifier(default_model_path())
 

@@ -16,7 +16,7 @@ from services.clip import CLIP_FRAMES, Clip
 from services.errors import ModelError
 from services.inference import Classifier, EarlyExit, ModelOutputs
 from services.inference.early_exit import combine, look
-from tests.conftest import EARLY_EXIT, early_exit_model
+from tests.support.models import EARLY_EXIT, early_exit_model
 
 ClipOf = Callable[..., Clip]
 RED, BLUE, GREY = (255, 0, 0), (0, 0, 255), (128, 128, 128)

@@ -11,6 +11,6 @@ from services.preprocess.backend import Backend, compiled, portable
 def backend(request: pytest.FixtureRequest) -> Backend:
     """Each way to move pixels that is installed."""
     if request.param is compiled and not importlib.util.find_spec("numba"):
-        pytest.skip("needs Numba: the extra gif-analyzer[fast]")
+        pytest.skip("This test needs Numba, which is not installed: the extra [fast] brings it.")
     made: Backend = request.param()
     return made

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import io
-import json
 import struct
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,56 +11,26 @@ from PIL import Image
 
 from services.preprocess.backend import Backend
 from tests.support.gif_writer import Picture, pack, plain, sub_blocks, write_gif, write_picture
-from tests.support.paths import SHARED, needs_shared
+from tests.support.measured import measure
+from tests.support.paths import SHARED
 
 SECONDS = 1.0
-# The interpreter included; the compiled backend's compiler alone takes some 130.
-MEGABYTES = {"portable": 300, "compiled": 430}
-
-# Measured in a process of its own: the peak of this one would be that of all tests before.
-MEASURE = """
-import json, pathlib, resource, sys, time
-from services.errors import GifError
-from services.preprocess import backend, decode_gif
-mover = getattr(backend, sys.argv[2])()
-gif = pathlib.Path(sys.argv[1]).read_bytes()
-start = time.perf_counter()
-try:
-    answer = f"{decode_gif(gif, backend=mover).source.frames} frames"
-except GifError as refused:
-    answer = refused.message
-seconds = time.perf_counter() - start
-status = pathlib.Path("/proc/self/status")
-if status.exists():  # on Linux ru_maxrss begins with the size of the process that forked this one
-    peak = 1024 * int(status.read_text().split("VmHWM:")[1].split()[0])
-else:
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-megabytes = peak / 1e6
-print(json.dumps([answer, seconds, megabytes]))
-"""
-
-
-def measure(path: Path, backend: Backend) -> tuple[str, float, float]:
-    """Decode a file in a fresh process: the answer, seconds and peak megabytes, the interpreter included."""
-    command = [sys.executable, "-c", MEASURE, str(path), backend.name]
-    done = subprocess.run(command, capture_output=True, check=True, timeout=60)
-    answer, seconds, megabytes = json.loads(done.stdout)
-    return answer, seconds, megabytes
+MEGABYTES = 230  # above the interpreter with all that it has imported
 
 
 def assert_cheap(path: Path, backend: Backend) -> str:
-    answer, seconds, megabytes = measure(path, backend)
+    answer, seconds, megabytes = measure(path, backend.name)
     if seconds >= SECONDS:  # a busy machine: the better of two
-        seconds = measure(path, backend)[1]
+        seconds = measure(path, backend.name)[1]
     assert seconds < SECONDS
-    assert megabytes < MEGABYTES[backend.name]
+    assert megabytes < MEGABYTES
     return answer
 
 
 BOMBS = sorted((SHARED / "corpus" / "bombs").glob("*.gif"))
 
 
-@needs_shared
+@pytest.mark.corpus
 @pytest.mark.parametrize("path", BOMBS, ids=lambda path: path.name)
 def test_a_bomb_of_the_corpus_is_answered_cheaply(path: Path, backend: Backend) -> None:
     assert assert_cheap(path, backend)
@@ -129,7 +96,7 @@ def test_the_largest_canvas_fits_in_memory(disposal: int, tmp_path: Path, backen
     path = tmp_path / "large.gif"
     path.write_bytes(large_frames(4000, 4, disposal=disposal))
 
-    answer, _, megabytes = measure(path, backend)
+    answer, _, megabytes = measure(path, backend.name)
 
     assert answer == "4 frames"
-    assert megabytes < MEGABYTES[backend.name]
+    assert megabytes < MEGABYTES

@@ -5,7 +5,7 @@ import hashlib
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -107,7 +107,6 @@ def test_the_same_bytes_give_the_same_clip() -> None:
     assert np.array_equal(decode_gif(gif).frames, decode_gif(gif).frames)
 
 
-@settings(max_examples=150)
 @given(animations(max_frames=24))
 def test_a_clip_is_what_decoding_everything_gives(animation: Animation) -> None:
     clip, expected = decode_gif(animation.gif), clip_of(animation)
@@ -156,7 +155,6 @@ def broken_at(animation: Animation, places: set[int]) -> Animation:
     return dataclasses.replace(animation, pictures=tuple(broken))
 
 
-@settings(max_examples=150)
 @given(animations(max_frames=24), st.data())
 def test_a_broken_frame_ends_the_clip_or_changes_nothing(animation: Animation, data: st.DataObject) -> None:
     """Met, it ends the animation where a browser would; not met, the clip is as if it were whole."""
@@ -215,7 +213,6 @@ def clip_or_error(data: bytes) -> None:
         check_clip(clip)
 
 
-@settings(max_examples=400)
 @given(st.lists(st.tuples(st.integers(0, len(GIF) - 1), st.integers(0, 255)), min_size=1, max_size=6))
 def test_changed_bytes_give_a_clip_or_an_error(changes: list[tuple[int, int]]) -> None:
     gif = bytearray(GIF)
@@ -225,7 +222,6 @@ def test_changed_bytes_give_a_clip_or_an_error(changes: list[tuple[int, int]]) -
     clip_or_error(bytes(gif))
 
 
-@settings(max_examples=300)
 @given(st.binary(max_size=300))
 @example(b"")
 def test_any_bytes_after_a_header_give_a_clip_or_an_error(tail: bytes) -> None:

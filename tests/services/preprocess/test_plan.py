@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -18,7 +18,7 @@ from services.preprocess.render import BrokenFrameError, decompress, render
 from services.preprocess.timeline import sample
 from tests.support.animations import Animation, animations
 from tests.support.gif_writer import CLEAR, KEEP, RESTORE, Picture, plain, write_gif
-from tests.support.paths import CORPUS, SHARED, needs_shared, read_table
+from tests.support.paths import CORPUS, SHARED, read_table
 
 DRAW, SHOW = Action.DRAW, Action.SHOW
 
@@ -107,7 +107,6 @@ def assert_plan_changes_nothing(gif: bytes, container: Container, wanted: set[in
     assert shown == wanted
 
 
-@settings(max_examples=400)
 @given(animations(), st.data())
 def test_the_plan_changes_no_pixel(animation: Animation, data: st.DataObject) -> None:
     container = scan(animation.gif, Budget())
@@ -155,7 +154,7 @@ def test_the_plan_changes_no_pixel_of_the_corpus() -> None:
     assert_plan_changes_nothing_of(sorted(CORPUS.glob("*/*.gif")))
 
 
-@needs_shared
+@pytest.mark.corpus
 @pytest.mark.parametrize("first", range(0, len(REAL), 100))
 def test_the_plan_changes_no_pixel_of_real_files(first: int) -> None:
     assert_plan_changes_nothing_of(REAL[first : first + 100])

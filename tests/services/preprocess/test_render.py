@@ -4,7 +4,7 @@ import io
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
@@ -108,7 +108,6 @@ def test_a_frame_of_many_bands_is_drawn_whole() -> None:
         assert np.array_equal(canvas, np.dstack([pixels] * 3 + [np.full_like(pixels, 255)]))
 
 
-@settings(max_examples=400)
 @given(animations())
 def test_every_frame_is_what_a_browser_shows(animation: Animation) -> None:
     canvases = list(render_frames(animation.gif, range(len(animation.pictures))))
@@ -117,7 +116,6 @@ def test_every_frame_is_what_a_browser_shows(animation: Animation) -> None:
         assert np.array_equal(found, shown)
 
 
-@settings(max_examples=100)
 @given(animations(), st.data())
 def test_frames_can_be_had_one_by_one(animation: Animation, data: st.DataObject) -> None:
     wanted = sorted(data.draw(st.sets(st.integers(0, len(animation.pictures) - 1))))

@@ -4,39 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import socket
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
 
-from services.clip import Clip
-from services.inference import Classifier, Prediction
+from services.inference import Classifier
 from services.pair import build_pair
 from services.preprocess import Budget
 from services.rpc.server import RpcServer, serving
 from services.rpc.settings import ServerSettings
-
-Serve = Callable[..., AbstractContextManager[str]]
-
-
-class HeldClassifier(Classifier):
-    """A model that answers when it is let go, and counts what it computes."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(path)
-        self.go = threading.Event()
-        self.begun = threading.Semaphore(0)
-        self.count = 0
-
-    def classify(self, clip: Clip, top_k: int = 5, *, exact: bool = False) -> Prediction:
-        self.count += 1
-        self.begun.release()
-        assert self.go.wait(60)
-        return super().classify(clip, top_k, exact=exact)
+from tests.support.steps import HeldClassifier, Serve
 
 
 @pytest.fixture

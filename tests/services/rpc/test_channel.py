@@ -17,7 +17,7 @@ from services.inference.oip import MAX_MESSAGE_BYTES
 from services.inference.rpc import SERVICE, InferenceServicer, RemoteClassifier
 from services.rpc.server import RpcServer, serving
 from services.rpc.settings import ChannelSettings, ClientTls, ServerSettings, ServerTls
-from tests.services.rpc.conftest import Serve
+from tests.support.steps import Serve
 
 ClipOf = Callable[..., Clip]
 

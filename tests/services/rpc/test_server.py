@@ -23,7 +23,7 @@ from services.preprocess import Budget
 from services.rpc.messages import write_clip
 from services.rpc.server import RpcServer, serving
 from services.rpc.settings import ChannelSettings, ServerSettings
-from tests.services.rpc.conftest import HeldClassifier, Serve
+from tests.support.steps import HeldClassifier, Serve
 
 ClipOf = Callable[..., Clip]
 OpenChannel = Callable[[str], grpc.Channel]

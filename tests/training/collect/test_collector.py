@@ -6,7 +6,6 @@ import functools
 import json
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 
 import pytest
@@ -110,21 +109,11 @@ def test_running_twice_asks_nothing_and_changes_nothing(library, tmp_path):
     assert reasons == {"giphy:red3": "NOT_A_GIF", "giphy:red4": "UNAVAILABLE"}
 
 
-# A shell starts what runs in the background with Ctrl-C ignored, and its children inherit that.
-HEEDING = """
-import signal
-signal.signal(signal.SIGINT, signal.default_int_handler)
-from training.cli import main
-main()
-"""
-
-
 def test_interrupted_while_it_waits_it_says_how_to_go_on(small, tmp_path):
     shows, out = write_shows(tmp_path, {"Red Show": ("red",)}), tmp_path / "out"
     small.faults["search red 0"] = ["429 bare"]
-    _, *words = command(small, shows, out)
     running = subprocess.Popen(
-        [sys.executable, "-c", HEEDING, *words], env=environment(), stderr=subprocess.PIPE, text=True
+        command(small, shows, out), env=environment(), stderr=subprocess.PIPE, text=True
     )
     assert running.stderr is not None
     said = next(line for line in running.stderr if "going on in" in line)

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from services.clip import CLIP_FRAMES
 from services.preprocess import decode_gif
-from tests.support.paths import SHARED, needs_shared
+from tests.support.paths import SHARED
 from training.collect.collection import Entry
 from training.collect.fingerprint import HASH_BYTES, Fingerprint, fingerprint, near_pairs
 from training.collect.grouping import UNDER_TWO_SHOWS, group
@@ -128,7 +128,6 @@ def assert_no_leak(rows: tuple[Row, ...], prints: list[Fingerprint]) -> int:
 
 
 @given(collections())
-@settings(max_examples=60)
 def test_no_group_and_no_near_duplicate_stands_in_two_splits(collection):
     rows, prints = collection
 
@@ -143,7 +142,6 @@ def test_no_group_and_no_near_duplicate_stands_in_two_splits(collection):
 
 
 @given(collections())
-@settings(max_examples=30)
 def test_grouped_entries_leak_nothing_either(collection):
     rows, prints = collection
     entries = [entry(row.path.stem, row.show, group=row.group) for row in rows]
@@ -167,7 +165,7 @@ def test_without_regrouping_the_proof_fails():
     assert assert_no_leak(regroup(rows, prints)[0], prints) == 8
 
 
-@needs_shared
+@pytest.mark.corpus
 def test_the_real_shows_leak_nothing():
     rows = read_manifest(SHARED / "shows" / "shows.csv")
     prints = [fingerprint(decode_gif(row.path.read_bytes())) for row in rows]

@@ -4,28 +4,18 @@ from __future__ import annotations
 
 import csv
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from tests.support.collector import table
+from tests.support.programs import Done, call
 from tests.support.scenes import draw_scene
 from training.data.manifest import read_manifest
 
-GIF_TRAIN = Path(sys.executable).with_name("gif-train")
 
-
-def regroup(*words: object, cwd: Path) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        [GIF_TRAIN, "regroup", *map(str, words)],
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+def regroup(*words: str, cwd: Path) -> Done:
+    done = call("gif-train", "regroup", *words, cwd=cwd)
     assert "Traceback" not in done.stderr
     return done
 

@@ -14,8 +14,7 @@ import pytest
 from tests.support.candidates import BLUE, GREEN, RED, draw_evaluation, save_candidate
 from tests.support.mlflow_server import PASSWORD, MlflowServer, mlflow_server
 from tests.support.paths import ROOT
-
-GIF_TRAIN = Path(sys.executable).with_name("gif-train")
+from tests.support.programs import call
 
 
 @pytest.fixture(scope="module")
@@ -100,14 +99,14 @@ def light(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of programs of a fresh environment that has `.[registry]` and no more."""
     uv = Path(sys.executable).with_name("uv")
     if not uv.exists():
-        pytest.skip("uv, which makes environments, is not installed")
+        pytest.skip("This test needs uv, which makes environments and is not installed.")
     folder = tmp_path_factory.mktemp("light") / "venv"
     subprocess.run([uv, "venv", "-q", "-p", sys.executable, folder], check=True, timeout=120)
     command = [uv, "pip", "install", "-q", "-p", folder / "bin" / "python"]
     command += ["-c", ROOT / "constraints.txt", f"{ROOT}[registry]"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     if done.returncode:
-        pytest.skip(f"the packages of [registry] cannot be installed here: {done.stderr[-200:]}")
+        pytest.skip(f"The packages of [registry] cannot be installed: {' '.join(done.stderr.split())}")
     return folder / "bin"
 
 
@@ -144,14 +143,12 @@ def test_a_registry_in_a_file_says_what_it_takes(light, tmp_path):
 
 
 def run(
-    *words: object, cwd: Path, environment: dict[str, str], program: Path = GIF_TRAIN
+    *words: object, cwd: Path, environment: dict[str, str], program: Path | None = None
 ) -> subprocess.CompletedProcess[str]:
+    """Run gif-train: in this process, or the program of another environment."""
+    asked = [str(word) for word in words]
+    if program is None:
+        return call("gif-train", *asked, cwd=cwd, **environment)
     return subprocess.run(
-        [program, *map(str, words)],
-        cwd=cwd,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
+        [program, *asked], cwd=cwd, env=environment, capture_output=True, text=True, timeout=300, check=False
     )

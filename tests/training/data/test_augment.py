@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.golden import assert_golden_arrays
@@ -23,7 +23,6 @@ def _frames(seed: int = 0, count: int = 10, height: int = 40, width: int = 56) -
     return np.stack([np.broadcast_to(c, (count, height, width)) for c in channels], axis=-1).astype(np.uint8)
 
 
-@settings(max_examples=40)
 @given(
     name=st.sampled_from([*AUGMENTATIONS, "all"]),
     seed=st.integers(0, 1000),

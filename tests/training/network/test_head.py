@@ -2,7 +2,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from training.errors import InvalidOptions
@@ -121,7 +121,6 @@ def test_a_linear_head_learns_what_is_linear_and_never_names_an_absent_show(kind
     assert head.matrix.dtype == head.bias.dtype == np.float32
 
 
-@settings(max_examples=50)
 @given(st.lists(st.integers(0, 3), min_size=1, max_size=30), st.floats(0, 1))
 def test_weights_have_mean_one_and_balance_shows(labels, balance):
     labels = np.array(labels)

@@ -8,7 +8,7 @@ import onnx
 import pytest
 
 from services.errors import ModelError
-from tests.conftest import mean_colour_model
+from tests.support.models import mean_colour_model
 from training.errors import (
     DamagedModel,
     NotRegistered,

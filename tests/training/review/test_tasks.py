@@ -20,7 +20,7 @@ from training.review.tasks import NONE_OF_THESE, sha256_of, tasks, write_fiftyon
 
 REVIEW = ROOT / ".venv/review/bin/python"
 LABEL_STUDIO = ROOT / ".venv/label-studio/bin/label-studio"
-NO_REVIEW = "needs .venv/review: make test builds it, or make .venv/review/ready"
+NO_REVIEW = "This test needs Label Studio's SDK and FiftyOne: make .venv/review/ready."
 TOKEN = "0123456789abcdef0123456789abcdef01234567"
 WHO = "reviewer@example.org"
 
@@ -68,6 +68,7 @@ def test_gifs_outside_of_the_document_root_are_refused(predictions, tmp_path):
         tasks(predictions, tmp_path)
 
 
+@pytest.mark.tools
 @pytest.mark.skipif(not REVIEW.parents[1].joinpath("ready").exists(), reason=NO_REVIEW)
 def test_label_studio_sdk_finds_the_tasks_valid(predictions, drawn_manifest, tmp_path):
     write_label_studio(predictions, tmp_path, drawn_manifest.parent)
@@ -83,6 +84,7 @@ def test_label_studio_sdk_finds_the_tasks_valid(predictions, drawn_manifest, tmp
     assert checked.returncode == 0, checked.stderr
 
 
+@pytest.mark.tools
 @pytest.mark.skipif(not REVIEW.parents[1].joinpath("ready").exists(), reason=NO_REVIEW)
 def test_fiftyone_reads_the_folder(predictions, tmp_path):
     write_fiftyone(predictions, tmp_path / "dataset")
@@ -179,7 +181,7 @@ def test_files_that_are_no_export_are_refused(tmp_path, content):
 def label_studio(tmp_path, drawn_manifest):
     """A real server on this machine, and a client that may do everything."""
     if not LABEL_STUDIO.parents[1].joinpath("ready").exists():
-        pytest.skip("needs .venv/label-studio: make test builds it, or make .venv/label-studio/ready")
+        pytest.skip("This test needs Label Studio, which is not installed: make .venv/label-studio/ready.")
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
         port = one.getsockname()[1]
@@ -220,6 +222,7 @@ def label_studio(tmp_path, drawn_manifest):
             server.wait()
 
 
+@pytest.mark.tools
 def test_a_real_server_takes_the_tasks_and_gives_back_what_was_said(
     label_studio, predictions, drawn_manifest, tmp_path
 ):

@@ -2,7 +2,7 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from training.statistics.comparison import compare_systems, measure_robustness, paired_difference
@@ -16,7 +16,6 @@ WEAK = np.eye(4)[LABELS] + GENERATOR.normal(0, 1.2, (200, 4))
 STRONG = WEAK + np.eye(4)[LABELS]
 
 
-@settings(max_examples=30)
 @given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=2, max_size=40))
 def test_the_difference_turns_its_sign_with_the_sides(pairs: list[tuple[bool, bool]]) -> None:
     first, second = np.array(pairs).T

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import scipy.stats
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from training.statistics import estimate as module
@@ -10,7 +10,6 @@ from training.statistics.estimate import Bootstrap, Estimate, weighted_mean, wil
 outcomes = st.lists(st.booleans(), min_size=2, max_size=60)
 
 
-@settings(max_examples=30)
 @given(outcomes)
 def test_the_mean_lies_within_its_interval(values: list[bool]) -> None:
     found = Bootstrap(resamples=2_000).estimate(weighted_mean(values), len(values))

@@ -4,7 +4,7 @@ import json
 import numpy as np
 import pytest
 import sklearn.metrics
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from numpy.typing import NDArray
@@ -49,7 +49,6 @@ def test_top_k_grows_with_k_up_to_one(sample: tuple[NDArray[np.float64], NDArray
     assert right[shows - 1].all()
 
 
-@settings(max_examples=50)
 @given(clips())
 def test_statistics_agree_with_scikit_learn(sample: tuple[NDArray[np.float64], NDArray[np.int64]]) -> None:
     scores, labels = sample

@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 import sklearn.metrics
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.neighbors import NearestNeighbors
 
@@ -35,7 +35,6 @@ def test_auroc_does_not_change_when_scores_are_stretched(known: list[float], unk
     assert area(unknown, known) == pytest.approx(1 - area(known, unknown))
 
 
-@settings(max_examples=50)
 @given(scores, scores)
 def test_auroc_agrees_with_scikit_learn(known: list[float], unknown: list[float]) -> None:
     weights = np.random.default_rng(0).integers(1, 4, (3, len(known) + len(unknown))).astype(np.float64)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-pytest.importorskip("numba", reason="needs Numba: the extra gif-analyzer[fast]")
+pytest.importorskip(
+    "numba", reason="This test needs Numba, which is not installed: the extra [fast] brings it."
+)
 
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -22,7 +24,7 @@ from services.preprocess.backend import Backend, BrokenDataError, compiled, port
 from services.preprocess.container import Disposal, Frame, Rect
 from tests.support.animations import Animation, animations
 from tests.support.gif_writer import sub_blocks
-from tests.support.paths import CORPUS, SHARED, needs_shared, read_table
+from tests.support.paths import CORPUS, SHARED, read_table
 
 _T = TypeVar("_T")
 BOTH = portable(), compiled()
@@ -76,7 +78,6 @@ def lzw_codes(draw: st.DrawFn) -> tuple[int, bytes]:
     return code_size, number.to_bytes(position // 8 + 1, "little")
 
 
-@settings(max_examples=600)
 @given(lzw_codes(), st.integers(1, 40), st.integers(1, 40), st.booleans(), st.integers(1, 255))
 def test_any_codes_give_the_same_pixels_or_the_same_refusal(
     codes: tuple[int, bytes], width: int, height: int, interlaced: bool, block: int
@@ -90,7 +91,6 @@ def test_any_codes_give_the_same_pixels_or_the_same_refusal(
     assert compiled_pixels == portable_pixels
 
 
-@settings(max_examples=300)
 @given(st.binary(max_size=600), st.integers(0, 8), st.integers(1, 30), st.integers(1, 30))
 @example(b"", 2, 1, 1)
 @example(b"\x05", 2, 1, 1)  # a sub-block that is not whole
@@ -134,7 +134,6 @@ def pictures_and_parts(draw: st.DrawFn) -> tuple[NDArray[np.uint8], Rect]:
     return noise, Rect(left, top, right, bottom)
 
 
-@settings(max_examples=150)
 @given(pictures_and_parts())
 def test_any_part_of_any_picture_is_scaled_to_the_same_pixels(
     picture_and_part: tuple[NDArray[np.uint8], Rect],
@@ -149,7 +148,6 @@ def test_any_part_of_any_picture_is_scaled_to_the_same_pixels(
     assert np.array_equal(found, expected)
 
 
-@settings(max_examples=150)
 @given(pictures_and_parts(), st.integers(1, 4), st.tuples(*[st.integers(0, 255)] * 6), st.booleans())
 def test_any_part_of_any_pictures_is_as_near_to_any_colours(
     picture_and_part: tuple[NDArray[np.uint8], Rect], count: int, bounds: tuple[int, ...], columns: bool
@@ -177,7 +175,6 @@ def test_a_canvas_is_shrunk_to_the_same_pixels(height: int, width: int) -> None:
     assert np.array_equal(found[:, :, :3], expected[:, :, :3])  # the fourth byte is as it likes
 
 
-@settings(max_examples=300)
 @given(animations(), st.integers(1, 3))
 def test_any_animation_makes_the_same_clip(animation: Animation, threads: int) -> None:
     expected = decode_gif(animation.gif, backend=portable())
@@ -211,7 +208,7 @@ def test_every_gif_of_the_corpus_makes_the_same_clip_or_the_same_error(threads: 
     assert_both_make_the_same(sorted(CORPUS.glob("*/*.gif")), threads)
 
 
-@needs_shared
+@pytest.mark.corpus
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize(
     ("folder", "table"), [("corpus", "chromium"), ("shows", "shows"), ("unknown", "unknown")]

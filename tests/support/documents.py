@@ -1,0 +1,47 @@
+"""What documents show and what constraints.txt pins, read for tests."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from packaging.utils import canonicalize_name
+
+from tests.support.paths import ROOT
+
+
+def code_in(document: Path) -> Iterator[str]:
+    """Yield each line of code that a document shows, and each piece of code in its prose."""
+    fenced = False
+    for line in document.read_text("utf-8").splitlines():
+        if line.lstrip().startswith("```"):
+            fenced = not fenced
+        elif fenced or line.startswith("    "):
+            yield line.strip()
+        else:
+            yield from re.findall("`([^`]+)`", line)
+
+
+def commands(document: Path, program: str) -> list[list[str]]:
+    """The words that follow a program's name wherever a document's code begins with it, comments left out."""
+    found = []
+    for code in code_in(document):
+        for part in re.split(r"\||&&|;", code.removeprefix("$ ").split("#")[0]):
+            words = part.split()
+            if words and words[0].removeprefix(".venv/bin/") == program:
+                found.append(words[1:])
+    return found
+
+
+def constraints() -> dict[str, str]:
+    """Name -> version, as constraints.txt pins them; names and exact versions only."""
+    pins = {}
+    for line in (ROOT / "constraints.txt").read_text("utf-8").splitlines():
+        if line and not line.startswith("#"):
+            found = re.fullmatch(r"([A-Za-z0-9._-]+)==([A-Za-z0-9.+!]+)", line)
+            assert found, line
+            name = canonicalize_name(found[1])
+            assert name not in pins, f"{name} is pinned twice"
+            pins[name] = found[2]
+    return pins

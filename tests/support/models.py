@@ -1,0 +1,107 @@
+"""Tiny real ONNX models, and clips of plain colours for them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from services.clip import CLIP_SHAPE, Clip
+
+SHOWS = ("Red Show", "Green Show", "Blue Show")
+METADATA = {
+    "contract": "gif-analyzer/1",
+    "name": "mean-colour",
+    "version": "1.2.3",
+    "shows": json.dumps(SHOWS),
+    "clip_shape": "[10, 224, 224, 3]",
+    "unknown_threshold": "0.25",
+    "training_data_sha256": "0" * 64,
+    "licence": "Apache-2.0",
+}
+OUTPUT_SHAPES: dict[str, tuple[int | str, ...]] = {
+    "probabilities": ("batch", 3),
+    "frame_probabilities": ("batch", 10, 3),
+    "embedding": ("batch", 3),
+    "familiarity": ("batch",),
+}
+
+
+def mean_colour_model(
+    *,
+    metadata: Mapping[str, str | None] = {},
+    outputs: Mapping[str, tuple[int | str, ...] | None] = {},
+    input_name: str = "clip",
+    input_shape: tuple[int | str, ...] = ("batch", *CLIP_SHAPE),
+    input_type: int = TensorProto.UINT8,
+    second_input: bool = False,
+    scale: float = 8.0,
+) -> onnx.ModelProto:
+    """A classifier that knows three shows, a red one, a green one and a blue one, by their mean colour.
+
+    How familiar a clip is to it is how colourful it is: grey is 0, pure colour is near 1.
+    metadata and outputs overrule what the contract asks for; None leaves a key or an output out.
+    """
+    nodes = [
+        helper.make_node("Cast", [input_name], ["pixels"], to=TensorProto.FLOAT),
+        helper.make_node("Div", ["pixels", "white"], ["unit"]),
+        helper.make_node("ReduceMean", ["unit"], ["colour"], axes=[2, 3], keepdims=0),
+        helper.make_node("Mul", ["colour", "scale"], ["logits"]),
+        helper.make_node("Softmax", ["logits"], ["frame_probabilities"], axis=-1),
+        helper.make_node("ReduceMean", ["logits"], ["mean_logits"], axes=[1], keepdims=0),
+        helper.make_node("Softmax", ["mean_logits"], ["probabilities"], axis=-1),
+        helper.make_node("ReduceMean", ["colour"], ["embedding"], axes=[1], keepdims=0),
+        helper.make_node("ReduceMax", ["embedding"], ["most"], axes=[1], keepdims=0),
+        helper.make_node("ReduceMin", ["embedding"], ["least"], axes=[1], keepdims=0),
+        helper.make_node("Sub", ["most", "least"], ["familiarity"]),
+    ]
+    inputs = [helper.make_tensor_value_info(input_name, input_type, input_shape)]
+    if second_input:
+        inputs.append(helper.make_tensor_value_info("mask", TensorProto.FLOAT, (1,)))
+    kept = {name: shape for name, shape in {**OUTPUT_SHAPES, **outputs}.items() if shape is not None}
+    graph = helper.make_graph(
+        nodes,
+        "mean_colour",
+        inputs,
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in kept.items()],
+        initializer=[
+            numpy_helper.from_array(np.float32(255), "white"),
+            numpy_helper.from_array(np.float32(scale), "scale"),
+        ],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    strings = {key: value for key, value in {**METADATA, **metadata}.items() if value is not None}
+    helper.set_model_props(model, strings)
+    return model
+
+
+EARLY_EXIT = {"frames": [2, 5, 8], "threshold": 0.9}
+
+
+def early_exit_model(**options: Any) -> onnx.ModelProto:
+    """A mean-colour model of any number of frames that stops when frames 2, 5 and 8 are 90 % sure.
+
+    How familiar a clip is to it is its largest probability.
+    """
+    open_axis = {
+        "input_shape": ("batch", "frame", *CLIP_SHAPE[1:]),
+        "outputs": {"frame_probabilities": ("batch", "frame", 3)},
+        "metadata": {"early_exit": json.dumps(EARLY_EXIT), "unknown_threshold": "0.5"},
+    }
+    model = mean_colour_model(**{**open_axis, **options})
+    del model.graph.node[-3:]
+    largest = helper.make_node("ReduceMax", ["probabilities"], ["familiarity"], axes=[1], keepdims=0)
+    model.graph.node.append(largest)
+    return model
+
+
+def make_clip(*colours: tuple[int, int, int]) -> Clip:
+    """A clip of plain frames, the colours one after another, each for an equal part of the ten frames."""
+    frames = np.empty(CLIP_SHAPE, np.uint8)
+    for index in range(len(frames)):
+        frames[index] = colours[index * len(colours) // len(frames)]
+    return Clip(frames, tuple(range(50, 1050, 100)))

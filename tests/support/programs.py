@@ -1,0 +1,94 @@
+"""The programs of this project: **words, standard input, variables** -> **exit code, output, errors**.
+
+`call` runs a program in this process, which takes milliseconds. `run` and `command` start a process of its
+own, as a shell does: for signals, pipes, encodings, and what happens at start and end.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import logging
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from unittest import mock
+
+from typer.testing import CliRunner
+
+from tests.support.paths import ROOT
+
+Done = subprocess.CompletedProcess[str]
+
+MODULES = {
+    "gif-analyzer": "gateway.cli",
+    "gif-train": "training.cli",
+    "gif-deliver": "delivery.cli",
+    "services": "services.__main__",
+}
+TIMEOUT_S = 300  # to import everything on a busy machine
+
+
+# A shell starts programs in the background with Ctrl-C ignored, and their children inherit that.
+HEED_INTERRUPTS = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+
+
+def command(program: str, *words: str | Path) -> list[str]:
+    """The command line that starts a program of this checkout, installed or not."""
+    start = f"{HEED_INTERRUPTS}; from {MODULES[program]} import main; main()"
+    return [sys.executable, "-c", start, *map(str, words)]
+
+
+def environ(**variables: str) -> dict[str, str]:
+    """The variables of a new process: those of this one, without this machine's settings of the project."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("GIF_ANALYZER_")}
+    return {**kept, "PYTHONPATH": str(ROOT), **variables}
+
+
+def run(program: str, *words: str | Path, stdin: bytes = b"", cwd: Path = ROOT, **variables: str) -> Done:
+    """Run a program to its end in a process of its own."""
+    done = subprocess.run(
+        command(program, *words),
+        input=stdin,
+        env=environ(**variables),
+        cwd=cwd,
+        capture_output=True,
+        check=False,
+        timeout=TIMEOUT_S,
+    )
+    return Done(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
+def call(program: str, *words: str | Path, stdin: bytes = b"", cwd: Path = ROOT, **variables: str) -> Done:
+    """Run a program to its end in this process."""
+    main = importlib.import_module(MODULES[program]).main
+    words = tuple(map(str, words))
+    with (
+        contextlib.chdir(cwd),
+        mock.patch.dict(os.environ, environ(**variables), clear=True),
+        mock.patch.object(sys, "argv", [program, *words]),
+        _logging_kept(),
+        CliRunner().isolation(stdin) as (output, errors, _),
+    ):
+        try:
+            main()
+            code = 0
+        except SystemExit as end:
+            code = end.code if isinstance(end.code, int) else int(end.code is not None)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        return Done([program, *words], code, output.getvalue().decode(), errors.getvalue().decode())
+
+
+@contextlib.contextmanager
+def _logging_kept() -> Iterator[None]:
+    """Undo what a program does to the root logger: its handler writes to a stream that is gone then."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    try:
+        yield
+    finally:
+        root.handlers[:] = handlers
+        root.setLevel(level)

@@ -1,0 +1,39 @@
+"""A gateway that really listens, in a thread of the tests."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import uvicorn
+from fastapi import FastAPI
+
+
+@dataclass(frozen=True)
+class Served:
+    """A gateway that really listens.
+
+    Attributes:
+        url: where, http://127.0.0.1:PORT.
+        app: what answers there.
+    """
+
+    url: str
+    app: FastAPI
+
+
+@contextlib.contextmanager
+def serving_app(app: FastAPI) -> Iterator[Served]:
+    """Serve an application on a free port, in a thread, until the end of the block."""
+    listening = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, lifespan="off"))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
+    thread.start()
+    try:
+        yield Served(f"http://127.0.0.1:{listening.getsockname()[1]}", app)
+    finally:
+        server.should_exit = True
+        thread.join(60)
