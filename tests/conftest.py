@@ -83,13 +83,14 @@ def markers_of(path: Path) -> set[str]:
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Leave files out before they are imported: what they import may be missing, or take long."""
-    if not collection_path.is_file() or not collection_path.is_relative_to(Path(__file__).parent):
+    """Leave files and folders out before they are imported: what they import may be missing, or take long."""
+    if not collection_path.is_relative_to(Path(__file__).parent):
         return None
     markers, asked = markers_of(collection_path), config.option.markexpr
     if config.getoption("quick") and markers & set(TIERS):
         return True
-    return True if asked in (SERIAL, *LONGEST_FIRST) and asked not in markers else None
+    of_others = asked in (SERIAL, *LONGEST_FIRST) and asked not in markers
+    return True if of_others and collection_path.is_file() else None
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest deselects by the markers

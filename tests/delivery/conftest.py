@@ -6,7 +6,6 @@ import pickle
 from pathlib import Path
 
 import pytest
-from filelock import FileLock
 
 from delivery.bundle import Bundle, Target, build_bundle
 from delivery.errors import FailedStep, MissingTool
@@ -16,6 +15,8 @@ from tests.support.emulator import PYTHON, unpack
 @pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Bundle:
     """What `gif-deliver bundle` builds with the packaged model, once for all processes that run tests."""
+    from filelock import FileLock
+
     own = tmp_path_factory.getbasetemp()
     folder = own if worker_id == "master" else own.parent
     kept = folder / "bundle.pickle"
