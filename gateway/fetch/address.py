@@ -75,7 +75,11 @@ class Address:
             InvalidAddress: as in `parse`.
         """
         _check_characters(reference)  # first: urljoin drops some characters without a word
-        return Address.parse(urljoin(self.whole, reference))
+        try:
+            joined = urljoin(self.whole, reference)
+        except ValueError as error:  # urljoin refuses some hosts itself, such as half of an IPv6 address
+            raise InvalidAddress("its host is not the name of one") from error
+        return Address.parse(joined)
 
     @property
     def authority(self) -> str:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gateway.fetch.address import Address
@@ -54,6 +54,19 @@ def test_plain_forms_are_taken(text: str, whole: str) -> None:
 )
 def test_a_redirect_may_be_relative(reference: str, whole: str) -> None:
     assert Address.parse("https://giphy.com/media/a.gif").join(reference).whole == whole
+
+
+@given(st.sampled_from(["", "//", "//[", "https://", "https://[", "http://a@"]), st.text(max_size=60))
+@example("https://[", "")
+@example("https://[", "a/x.gif")
+@example("//", "℀")
+def test_a_redirect_leads_to_an_address_or_is_one_clear_error(start: str, rest: str) -> None:
+    address = Address.parse("https://giphy.com/media/a.gif")
+
+    try:
+        assert address.join(start + rest).whole.isascii()
+    except InvalidAddress as error:
+        assert error.message.startswith("invalid address: ")
 
 
 @given(
