@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 import keras
 import onnx
 
@@ -27,4 +29,6 @@ def to_onnx(model: keras.Model) -> onnx.ModelProto:
             proto, _ = tf2onnx.convert.from_keras(model, input_signature=signature, opset=OPSET)
         except (ValueError, RuntimeError, NotImplementedError) as error:
             raise ExportFailed(f"tf2onnx: {error}") from error
+        finally:
+            gc.collect()  # the traced graph holds itself: a gigabyte
     return proto
