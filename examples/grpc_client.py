@@ -16,5 +16,5 @@ with grpc.insecure_channel(address) as channel:
         answer = inference.Classify(inference_pb2.ClassifyRequest(clip=clip, top_k=3), timeout=30)
     except grpc.RpcError as error:
         sys.exit(f"{error.code().name}: {error.details()}")
-lines = [f"{show.probability:6.1%}  {show.show}" for show in answer.shows] if answer.known else ["unknown"]
+lines = [answer.verdict.text, *(f"{show.probability:6.1%}  {show.show}" for show in answer.shows)]
 sys.stdout.write("\n".join(lines) + "\n")

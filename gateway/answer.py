@@ -1,7 +1,7 @@
 """What a program reads: **Prediction** or error -> JSON object.
 
-{"source", "shows": [{"show", "probability"}], "known", "frames": [{"timestamp_ms", "show", "probability"}],
- "model": {"name", "version"}}
+{"source", "shows": [{"show", "probability"}], "known", "verdict": {"level", "names", "text"},
+ "frames": [{"timestamp_ms", "show", "probability"}], "model": {"name", "version"}}
 {"source", "error": {"reason", "message"}}
 """
 
@@ -19,6 +19,11 @@ def prediction_json(source: str, prediction: Prediction) -> JsonObject:
         "source": source,
         "shows": [{"show": show.show, "probability": show.probability} for show in prediction.shows],
         "known": prediction.known,
+        "verdict": {
+            "level": prediction.verdict.level,
+            "names": list(prediction.verdict.names),
+            "text": prediction.verdict.text,
+        },
         "frames": [
             {"timestamp_ms": vote.timestamp_ms, "show": vote.show, "probability": vote.probability}
             for vote in prediction.frames

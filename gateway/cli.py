@@ -81,7 +81,8 @@ def identify(
 ) -> None:
     """Name the show of each GIF, with probabilities and the frames that say so.
 
-    A GIF unlike everything the model learned is answered with *unknown* and the nearest guesses.
+    Where the model is not sure of one show it names two or three, or the kind of picture, or says *unknown*;
+    the nearest guesses follow.
     An input that cannot be read is reported, and the others are answered all the same.
     With --early-exit a GIF whose first frames leave little doubt is answered by these alone (docs/effort.md).
 

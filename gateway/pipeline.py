@@ -21,7 +21,7 @@ class ModelDescription:
     Attributes:
         model: its name, version, data and licence.
         shows: titles that it knows, in the order of its outputs.
-        unknown_threshold: a clip is known from this familiarity on.
+        unknown_threshold: a clip that is less familiar is unknown.
     """
 
     model: ModelInfo
@@ -58,7 +58,7 @@ class Pipeline:
         Args:
             gif: the whole file.
             top_k: how many shows to name, at least 1; more than the model knows gives all it knows.
-            exact: whether all ten frames are looked at even where fewer would decide.
+            exact: whether all frames are looked at even where fewer would decide.
 
         Raises:
             GifError: the bytes are not a GIF that can be shown within the budget.

@@ -11,10 +11,10 @@ from unittest import mock
 import onnx
 import pytest
 from hypothesis import settings
-from PIL import Image
+from PIL import Image, ImageColor
 
 from services.clip import Clip
-from tests.support.models import early_exit_model, make_clip, mean_colour_model
+from tests.support.models import early_exit_model, familiar_model, make_clip, mean_colour_model, striped
 from tests.support.paths import SHARED
 
 # How many examples a property is tried on: `make test` takes the quick profile, `make test-all` the thorough
@@ -121,6 +121,14 @@ def early_exit_path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
+def familiar_path(tmp_path: Path) -> Path:
+    """A model file that tells how familiar each frame is, with thresholds of a verdict."""
+    path = tmp_path / "familiar.onnx"
+    onnx.save(familiar_model(), path)
+    return path
+
+
+@pytest.fixture
 def save_model(tmp_path: Path) -> Callable[..., Path]:
     """A function that writes a mean-colour model, as `mean_colour_model` is asked to make it, then edited."""
 
@@ -148,11 +156,12 @@ def clip_of() -> Callable[..., Clip]:
 
 @pytest.fixture
 def save_gif(tmp_path: Path) -> Callable[..., Path]:
-    """A function that writes a GIF of plain colours, each shown for half a second: name, colours -> path."""
+    """A function that writes a GIF of striped colours, each for half a second: name, colours -> path."""
 
     def save(name: str, *colours: str) -> Path:
         path = tmp_path / name
-        first, *others = [Image.new("RGB", (64, 48), colour) for colour in colours]
+        pictures = [striped(ImageColor.getrgb(colour)[:3], height=48, width=64) for colour in colours]
+        first, *others = map(Image.fromarray, pictures)
         first.save(path, save_all=True, append_images=others, duration=500, loop=0)
         return path
 

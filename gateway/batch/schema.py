@@ -30,11 +30,13 @@ SCHEMA = pa.schema(
     [
         pa.field("source", pa.string()),  # path or address, one row for each
         pa.field("sha256", pa.string()),  # of the bytes; null where they could not be had
-        pa.field("known", pa.bool_()),
+        pa.field("known", pa.bool_()),  # whether the verdict names shows
+        pa.field("verdict", pa.string()),  # "show", "one_of", "kind" or "unknown"
+        pa.field("names", pa.list_(pa.string())),  # what the verdict names
         pa.field("show", pa.string()),  # the most probable; no more than a guess where known is false
         pa.field("probability", pa.float64()),  # of that show, 0..1
         pa.field("shows", pa.list_(_SHOW)),  # most probable first
-        pa.field("frames", pa.list_(_FRAME)),  # one vote for each frame of the clip
+        pa.field("frames", pa.list_(_FRAME)),  # one vote for each frame looked at
         pa.field("model_name", pa.string()),
         pa.field("model_version", pa.string()),
         pa.field("error_reason", pa.string()),  # null where there is an answer, and the other way round
@@ -51,6 +53,8 @@ def answer_row(source: str, sha256: str, prediction: Prediction) -> JsonObject:
         "source": source,
         "sha256": sha256,
         "known": prediction.known,
+        "verdict": prediction.verdict.level,
+        "names": list(prediction.verdict.names),
         "show": best.show,
         "probability": best.probability,
         "shows": [{"show": ranked.show, "probability": ranked.probability} for ranked in prediction.shows],
@@ -81,6 +85,8 @@ def with_terms(terms: JsonObject) -> pa.Schema:
 def read_terms(path: Path) -> JsonObject | None:
     """Read back under which terms a file was written; None where it is not a file of ours.
 
+    A file with other columns, which another version wrote, has no terms: its answers are not used.
+
     Raises:
         OSError: it cannot be read.
     """
@@ -89,8 +95,10 @@ def read_terms(path: Path) -> JsonObject | None:
     except pa.ArrowInvalid:
         return None
     terms = (schema.metadata or {}).get(_TERMS)
-    if terms is None or not schema.remove_metadata().equals(SCHEMA):
+    if terms is None:
         return None
+    if not schema.remove_metadata().equals(SCHEMA):
+        return {}
     read: JsonObject = json.loads(terms)
     return read
 

@@ -25,7 +25,7 @@ EarlyExit = Annotated[
     bool | None,
     typer.Option(
         "--early-exit/--exact",
-        help="Stop when the first frames decide, or look at all ten; else as GIF_ANALYZER_EARLY_EXIT says.",
+        help="Stop when the first frames decide, or look at all; else as GIF_ANALYZER_EARLY_EXIT says.",
     ),
 ]
 TopK = Annotated[int, typer.Option(min=1, metavar="K", help="How many shows to name.")]

@@ -45,18 +45,19 @@ def prediction_lines(source: str, prediction: Prediction, *, ascii_only: bool = 
     digits = len(str(len(prediction.shows)))
     for rank, ranked in enumerate(prediction.shows, start=1):
         name = printable(ranked.show)
-        best = "bold" if rank == 1 and prediction.known else ""
+        best = "bold" if prediction.known and ranked.show in prediction.verdict.names else ""
         yield Text.assemble(
             (f"  {rank:>{digits}}  ", "dim"),
             (name + " " * (width - cell_len(name)), best),
             f"  {ranked.probability:6.1%}  ",
             (bar(ranked.probability, ascii_only=ascii_only), "green" if prediction.known else "yellow"),
         )
+    total = len(prediction.frames)
     for run in vote_runs(prediction.frames):
         yield Text.assemble(
             (f"  {_seconds(run.start_ms, run.end_ms)}  ", "dim"),
             printable(run.show),
-            (f"  {run.frames} of {len(prediction.frames)} frames", "dim"),
+            (f"  {run.frames} of {total} frames" if total > 1 else "  1 frame", "dim"),
         )
 
 
@@ -86,13 +87,11 @@ def printable(text: str) -> str:
 
 
 def _headline(source: str, prediction: Prediction) -> Text:
-    nearest = printable(prediction.shows[0].show)
-    name = (printable(source), "bold")
+    name, said = (printable(source), "bold"), printable(prediction.verdict.text)
     if prediction.known:
-        return Text.assemble(name, ": ", (nearest, "bold green"))
-    return Text.assemble(
-        name, ": ", ("unknown", "bold yellow"), f", like none of the model's shows; nearest guess: {nearest}"
-    )
+        return Text.assemble(name, ": ", (said, "bold green"))
+    nearest = printable(prediction.shows[0].show)
+    return Text.assemble(name, ": ", (said, "bold yellow"), f"; nearest guess: {nearest}")
 
 
 def _seconds(start_ms: int, end_ms: int) -> str:

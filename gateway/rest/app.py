@@ -53,7 +53,7 @@ Pictures = Annotated[bool, Query(description="Whether the frames are wanted, as 
 Exact = Annotated[
     bool,
     Query(
-        description="Whether all ten frames are looked at even where the gateway would stop early;"
+        description="Whether all frames are looked at even where the gateway would stop early;"
         " with pictures they always are."
     ),
 ]

@@ -24,6 +24,7 @@ from services.rpc.work import Workers
 
 DESCRIPTION_S = 30.0  # after which a service is asked again which model it has
 ENTRY_BYTES = 8_192  # an answer without pictures, with room to spare
+FORM = "2"  # of answers, raised by hand when they get other fields: ETags of earlier forms do not hold
 
 Key = tuple[str, str, bool]  # digest of a GIF, version of a model, whether exact
 
@@ -34,8 +35,8 @@ class Identified:
 
     Attributes:
         prediction: as many shows as were asked for.
-        pictures: ten JPEG files where they were asked for, else none.
-        etag: names this answer: the GIF, the model and what was asked.
+        pictures: a JPEG file for each frame where they were asked for, else none.
+        etag: names this answer: its form, the GIF, the model and what was asked.
         kept: whether it was answered from the cache.
     """
 
@@ -118,12 +119,12 @@ class Identifier:
         if entry is None or not kept:
             entry = await self._shared(key, gif, len(description.shows), pictures)
         prediction = dataclasses.replace(entry.prediction, shows=entry.prediction.shows[:top_k])
-        asked = f"{key[0]}/{prediction.model.version}/{top_k}/{pictures}/{exact or pictures}"
+        asked = f"{FORM}/{key[0]}/{prediction.model.version}/{top_k}/{pictures}/{exact or pictures}"
         etag = f'"{hashlib.sha256(asked.encode()).hexdigest()[:32]}"'
         return Identified(prediction, entry.pictures if pictures else (), etag, kept)
 
     def _find(self, key: Key) -> _Entry | None:
-        """What is kept under a key; where exact is asked, also what had to look at all frames anyway."""
+        """What is kept under a key; where exact is asked, also what had to look at all ten frames anyway."""
         digest, version, exact = key
         entry = self._cache.get(key)
         if entry is None and exact:
@@ -157,4 +158,4 @@ class Identifier:
     def _work(self, gif: bytes, shows: int, pictures: bool, exact: bool, before: _Entry | None) -> _Entry:
         clip = self._pipeline.decode(gif)
         prediction = before.prediction if before else self._pipeline.classify(clip, shows, exact=exact)
-        return _Entry(prediction, draw_pictures(clip) if pictures else ())
+        return _Entry(prediction, draw_pictures(clip, prediction.frames) if pictures else ())

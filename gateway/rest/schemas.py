@@ -28,6 +28,8 @@ from services.errors import (
     Unauthorized,
     UnsupportedMedia,
 )
+from services.inference import Level
+from services.inference.verdict import MOST_SHOWS
 
 Probability = Annotated[float, Field(ge=0, le=1 + 1e-5, examples=[0.944])]
 Title = Annotated[str, Field(examples=["Big Buck Bunny"])]
@@ -38,6 +40,20 @@ class ShowProbability(BaseModel):
 
     show: Title
     probability: Probability
+
+
+class Verdict(BaseModel):
+    """How much of an answer can be trusted."""
+
+    level: Annotated[
+        Level,
+        Field(
+            description="`show`: one show; `one_of`: two or three shows, among which the right one is;"
+            " `kind`: no show, but the kind of picture; `unknown`: nothing"
+        ),
+    ]
+    names: Annotated[list[Title], Field(max_length=MOST_SHOWS, description="the shows, or the kind")]
+    text: Annotated[str, Field(description="for people", examples=["Big Buck Bunny"])]
 
 
 class FrameVote(BaseModel):
@@ -61,13 +77,18 @@ class Identification(BaseModel):
     source: Annotated[str, Field(description="address or file name, as given", examples=["meadow.gif"])]
     shows: Annotated[list[ShowProbability], Field(description="most probable first")]
     known: Annotated[bool, Field(description="if false, `shows` are the nearest guesses")]
+    verdict: Verdict
     frames: Annotated[
         list[FrameVote],
-        Field(min_length=1, max_length=10, description="those looked at: all ten, or fewer that decided"),
+        Field(
+            min_length=1,
+            max_length=10,
+            description="those looked at: all that differ, or fewer that decided; a still image is one frame",
+        ),
     ]
     model: ModelName
     pictures: Annotated[
-        list[Base64Str], Field(description="JPEG of each frame as the model saw it, where asked for")
+        list[Base64Str], Field(description="JPEG of each of `frames` as the model saw it, where asked for")
     ]
 
 

@@ -5,6 +5,7 @@ from services.inference.early_exit import EarlyExit
 from services.inference.metadata import CONTRACT
 from services.inference.outputs import ModelOutputs
 from services.inference.prediction import FrameVote, ModelInfo, Prediction, ShowProbability
+from services.inference.verdict import Level, Verdict, VerdictRule
 
 __all__ = [
     "CONTRACT",
@@ -13,9 +14,12 @@ __all__ = [
     "Classifier",
     "EarlyExit",
     "FrameVote",
+    "Level",
     "ModelInfo",
     "ModelOutputs",
     "Prediction",
     "ShowProbability",
+    "Verdict",
+    "VerdictRule",
     "default_model_path",
 ]

@@ -7,6 +7,7 @@ Normalisation, the mean over frames and the temperature of the calibration are i
 from __future__ import annotations
 
 import stat
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -16,13 +17,16 @@ from onnxruntime.capi.onnxruntime_pybind11_state import InvalidProtobuf
 
 from services.clip import CLIP_FRAMES, CLIP_SHAPE, Clip, check_clip
 from services.errors import InvalidArgument, ModelError
-from services.inference.early_exit import EarlyExit, look
+from services.inference.early_exit import EarlyExit, Look, look
 from services.inference.metadata import ModelMetadata, read_metadata
 from services.inference.outputs import ModelOutputs
 from services.inference.prediction import FrameVote, ModelInfo, Prediction, ShowProbability
+from services.inference.verdict import UNKNOWN, Verdict, decide, is_plain
 
 INPUT = "clip"  # uint8 [batch, 10, 224, 224, 3], RGB in 0..255; or any number of frames: [batch, frame, ...]
 OUTPUTS = ("probabilities", "frame_probabilities", "embedding", "familiarity")
+# What a model may give beside these, see `ModelOutputs`. It tells that the frames can be computed apart.
+FRAME_FAMILIARITY = "frame_familiarity"
 MAX_MODEL_BYTES = 2**31 - 1  # what a Protobuf message can hold: no ONNX file is larger
 _FATAL = 4  # of ONNX Runtime's log levels: all else reaches the caller as an exception
 
@@ -66,8 +70,13 @@ class Classifier:
 
     @property
     def threshold(self) -> float:
-        """The familiarity from which on a clip is known."""
+        """The familiarity below which a clip is unknown."""
         return self._metadata.unknown_threshold
+
+    @property
+    def kinds(self) -> Mapping[str, str] | None:
+        """Kind of picture by show, such as "anime"; None where the file does not say."""
+        return self._metadata.kinds
 
     @property
     def embedding_size(self) -> int:
@@ -90,7 +99,7 @@ class Classifier:
         Args:
             clip: as `services.preprocess` makes it.
             top_k: how many shows to name, at least 1; more than the model knows gives all it knows.
-            exact: whether all ten frames are looked at even where fewer would decide.
+            exact: whether all frames are looked at even where fewer would decide.
 
         Raises:
             InvalidClip: the clip does not fit its contract.
@@ -100,7 +109,7 @@ class Classifier:
         if top_k < 1:
             raise InvalidArgument("top_k", expected="at least 1", found=str(top_k))
         check_clip(clip)
-        seen = look(self.run, clip.frames, None if exact else self._early_exit)
+        seen, verdict = self.look(clip.frames, exact=exact)
         # Stable: shows of equal probability keep the model's order.
         ranked = np.argsort(-seen.probabilities, kind="stable")[:top_k]
         best = seen.frame_probabilities.argmax(axis=1)
@@ -108,13 +117,36 @@ class Classifier:
             shows=tuple(
                 ShowProbability(self.shows[show], float(seen.probabilities[show])) for show in ranked
             ),
-            known=seen.familiarity >= self.threshold,
+            verdict=verdict,
             frames=tuple(
                 FrameVote(clip.timestamps_ms[frame], self.shows[show], float(vote[show]))
                 for frame, vote, show in zip(seen.frames, seen.frame_probabilities, best, strict=True)
             ),
             model=self.model,
         )
+
+    def look(self, frames: NDArray[np.uint8], *, exact: bool = False) -> tuple[Look, Verdict]:
+        """Give the model's answer for one clip, as numbers, and how much of it can be trusted.
+
+        Args:
+            frames: uint8 [10, 224, 224, 3], RGB in 0..255.
+            exact: whether all frames are looked at even where fewer would decide.
+
+        Raises:
+            InvalidArgument, ModelError: as `run`.
+        """
+        seen = look(self.run, frames, None if exact else self._early_exit, distinct=self._frames_apart)
+        if is_plain(frames):
+            return seen, UNKNOWN
+        verdict = decide(
+            self.shows,
+            seen.probabilities,
+            seen.familiarity,
+            rule=self._metadata.verdict,
+            unknown_threshold=self.threshold,
+            kinds=self.kinds,
+        )
+        return seen, verdict
 
     def run(self, frames: NDArray[np.uint8]) -> ModelOutputs:
         """Give the model's own answer for a batch of clips.
@@ -136,7 +168,7 @@ class Classifier:
             expected = f"shape (batch, {count}, {str(CLIP_SHAPE[1:])[1:]}"
             raise InvalidArgument("frames", expected=expected, found=f"shape {frames.shape}")
         try:
-            answer = self._session.run(list(OUTPUTS), {INPUT: np.ascontiguousarray(frames)})
+            answer = self._session.run(self._outputs, {INPUT: np.ascontiguousarray(frames)})
         except Exception as error:  # ONNX Runtime's errors share no narrower base
             raise ModelError(self._path, f"it does not run: {_first_line(error)}") from error
         self._check_answer(answer, batch=len(frames))
@@ -159,6 +191,10 @@ class Classifier:
         if metadata.early_exit is not None and not self._takes_any_frames:
             raise ModelError(self._path, "it holds a rule for early exit, but takes no clips of fewer frames")
         shows = len(metadata.shows)
+        self._outputs = [*OUTPUTS, *([FRAME_FAMILIARITY] if FRAME_FAMILIARITY in outputs else [])]
+        self._frames_apart = FRAME_FAMILIARITY in outputs and self._takes_any_frames
+        if FRAME_FAMILIARITY in outputs:
+            self._check_tensor("output", outputs[FRAME_FAMILIARITY], "float32", (count,))
         self._check_tensor("output", outputs["probabilities"], "float32", (shows,))
         self._check_tensor("output", outputs["frame_probabilities"], "float32", (count, shows))
         self._check_tensor("output", outputs["familiarity"], "float32", ())
@@ -194,7 +230,7 @@ class Classifier:
 
     def _check_answer(self, answer: list[NDArray[np.float32]], *, batch: int) -> None:
         """Never pass on numbers that are no probabilities: a broken model must not look like a bad guess."""
-        for name, values in zip(OUTPUTS, answer, strict=True):
+        for name, values in zip(self._outputs, answer, strict=True):
             if len(values) != batch:
                 raise ModelError(
                     self._path, f"it answered {len(values)} clips in {name}, it was given {batch}"

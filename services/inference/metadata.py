@@ -6,24 +6,29 @@
 | `name`, `version` | which model this is |
 | `shows` | JSON list of titles, in the order of the outputs |
 | `clip_shape` | JSON list, `[10, 224, 224, 3]` |
-| `unknown_threshold` | decimal number: a clip is known from this familiarity on |
+| `unknown_threshold` | decimal number: a clip that is less familiar is unknown |
 | `training_data_sha256` | 64 hexadecimal digits |
 | `licence` | free text on the weights and the data |
+| `verdict` | may be absent; JSON: `{"show": 0.8, "one_of": 0.7, "kind": 0.9}`, see `VerdictRule` |
+| `kinds` | may be absent; JSON object: kind of picture by title, for all shows |
 | `early_exit` | may be absent; JSON: `{"frames": [2, 5, 8], "threshold": 0.9}`, see `EarlyExit` |
 """
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from services.clip import CLIP_SHAPE
 from services.errors import ModelError
 from services.inference.early_exit import EarlyExit
 from services.inference.prediction import ModelInfo
+from services.inference.verdict import VerdictRule
 
 CONTRACT = "gif-analyzer/1"
 KEYS = (
@@ -45,13 +50,17 @@ class ModelMetadata:
     Attributes:
         info: name, version, data and licence.
         shows: titles, in the order of the outputs, each once.
-        unknown_threshold: finite; a clip is known from this familiarity on.
+        unknown_threshold: finite; a clip that is less familiar is unknown.
+        verdict: thresholds of the levels of an answer; None where the file does not say.
+        kinds: kind of picture by show; None where the file does not say.
         early_exit: when the first frames decide; None where the file does not say.
     """
 
     info: ModelInfo
     shows: tuple[str, ...]
     unknown_threshold: float
+    verdict: VerdictRule | None
+    kinds: Mapping[str, str] | None
     early_exit: EarlyExit | None
 
 
@@ -73,10 +82,13 @@ def read_metadata(path: str, strings: Mapping[str, str]) -> ModelMetadata:
     digest = strings["training_data_sha256"]
     if not re.fullmatch("[0-9a-f]{64}", digest):
         raise ModelError(path, f"its training_data_sha256 must be 64 lower-case hex digits, it is {digest}")
+    shows = _read_shows(path, strings["shows"])
     return ModelMetadata(
         info=ModelInfo(strings["name"], strings["version"], digest, strings["licence"]),
-        shows=_read_shows(path, strings["shows"]),
+        shows=shows,
         unknown_threshold=_read_threshold(path, strings["unknown_threshold"]),
+        verdict=_read_verdict(path, strings.get("verdict", "")),
+        kinds=_read_kinds(path, strings.get("kinds", ""), shows),
         early_exit=_read_early_exit(path, strings.get("early_exit", "")),
     )
 
@@ -105,6 +117,37 @@ def _read_threshold(path: str, text: str) -> float:
     return threshold
 
 
+def _read_verdict(path: str, text: str) -> VerdictRule | None:
+    if not text.strip():
+        return None
+    found = _parse_json(text)
+    names = {field.name for field in dataclasses.fields(VerdictRule)}
+    if not isinstance(found, dict) or set(found) != names:
+        raise ModelError(
+            path, f"its verdict must be a JSON object of {', '.join(sorted(names))}, it is {text}"
+        )
+    if not all(type(value) in (int, float) for value in found.values()):
+        raise ModelError(path, f"its verdict must hold numbers, it is {text}")
+    try:
+        return VerdictRule(**{name: float(value) for name, value in found.items()})
+    except (ValueError, OverflowError) as error:
+        raise ModelError(path, f"its verdict is no rule: {error}") from error
+
+
+def _read_kinds(path: str, text: str, shows: tuple[str, ...]) -> Mapping[str, str] | None:
+    if not text.strip():
+        return None
+    found = _parse_json(text)
+    if not isinstance(found, dict) or not all(
+        isinstance(kind, str) and kind.strip() for kind in found.values()
+    ):
+        raise ModelError(path, f"its kinds must be a JSON object of titles and kinds, they are {text}")
+    if set(found) != set(shows):
+        odd = ", ".join(sorted(set(found) ^ set(shows)))
+        raise ModelError(path, f"its kinds must name each of its shows once; not so: {odd}")
+    return MappingProxyType(found)
+
+
 def _read_early_exit(path: str, text: str) -> EarlyExit | None:
     if not text.strip():
         return None
@@ -124,6 +167,11 @@ def _read_early_exit(path: str, text: str) -> EarlyExit | None:
 def write_early_exit(rule: EarlyExit) -> str:
     """Write what `read_metadata` reads as `early_exit`."""
     return json.dumps({"frames": list(rule.frames), "threshold": rule.threshold})
+
+
+def write_verdict(rule: VerdictRule) -> str:
+    """Write what `read_metadata` reads as `verdict`."""
+    return json.dumps(dataclasses.asdict(rule))
 
 
 def _parse_json(text: str) -> object:

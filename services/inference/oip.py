@@ -1,6 +1,6 @@
 """The model under the Open Inference Protocol v2, as KServe and Triton speak it.
 
-**ModelInferRequest** -> a batch of clips -> `Classifier.run` -> **ModelInferResponse**
+**ModelInferRequest** -> a batch of clips -> `Classifier.look` for each -> **ModelInferResponse**
 
 https://kserve.github.io/website/docs/concepts/architecture/data-plane/v2-protocol
 """
@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -21,10 +22,13 @@ from open_inference.v2 import open_inference_pb2_grpc as pb_grpc
 from services.clip import CLIP_BYTES, CLIP_FRAMES, CLIP_SHAPE
 from services.errors import InvalidArgument, ModelNotFound
 from services.inference.classifier import INPUT, OUTPUTS, Classifier
+from services.inference.early_exit import Look
+from services.inference.verdict import MOST_SHOWS, Verdict
 from services.rpc.server import RpcServer
 
 SERVICE = "inference.GRPCInferenceService"
 PLATFORM = "onnxruntime_onnx"  # as Triton names what runs an ONNX file
+VERDICT, VERDICT_NAMES = "verdict", "verdict_names"
 MAX_BATCH = 8  # clips of one request, 12 MB of pixels: a batch holds one worker for as long as its clips take
 MAX_MESSAGE_BYTES = MAX_BATCH * CLIP_BYTES * 2 + (1 << 20)  # typed contents need 2 bytes for a value over 127
 
@@ -76,18 +80,23 @@ class OpenInferenceServicer(pb_grpc.GRPCInferenceServiceServicer):
         classifier = self._classifier
         tensor = pb.ModelMetadataResponse.TensorMetadata
         shows = len(classifier.shows)
-        shapes = {
-            "probabilities": [shows],
-            "frame_probabilities": [CLIP_FRAMES, shows],
-            "embedding": [classifier.embedding_size],
-            "familiarity": [],
+        outputs = {
+            "probabilities": ("FP32", [shows]),
+            "frame_probabilities": ("FP32", [CLIP_FRAMES, shows]),
+            "embedding": ("FP32", [classifier.embedding_size]),
+            "familiarity": ("FP32", []),
+            VERDICT: ("BYTES", []),
+            VERDICT_NAMES: ("BYTES", [MOST_SHOWS]),
         }
         return pb.ModelMetadataResponse(
             name=classifier.model.name,
             versions=[classifier.model.version],
             platform=PLATFORM,
             inputs=[tensor(name=INPUT, datatype="UINT8", shape=[-1, *CLIP_SHAPE])],
-            outputs=[tensor(name=name, datatype="FP32", shape=[-1, *shapes[name]]) for name in OUTPUTS],
+            outputs=[
+                tensor(name=name, datatype=datatype, shape=[-1, *shape])
+                for name, (datatype, shape) in outputs.items()
+            ],
             properties={
                 "shows": json.dumps(classifier.shows, ensure_ascii=False),
                 "unknown_threshold": repr(classifier.threshold),
@@ -103,21 +112,20 @@ class OpenInferenceServicer(pb_grpc.GRPCInferenceServiceServicer):
         return await self._server.workers.run(self._infer, request)
 
     def _infer(self, request: pb.ModelInferRequest) -> pb.ModelInferResponse:
-        wanted = [output.name for output in request.outputs] or list(OUTPUTS)
+        names = (*OUTPUTS, VERDICT, VERDICT_NAMES)
+        wanted = [output.name for output in request.outputs] or list(names)
         for name in wanted:
-            if name not in OUTPUTS:
-                raise InvalidArgument("outputs.name", expected=f"one of {', '.join(OUTPUTS)}", found=name)
-        answer = self._classifier.run(_read_batch(request))
-        tensors: list[NDArray[np.float32]] = [getattr(answer, name) for name in wanted]
+            if name not in names:
+                raise InvalidArgument("outputs.name", expected=f"one of {', '.join(names)}", found=name)
+        # Clip by clip, as every other way in does, so that the numbers are the same to the last bit.
+        seen = [self._classifier.look(frames, exact=True) for frames in _read_batch(request)]
+        tensors = [_tensor(name, seen) for name in wanted]
         return pb.ModelInferResponse(
             model_name=self._classifier.model.name,
             model_version=self._classifier.model.version,
             id=request.id,
-            outputs=[
-                pb.ModelInferResponse.InferOutputTensor(name=name, datatype="FP32", shape=tensor.shape)
-                for name, tensor in zip(wanted, tensors, strict=True)
-            ],
-            raw_output_contents=[tensor.astype("<f4", copy=False).tobytes() for tensor in tensors],
+            outputs=[tensor for tensor, _ in tensors],
+            raw_output_contents=[content for _, content in tensors],
         )
 
     def _serves(self, name: str, version: str) -> bool:
@@ -128,6 +136,29 @@ class OpenInferenceServicer(pb_grpc.GRPCInferenceServiceServicer):
         if not self._serves(name, version):
             model = self._classifier.model
             raise ModelNotFound(name, version, served=f"{model.name} {model.version}")
+
+
+def _tensor(
+    name: str, seen: Sequence[tuple[Look, Verdict]]
+) -> tuple[pb.ModelInferResponse.InferOutputTensor, bytes]:
+    """One output of a batch: its description and its content, little-endian."""
+    if name in (VERDICT, VERDICT_NAMES):
+        texts = [
+            [verdict.level]
+            if name == VERDICT
+            else [*verdict.names, *[""] * (MOST_SHOWS - len(verdict.names))]
+            for _, verdict in seen
+        ]
+        shape = [len(seen)] if name == VERDICT else [len(seen), MOST_SHOWS]
+        elements = [text.encode() for row in texts for text in row]
+        content = b"".join(len(text).to_bytes(4, "little") + text for text in elements)
+        return pb.ModelInferResponse.InferOutputTensor(name=name, datatype="BYTES", shape=shape), content
+    if name == "frame_probabilities":
+        values = np.stack([look.frame_probabilities[list(look.place)] for look, _ in seen])
+    else:
+        values = np.stack([np.asarray(getattr(look, name), np.float32) for look, _ in seen])
+    tensor = pb.ModelInferResponse.InferOutputTensor(name=name, datatype="FP32", shape=values.shape)
+    return tensor, values.astype("<f4", copy=False).tobytes()
 
 
 def _read_batch(request: pb.ModelInferRequest) -> NDArray[np.uint8]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from services.inference.verdict import Verdict
+
 
 @dataclass(frozen=True)
 class ShowProbability:
@@ -56,12 +58,18 @@ class Prediction:
 
     Attributes:
         shows: most probable first; as many as were asked for, and no more than the model knows.
-        known: whether the clip resembles what the model learned; when False, `shows` are the nearest guesses.
-        frames: one vote for each frame that was looked at, in time: all ten, or fewer where these decided.
+        verdict: how much of that can be trusted.
+        frames: one vote for each frame that was looked at, in time: all that differ from each other, ten at
+            most, or fewer where these decided. A still image is one frame.
         model: which model answered.
     """
 
     shows: tuple[ShowProbability, ...]
-    known: bool
+    verdict: Verdict
     frames: tuple[FrameVote, ...]
     model: ModelInfo
+
+    @property
+    def known(self) -> bool:
+        """Whether shows are named by the verdict; when False, `shows` are the nearest guesses."""
+        return self.verdict.known

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, cast, get_args
 
 from gif_analyzer.v1 import inference_pb2 as pb
 from gif_analyzer.v1 import inference_pb2_grpc as pb_grpc
@@ -13,6 +13,7 @@ from services.clip import Clip
 from services.inference.classifier import Classifier
 from services.inference.oip import add_open_inference
 from services.inference.prediction import FrameVote, ModelInfo, Prediction, ShowProbability
+from services.inference.verdict import UNKNOWN, Level, Verdict
 from services.rpc.channel import Channel
 from services.rpc.messages import read_clip, write_clip
 from services.rpc.server import RpcServer
@@ -73,6 +74,9 @@ class InferenceServicer(pb_grpc.InferenceServiceServicer):
                 for vote in prediction.frames
             ],
             model=_model_to_message(prediction.model),
+            verdict=pb.Verdict(
+                level=prediction.verdict.level, names=prediction.verdict.names, text=prediction.verdict.text
+            ),
         )
 
 
@@ -103,7 +107,7 @@ class RemoteClassifier:
 
     @property
     def threshold(self) -> float:
-        """The familiarity from which on a clip is known; asks the service."""
+        """The familiarity below which a clip is unknown; asks the service."""
         return self._get_model().unknown_threshold
 
     @property
@@ -114,7 +118,7 @@ class RemoteClassifier:
     def classify(self, clip: Clip, top_k: int = DEFAULT_TOP_K, *, exact: bool = False) -> Prediction:
         """Name the most probable shows of a clip, as `Classifier.classify` does.
 
-        Whether it may stop early is set there; exact asks for all ten frames.
+        Whether it may stop early is set there; exact asks for all frames.
 
         Raises:
             InvalidClip, InvalidArgument, ModelError: as the local method.
@@ -127,7 +131,7 @@ class RemoteClassifier:
         response = self._channel.call(self._stub.Classify, request)
         return Prediction(
             shows=tuple(ShowProbability(ranked.show, ranked.probability) for ranked in response.shows),
-            known=response.known,
+            verdict=_verdict_from_message(response),
             frames=tuple(
                 FrameVote(vote.timestamp_ms, vote.show, vote.probability) for vote in response.frames
             ),
@@ -181,3 +185,11 @@ def _model_to_message(model: ModelInfo) -> pb.Model:
 
 def _model_from_message(message: pb.Model) -> ModelInfo:
     return ModelInfo(message.name, message.version, message.training_data_sha256, message.licence)
+
+
+def _verdict_from_message(response: pb.ClassifyResponse) -> Verdict:
+    level = response.verdict.level
+    if level in get_args(Level):
+        return Verdict(cast("Level", level), tuple(response.verdict.names))
+    # A service that is older than verdicts says known or unknown.
+    return Verdict("show", (response.shows[0].show,)) if response.known and response.shows else UNKNOWN

@@ -16,16 +16,21 @@ from services.preprocess import Budget, decode_gif
 from services.preprocess.rpc import RemotePreprocess
 from services.rpc.server import serving
 from services.rpc.settings import ServerSettings
-from tests.support.models import mean_colour_model
+from tests.support.models import familiar_model
 from tests.support.steps import Steps
 
 
 @pytest.fixture(scope="session")
-def classifier(tmp_path_factory: pytest.TempPathFactory) -> Classifier:
-    """The mean-colour model."""
+def model_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The mean-colour model that tells how familiar each frame is, with thresholds of a verdict."""
     path = tmp_path_factory.mktemp("model") / "model.onnx"
-    onnx.save(mean_colour_model(), path)
-    return Classifier(path)
+    onnx.save(familiar_model(), path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def classifier(model_path: Path) -> Classifier:
+    return Classifier(model_path)
 
 
 @pytest.fixture(scope="session")

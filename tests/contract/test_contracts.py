@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from gif_analyzer.v1 import clip_pb2, inference_pb2, preprocess_pb2
+from gif_analyzer.v1 import clip_pb2, identification_pb2, inference_pb2, preprocess_pb2
 from google.protobuf.descriptor_pb2 import DescriptorProto, FileDescriptorProto, FileDescriptorSet
 from google.protobuf.message import Message
 from open_inference.v2 import open_inference_pb2
@@ -56,6 +56,24 @@ GOLDEN: dict[str, tuple[Message, str]] = {
         ),
         "0a150a0e426967204275636b2042756e6e79150000403f10011a18089601120e426967204275636b2042756e6e"
         "791d0000003f22100a016d1201311a026364220466726565",
+    ),
+    "verdict": (
+        inference_pb2.ClassifyResponse(
+            verdict=inference_pb2.Verdict(level="one_of", names=["Friends", "Seinfeld"], text="both")
+        ),
+        "2a210a066f6e655f6f661207467269656e647312085365696e66656c641a04626f7468",
+    ),
+    "identification": (
+        identification_pb2.Identification(
+            source="a.gif",
+            shows=[inference_pb2.ShowProbability(show="a", probability=1)],
+            frames=[inference_pb2.FrameVote(timestamp_ms=1, show="a", probability=1)],
+            model=inference_pb2.Model(name="m"),
+            pictures=[b"jpeg"],
+            verdict=inference_pb2.Verdict(level="show", names=["a"], text="a"),
+        ),
+        "0a05612e67696612080a0161150000803f220a08011201611d0000803f2a030a016d32046a7065673a0c0a0473"
+        "686f771201611a0161",
     ),
     "model request": (inference_pb2.GetModelRequest(), ""),
     "model response": (

@@ -18,6 +18,8 @@ from services.inference import OUTPUTS, Classifier
 from tests.support.paths import ROOT
 
 TRITON = ROOT / ".venv/triton"
+RED, GREEN, BLUE, GREY = (255, 0, 0), (0, 255, 0), (0, 0, 255), (128, 128, 128)
+YELLOW, OLIVE = (255, 255, 0), (200, 200, 60)
 
 
 @pytest.fixture(scope="module")
@@ -60,13 +62,14 @@ def test_tritonclient_reads_what_the_model_takes_and_gives(triton: dict[str, Any
     assert metadata["inputs"] == [
         {"name": "clip", "datatype": "UINT8", "shape": ["-1", "10", "224", "224", "3"]}
     ]
-    assert {output["name"]: output["shape"] for output in metadata["outputs"]} == {
-        "probabilities": ["-1", "3"],
-        "frame_probabilities": ["-1", "10", "3"],
-        "embedding": ["-1", "3"],
-        "familiarity": ["-1"],
+    assert {output["name"]: (output["datatype"], output["shape"]) for output in metadata["outputs"]} == {
+        "probabilities": ("FP32", ["-1", "3"]),
+        "frame_probabilities": ("FP32", ["-1", "10", "3"]),
+        "embedding": ("FP32", ["-1", "3"]),
+        "familiarity": ("FP32", ["-1"]),
+        "verdict": ("BYTES", ["-1"]),
+        "verdict_names": ("BYTES", ["-1", "3"]),
     }
-    assert {output["datatype"] for output in metadata["outputs"]} == {"FP32"}
 
 
 def test_the_metadata_name_the_shows(address: str, channel: grpc.Channel) -> None:
@@ -76,7 +79,7 @@ def test_the_metadata_name_the_shows(address: str, channel: grpc.Channel) -> Non
     properties = stub.ModelMetadata(pb.ModelMetadataRequest(name="mean-colour", version="1.2.3")).properties
 
     assert json.loads(properties["shows"]) == ["Red Show", "Green Show", "Blue Show"]
-    assert float(properties["unknown_threshold"]) == 0.25
+    assert float(properties["unknown_threshold"]) == -1
 
 
 @pytest.mark.tools
@@ -86,16 +89,24 @@ def test_tritonclient_gets_the_answer_of_the_model_to_the_last_bit(
     here = classifier.run(frames[np.newaxis])
 
     assert triton["id"] == "42"
-    assert list(triton["outputs"]) == list(OUTPUTS)
-    for name, output in triton["outputs"].items():
-        expected = getattr(here, name)
+    assert list(triton["outputs"]) == [*OUTPUTS, "verdict", "verdict_names"]
+    for name in OUTPUTS:
+        expected, output = getattr(here, name), triton["outputs"][name]
         assert (output["dtype"], tuple(output["shape"])) == ("float32", expected.shape)
         assert output["hex"] == expected.tobytes().hex()
 
 
 @pytest.mark.tools
+def test_tritonclient_reads_the_verdict_as_text(triton: dict[str, Any]) -> None:
+    verdict, names = triton["outputs"]["verdict"], triton["outputs"]["verdict_names"]
+
+    assert (verdict["dtype"], verdict["shape"], verdict["text"]) == ("object", [1], ["unknown"])
+    assert (names["dtype"], names["shape"], names["text"]) == ("object", [1, 3], ["", "", ""])
+
+
+@pytest.mark.tools
 def test_tritonclient_gets_the_outputs_it_asks_for_of_a_batch(triton: dict[str, Any]) -> None:
-    assert triton["batch"] == {"probabilities": [2, 3], "familiarity": [2]}
+    assert triton["batch"] == {"probabilities": [2, 3], "familiarity": [2], "verdict": [2]}
 
 
 @pytest.mark.tools
@@ -130,7 +141,7 @@ def infer(channel: grpc.Channel, frames: np.ndarray, **options: Any) -> pb.Model
     tensor = pb.ModelInferRequest.InferInputTensor(
         name="clip",
         datatype="UINT8",
-        shape=[1, *CLIP_SHAPE],
+        shape=options.pop("shape", [1, *CLIP_SHAPE]),
         contents=pb.InferTensorContents(
             **options.pop("contents", {"uint_contents": frames.ravel().tolist()})
         ),
@@ -146,10 +157,62 @@ def test_typed_contents_get_the_same_answer(
 ) -> None:
     response = infer(channel, frames)
 
-    assert [output.name for output in response.outputs] == list(OUTPUTS)
+    assert [output.name for output in response.outputs] == [*OUTPUTS, "verdict", "verdict_names"]
     here = classifier.run(frames[np.newaxis])
     assert response.raw_output_contents[0] == here.probabilities.tobytes()
     assert list(response.outputs[1].shape) == [1, 10, 3]
+
+
+def read_texts(content: bytes) -> list[str]:
+    """The elements of a BYTES tensor: each has its length before it, four bytes, little-endian."""
+    texts = []
+    while content:
+        end = 4 + int.from_bytes(content[:4], "little")
+        texts.append(content[4:end].decode())
+        content = content[end:]
+    return texts
+
+
+def test_each_clip_of_a_batch_gets_what_classify_says_of_it_to_the_last_bit(
+    channel: grpc.Channel, classifier: Classifier, clip_of: Callable[..., Clip], frames: np.ndarray
+) -> None:
+    times = clip_of(RED).timestamps_ms
+    clips = [
+        clip_of(RED),
+        clip_of(RED, GREEN, YELLOW),
+        clip_of(OLIVE),
+        clip_of(GREY),
+        Clip(frames, times),
+    ]
+    predictions = [classifier.classify(clip, top_k=3) for clip in clips]
+    raw = b"".join(clip.frames.tobytes() for clip in clips)
+
+    response = infer(channel, np.empty(0), contents={}, raw_input_contents=[raw], shape=[5, *CLIP_SHAPE])
+
+    shapes = {output.name: list(output.shape) for output in response.outputs}
+    contents = dict(zip(shapes, response.raw_output_contents, strict=True))
+    assert shapes == {
+        "probabilities": [5, 3],
+        "frame_probabilities": [5, 10, 3],
+        "embedding": [5, 3],
+        "familiarity": [5],
+        "verdict": [5],
+        "verdict_names": [5, 3],
+    }
+    assert [prediction.verdict.level for prediction in predictions] == [
+        *("show", "one_of", "kind", "unknown", "unknown")
+    ]
+    assert read_texts(contents["verdict"]) == [prediction.verdict.level for prediction in predictions]
+    names = [[*each.verdict.names, "", "", ""][:3] for each in predictions]
+    assert read_texts(contents["verdict_names"]) == [name for each in names for name in each]
+    probabilities = np.frombuffer(contents["probabilities"], "<f4").reshape(5, 3)
+    votes = np.frombuffer(contents["frame_probabilities"], "<f4").reshape(5, 10, 3)
+    for index, prediction in enumerate(predictions):
+        exact = {ranked.show: ranked.probability for ranked in prediction.shows}
+        assert [float(value) for value in probabilities[index]] == [exact[show] for show in classifier.shows]
+        for frame, instant in enumerate(times):
+            latest = [vote for vote in prediction.frames if vote.timestamp_ms <= instant][-1]
+            assert float(votes[index, frame].max()) == latest.probability
 
 
 def test_a_full_batch_of_typed_contents_fits_into_a_message(channel: grpc.Channel) -> None:
@@ -197,8 +260,8 @@ def test_values_beyond_a_byte_are_refused(channel: grpc.Channel, frames: np.ndar
         infer(channel, frames, contents={"uint_contents": values.tolist()})
 
 
-def test_a_raw_clip_of_plain_colour_is_named(channel: grpc.Channel, clip_of: Callable[..., Clip]) -> None:
-    raw = clip_of((0, 0, 255)).frames.tobytes()
+def test_a_raw_clip_is_named(channel: grpc.Channel, clip_of: Callable[..., Clip]) -> None:
+    raw = clip_of(BLUE).frames.tobytes()
 
     response = infer(
         channel,

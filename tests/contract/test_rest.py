@@ -132,7 +132,7 @@ def test_a_gif_is_identified_however_it_is_given(
     assert (response.status, response.headers["content-type"]) == (200, "application/json")
     answer = response.json()
     expected = prediction_json(source, classifier.classify(decode_gif(gif)))
-    for part in ("source", "shows", "known", "frames"):
+    for part in ("source", "shows", "known", "verdict", "frames"):
         assert answer[part] == expected[part]
     assert (answer["model"]["name"], answer["model"]["version"]) == ("mean-colour", "1.2.3")
 
@@ -147,7 +147,21 @@ def test_every_answer_is_the_message_of_the_contract(ask: Ask, gif: bytes, way: 
 
     assert message.source == source
     assert [show.show for show in message.shows][:1] in (["Red Show"], ["Blue Show"])
-    assert len(message.frames) == 10
+    assert message.known
+    assert message.verdict.level == "one_of"
+    assert sorted(message.verdict.names) == ["Blue Show", "Red Show"]
+    assert message.verdict.text == " or ".join(message.verdict.names)
+    assert [vote.show for vote in message.frames] == ["Red Show", "Blue Show"]
+
+
+def test_a_still_image_is_one_frame_with_one_picture(ask: Ask, save_gif: Callable[..., Path]) -> None:
+    still = save_gif("red.gif", "red").read_bytes()
+
+    answer = ask(raw(still, "pictures=true")).json()
+
+    assert answer["verdict"] == {"level": "show", "names": ["Red Show"], "text": "Red Show"}
+    assert [vote["timestamp_ms"] for vote in answer["frames"]] == [25]
+    assert len(answer["pictures"]) == 1
 
 
 @pytest.mark.parametrize(("top_k", "named"), [(1, 1), (2, 2), (100, 3)])

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from gif_analyzer.v1 import inference_pb2 as pb
+from gif_analyzer.v1.inference_pb2_grpc import add_InferenceServiceServicer_to_server
+from grpc import aio
 
 from services.clip import CLIP_SHAPE, Clip, GifSource
 from services.errors import CorruptGif, GifTooLarge, InvalidArgument, InvalidClip, NotAGif
-from services.inference import Classifier, ModelInfo
-from services.inference.rpc import RemoteClassifier
+from services.inference import Classifier, ModelInfo, Verdict
+from services.inference.rpc import SERVICE, InferenceServicer, RemoteClassifier
 from services.preprocess import Budget, decode_gif
 from services.preprocess.rpc import RemotePreprocess
+from services.rpc.server import RpcServer, serving
+from services.rpc.settings import ServerSettings
 from tests.support.paths import CORPUS, ROOT, SHARED
 from tests.support.steps import Steps
 
@@ -36,9 +42,57 @@ def test_a_clip_gets_its_shows(steps: Steps, gif: bytes) -> None:
     prediction = steps.classify(steps.decode_gif(gif))
 
     assert {ranked.show for ranked in prediction.shows} == {"Red Show", "Green Show", "Blue Show"}
-    assert [vote.show for vote in prediction.frames] == ["Red Show"] * 5 + ["Blue Show"] * 5
+    assert [(vote.timestamp_ms, vote.show) for vote in prediction.frames] == [
+        (50, "Red Show"),
+        (550, "Blue Show"),
+    ]
     assert prediction.known
+    assert prediction.verdict.level == "one_of"
+    assert set(prediction.verdict.names) == {"Red Show", "Blue Show"}
     assert prediction.model == ModelInfo("mean-colour", "1.2.3", "0" * 64, "Apache-2.0")
+
+
+@pytest.mark.parametrize(
+    ("colour", "verdict"),
+    [
+        ((255, 0, 0), Verdict("show", ("Red Show",))),
+        ((30, 30, 30), Verdict("one_of", ("Red Show", "Green Show", "Blue Show"))),
+        ((200, 200, 60), Verdict("kind", ("live action",))),
+        ((255, 255, 255), Verdict("unknown")),
+    ],
+)
+def test_a_clip_gets_its_verdict(
+    steps: Steps, clip_of: Callable[..., Clip], colour: tuple[int, int, int], verdict: Verdict
+) -> None:
+    prediction = steps.classify(clip_of(colour))
+
+    assert prediction.verdict == verdict
+    assert len(prediction.frames) == 1
+
+
+class Older(InferenceServicer):
+    """A service of the time before verdicts."""
+
+    async def Classify(  # noqa: N802 - as the contract names it
+        self, request: pb.ClassifyRequest, context: aio.ServicerContext[Any, Any]
+    ) -> pb.ClassifyResponse:
+        response = await super().Classify(request, context)
+        response.ClearField("verdict")
+        return response
+
+
+def test_an_older_service_says_known_or_unknown(classifier: Classifier, clip_of: Callable[..., Clip]) -> None:
+    def build() -> RpcServer:
+        server = RpcServer(ServerSettings(port=0), max_message_bytes=10_000_000)
+        servicer = Older(server.workers, classifier)
+        server.add(SERVICE, lambda to: add_InferenceServiceServicer_to_server(servicer, to))
+        return server
+
+    with serving(build) as port, RemoteClassifier(f"127.0.0.1:{port}") as client:
+        known, unknown = client.classify(clip_of((255, 255, 0))), client.classify(clip_of((255, 255, 255)))
+
+    assert known.verdict == Verdict("show", (known.shows[0].show,))
+    assert unknown.verdict == Verdict("unknown")
 
 
 @pytest.mark.parametrize(("top_k", "named"), [(1, 1), (2, 2), (100, 3), (2**40, 3)])
@@ -49,7 +103,7 @@ def test_top_k_shows_are_named(steps: Steps, gif: bytes, top_k: int, named: int)
 def test_the_model_says_what_it_is(steps: Steps) -> None:
     assert steps.classifier.shows == ("Red Show", "Green Show", "Blue Show")
     assert steps.classifier.model.version == "1.2.3"
-    assert steps.classifier.threshold == 0.25
+    assert steps.classifier.threshold == -1
     assert steps.classifier.embedding_size == 3
 
 

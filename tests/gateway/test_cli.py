@@ -45,7 +45,7 @@ def test_a_gif_is_named_with_bars_and_votes(run: Run, save_gif: SaveGif) -> None
     assert done.stderr == ""
     lines = done.stdout.splitlines()
     assert lines[0] == "two.gif: Red Show"
-    assert lines[1] == "  1  Red Show     95.7%  ███████████████████▏"
+    assert lines[1] == "  1  Red Show     94.6%  ██████████████████▉"
     assert [line.split("s  ")[1] for line in lines[4:]] == [
         "Red Show  7 of 10 frames",
         "Blue Show  3 of 10 frames",
@@ -56,7 +56,28 @@ def test_a_grey_gif_is_plainly_unknown(run: Run, save_gif: SaveGif) -> None:
     done = run("identify", save_gif("grey.gif", "grey"))
 
     assert done.returncode == 0
-    assert "grey.gif: unknown, like none of the model's shows; nearest guess:" in done.stdout
+    assert "grey.gif: unknown; nearest guess:" in done.stdout
+
+
+def test_a_model_with_thresholds_says_what_it_is_sure_of_and_counts_frames_that_differ(
+    run: Run, save_gif: SaveGif, familiar_path: Path
+) -> None:
+    gifs = [
+        save_gif("still.gif", "red"),
+        save_gif("two.gif", "red", "#ffdc00", "lime"),
+        save_gif("olive.gif", "#c8be3c"),
+    ]
+
+    done = run("identify", "--top-k", "1", "--model", familiar_path, *(gif.name for gif in gifs))
+
+    assert [line for line in done.stdout.splitlines() if "%" not in line] == [
+        "still.gif: Red Show",
+        "  0.03 s  Red Show  1 frame",
+        "two.gif: Red Show or Green Show",
+        *("  0.07-0.53 s  Red Show  2 of 3 frames", "  1.12 s  Green Show  1 of 3 frames"),
+        "olive.gif: live action, but no show that I know; nearest guess: Red Show",
+        "  0.03 s  Red Show  1 frame",
+    ]
 
 
 def test_output_without_a_terminal_has_no_colours_and_keeps_a_long_name_on_one_line(
@@ -120,10 +141,11 @@ def test_json_is_one_object_on_a_line_for_each_input(run: Run, save_gif: SaveGif
     assert done.returncode == 1
     assert done.stderr == ""
     named, failed, piped = [json.loads(line) for line in done.stdout.splitlines()]
-    assert named.keys() == {"source", "shows", "known", "frames", "model"}
+    assert named.keys() == {"source", "shows", "known", "verdict", "frames", "model"}
     assert named["source"] == str(red)
     assert [ranked["show"] for ranked in named["shows"]] == ["Red Show", "Green Show"]
     assert named["known"] is True
+    assert named["verdict"] == {"level": "show", "names": ["Red Show"], "text": "Red Show"}
     assert len(named["frames"]) == 10
     assert named["frames"][0].keys() == {"timestamp_ms", "show", "probability"}
     assert named["model"] == {"name": "mean-colour", "version": "1.2.3"}

@@ -17,6 +17,13 @@ def ask(client, clip, *, name="clip", datatype="UINT8", model="mean-colour", ver
     return client.infer(model, [tensor], model_version=version, outputs=wanted, request_id="42")
 
 
+def describe(output):
+    told = {"dtype": str(output.dtype), "shape": output.shape}
+    if output.dtype == object:
+        return {**told, "text": [text.decode() for text in output.ravel()]}
+    return {**told, "hex": output.tobytes().hex()}
+
+
 def main():
     address, path = sys.argv[1:]
     clip = np.load(path)[np.newaxis]
@@ -38,7 +45,9 @@ def main():
             ask(client, options.pop("clip", clip), **options)
         except triton.InferenceServerException as error:
             errors[kind] = {"code": error.status(), "message": error.message()}
-    batch = ask(client, np.concatenate([clip, clip[:, ::-1]]), outputs=["probabilities", "familiarity"])
+    batch = ask(
+        client, np.concatenate([clip, clip[:, ::-1]]), outputs=["probabilities", "familiarity", "verdict"]
+    )
     json.dump(
         {
             "live": client.is_server_live(),
@@ -48,14 +57,7 @@ def main():
             "server": client.get_server_metadata(as_json=True),
             "metadata": client.get_model_metadata("mean-colour", as_json=True),
             "id": answer.get_response().id,
-            "outputs": {
-                name: {
-                    "dtype": str(answer.as_numpy(name).dtype),
-                    "shape": answer.as_numpy(name).shape,
-                    "hex": answer.as_numpy(name).tobytes().hex(),
-                }
-                for name in names
-            },
+            "outputs": {name: describe(answer.as_numpy(name)) for name in names},
             "batch": {
                 output.name: list(batch.as_numpy(output.name).shape)
                 for output in batch.get_response().outputs

@@ -1,4 +1,4 @@
-"""Tiny real ONNX models, and clips of plain colours for them."""
+"""Tiny real ONNX models, and clips of striped colours for them."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 import onnx
+from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from services.clip import CLIP_SHAPE, Clip
+from services.clip import CLIP_SHAPE, CLIP_SIZE, Clip
 
 SHOWS = ("Red Show", "Green Show", "Blue Show")
 METADATA = {
@@ -99,9 +100,72 @@ def early_exit_model(**options: Any) -> onnx.ModelProto:
     return model
 
 
+VERDICT = {"show": 0.9, "one_of": 0.6, "kind": 0.9}
+KINDS = {"Red Show": "live action", "Green Show": "live action", "Blue Show": "anime"}
+
+
+def familiar_model(*, metadata: Mapping[str, str] = {}, **options: Any) -> onnx.ModelProto:
+    """A mean-colour model of any number of frames that tells how familiar each frame is, with a verdict.
+
+    Its logit of "none of these" is half the sum of the logits of its shows, and how familiar a clip or a
+    frame is to it is the logarithm of the odds against that: red is familiar, grey and white are not.
+    """
+    open_axis: dict[str, Any] = {
+        "input_shape": ("batch", "frame", *CLIP_SHAPE[1:]),
+        "outputs": {
+            "frame_probabilities": ("batch", "frame", 3),
+            "frame_familiarity": ("batch", "frame"),
+        },
+        "metadata": {
+            "unknown_threshold": "-1",
+            "verdict": json.dumps(VERDICT),
+            "kinds": json.dumps(KINDS),
+            **metadata,
+        },
+    }
+    model = mean_colour_model(**{**open_axis, **options})
+    del model.graph.node[-3:]
+    for logits, familiarity in (("logits", "frame_familiarity"), ("mean_logits", "familiarity")):
+        shows, none = f"{familiarity}_shows", f"{familiarity}_none"
+        model.graph.node.extend(
+            [
+                helper.make_node("ReduceLogSumExp", [logits], [shows], axes=[-1], keepdims=0),
+                helper.make_node("ReduceSum", [logits, "last_axis"], [f"{none}_twice"], keepdims=0),
+                helper.make_node("Div", [f"{none}_twice", "two"], [none]),
+                helper.make_node("Sub", [shows, none], [familiarity]),
+            ]
+        )
+    model.graph.initializer.extend(
+        [
+            numpy_helper.from_array(np.int64([-1]), "last_axis"),
+            numpy_helper.from_array(np.float32(2), "two"),
+        ]
+    )
+    return model
+
+
 def make_clip(*colours: tuple[int, int, int]) -> Clip:
-    """A clip of plain frames, the colours one after another, each for an equal part of the ten frames."""
+    """A clip of striped frames, the colours one after another, each for an equal part of the ten frames."""
     frames = np.empty(CLIP_SHAPE, np.uint8)
     for index in range(len(frames)):
-        frames[index] = colours[index * len(colours) // len(frames)]
+        frames[index] = striped(colours[index * len(colours) // len(frames)])
     return Clip(frames, tuple(range(50, 1050, 100)))
+
+
+def striped(
+    colour: tuple[int, int, int], *, height: int = CLIP_SIZE, width: int = CLIP_SIZE
+) -> NDArray[np.uint8]:
+    """A picture in one colour with thin stripes, for a plain one is unknown to every model.
+
+    Of 28 diagonals one is black and one is white, so that the mean of a frame is `mean_colour(colour)`.
+    """
+    picture = np.empty((height, width, 3), np.uint8)
+    picture[:] = colour
+    diagonal = np.add.outer(np.arange(height), np.arange(width)) % 28
+    picture[diagonal == 0], picture[diagonal == 12] = 0, 255
+    return picture
+
+
+def mean_colour(colour: tuple[int, int, int]) -> NDArray[np.float64]:
+    """The mean of a frame that is striped in a colour, float64 [3]."""
+    return (26 * np.array(colour) + 255) / 28

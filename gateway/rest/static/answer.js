@@ -1,21 +1,23 @@
 // The answer on the page: **identification** -> the ranked shows, and the strip of frames with each one's vote.
 
-import { percent, seconds, verdict } from "./words.js";
+import { percent, seconds, stripWords, verdict } from "./words.js";
 
 const byId = (id) => document.getElementById(id);
 
 /** Draw an identification into #answer and #strip, in place of the one before. */
 export function drawAnswer(identification) {
   const words = verdict(identification);
-  byId("answer-lead-in").textContent = words.leadIn;
-  byId("answer-lead-in").hidden = words.leadIn === "";
   byId("answer-title").textContent = words.title;
   byId("verdict").textContent = words.text;
   byId("shows-title").textContent = words.list;
-  byId("answer").classList.toggle("unknown", !identification.known);
-  byId("shows").replaceChildren(...identification.shows.map(rankedShow));
+  byId("answer").classList.toggle("unsure", identification.verdict.level !== "show");
+  const named = identification.known ? identification.verdict.names : [identification.shows[0].show];
+  byId("shows").replaceChildren(...identification.shows.map((show, rank) => rankedShow(show, rank, named)));
   const { name, version } = identification.model;
   byId("credit").textContent = `Model ${name} ${version}`;
+  const strip = stripWords(identification.frames.length);
+  byId("strip-title").textContent = strip.title;
+  byId("strip-text").textContent = strip.text;
   const ranks = new Map(identification.shows.map(({ show }, rank) => [show, rank]));
   byId("frames").replaceChildren(
     ...identification.frames.map((_, index) => frameInStrip(identification, index, ranks)),
@@ -23,13 +25,13 @@ export function drawAnswer(identification) {
   byId("frames").scrollLeft = 0;
 }
 
-function rankedShow({ show, probability }, rank) {
+function rankedShow({ show, probability }, rank, named) {
   const bar = make("span", { className: "bar" }, make("span"));
   bar.firstChild.style.setProperty("--share", probability.toFixed(4));
   bar.setAttribute("aria-hidden", "true");
   return make(
     "li",
-    { className: colour(rank) },
+    { className: named.includes(show) ? `named ${colour(rank)}` : colour(rank) },
     make("span", { textContent: show }),
     make("span", { className: "share", textContent: percent(probability) }),
     bar,

@@ -4,7 +4,7 @@ import { drawAnswer } from "./answer.js";
 import { givenIn, mayBeGiven, nameOf, written } from "./given.js";
 import { Problem, identify, knownShows } from "./identify.js";
 import * as screen from "./screen.js";
-import { explain, percent } from "./words.js";
+import { capital, explain, verdict } from "./words.js";
 
 const byId = (id) => document.getElementById(id);
 const EXAMPLE = new URL("example.gif", import.meta.url);
@@ -106,7 +106,7 @@ async function ask(question) {
       onSent: (fraction) => {
         if (running !== mine || !question.file) return;
         if (fraction < 1) progress(fraction, `Sending ${name}…`);
-        else progress(null, "Looking at ten frames…");
+        else progress(null, "Looking at its frames…");
       },
     });
     if (running === mine) show(identification, question);
@@ -125,9 +125,9 @@ function show(identification, question) {
   }
   enter("answered");
   listShows(); // which may have waited for a key
-  const [first] = identification.shows;
-  say(identification.known ? `${first.show}, ${percent(first.probability)} sure` : `Unknown. Nearest: ${first.show}`);
-  document.title = `${identification.known ? first.show : "Unknown"} · Which show is this GIF from?`;
+  const words = verdict(identification);
+  say(`${words.title.replace(/\.$/, "")}. ${words.text}`);
+  document.title = `${capital(identification.verdict.text)} · Which show is this GIF from?`;
   byId("answer-title").focus();
 }
 
@@ -203,16 +203,16 @@ function say(text) {
 
 // What it knows
 
-byId("known").addEventListener("toggle", listShows);
+listShows();
 
 async function listShows() {
-  if (!byId("known").open || byId("titles").childElementCount > 0) return;
+  if (byId("titles").childElementCount > 0) return;
   try {
     const shows = await knownShows(key);
     byId("titles").replaceChildren(
       ...shows.map((show) => Object.assign(document.createElement("li"), { textContent: show })),
     );
-    byId("known-note").textContent = `It learned ${shows.length}. Any other GIF it should call unknown, and does not always.`;
+    byId("known-note").textContent = `I know ${shows.length} shows. I should call any other GIF unknown, but I do not always.`;
   } catch (problem) {
     byId("known-note").textContent = explain(problem).title;
     if (!(problem instanceof Problem)) throw problem;

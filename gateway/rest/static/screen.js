@@ -7,7 +7,7 @@ const waiting = document.getElementById("waiting");
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
 
 let objectUrl = null;
-let reel = null; // {pictures, stepMs, shown, timer} of what has no file here
+let reel = null; // {sources, lastsMs, shown, timer} of what has no file here
 let paused = false;
 
 /** Show a file of the visitor's own as it is; `onUnreadable` hears when it is no picture at all. */
@@ -25,16 +25,18 @@ export function showFile(file, name, onUnreadable) {
   preview.src = objectUrl;
 }
 
-/** Show the ten frames that the model saw, one after another in their own time. */
+/** Show the frames that the model saw, one after another in their own time. */
 export function showReel(pictures, timestampsMs, name) {
   clear();
   const sources = pictures.map((picture) => `data:image/jpeg;base64,${picture}`);
-  const stepMs = Math.max((timestampsMs.at(-1) - timestampsMs[0]) / Math.max(timestampsMs.length - 1, 1), 50);
-  reel = { sources, stepMs, shown: 0, timer: null };
+  const mean = (timestampsMs.at(-1) - timestampsMs[0]) / Math.max(timestampsMs.length - 1, 1);
+  const lastsMs = timestampsMs.map((start, index) => Math.max((timestampsMs[index + 1] ?? start + mean) - start, 50));
+  reel = { sources, lastsMs, shown: 0, timer: null };
   preview.onload = null;
   preview.src = sources[0];
-  show(`${name}, in the ten frames that the model saw`);
-  setPaused(calm.matches);
+  show(`${name}, as the model saw it`);
+  if (sources.length === 1) pause.hidden = true;
+  else setPaused(calm.matches);
 }
 
 /** Show words where there is no picture yet. */
@@ -46,7 +48,7 @@ export function showWords(text) {
 
 /** Show nothing. */
 export function clear() {
-  clearInterval(reel?.timer);
+  clearTimeout(reel?.timer);
   reel = null;
   paused = false;
   if (objectUrl) URL.revokeObjectURL(objectUrl);
@@ -70,8 +72,8 @@ function setPaused(value) {
   paused = value;
   pause.textContent = paused ? "Play" : "Pause";
   if (reel) {
-    clearInterval(reel.timer);
-    if (!paused) reel.timer = setInterval(step, reel.stepMs);
+    clearTimeout(reel.timer);
+    if (!paused) reel.timer = setTimeout(step, reel.lastsMs[reel.shown]);
     return;
   }
   if (paused) {
@@ -89,4 +91,5 @@ function setPaused(value) {
 function step() {
   reel.shown = (reel.shown + 1) % reel.sources.length;
   preview.src = reel.sources[reel.shown];
+  reel.timer = setTimeout(step, reel.lastsMs[reel.shown]);
 }

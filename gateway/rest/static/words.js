@@ -1,6 +1,9 @@
 // What people read: **identification or problem** -> sentences.
 
 const WHOLE = new Intl.NumberFormat("en", { style: "percent", maximumFractionDigits: 0 });
+const COUNTS = ["two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"];
+const CLIP_FRAMES = 10; // that the model looks at, where they all differ
+const SURE = 0.95; // a show that is less probable is "probably" the one
 const BYTES = new Intl.NumberFormat("en", { maximumFractionDigits: 1 });
 
 /** 0..1 -> "94%"; what is not nothing is not called nothing, and what is not sure is not called sure. */
@@ -15,27 +18,49 @@ export function seconds(milliseconds) {
   return `${(milliseconds / 1000).toFixed(2)} s`;
 }
 
-/** The headline of an answer, and the sentence under it. */
-export function verdict(identification) {
-  const [first, second] = identification.shows;
-  const votes = identification.frames.filter((vote) => vote.show === first.show).length;
-  const total = identification.frames.length;
-  if (!identification.known) {
-    const next = second ? `, then ${second.show}` : "";
+/** What to say of an answer: {title, text: the sentence under it, list: what the ranked shows are}. */
+export function verdict({ verdict: { level, text }, shows: [first, second], frames }) {
+  const ranking = "How probable each show is";
+  if (level === "show") {
+    const probably = first.probability < SURE ? "probably " : "";
     return {
-      leadIn: "",
-      title: "We do not know this one.",
-      text: `It looks most like ${first.show}${next}, but not enough like anything it learned from to say so.`,
-      list: "Nearest guesses",
+      title: `This is ${probably}${text}.`,
+      text: `${capital(sure(first.probability))}: ${agreeing(first, frames)}.`,
+      list: ranking,
     };
   }
-  const agreeing = votes === total ? `all ${total} frames say so` : `${votes} of ${total} frames say so on their own`;
+  if (level === "one_of") {
+    return {
+      title: text,
+      text: `The GIF fits each of them. It fits ${first.show} best, ${percent(first.probability)}.`,
+      list: ranking,
+    };
+  }
+  const next = second ? `, then ${second.show}` : "";
   return {
-    leadIn: "This is from",
-    title: first.show,
-    text: `${sure(first.probability)}: ${agreeing}.`,
-    list: "How probable each show is",
+    title: level === "kind" ? capital(text) : "I do not know this one",
+    text: `It looks most like ${first.show}${next}, but not enough like any show that I know to say so.`,
+    list: "Nearest guesses",
   };
+}
+
+/** The heading of the strip of frames, and the sentence under it. */
+export function stripWords(count) {
+  const seen = "squeezed to a square as the model sees it";
+  if (count === 1) {
+    return { title: "The one frame the model looked at", text: `A still image is one frame, ${seen}.` };
+  }
+  const equal = count < CLIP_FRAMES ? " Equal frames are shown once." : "";
+  return {
+    title: `The ${COUNTS[count - 2] ?? count} frames the model looked at`,
+    text: `Each is judged alone here, ${seen}; the answer weighs them together.${equal}`,
+  };
+}
+
+function agreeing(first, frames) {
+  const votes = frames.filter((vote) => vote.show === first.show).length;
+  if (frames.length === 1) return "the one frame says so";
+  return votes === frames.length ? `all ${votes} frames say so` : `${votes} of ${frames.length} frames say so on their own`;
 }
 
 function sure(probability) {
@@ -105,7 +130,7 @@ function soon(retryAfterS) {
   return `in ${whole} second${whole === 1 ? "" : "s"}`;
 }
 
-function capital(text) {
+export function capital(text) {
   return text.charAt(0).toUpperCase() + text.slice(1);
 }
 

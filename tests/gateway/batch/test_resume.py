@@ -115,6 +115,20 @@ def test_answers_under_other_terms_are_not_used(
     assert json.loads(again.stdout) == {"out": "labels.parquet", "answered": 3, "failed": 0, "kept": 0}
 
 
+def test_an_output_with_the_columns_of_an_earlier_version_is_written_anew(
+    run_batch: RunBatch, save_gif: SaveGif, tmp_path: Path
+) -> None:
+    make_many(tmp_path / "gifs", save_gif, 3)
+    run_batch("gifs", "--out", "labels.parquet")
+    written = pq.read_table(tmp_path / "labels.parquet")
+    pq.write_table(written.drop_columns(["verdict", "names"]), tmp_path / "labels.parquet")
+
+    again = run_batch("gifs", "--out", "labels.parquet", "--json")
+
+    assert json.loads(again.stdout) == {"out": "labels.parquet", "answered": 3, "failed": 0, "kept": 0}
+    assert pq.read_table(tmp_path / "labels.parquet").column_names == written.column_names
+
+
 def test_answers_that_stopped_early_and_exact_ones_are_not_mixed(
     run_batch: RunBatch, save_gif: SaveGif, early_exit_path: Path, tmp_path: Path
 ) -> None:

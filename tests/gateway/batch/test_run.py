@@ -48,7 +48,7 @@ def test_a_folder_is_answered_whole(run_batch: RunBatch, folder: Path, tmp_path:
     }
     red = rows["gifs/red.gif"]
     assert red["sha256"] == hashlib.sha256((folder / "red.gif").read_bytes()).hexdigest()
-    assert red["known"] is True
+    assert (red["known"], red["verdict"], red["names"]) == (True, "show", ["Red Show"])
     assert [ranked["show"] for ranked in red["shows"]] == ["Red Show", "Green Show"]
     assert red["probability"] == red["shows"][0]["probability"] > 0.9
     assert [frame["show"] for frame in red["frames"]] == ["Red Show"] * 10
@@ -122,7 +122,8 @@ def test_what_cannot_be_answered_is_a_row_with_its_reason(
     assert rows["none.gif"]["error_message"] == "cannot read the file: there is no such file"
     assert rows["none.gif"]["sha256"] is None
     assert rows["page.gif"]["sha256"] == hashlib.sha256(page.read_bytes()).hexdigest()
-    assert rows["page.gif"]["show"] is rows["page.gif"]["shows"] is rows["page.gif"]["known"] is None
+    for column in ("known", "verdict", "names", "show", "shows"):
+        assert rows["page.gif"][column] is None
 
 
 def test_limits_come_from_the_environment(run_batch: RunBatch, folder: Path, tmp_path: Path) -> None:

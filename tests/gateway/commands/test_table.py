@@ -5,24 +5,27 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.commands.table import BAR_CELLS, VoteRun, bar, prediction_lines, printable, vote_runs
-from services.inference import FrameVote, ModelInfo, Prediction, ShowProbability
+from services.inference import FrameVote, ModelInfo, Prediction, ShowProbability, Verdict
 
 MODEL = ModelInfo("gif-shows", "2026.11.23", "0" * 64, "Apache-2.0")
+FRIENDS = Verdict("show", ("Friends",))
 
 
-def predict(*, known: bool) -> Prediction:
+def predict(verdict: Verdict = FRIENDS, *, frames: int = 10) -> Prediction:
+    """An answer whose last frame says something else than the others."""
     return Prediction(
         shows=(ShowProbability("Friends", 0.75), ShowProbability("進撃の巨人", 0.25)),
-        known=known,
+        verdict=verdict,
         frames=tuple(
-            FrameVote(100 + 200 * index, "Friends" if index < 9 else "進撃の巨人", 0.6) for index in range(10)
+            FrameVote(100 + 200 * index, "Friends" if index < max(frames - 1, 1) else "進撃の巨人", 0.6)
+            for index in range(frames)
         ),
         model=MODEL,
     )
 
 
 def test_a_known_gif() -> None:
-    assert [line.plain for line in prediction_lines("a.gif", predict(known=True))] == [
+    assert [line.plain for line in prediction_lines("a.gif", predict())] == [
         "a.gif: Friends",
         "  1  Friends      75.0%  ███████████████",
         "  2  進撃の巨人   25.0%  █████",
@@ -31,14 +34,58 @@ def test_a_known_gif() -> None:
     ]
 
 
-def test_an_unknown_gif_says_so_and_names_the_nearest_guess() -> None:
-    headline, *_ = prediction_lines("a.gif", predict(known=False))
+@pytest.mark.parametrize(
+    ("verdict", "says"),
+    [
+        (FRIENDS, "Friends"),
+        (Verdict("one_of", ("Friends", "進撃の巨人")), "Friends or 進撃の巨人"),
+        (
+            Verdict("one_of", ("Friends", "Seinfeld", "The Office US")),
+            "Friends, Seinfeld or The Office US",
+        ),
+        (
+            Verdict("kind", ("live action",)),
+            "live action, but no show that I know; nearest guess: Friends",
+        ),
+        (Verdict("unknown"), "unknown; nearest guess: Friends"),
+    ],
+    ids=["show", "one of two", "one of three", "kind", "unknown"],
+)
+def test_the_headline_says_no_more_than_the_verdict(verdict: Verdict, says: str) -> None:
+    headline, *_ = prediction_lines("a.gif", predict(verdict))
 
-    assert headline.plain == "a.gif: unknown, like none of the model's shows; nearest guess: Friends"
+    assert headline.plain == f"a.gif: {says}"
+
+
+@pytest.mark.parametrize(
+    ("verdict", "bold"),
+    [
+        (FRIENDS, ["Friends"]),
+        (Verdict("one_of", ("Friends", "進撃の巨人")), ["Friends", "進撃の巨人"]),
+        (Verdict("kind", ("live action",)), []),
+    ],
+    ids=["show", "one of two", "kind"],
+)
+def test_the_shows_that_are_named_stand_out(verdict: Verdict, bold: list[str]) -> None:
+    _, *ranked = list(prediction_lines("a.gif", predict(verdict)))[:3]
+
+    spans = [(line.plain, span) for line in ranked for span in line.spans if span.style == "bold"]
+    assert [text[span.start : span.end].strip() for text, span in spans] == bold
+
+
+@pytest.mark.parametrize(
+    ("frames", "lines"),
+    [
+        (1, ["  0.10 s  Friends  1 frame"]),
+        (3, ["  0.10-0.30 s  Friends  2 of 3 frames", "  0.50 s  進撃の巨人  1 of 3 frames"]),
+    ],
+)
+def test_frames_that_differ_are_counted(frames: int, lines: list[str]) -> None:
+    assert [line.plain for line in prediction_lines("a.gif", predict(frames=frames))][3:] == lines
 
 
 def test_without_block_characters_bars_are_drawn_of_ascii() -> None:
-    _, first, *_ = prediction_lines("a.gif", predict(known=True), ascii_only=True)
+    _, first, *_ = prediction_lines("a.gif", predict(), ascii_only=True)
 
     assert first.plain == "  1  Friends      75.0%  ###############"
 

@@ -98,6 +98,7 @@ def test_a_gif_is_sent_in_three_forms(
     assert found["source"] == source
     assert [ranked["show"] for ranked in found["shows"]] == ["Red Show", "Green Show"]
     assert (found["known"], len(found["frames"]), found["pictures"]) == (True, 10, [])
+    assert found["verdict"] == {"level": "show", "names": ["Red Show"], "text": "Red Show"}
     assert found["model"] == {"name": "mean-colour", "version": "1.2.3"}
 
 

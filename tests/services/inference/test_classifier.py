@@ -15,6 +15,7 @@ from onnx import TensorProto, helper
 from services.clip import CLIP_SHAPE, Clip
 from services.errors import InvalidArgument, InvalidClip, ModelError
 from services.inference import Classifier, default_model_path
+from tests.support.models import mean_colour
 
 SaveModel = Callable[..., Path]
 ClipOf = Callable[..., Clip]
@@ -31,10 +32,11 @@ def test_the_most_probable_show_comes_first(model_path: Path, clip_of: ClipOf) -
 
 
 def test_the_probabilities_are_the_softmax_of_the_mean_colour(model_path: Path, clip_of: ClipOf) -> None:
-    colour = np.array([20, 200, 90])
-    expected = np.exp(8 * colour / 255) / np.exp(8 * colour / 255).sum()
+    colour = (20, 200, 90)
+    powers = np.exp(8 * mean_colour(colour) / 255)
+    expected = powers / powers.sum()
 
-    outputs = Classifier(model_path).run(clip_of(tuple(colour)).frames[np.newaxis])
+    outputs = Classifier(model_path).run(clip_of(colour).frames[np.newaxis])
 
     # The graph adds up 50,176 pixels in float32.
     np.testing.assert_allclose(outputs.probabilities, expected[np.newaxis], rtol=5e-3)

@@ -1,4 +1,7 @@
-"""Some frames before the others: when they decide, and that both parts together say what the whole says."""
+"""Some frames before the others: when they decide, and that parts together say what the whole says.
+
+The same for frames that are equal and computed once.
+"""
 
 from __future__ import annotations
 
@@ -12,14 +15,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.clip import CLIP_FRAMES, Clip
+from services.clip import CLIP_FRAMES, CLIP_SHAPE, Clip
 from services.errors import ModelError
 from services.inference import Classifier, EarlyExit, ModelOutputs
-from services.inference.early_exit import combine, look
-from tests.support.models import EARLY_EXIT, early_exit_model
+from services.inference.early_exit import combine, combine_familiarity, first_equal, look
+from tests.support.models import EARLY_EXIT, early_exit_model, familiar_model
 
 ClipOf = Callable[..., Clip]
-RED, BLUE, GREY = (255, 0, 0), (0, 0, 255), (128, 128, 128)
+RED, GREEN, BLUE, GREY = (255, 0, 0), (0, 255, 0), (0, 0, 255), (128, 128, 128)
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
@@ -30,14 +33,35 @@ def softmax(logits: np.ndarray) -> np.ndarray:
 class Mean:
     """A model whose pixels are its logits, of a show in each row of the first column; it counts frames."""
 
-    def __init__(self, shows: int) -> None:
-        self.shows, self.asked = shows, 0
+    def __init__(self, shows: int, *, step: float = 1 / 8) -> None:
+        self.shows, self.step, self.asked = shows, step, 0
 
     def __call__(self, clips: np.ndarray) -> ModelOutputs:
-        self.asked += clips.shape[1]
-        logits = clips[:, :, : self.shows, 0, 0].astype(np.float64) / 8
+        self.asked += clips.shape[0] * clips.shape[1]
+        logits = clips[:, :, : self.shows, 0, 0].astype(np.float64) * self.step
         whole = softmax(logits.mean(axis=1))
         return ModelOutputs(whole, softmax(logits), whole, whole.max(axis=1))
+
+
+class Familiar(Mean):
+    """The same with one more row, for "none of these"."""
+
+    def __call__(self, clips: np.ndarray) -> ModelOutputs:
+        said = super().__call__(clips)
+        rows = clips[:, :, : self.shows + 1, 0, 0].astype(np.float64) * self.step
+        shows, none = rows[..., :-1], rows[..., -1]
+        return ModelOutputs(
+            said.probabilities,
+            said.frame_probabilities,
+            rows.mean(axis=1, dtype=np.float32),
+            (log_sum_exp(shows.mean(axis=1)) - none.mean(axis=1)).astype(np.float32),
+            (log_sum_exp(shows) - none).astype(np.float32),
+        )
+
+
+def log_sum_exp(logits: np.ndarray) -> np.ndarray:
+    most = logits.max(axis=-1)
+    return np.asarray(most + np.log(np.exp(logits - most[..., np.newaxis]).sum(axis=-1)))
 
 
 rules = st.builds(
@@ -78,24 +102,161 @@ def test_frames_together_are_the_softmax_of_their_mean_logits(seed: int, spread:
 
 
 def test_where_a_probability_is_too_small_for_its_logarithm_all_frames_are_looked_at_at_once() -> None:
-    class Sharp(Mean):
-        def __call__(self, clips: np.ndarray) -> ModelOutputs:
-            self.asked += clips.shape[1]
-            logits = clips[:, :, : self.shows, 0, 0].astype(np.float64)
-            whole = softmax(logits.mean(axis=1))
-            return ModelOutputs(whole, softmax(logits), whole, whole.max(axis=1))
-
-    clip = np.zeros((CLIP_FRAMES, 2, 1, 3), np.uint8)
+    clip = np.zeros((CLIP_FRAMES, 3, 1, 3), np.uint8)
     clip[:5, 0], clip[5:, 1] = 254, 255  # one show's probability in each frame is exp(-254), which is 0
-    run = Sharp(2)
 
-    seen = look(run, clip, EarlyExit((2, 7), 1.0))
+    parts, equal = Mean(2, step=1), Familiar(2, step=1)
+    seen = look(parts, clip, EarlyExit((2, 7), 1.0)), look(equal, clip, None, distinct=True)
 
-    assert run.asked == 2 + 8 + CLIP_FRAMES
-    np.testing.assert_allclose(seen.probabilities, softmax(np.array([127.0, 127.5])), rtol=1e-5)
+    assert (parts.asked, equal.asked) == (2 + 8 + CLIP_FRAMES, 2 + CLIP_FRAMES)
+    assert (seen[0].frames, seen[1].frames) == (tuple(range(CLIP_FRAMES)), (0, 5))
+    for each in seen:
+        np.testing.assert_allclose(each.probabilities, softmax(np.array([127.0, 127.5])), rtol=1e-5)
+        assert each.frame_probabilities.argmax(axis=1).tolist() == [int(at >= 5) for at in each.frames]
+
+
+# Equal frames
+
+# Which of some different pictures each of the ten frames shows.
+shown = st.lists(st.integers(0, 4), min_size=CLIP_FRAMES, max_size=CLIP_FRAMES)
+
+
+def clip_of_pictures(shown: list[int], seed: int) -> np.ndarray:
+    """A clip of random pictures, repeated as told."""
+    pictures = np.random.default_rng(seed).integers(0, 256, (5, 32, 1, 3), np.uint8)
+    pictures[:, -1, 0, 0] = range(5)  # so that they differ, if only in their last row
+    return np.asarray(pictures[shown])
+
+
+@given(shown=shown, seed=st.integers(0, 2**32 - 1))
+def test_equal_frames_are_found_by_the_first_of_them(shown: list[int], seed: int) -> None:
+    assert first_equal(clip_of_pictures(shown, seed)) == tuple(map(shown.index, shown))
+
+
+@given(shown=shown, seed=st.integers(0, 2**32 - 1), shows=st.integers(1, 30))
+def test_frames_that_count_more_than_once_say_what_they_say_one_by_one(
+    shown: list[int], seed: int, shows: int
+) -> None:
+    said = Familiar(shows)(clip_of_pictures(shown, seed)[np.newaxis])
+    firsts, counts = np.unique(list(map(shown.index, shown)), return_counts=True)
+    votes, familiar = said.frame_probabilities[0], said.frame_familiarity
+    assert familiar is not None
+
+    together = combine(votes[firsts], counts.astype(np.float64))
+
+    np.testing.assert_allclose(together, combine(votes), rtol=1e-5)
+    np.testing.assert_allclose(together, said.probabilities[0], rtol=2e-5, atol=1e-7)
+    once = combine_familiarity(votes[firsts], familiar[0, firsts], counts.astype(np.float64))
+    assert once == pytest.approx(combine_familiarity(votes, familiar[0]), abs=1e-9)
+    assert once == pytest.approx(float(said.familiarity[0]), abs=1e-4)
+
+
+@given(shown=shown, seed=st.integers(0, 2**32 - 1), shows=st.integers(1, 30), rule=st.none() | rules)
+def test_equal_frames_are_computed_once_and_count_as_often_as_they_are_shown(
+    shown: list[int], seed: int, shows: int, rule: EarlyExit | None
+) -> None:
+    clip, run = clip_of_pictures(shown, seed), Familiar(shows)
+
+    seen, whole = look(run, clip, rule, distinct=True), look(Familiar(shows), clip, None)
+
+    assert run.asked == len(seen.frames) == len(seen.frame_probabilities)
+    np.testing.assert_array_equal(seen.frame_probabilities, whole.frame_probabilities[list(seen.frames)])
+    if len(seen.place) == CLIP_FRAMES:
+        assert [seen.frames[place] for place in seen.place] == list(map(shown.index, shown))
+        np.testing.assert_allclose(seen.probabilities, whole.probabilities, rtol=2e-5, atol=1e-7)
+        assert seen.familiarity == pytest.approx(whole.familiarity, abs=1e-4)
+        if seen.embedding is not None:
+            np.testing.assert_allclose(seen.embedding, whole.embedding, rtol=1e-5)
+    else:
+        assert rule is not None and seen.sure >= rule.threshold
+        assert set(seen.frames) == {shown.index(shown[at]) for at in rule.frames}
 
 
 # With a real session
+
+
+class Counted(Classifier):
+    """A model that counts the frames it computes."""
+
+    frames = 0
+
+    def run(self, frames: np.ndarray) -> ModelOutputs:
+        self.frames += frames.shape[0] * frames.shape[1]
+        return super().run(frames)
+
+
+@pytest.mark.parametrize(
+    ("colours", "times"),
+    [((RED,), [0]), ((RED, GREEN, BLUE), [0, 4, 7]), ((RED, BLUE, RED), [0, 4]), ((RED,) * 10, [0])],
+)
+def test_each_distinct_frame_is_computed_once_and_has_one_vote(
+    familiar_path: Path, clip_of: ClipOf, colours: tuple[tuple[int, int, int], ...], times: list[int]
+) -> None:
+    classifier, clip = Counted(familiar_path), clip_of(*colours)
+
+    prediction = classifier.classify(clip)
+
+    assert classifier.frames == len(times)
+    assert [vote.timestamp_ms for vote in prediction.frames] == [clip.timestamps_ms[at] for at in times]
+    whole = classifier.run(clip.frames[np.newaxis])
+    for ranked in prediction.shows:
+        at_once = whole.probabilities[0, classifier.shows.index(ranked.show)]
+        assert ranked.probability == pytest.approx(at_once, abs=1e-6)
+    seen, _ = classifier.look(clip.frames)
+    assert seen.familiarity == pytest.approx(whole.familiarity[0], abs=1e-5)
+    np.testing.assert_allclose(seen.embedding, whole.embedding[0], rtol=1e-6)
+
+
+def test_without_the_familiarity_of_frames_equal_frames_are_computed_one_by_one(
+    early_exit_path: Path, clip_of: ClipOf
+) -> None:
+    classifier = Counted(early_exit_path)
+
+    assert len(classifier.classify(clip_of(RED)).frames) == CLIP_FRAMES
+    assert classifier.frames == CLIP_FRAMES
+
+
+def test_a_model_of_ten_frames_may_tell_how_familiar_each_is(tmp_path: Path, clip_of: ClipOf) -> None:
+    fixed = {"frame_probabilities": ("batch", 10, 3), "frame_familiarity": ("batch", 10)}
+    model = familiar_model(input_shape=("batch", *CLIP_SHAPE), outputs=fixed)
+    onnx.save(model, tmp_path / "model.onnx")
+
+    assert len(Classifier(tmp_path / "model.onnx").classify(clip_of(RED)).frames) == CLIP_FRAMES
+
+
+def test_the_familiarity_of_frames_must_be_one_of_each(tmp_path: Path) -> None:
+    outputs = {"frame_probabilities": ("batch", "frame", 3), "frame_familiarity": ("batch", 10)}
+    onnx.save(familiar_model(outputs=outputs), tmp_path / "model.onnx")
+
+    with pytest.raises(ModelError, match=r"output frame_familiarity must have shape \[batch, frame\]"):
+        Classifier(tmp_path / "model.onnx")
+
+
+@pytest.mark.parametrize(
+    ("colours", "computed", "votes"),
+    [
+        ((RED,), 1, [0]),
+        ((GREY,), 1, [0]),
+        ((RED, GREEN, BLUE), 3, [0, 4, 7]),
+        ((*[RED] * 9, BLUE), 1, [0]),
+    ],
+    ids=["a still", "an unknown still", "three frames", "the first frames are equal"],
+)
+def test_equal_frames_are_computed_once_before_and_after_the_first_frames(
+    tmp_path: Path,
+    clip_of: ClipOf,
+    colours: tuple[tuple[int, int, int], ...],
+    computed: int,
+    votes: list[int],
+) -> None:
+    model = familiar_model(metadata={"early_exit": json.dumps(EARLY_EXIT)})
+    onnx.save(model, tmp_path / "model.onnx")
+    classifier, clip = Counted(tmp_path / "model.onnx", early_exit=True), clip_of(*colours)
+
+    prediction = classifier.classify(clip)
+
+    assert classifier.frames == computed
+    assert [vote.timestamp_ms for vote in prediction.frames] == [clip.timestamps_ms[at] for at in votes]
 
 
 def test_a_plain_clip_is_decided_by_its_first_frames(early_exit_path: Path, clip_of: ClipOf) -> None:

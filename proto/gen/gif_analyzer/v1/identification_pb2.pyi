@@ -33,17 +33,20 @@ class Identification(_message.Message):
     FRAMES_FIELD_NUMBER: _builtins.int
     MODEL_FIELD_NUMBER: _builtins.int
     PICTURES_FIELD_NUMBER: _builtins.int
+    VERDICT_FIELD_NUMBER: _builtins.int
     source: _builtins.str
     """Where the GIF came from: its address, the name of the file that was sent, or "" where neither is known."""
     known: _builtins.bool
-    """Whether the GIF resembles what the model learned; if not, `shows` are the nearest guesses."""
+    """Whether the verdict names shows; if not, `shows` are the nearest guesses."""
     @_builtins.property
     def shows(self) -> _containers.RepeatedCompositeFieldContainer[_inference_pb2.ShowProbability]:
         """Most probable first; as many as `top_k` asked for, and no more than the model knows."""
 
     @_builtins.property
     def frames(self) -> _containers.RepeatedCompositeFieldContainer[_inference_pb2.FrameVote]:
-        """One vote for each frame that the model looked at, in time: all ten, or fewer where these decided."""
+        """One vote for each frame that the model looked at, in time: all that differ, ten at most, or fewer where
+        these decided. A still image is one frame.
+        """
 
     @_builtins.property
     def model(self) -> _inference_pb2.Model:
@@ -51,9 +54,13 @@ class Identification(_message.Message):
 
     @_builtins.property
     def pictures(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
-        """The ten frames as the model saw them, in the order of `frames`: JPEG files of 224 x 224 pixels. Empty
-        unless `pictures` was asked for; all ten are looked at then.
+        """The frames as the model saw them, in the order of `frames`: JPEG files of 224 x 224 pixels. Empty unless
+        `pictures` was asked for; all frames are looked at then.
         """
+
+    @_builtins.property
+    def verdict(self) -> _inference_pb2.Verdict:
+        """How much of this can be trusted."""
 
     def __init__(
         self,
@@ -64,10 +71,11 @@ class Identification(_message.Message):
         frames: _abc.Iterable[_inference_pb2.FrameVote] | None = ...,
         model: _inference_pb2.Model | None = ...,
         pictures: _abc.Iterable[_builtins.bytes] | None = ...,
+        verdict: _inference_pb2.Verdict | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["model", b"model"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["model", b"model", "verdict", b"verdict"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["frames", b"frames", "known", b"known", "model", b"model", "pictures", b"pictures", "shows", b"shows", "source", b"source"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["frames", b"frames", "known", b"known", "model", b"model", "pictures", b"pictures", "shows", b"shows", "source", b"source", "verdict", b"verdict"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from gif_analyzer.v1 import clip_pb2 as gif__analyzer_dot_v1_dot_clip__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fgif_analyzer/v1/inference.proto\x12\x0fgif_analyzer.v1\x1a\x1agif_analyzer/v1/clip.proto\"c\n\x0f\x43lassifyRequest\x12#\n\x04\x63lip\x18\x01 \x01(\x0b\x32\x15.gif_analyzer.v1.Clip\x12\x12\n\x05top_k\x18\x02 \x01(\x05H\x00\x88\x01\x01\x12\r\n\x05\x65xact\x18\x03 \x01(\x08\x42\x08\n\x06_top_k\"\xa5\x01\n\x10\x43lassifyResponse\x12/\n\x05shows\x18\x01 \x03(\x0b\x32 .gif_analyzer.v1.ShowProbability\x12\r\n\x05known\x18\x02 \x01(\x08\x12*\n\x06\x66rames\x18\x03 \x03(\x0b\x32\x1a.gif_analyzer.v1.FrameVote\x12%\n\x05model\x18\x04 \x01(\x0b\x32\x16.gif_analyzer.v1.Model\"4\n\x0fShowProbability\x12\x0c\n\x04show\x18\x01 \x01(\t\x12\x13\n\x0bprobability\x18\x02 \x01(\x02\"D\n\tFrameVote\x12\x14\n\x0ctimestamp_ms\x18\x01 \x01(\x03\x12\x0c\n\x04show\x18\x02 \x01(\t\x12\x13\n\x0bprobability\x18\x03 \x01(\x02\"U\n\x05Model\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x1c\n\x14training_data_sha256\x18\x03 \x01(\t\x12\x0f\n\x07licence\x18\x04 \x01(\t\"\x11\n\x0fGetModelRequest\"{\n\x10GetModelResponse\x12%\n\x05model\x18\x01 \x01(\x0b\x32\x16.gif_analyzer.v1.Model\x12\r\n\x05shows\x18\x02 \x03(\t\x12\x19\n\x11unknown_threshold\x18\x03 \x01(\x01\x12\x16\n\x0e\x65mbedding_size\x18\x04 \x01(\x05\x32\xb4\x01\n\x10InferenceService\x12O\n\x08\x43lassify\x12 .gif_analyzer.v1.ClassifyRequest\x1a!.gif_analyzer.v1.ClassifyResponse\x12O\n\x08GetModel\x12 .gif_analyzer.v1.GetModelRequest\x1a!.gif_analyzer.v1.GetModelResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fgif_analyzer/v1/inference.proto\x12\x0fgif_analyzer.v1\x1a\x1agif_analyzer/v1/clip.proto\"c\n\x0f\x43lassifyRequest\x12#\n\x04\x63lip\x18\x01 \x01(\x0b\x32\x15.gif_analyzer.v1.Clip\x12\x12\n\x05top_k\x18\x02 \x01(\x05H\x00\x88\x01\x01\x12\r\n\x05\x65xact\x18\x03 \x01(\x08\x42\x08\n\x06_top_k\"\xd0\x01\n\x10\x43lassifyResponse\x12/\n\x05shows\x18\x01 \x03(\x0b\x32 .gif_analyzer.v1.ShowProbability\x12\r\n\x05known\x18\x02 \x01(\x08\x12*\n\x06\x66rames\x18\x03 \x03(\x0b\x32\x1a.gif_analyzer.v1.FrameVote\x12%\n\x05model\x18\x04 \x01(\x0b\x32\x16.gif_analyzer.v1.Model\x12)\n\x07verdict\x18\x05 \x01(\x0b\x32\x18.gif_analyzer.v1.Verdict\"5\n\x07Verdict\x12\r\n\x05level\x18\x01 \x01(\t\x12\r\n\x05names\x18\x02 \x03(\t\x12\x0c\n\x04text\x18\x03 \x01(\t\"4\n\x0fShowProbability\x12\x0c\n\x04show\x18\x01 \x01(\t\x12\x13\n\x0bprobability\x18\x02 \x01(\x02\"D\n\tFrameVote\x12\x14\n\x0ctimestamp_ms\x18\x01 \x01(\x03\x12\x0c\n\x04show\x18\x02 \x01(\t\x12\x13\n\x0bprobability\x18\x03 \x01(\x02\"U\n\x05Model\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x1c\n\x14training_data_sha256\x18\x03 \x01(\t\x12\x0f\n\x07licence\x18\x04 \x01(\t\"\x11\n\x0fGetModelRequest\"{\n\x10GetModelResponse\x12%\n\x05model\x18\x01 \x01(\x0b\x32\x16.gif_analyzer.v1.Model\x12\r\n\x05shows\x18\x02 \x03(\t\x12\x19\n\x11unknown_threshold\x18\x03 \x01(\x01\x12\x16\n\x0e\x65mbedding_size\x18\x04 \x01(\x05\x32\xb4\x01\n\x10InferenceService\x12O\n\x08\x43lassify\x12 .gif_analyzer.v1.ClassifyRequest\x1a!.gif_analyzer.v1.ClassifyResponse\x12O\n\x08GetModel\x12 .gif_analyzer.v1.GetModelRequest\x1a!.gif_analyzer.v1.GetModelResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,17 +35,19 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CLASSIFYREQUEST']._serialized_start=80
   _globals['_CLASSIFYREQUEST']._serialized_end=179
   _globals['_CLASSIFYRESPONSE']._serialized_start=182
-  _globals['_CLASSIFYRESPONSE']._serialized_end=347
-  _globals['_SHOWPROBABILITY']._serialized_start=349
-  _globals['_SHOWPROBABILITY']._serialized_end=401
-  _globals['_FRAMEVOTE']._serialized_start=403
-  _globals['_FRAMEVOTE']._serialized_end=471
-  _globals['_MODEL']._serialized_start=473
-  _globals['_MODEL']._serialized_end=558
-  _globals['_GETMODELREQUEST']._serialized_start=560
-  _globals['_GETMODELREQUEST']._serialized_end=577
-  _globals['_GETMODELRESPONSE']._serialized_start=579
-  _globals['_GETMODELRESPONSE']._serialized_end=702
-  _globals['_INFERENCESERVICE']._serialized_start=705
-  _globals['_INFERENCESERVICE']._serialized_end=885
+  _globals['_CLASSIFYRESPONSE']._serialized_end=390
+  _globals['_VERDICT']._serialized_start=392
+  _globals['_VERDICT']._serialized_end=445
+  _globals['_SHOWPROBABILITY']._serialized_start=447
+  _globals['_SHOWPROBABILITY']._serialized_end=499
+  _globals['_FRAMEVOTE']._serialized_start=501
+  _globals['_FRAMEVOTE']._serialized_end=569
+  _globals['_MODEL']._serialized_start=571
+  _globals['_MODEL']._serialized_end=656
+  _globals['_GETMODELREQUEST']._serialized_start=658
+  _globals['_GETMODELREQUEST']._serialized_end=675
+  _globals['_GETMODELRESPONSE']._serialized_start=677
+  _globals['_GETMODELRESPONSE']._serialized_end=800
+  _globals['_INFERENCESERVICE']._serialized_start=803
+  _globals['_INFERENCESERVICE']._serialized_end=983
 # @@protoc_insertion_point(module_scope)

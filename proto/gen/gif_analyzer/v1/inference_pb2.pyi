@@ -65,19 +65,26 @@ class ClassifyResponse(_message.Message):
     KNOWN_FIELD_NUMBER: _builtins.int
     FRAMES_FIELD_NUMBER: _builtins.int
     MODEL_FIELD_NUMBER: _builtins.int
+    VERDICT_FIELD_NUMBER: _builtins.int
     known: _builtins.bool
-    """Whether the clip resembles what the model learned; if not, `shows` are the nearest guesses."""
+    """Whether the verdict names shows; if not, `shows` are the nearest guesses."""
     @_builtins.property
     def shows(self) -> _containers.RepeatedCompositeFieldContainer[Global___ShowProbability]:
         """Most probable first."""
 
     @_builtins.property
     def frames(self) -> _containers.RepeatedCompositeFieldContainer[Global___FrameVote]:
-        """One vote for each frame that was looked at, in time: all ten, or fewer where these decided."""
+        """One vote for each frame that was looked at, in time: all that differ, ten at most, or fewer where these
+        decided. A still image is one frame.
+        """
 
     @_builtins.property
     def model(self) -> Global___Model:
         """Which model answered."""
+
+    @_builtins.property
+    def verdict(self) -> Global___Verdict:
+        """How much of this can be trusted."""
 
     def __init__(
         self,
@@ -86,14 +93,50 @@ class ClassifyResponse(_message.Message):
         known: _builtins.bool = ...,
         frames: _abc.Iterable[Global___FrameVote] | None = ...,
         model: Global___Model | None = ...,
+        verdict: Global___Verdict | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["model", b"model"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["model", b"model", "verdict", b"verdict"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["frames", b"frames", "known", b"known", "model", b"model", "shows", b"shows"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["frames", b"frames", "known", b"known", "model", b"model", "shows", b"shows", "verdict", b"verdict"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ClassifyResponse: _TypeAlias = ClassifyResponse  # noqa: Y015
+
+@_typing.final
+class Verdict(_message.Message):
+    """How much of an answer can be trusted."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LEVEL_FIELD_NUMBER: _builtins.int
+    NAMES_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    level: _builtins.str
+    """"show": one show. "one_of": two or three shows, among which the right one is. "kind": no show, but the kind
+    of picture. "unknown": nothing. Thresholds in the model file decide; how often each level is right is
+    measured for each model.
+    """
+    text: _builtins.str
+    """The verdict in words, for example "Friends, Seinfeld or The Office US"."""
+    @_builtins.property
+    def names(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """One show; two or three shows, most probable first; one kind, such as "anime"; or none."""
+
+    def __init__(
+        self,
+        *,
+        level: _builtins.str = ...,
+        names: _abc.Iterable[_builtins.str] | None = ...,
+        text: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["level", b"level", "names", b"names", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Verdict: _TypeAlias = Verdict  # noqa: Y015
 
 @_typing.final
 class ShowProbability(_message.Message):
@@ -213,7 +256,7 @@ class GetModelResponse(_message.Message):
     UNKNOWN_THRESHOLD_FIELD_NUMBER: _builtins.int
     EMBEDDING_SIZE_FIELD_NUMBER: _builtins.int
     unknown_threshold: _builtins.float
-    """The familiarity from which on a clip is known; any finite number."""
+    """A clip that is less familiar than this is unknown; any finite number."""
     embedding_size: _builtins.int
     """How many numbers one clip's embedding has, at least 1."""
     @_builtins.property

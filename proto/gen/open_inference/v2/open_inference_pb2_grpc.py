@@ -26,13 +26,15 @@ if _version_not_supported:
 
 
 class GRPCInferenceServiceStub(object):
-    """Any model server under one contract. The model here takes one input and gives four outputs:
+    """Any model server under one contract. The model here takes one input and gives six outputs:
 
     input  clip                 UINT8 [batch, 10, 224, 224, 3], RGB in 0..255
     output probabilities        FP32 [batch, show], calibrated, each row sums to 1
     output frame_probabilities  FP32 [batch, 10, show], each row sums to 1
     output embedding            FP32 [batch, dimension]
-    output familiarity          FP32 [batch], a clip is known from the property unknown_threshold on
+    output familiarity          FP32 [batch], a clip is unknown below the property unknown_threshold
+    output verdict              BYTES [batch], "show", "one_of", "kind" or "unknown"
+    output verdict_names        BYTES [batch, 3], what the verdict names, then empty strings
 
     Errors, each a google.rpc.Status with a google.rpc.ErrorInfo of domain "gif-analyzer":
     NOT_FOUND            MODEL_NOT_FOUND   there is no model of this name and version
@@ -81,13 +83,15 @@ class GRPCInferenceServiceStub(object):
 
 
 class GRPCInferenceServiceServicer(object):
-    """Any model server under one contract. The model here takes one input and gives four outputs:
+    """Any model server under one contract. The model here takes one input and gives six outputs:
 
     input  clip                 UINT8 [batch, 10, 224, 224, 3], RGB in 0..255
     output probabilities        FP32 [batch, show], calibrated, each row sums to 1
     output frame_probabilities  FP32 [batch, 10, show], each row sums to 1
     output embedding            FP32 [batch, dimension]
-    output familiarity          FP32 [batch], a clip is known from the property unknown_threshold on
+    output familiarity          FP32 [batch], a clip is unknown below the property unknown_threshold
+    output verdict              BYTES [batch], "show", "one_of", "kind" or "unknown"
+    output verdict_names        BYTES [batch, 3], what the verdict names, then empty strings
 
     Errors, each a google.rpc.Status with a google.rpc.ErrorInfo of domain "gif-analyzer":
     NOT_FOUND            MODEL_NOT_FOUND   there is no model of this name and version
@@ -181,13 +185,15 @@ def add_GRPCInferenceServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class GRPCInferenceService(object):
-    """Any model server under one contract. The model here takes one input and gives four outputs:
+    """Any model server under one contract. The model here takes one input and gives six outputs:
 
     input  clip                 UINT8 [batch, 10, 224, 224, 3], RGB in 0..255
     output probabilities        FP32 [batch, show], calibrated, each row sums to 1
     output frame_probabilities  FP32 [batch, 10, show], each row sums to 1
     output embedding            FP32 [batch, dimension]
-    output familiarity          FP32 [batch], a clip is known from the property unknown_threshold on
+    output familiarity          FP32 [batch], a clip is unknown below the property unknown_threshold
+    output verdict              BYTES [batch], "show", "one_of", "kind" or "unknown"
+    output verdict_names        BYTES [batch, 3], what the verdict names, then empty strings
 
     Errors, each a google.rpc.Status with a google.rpc.ErrorInfo of domain "gif-analyzer":
     NOT_FOUND            MODEL_NOT_FOUND   there is no model of this name and version

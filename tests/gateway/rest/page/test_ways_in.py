@@ -126,7 +126,7 @@ def test_an_address_is_answered_with_its_frames_as_preview(
     page.get_by_role("button", name="Ask").click()
 
     expect_the_bunny(page)
-    expect(page.get_by_role("img", name="Preview of media.giphy.com, in the ten frames")).to_be_visible()
+    expect(page.get_by_role("img", name="Preview of media.giphy.com, as the model saw it")).to_be_visible()
     assert addresses.asked == [f"{HOST}/meadow.gif"]
 
 
@@ -152,7 +152,7 @@ def test_a_second_gif_replaces_the_first(visit: Visit, server: str) -> None:
 
     drop_file(page, EXAMPLES / "spinner.gif")
 
-    expect(page.get_by_role("heading", name="We do not know this one.")).to_be_visible()
+    expect(page.get_by_role("heading", name="I do not know this one")).to_be_visible()
     expect(page.get_by_role("heading", name="Big Buck Bunny")).to_have_count(0)
     expect(page.get_by_role("img", name="Preview of spinner.gif")).to_be_visible()
     expect(page.get_by_role("list", name="The ten frames").get_by_role("listitem")).to_have_count(10)
@@ -166,8 +166,8 @@ def test_a_gif_given_while_another_is_on_its_way_is_the_one_that_is_answered(
     expect(page.get_by_role("button", name="Cancel")).to_be_visible()
 
     drop_file(page, EXAMPLES / "spinner.gif")
-    expect(page.get_by_role("heading", name="We do not know this one.")).to_be_visible()
+    expect(page.get_by_role("heading", name="I do not know this one")).to_be_visible()
     addresses.released.set()
     page.wait_for_timeout(300)  # the first one's answer would come now
 
-    expect(page.get_by_role("heading", name="We do not know this one.")).to_be_visible()
+    expect(page.get_by_role("heading", name="I do not know this one")).to_be_visible()
