@@ -214,14 +214,16 @@ cost: .venv/deliver ## GIFs a month that AWS Lambda answers for nothing
 	@$(BIN)/gif-deliver cost
 
 evaluation: .venv/dev ## judge every recipe in folds of whole sources, into docs/evaluation
-	@$(BIN)/gif-train evaluate $(SHOWS)/shows/shows.csv --unknown $(SHOWS)/unknown/unknown.csv --out docs/evaluation
+	@$(BIN)/gif-train evaluate $(SHOWS)/shows/shows.csv --unknown $(SHOWS)/unknown/unknown.csv \
+		--kinds training/kinds.csv --out docs/evaluation
 
 effort: .venv/dev ## measure what a frame is worth, and find when the first ones decide, into docs/evaluation
 	@$(BIN)/gif-train effort $(SHOWS)/shows/shows.csv --unknown $(SHOWS)/unknown/unknown.csv \
-		--evaluation docs/evaluation/evaluation.json --out docs/evaluation
+		--kinds training/kinds.csv --evaluation docs/evaluation/evaluation.json --out docs/evaluation
 
 model: .venv/dev runs/big-buck-bunny/manifest.csv ## train the default model again, from ../shared and the film
 	@$(BIN)/gif-train fit $(SHOWS)/shows/shows.csv runs/big-buck-bunny/manifest.csv --run runs/default \
+		--unknown $(SHOWS)/unknown/unknown.csv --kinds training/kinds.csv \
 		--recipe "all depths, fine-tuned" --evaluation docs/evaluation/evaluation.json
 	@$(BIN)/gif-train export runs/default --compare $(SHOWS)/shows/shows.csv --model-version $(MODEL_VERSION) \
 		--int8 --evaluation docs/evaluation/evaluation.json --early-exit docs/evaluation/effort.json \

@@ -66,7 +66,6 @@ def untrained() -> Any:
     parts = tuple(
         Part(
             tap,
-            power=options.power,
             shift=rng.normal(size=width).astype(np.float32) if options.standardise else None,
             scale=rng.uniform(0.5, 1.5, width).astype(np.float32) if options.standardise else None,
             unit=options.unit,
@@ -74,13 +73,8 @@ def untrained() -> Any:
         )
         for options, tap, width in zip(recipe.parts, taps, widths, strict=True)
     )
-    matrix = rng.normal(0, 0.01, (sum(widths), SHOWS)).astype(np.float32)
-    head = Head(
-        parts=parts,
-        linear=Linear(matrix, np.zeros(SHOWS, np.float32)),
-        pooling=recipe.pooling,
-        familiarity=tuple(recipe.familiarity.items()),
-    )
+    matrix = rng.normal(0, 0.01, (sum(widths), SHOWS + 1)).astype(np.float32)
+    head = Head(parts, Linear(matrix, np.zeros(SHOWS + 1, np.float32)), others=True)
     return clip_model(network, head, frames=CLIP_FRAMES)
 
 

@@ -79,6 +79,11 @@ class Classifier:
         return self._metadata.kinds
 
     @property
+    def outputs(self) -> tuple[str, ...]:
+        """Names of what the model gives: `OUTPUTS` and, of a model that says it, `FRAME_FAMILIARITY`."""
+        return self._outputs
+
+    @property
     def embedding_size(self) -> int:
         """Numbers in one clip's embedding."""
         return self._embedding_size
@@ -168,7 +173,7 @@ class Classifier:
             expected = f"shape (batch, {count}, {str(CLIP_SHAPE[1:])[1:]}"
             raise InvalidArgument("frames", expected=expected, found=f"shape {frames.shape}")
         try:
-            answer = self._session.run(self._outputs, {INPUT: np.ascontiguousarray(frames)})
+            answer = self._session.run(list(self._outputs), {INPUT: np.ascontiguousarray(frames)})
         except Exception as error:  # ONNX Runtime's errors share no narrower base
             raise ModelError(self._path, f"it does not run: {_first_line(error)}") from error
         self._check_answer(answer, batch=len(frames))
@@ -191,7 +196,7 @@ class Classifier:
         if metadata.early_exit is not None and not self._takes_any_frames:
             raise ModelError(self._path, "it holds a rule for early exit, but takes no clips of fewer frames")
         shows = len(metadata.shows)
-        self._outputs = [*OUTPUTS, *([FRAME_FAMILIARITY] if FRAME_FAMILIARITY in outputs else [])]
+        self._outputs = (*OUTPUTS, *((FRAME_FAMILIARITY,) if FRAME_FAMILIARITY in outputs else ()))
         self._frames_apart = FRAME_FAMILIARITY in outputs and self._takes_any_frames
         if FRAME_FAMILIARITY in outputs:
             self._check_tensor("output", outputs[FRAME_FAMILIARITY], "float32", (count,))

@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
-from training.commands.terminal import CACHE, CacheDir, Json, import_tensorflow, progress, report
-from training.data.manifest import read_manifest
+from training.commands.terminal import CACHE, CacheDir, Json, Kinds, import_tensorflow, progress, report
+from training.data.manifest import read_kinds, read_manifest, with_kinds
+from training.data.splits import components
 from training.errors import InvalidOptions
 from training.fit.recipes import INT8, TRIALS
 
@@ -26,6 +27,7 @@ def effort(
     ],
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for effort.json, effort.md, effort.png.")],
     recipe: Annotated[str, typer.Option(metavar="NAME", help="What is judged.")] = INT8,
+    kinds: Kinds = None,
     cache: CacheDir = CACHE,
     as_json: Json = False,
 ) -> None:
@@ -40,21 +42,27 @@ def effort(
     """
     if recipe not in TRIALS:
         raise InvalidOptions("recipe", expected=f"one of {', '.join(TRIALS)}", found=recipe)
-    known, others = read_manifest(manifest), read_manifest(unknown)
+    known, others = (
+        with_kinds(read_manifest(manifest), read_kinds(kinds) if kinds else {}),
+        read_manifest(unknown),
+    )
     from training.evaluation.effort import measure_effort  # noqa: PLC0415 - it brings scipy
     from training.evaluation.effort_plot import plot_effort  # noqa: PLC0415
     from training.fit.operating import Operating  # noqa: PLC0415
 
     operating = Operating.read(evaluation)
     import_tensorflow()
-    from training.evaluation.framewise import Judged  # noqa: PLC0415 - see fit
+    from training.evaluation.exit_rule import Judged  # noqa: PLC0415 - see fit
     from training.evaluation.materials import Materials  # noqa: PLC0415
-    from training.evaluation.trials import run_framewise  # noqa: PLC0415
+    from training.evaluation.trials import run_trial  # noqa: PLC0415
 
     console = progress()
     materials = Materials(known, others, cache, console=console)
-    held = run_framewise(recipe, materials, cache, console=console)
-    found = measure_effort(Judged.of(held, materials), operating, recipe=recipe)
+    held = run_trial(recipe, materials, cache, console=console)
+    clips = materials.judged
+    groups = components(clips.rows, "group")
+    judged = Judged(held.logits["plain"], held.labels, held.fold, groups, clips.shows, clips.kinds)
+    found = measure_effort(judged, operating, recipe=recipe)
     found.write(out)
     plot_effort(found, out / "effort.png")
     report(as_json, {"effort": str(out / "effort.json"), **found.to_json()}, found.markdown())

@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
-from training.commands.terminal import CACHE, CacheDir, Json, import_tensorflow, progress, report
+from training.commands.terminal import CACHE, CacheDir, Json, Kinds, import_tensorflow, progress, report
 from training.data.clips import load_clips
-from training.data.manifest import read_manifests
+from training.data.drawn import draw_gifs
+from training.data.manifest import as_others, read_kinds, read_manifests, with_kinds
 from training.errors import InvalidOptions
 from training.fit.options import FitOptions, Hardware
 from training.fit.recipes import RECIPES
@@ -21,6 +22,10 @@ def fit(
         list[Path], typer.Argument(metavar="MANIFEST", help="CSV files: path, show, group, perhaps source.")
     ],
     *,
+    unknown: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="MANIFEST", help="GIFs of other things, learned as none of the shows."),
+    ] = None,
     run: Annotated[Path, typer.Option(metavar="DIR", help="Folder for what the fit leaves behind.")],
     options: Annotated[
         Path | None,
@@ -36,7 +41,7 @@ def fit(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="evaluation.json to take temperature and threshold from; else they are fitted.",
+            help="evaluation.json to take temperature and thresholds from; else they are fitted.",
         ),
     ] = None,
     seed: Annotated[
@@ -48,17 +53,22 @@ def fit(
     precision: Annotated[
         str | None, typer.Option(metavar="NAME", help="float32, mixed_float16 or mixed_bfloat16, on a GPU.")
     ] = None,
+    kinds: Kinds = None,
     cache: CacheDir = CACHE,
     as_json: Json = False,
 ) -> None:
     """Fit a model to the GIFs of one or more manifests.
+
+    With --unknown the model also learns what is none of the shows, from these GIFs and from pictures that
+    are drawn. Only then does it say on which level it is sure: one show, one of several, a kind of picture,
+    or unknown.
 
     GIFs that cannot be read are listed and set aside. An interrupted fit goes on where it was when the same
     command is given again.
 
     **Examples**
 
-        gif-train fit shows.csv --run runs/first
+        gif-train fit shows.csv --unknown unknown.csv --run runs/first
 
         gif-train fit shows.csv big-buck-bunny/manifest.csv --options recipe.json --run runs/second
     """
@@ -73,7 +83,10 @@ def fit(
     hardware = Hardware.from_json(
         {"devices": devices or in_file.devices, "precision": precision or in_file.precision}
     )
-    clips = load_clips(read_manifests(manifests), cache, console=console)
+    rows = with_kinds(read_manifests(manifests), read_kinds(kinds) if kinds else {})
+    if unknown:
+        rows = (*rows, *as_others(read_manifests(unknown)), *draw_gifs(cache))
+    clips = load_clips(rows, cache, console=console)
     for aside in clips.set_aside:
         line = f"set aside: {aside.row.path}: {aside.message}"
         console.print(line, markup=False, highlight=False, soft_wrap=True)
@@ -88,7 +101,7 @@ def fit(
         f"of {found['clips']} clips answered by models that did not learn from their source, "
         f"{found['top1']:.1%} are right"
         if found
-        else f"temperature and threshold from {evaluation}"
+        else f"temperature and thresholds from {evaluation}"
     )
     report(
         as_json,

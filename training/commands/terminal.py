@@ -21,6 +21,10 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object about 
 CacheDir = Annotated[
     Path, typer.Option("--cache", metavar="DIR", help="Where clips and features are kept between runs.")
 ]
+Kinds = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="CSV file: show, kind; for shows whose manifest has no column kind."),
+]
 
 
 def progress() -> Console:

@@ -61,20 +61,41 @@ class Clips:
 
     @property
     def shows(self) -> tuple[str, ...]:
-        """Titles, sorted, each once: the order of a model's outputs."""
-        return tuple(sorted({row.show for row in self.rows}))
+        """Titles of the shows to be known, sorted, each once: the order of a model's outputs."""
+        return tuple(sorted({row.show for row in self.rows if not row.other}))
 
     @property
     def labels(self) -> NDArray[np.intp]:
-        """Place of each row's show in `shows`, int [clip]."""
+        """Place of each row's show in `shows`, int [clip]; the number of shows for a clip of none of them."""
         place = {show: number for number, show in enumerate(self.shows)}
-        return np.array([place[row.show] for row in self.rows], dtype=np.intp)
+        return np.array([len(place) if row.other else place[row.show] for row in self.rows], dtype=np.intp)
+
+    @property
+    def known(self) -> NDArray[np.bool_]:
+        """Whether each clip is of one of `shows`, bool [clip]."""
+        return np.array([not row.other for row in self.rows], dtype=bool)
+
+    @property
+    def kinds(self) -> dict[str, str] | None:
+        """Kind of picture by show; None where one of the shows has none.
+
+        Raises:
+            InvalidManifest: a show has two kinds.
+        """
+        found: dict[str, set[str]] = {show: set() for show in self.shows}
+        for row in self.rows:
+            if not row.other and row.kind:
+                found[row.show].add(row.kind)
+        for show, kinds in found.items():
+            if len(kinds) > 1:
+                raise InvalidManifest("manifest", f"{show} has two kinds: {', '.join(sorted(kinds))}")
+        return {show: kinds.pop() for show, kinds in found.items()} if all(found.values()) else None
 
     @property
     def digest(self) -> str:
         """SHA-256 of what there is to learn: each GIF's digest with show, group and source, in any order."""
         lines = sorted(
-            "\t".join((digest, row.show, row.group, row.source))
+            "\t".join((digest, "" if row.other else row.show, row.group, row.source))
             for digest, row in zip(self.digests, self.rows, strict=True)
         )
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
@@ -90,6 +111,15 @@ class Clips:
             rows=tuple(self.rows[i] for i in indices),
             digests=tuple(self.digests[i] for i in indices),
             files=tuple(self.files[i] for i in indices),
+        )
+
+    def beside(self, others: Clips) -> Clips:
+        """These clips followed by others."""
+        return Clips(
+            rows=self.rows + others.rows,
+            digests=self.digests + others.digests,
+            files=self.files + others.files,
+            set_aside=self.set_aside + others.set_aside,
         )
 
 

@@ -6,6 +6,7 @@
 | `show` | title of the show that it is from |
 | `group` | GIFs of one scene share a group: other crops, captions or trims of the same seconds |
 | `source` | who published it; optional, each group is its own source without it |
+| `kind` | of picture, such as "anime"; optional, the same for all GIFs of a show |
 
 Other columns are left alone. Whether the files exist and are GIFs is found out when they are decoded.
 """
@@ -13,7 +14,8 @@ Other columns are left alone. Whether the files exist and are GIFs is found out 
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable
+import dataclasses
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,12 +33,16 @@ class Row:
         show: title.
         group: name of the scene; no two parts of a split share one.
         source: name of the publisher; no two folds share one.
+        kind: of picture, such as "anime"; "" where the manifest does not say.
+        other: whether it is of none of the shows that a model is to know, so that it teaches what is unknown.
     """
 
     path: Path
     show: str
     group: str
     source: str
+    kind: str = ""
+    other: bool = False
 
 
 def read_manifest(path: Path, *, may_be_empty: bool = False) -> tuple[Row, ...]:
@@ -77,6 +83,33 @@ def read_manifests(paths: Iterable[Path]) -> tuple[Row, ...]:
     return tuple(rows)
 
 
+def as_others(rows: Iterable[Row]) -> tuple[Row, ...]:
+    """The same rows, as examples of what is none of the shows."""
+    return tuple(dataclasses.replace(row, other=True) for row in rows)
+
+
+def with_kinds(rows: Iterable[Row], kinds: Mapping[str, str]) -> tuple[Row, ...]:
+    """Give each row that has no kind the one of its show, where that is given."""
+    return tuple(dataclasses.replace(row, kind=row.kind or kinds.get(row.show, "")) for row in rows)
+
+
+def read_kinds(path: Path) -> dict[str, str]:
+    """Read the kind of picture by show from a CSV file with the columns `show` and `kind`.
+
+    Raises:
+        InvalidManifest: the file cannot be read, or lacks a column or a value.
+    """
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            lines = list(csv.DictReader(file, strict=True))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InvalidManifest(str(path), f"it cannot be read: {error}") from error
+    kinds = {(line.get("show") or "").strip(): (line.get("kind") or "").strip() for line in lines}
+    if not kinds or not all(kinds) or not all(kinds.values()):
+        raise InvalidManifest(str(path), "each of its lines must have a show and a kind")
+    return kinds
+
+
 def _rows(path: Path, reader: csv.DictReader[str]) -> Iterable[Row]:
     columns = reader.fieldnames or ()
     missing = [column for column in REQUIRED if column not in columns]
@@ -96,4 +129,4 @@ def _rows(path: Path, reader: csv.DictReader[str]) -> Iterable[Row]:
             )
         seen[file] = reader.line_num
         source = (line.get("source") or "").strip() or values["group"]
-        yield Row(file, values["show"], values["group"], source)
+        yield Row(file, values["show"], values["group"], source, (line.get("kind") or "").strip())

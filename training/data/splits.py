@@ -111,8 +111,11 @@ def holdout(rows: Sequence[Row], fraction: float, *, by: By = "group", seed: int
 
 
 def _shares(rows: Sequence[Row], parts: NDArray[np.intp]) -> NDArray[np.float64]:
-    """The share that each component holds of each show, float64 [component, show]."""
-    shows, labels = np.unique([row.show for row in rows], return_inverse=True)
+    """The share that each component holds of each show, float64 [component, show].
+
+    All that is of none of the shows counts as one more show.
+    """
+    shows, labels = np.unique(["" if row.other else row.show for row in rows], return_inverse=True)
     table = np.zeros((int(parts.max()) + 1, len(shows)))
     np.add.at(table, (parts, labels), 1)
     return np.asarray(table / table.sum(axis=0))

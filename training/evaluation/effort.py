@@ -16,15 +16,11 @@ from numpy.typing import NDArray
 
 from services.clip import CLIP_FRAMES
 from services.inference import EarlyExit
-from training.errors import InvalidRun
-from training.evaluation.exit_rule import CHANGED_AT_MOST, CONFIDENCE, Seen, find_rule, spread
-from training.evaluation.framewise import Judged
+from training.evaluation.exit_rule import CHANGED_AT_MOST, CONFIDENCE, Judged, Seen, find_rule, spread
 from training.files import write_json, write_text
-from training.fit.operating import Operating
-from training.statistics.calibration import fit_temperature, softmax
+from training.fit.operating import Operating, find_operating
 from training.statistics.comparison import paired_difference
 from training.statistics.estimate import Bootstrap, Estimate, weighted_mean
-from training.statistics.openset import choose_threshold
 from training.statistics.report import Column, Result, Table
 
 Flags = NDArray[np.bool_]
@@ -125,7 +121,7 @@ class EffortReport(Result):
             row = ", ".join(map(str, self.rule.frames)), f"{self.rule.threshold:.4f}"
         rule = Table(
             "For the model file: the rule for early exit",
-            (Column("first frames", numeric=False), Column("stop from probability")),
+            (Column("first frames", numeric=False), Column("stop when as sure as")),
             (row,),
             f"At most {self.changed_at_most:.0%} of answers changed, with {self.confidence:.0%} confidence.",
         )
@@ -149,19 +145,12 @@ def measure_effort(
 
     Args:
         judged: answers by frame of models that had not seen the clips.
-        operating: temperature and unknown threshold of the model file.
+        operating: temperature and thresholds of the model file.
         recipe: what was judged, for the tables.
         bootstrap: of the intervals.
-
-    Raises:
-        InvalidRun: the model file's familiarity is not its largest probability.
     """
-    if operating.score != "probability":
-        raise InvalidRun(operating.score, "early exit takes the largest probability as familiarity")
     known = judged.known
-    seen = {
-        count: Seen.by(judged, spread(count), operating.temperature) for count in range(1, CLIP_FRAMES + 1)
-    }
+    seen = {count: Seen.by(judged, spread(count), operating) for count in range(1, CLIP_FRAMES + 1)}
     whole = seen[CLIP_FRAMES]
 
     def mean(values: NDArray[np.generic], clips: Flags) -> Estimate:
@@ -175,7 +164,7 @@ def measure_effort(
         Frames(
             count,
             mean(right(each.best), known),
-            mean(~each.differs(whole, operating.threshold), every),
+            mean(~each.differs(whole), every),
         )
         for count, each in seen.items()
     )
@@ -189,13 +178,13 @@ def measure_effort(
             mean(1 - frames / CLIP_FRAMES, clips),
             mean(changed, clips),
         )
-        for name, clips in (("of known shows", known), ("of other shows", ~known), ("all", every))
+        for name, clips in (("of known shows", known), ("of other things", ~known), ("all", every))
         if clips.any()
     )
     return EffortReport(
         recipe,
         curve,
-        find_rule(judged, operating.temperature, operating.threshold),
+        find_rule(judged, operating),
         CHANGED_AT_MOST,
         CONFIDENCE,
         followed,
@@ -217,18 +206,17 @@ def _follow(judged: Judged) -> tuple[Numbers, Numbers, Flags]:
     for fold in np.unique(judged.fold):
         inside = judged.fold == fold
         here, others = judged.choose(inside), judged.choose(~inside)
-        learned = others.choose(others.known)
-        logits = learned.logits.mean(axis=1)
-        temperature = fit_temperature(logits, learned.labels).temperature
-        unknown = choose_threshold(softmax(logits, temperature=temperature).max(axis=1))
-        whole = Seen.by(here, range(CLIP_FRAMES), temperature)
+        operating = find_operating(
+            others.of_frames(range(CLIP_FRAMES)), others.labels, judged.shows, kinds=judged.kinds
+        )
+        whole = Seen.by(here, range(CLIP_FRAMES), operating)
         best[inside] = whole.best
-        rule = find_rule(others, temperature, unknown)
+        rule = find_rule(others, operating)
         if rule is None:
             continue
-        early = Seen.by(here, rule.frames, temperature)
-        stopped = early.largest >= rule.threshold
+        early = Seen.by(here, rule.frames, operating)
+        stopped = early.sure >= rule.threshold
         best[inside] = np.where(stopped, early.best, whole.best)
         frames[inside] = np.where(stopped, len(rule.frames), CLIP_FRAMES)
-        changed[inside] = stopped & early.differs(whole, unknown)
+        changed[inside] = stopped & early.differs(whole)
     return best, frames, changed

@@ -8,7 +8,8 @@ allowed; the first that fails ends it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,9 +17,8 @@ from numpy.typing import NDArray
 from scipy.stats import beta
 
 from services.clip import CLIP_FRAMES
-from services.inference import EarlyExit
-from training.evaluation.framewise import Judged
-from training.statistics.calibration import softmax
+from services.inference import EarlyExit, Verdict
+from training.fit.operating import Operating
 
 CHANGED_AT_MOST = 0.01  # share of clips whose answer may be another than all ten frames would give
 CONFIDENCE = 0.95  # that the share is no larger
@@ -34,27 +34,73 @@ def spread(count: int) -> tuple[int, ...]:
 
 
 @dataclass(frozen=True, eq=False)
+class Judged:
+    """Clips of known shows and of other things, each answered frame by frame by a model that had not seen it.
+
+    Attributes:
+        logits: float32 [clip, 10, output].
+        labels: int [clip], number of the show; the number of shows for a clip of none of them.
+        fold: int [clip], of the model that answered.
+        group: int [clip], equal for clips of one scene, which are not independent.
+        shows: titles, in the order of the outputs.
+        kinds: kind of picture by show; None names none.
+    """
+
+    logits: NDArray[np.float32]
+    labels: Numbers
+    fold: Numbers
+    group: Numbers
+    shows: tuple[str, ...]
+    kinds: Mapping[str, str] | None = None
+
+    def choose(self, clips: Flags) -> Judged:
+        """Some of the clips, bool [clip]."""
+        return dataclasses.replace(
+            self,
+            logits=self.logits[clips],
+            labels=self.labels[clips],
+            fold=self.fold[clips],
+            group=self.group[clips],
+        )
+
+    def of_frames(self, frames: Sequence[int]) -> Floats:
+        """Logits of the clips where only these frames are looked at, float64 [clip, output]."""
+        return np.asarray(self.logits[:, list(frames)].astype(np.float64).mean(axis=1))
+
+    @property
+    def known(self) -> Flags:
+        """Whether a clip is of a show that the models know, bool [clip]."""
+        return np.asarray(self.labels < len(self.shows))
+
+
+@dataclass(frozen=True, eq=False)
 class Seen:
     """What some frames say of each clip.
 
     Attributes:
-        best: the show that is named, int [clip].
-        largest: its probability, float [clip], which is also how familiar the clip is.
+        best: the show that is ranked first, int [clip].
+        sure: as `services.inference.early_exit.Look` has it, float [clip].
+        verdicts: of each clip.
     """
 
     best: Numbers
-    largest: Floats
+    sure: Floats
+    verdicts: list[Verdict]
 
     @classmethod
-    def by(cls, judged: Judged, frames: Sequence[int], temperature: float) -> Seen:
-        """What these frames say, as a model with this temperature would."""
-        probabilities = softmax(judged.logits[:, list(frames)].mean(axis=1), temperature=temperature)
-        return cls(probabilities.argmax(axis=1), probabilities.max(axis=1))
+    def by(cls, judged: Judged, frames: Sequence[int], operating: Operating) -> Seen:
+        """What these frames say, as a model file with these thresholds would."""
+        logits, count = judged.of_frames(frames), len(judged.shows)
+        shares = operating.probabilities(logits, count)
+        sure = shares.max(axis=1)
+        if logits.shape[1] > count:
+            sure = sure / (1 + np.exp(-np.clip(operating.familiarity(logits, count), -700, 700)))
+        return cls(shares.argmax(axis=1), sure, operating.verdicts(logits, judged.shows, judged.kinds))
 
-    def differs(self, whole: Seen, unknown_threshold: float) -> Flags:
-        """Whether a clip is answered otherwise: with another show, or known instead of unknown."""
-        known = (self.largest >= unknown_threshold) == (whole.largest >= unknown_threshold)
-        return np.asarray((self.best != whole.best) | ~known)
+    def differs(self, whole: Seen) -> Flags:
+        """Whether a clip is answered otherwise: another show first, or another verdict."""
+        other = [mine != theirs for mine, theirs in zip(self.verdicts, whole.verdicts, strict=True)]
+        return np.asarray((self.best != whole.best) | np.array(other))
 
 
 def find_threshold(
@@ -63,7 +109,7 @@ def find_threshold(
     """The lowest threshold that changes few enough answers.
 
     Args:
-        largest: probability that the first frames give, [clip].
+        largest: how sure the first frames are, [clip].
         differs: whether their answer is another than that of all frames, [clip].
         groups: [clip]; of one group's clips one change counts for all.
         at_most: share of groups with a changed answer that is allowed, with `CONFIDENCE`.
@@ -91,17 +137,17 @@ def _upper_bound(changed: int, units: int) -> float:
     return 1.0 if changed >= units else float(beta.ppf(CONFIDENCE, changed + 1, units - changed))
 
 
-def find_rule(judged: Judged, temperature: float, unknown_threshold: float) -> EarlyExit | None:
+def find_rule(judged: Judged, operating: Operating) -> EarlyExit | None:
     """The rule that looks at the fewest frames on the mean; None where none changes few enough answers."""
-    whole = Seen.by(judged, range(CLIP_FRAMES), temperature)
+    whole = Seen.by(judged, range(CLIP_FRAMES), operating)
     found: EarlyExit | None = None
     least = float(CLIP_FRAMES)
     for count in range(1, CLIP_FRAMES):
-        early = Seen.by(judged, spread(count), temperature)
-        threshold = find_threshold(early.largest, early.differs(whole, unknown_threshold), judged.group)
+        early = Seen.by(judged, spread(count), operating)
+        threshold = find_threshold(early.sure, early.differs(whole), judged.group)
         if threshold is None:
             continue
-        frames = np.where(early.largest >= threshold, count, CLIP_FRAMES).mean()
+        frames = np.where(early.sure >= threshold, count, CLIP_FRAMES).mean()
         if frames < least:
             least, found = float(frames), EarlyExit(spread(count), threshold)
     return found

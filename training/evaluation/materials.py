@@ -1,8 +1,9 @@
-"""The clips that an evaluation judges: **manifests** -> known clips in folds, changed ones, unknown ones.
+"""The clips that an evaluation judges: **manifests** -> clips in folds, changed ones, left-out shows.
 
-A show is judged if at least three sources have it: one is held out, others are learned from. The other shows
-of the manifest are never learned from here, so that their clips are unknown ones, as are those of the second
-manifest.
+A show is judged if at least three sources have it: one is held out, others are learned from. Clips of other
+things are dealt into the same folds, and learned from as "none of these". Drawn pictures are learned from in
+every fold. The shows of fewer sources are never learned from here: they are unknown in a way that nothing was
+learned about.
 """
 
 from __future__ import annotations
@@ -21,15 +22,16 @@ from rich.progress import track
 from services.clip import CLIP_FRAMES, CLIP_SIZE
 from services.preprocess import PIXELS_VERSION, decode_gif
 from training.data.clips import Clips, load_clips
-from training.data.manifest import Row
-from training.data.splits import components, folds
+from training.data.drawn import draw_gifs
+from training.data.manifest import Row, as_others
+from training.data.splits import folds
 from training.evaluation.perturb import PERTURB_VERSION, PERTURBATIONS, perturb
 from training.files import replacing
+from training.fit.crossvalidate import ALWAYS
 
 MIN_SOURCES = 3
 FOLDS = 8
 CHANGED_EVERY = 3  # to change a GIF takes longer than anything else: every third has to do
-OTHER_SHOWS = "other shows"
 LEFT_OUT = "shows left out"
 
 Frames = NDArray[np.uint8]
@@ -40,17 +42,16 @@ class Materials:
 
     Args:
         known: rows of the known shows.
-        unknown: rows of other shows.
+        others: rows of other things.
         cache_dir: where clips are kept.
         seed: of the folds.
         console: shows progress; None is silent.
 
     Attributes:
-        clips: of the shows that are judged.
-        fold: of each clip, int [clip], whole sources with groups kept together.
-        group: of each clip, int [clip], number of the scene.
+        clips: of the shows that are judged, of other things, and drawn ones.
+        fold: of each clip, int [clip], whole sources with groups kept together; `ALWAYS` of the drawn ones.
         sample: numbers of the clips that are changed, int [changed clip].
-        unknown: clips of shows that are not learned from, by where they are from.
+        left_out: clips of shows that are not learned from; None where there are none.
 
     Raises:
         InvalidManifest: no clip can be used.
@@ -60,7 +61,7 @@ class Materials:
     def __init__(
         self,
         known: Sequence[Row],
-        unknown: Sequence[Row],
+        others: Sequence[Row],
         cache_dir: Path,
         *,
         seed: int = 0,
@@ -71,16 +72,19 @@ class Materials:
         for row in known:
             sources.setdefault(row.show, set()).add(row.source)
         judged = [row for row in known if len(sources[row.show]) >= MIN_SOURCES]
-        left_out = [row for row in known if len(sources[row.show]) < MIN_SOURCES]
-        self.clips = load_clips(judged, cache_dir, console=console)
-        self.fold = folds(self.clips.rows, FOLDS, seed=seed)
-        self.group = components(self.clips.rows, "group")
-        self.sample = np.arange(0, len(self.clips), CHANGED_EVERY)
-        self.unknown = {
-            name: load_clips(rows, cache_dir, console=console)
-            for name, rows in ((OTHER_SHOWS, unknown), (LEFT_OUT, left_out))
-            if rows
-        }
+        left_out = as_others(row for row in known if len(sources[row.show]) < MIN_SOURCES)
+        real = load_clips([*judged, *as_others(others)], cache_dir, console=console)
+        drawn = load_clips(draw_gifs(cache_dir), cache_dir) if others else None
+        self.clips = real.beside(drawn) if drawn else real
+        self.fold = np.full(len(self.clips), ALWAYS)
+        self.fold[: len(real)] = folds(real.rows, FOLDS, seed=seed)
+        self.sample = np.flatnonzero(self.clips.known)[::CHANGED_EVERY]
+        self.left_out = load_clips(left_out, cache_dir, console=console) if left_out else None
+
+    @property
+    def judged(self) -> Clips:
+        """The clips that are judged: all but the drawn ones."""
+        return self.clips.choose(np.flatnonzero(self.fold != ALWAYS))
 
     def changed(self, name: str) -> Clips:
         """The clips of the sample, each GIF changed by `training.evaluation.perturb` and decoded again."""
@@ -88,9 +92,9 @@ class Materials:
         folder = f"changed-{name.replace(' ', '_')}-{PIXELS_VERSION}-{PERTURB_VERSION}"
         return self._remade(clips, folder, lambda gif: decode_gif(perturb(gif, name)).frames)
 
-    def all_changed(self) -> dict[str, Clips]:
-        """`changed` for every perturbation."""
-        return {name: self.changed(name) for name in PERTURBATIONS}
+    def all_changed(self) -> dict[str, tuple[NDArray[np.intp], Clips]]:
+        """The numbers of the sample and `changed`, for every perturbation."""
+        return {name: (self.sample, self.changed(name)) for name in PERTURBATIONS}
 
     def by_index(self) -> Clips:
         """All clips as most tutorials decode them, see `by_index`."""

@@ -5,7 +5,6 @@ What answers is the file that would be exported, run by services.inference: noth
 
 from __future__ import annotations
 
-import dataclasses
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -56,28 +55,33 @@ class Quantized:
             self._served = trained, self._quantize(trained)
         classifier = self._served[1]
         found = [classifier.run(clips.frames(index)[np.newaxis]) for index in range(len(clips))]
-        probabilities, votes, embedding, familiarity = (
-            np.concatenate([getattr(each, name) for each in found])
-            for name in ("probabilities", "frame_probabilities", "embedding", "familiarity")
+        # Of the same softmax as the logits within; a frame's familiarity is measured from the same zero.
+        votes = np.concatenate([each.frame_probabilities for each in found])
+        logits = np.log(np.maximum(votes, _LEAST))
+        familiar = None
+        if all(each.frame_familiarity is not None for each in found):
+            familiar = np.concatenate([each.frame_familiarity for each in found])
+            logits = np.concatenate([logits, -familiar[..., np.newaxis]], axis=-1)
+        return Answer(
+            np.concatenate([each.probabilities for each in found]),
+            votes,
+            np.concatenate([each.embedding for each in found]),
+            np.concatenate([each.familiarity for each in found]),
+            familiar,
+            logits,
         )
-        logits = np.log(np.maximum(probabilities, _LEAST))  # of the same softmax as the logits within
-        return Answer(probabilities, votes, embedding, familiarity, logits)
 
     def _quantize(self, trained: Trained) -> Classifier:
         """The model as it would be served, loaded."""
         some = np.linspace(0, len(self._learned) - 1, min(CALIBRATED, len(self._learned)), dtype=np.intp)
         ranges = (self.clips.frames(index) for index in self._learned[some])
-        bank = trained.head.bank
-        head = dataclasses.replace(
-            trained.head,
-            bank=bank if bank is not None and bank.weight else None,
-            familiarity=(("probability", 1.0),),
-        )
         fitted = FittedModel(
             backbone=self._trainer.backbone.name,
             shows=self.clips.shows,
-            head=head,
+            head=trained.head,
             unknown_threshold=0.0,
+            verdict=None,
+            kinds=None,
             training_data_sha256=self.clips.digest,
             weights=trained.weights,
             facts={},

@@ -6,31 +6,29 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from rich.console import Console
 
 from services.preprocess import PIXELS_VERSION
 from training.data.augment import AUGMENT_VERSION
-from training.evaluation.crossvalidate import HeldOut, Learner, cross_validate, run_name
-from training.evaluation.distill import Distilled
 from training.evaluation.evaluate import Evaluation, evaluate
-from training.evaluation.framewise import Framewise
-from training.evaluation.looks import SeveralLooks
-from training.evaluation.materials import Materials
+from training.evaluation.materials import LEFT_OUT, Materials
 from training.evaluation.perturb import PERTURB_VERSION, PERTURBATIONS
 from training.evaluation.quantized import Quantized
 from training.export.int8 import INT8_VERSION
-from training.fit.recipes import BASELINE, CHOSEN, INT8, RECIPES, TRIALS, Trial
+from training.fit.crossvalidate import ALWAYS, HeldOut, cross_validate, run_name
+from training.fit.recipes import BASELINE, CHOSEN, INT8, RECIPES, TRIALS
 from training.fit.trainer import Trainer
-
-# The recipe that asks each network for most: what it asks for serves the others as well.
-_WIDEST = {RECIPES[name].backbone: RECIPES[name] for name in ("all depths of Lite2, fine-tuned", CHOSEN)}
+from training.network.head import Tap
+from training.statistics.openset import relative_mahalanobis
 
 
 def run_trial(name: str, materials: Materials, cache_dir: Path, *, console: Console | None = None) -> HeldOut:
     """Judge all clips by one recipe.
 
-    The baseline sees the clips as most tutorials decode them. The chosen recipe also judges changed and
-    unknown clips. Finished folds are kept in the cache: an interrupted trial goes on behind the last one.
+    The baseline sees the clips as most tutorials decode them. The chosen recipe also judges changed clips
+    and clips of left-out shows. Finished folds are kept in the cache: an interrupted trial goes on behind
+    the last one.
 
     Args:
         name: one of `TRIALS`.
@@ -38,73 +36,27 @@ def run_trial(name: str, materials: Materials, cache_dir: Path, *, console: Cons
         cache_dir: for features, and for the finished folds.
         console: shows progress; None is silent.
     """
-    home, folder = _folders(name, materials, cache_dir)
-    learner = build_learner(TRIALS[name], materials, cache_dir, home, console=console)
-    if name != CHOSEN:
-        return cross_validate(learner, materials.fold, folder)
-    changed, unknown = materials.all_changed(), materials.unknown
-    return cross_validate(
-        learner, materials.fold, folder, sample=materials.sample, changed=changed, unknown=unknown
-    )
-
-
-def run_framewise(
-    name: str, materials: Materials, cache_dir: Path, *, console: Console | None = None
-) -> HeldOut:
-    """Judge known and unknown clips by one recipe, frame by frame, see `Framewise`.
-
-    Its trainings are those of `run_trial`: what that has trained is not trained again.
-    """
-    home, folder = _folders(name, materials, cache_dir)
-    learner = Framewise(build_learner(TRIALS[name], materials, cache_dir, home, console=console), home)
-    frames = folder.with_name(f"{folder.name}-frames")
-    return cross_validate(learner, materials.fold, frames, unknown=materials.unknown)
-
-
-def _folders(name: str, materials: Materials, cache_dir: Path) -> tuple[Path, Path]:
-    """Where the trainings of a trial's recipe lie, and where its answers do."""
-    trial = TRIALS[name]
+    options = RECIPES[CHOSEN if name == INT8 else name]
     wanted = (
-        RECIPES[trial.recipe].to_json(),
+        options.to_json(),
         materials.clips.digest,
         materials.fold.tolist(),
         (PIXELS_VERSION, AUGMENT_VERSION, PERTURB_VERSION),
-        trial.recipe == BASELINE,
+        name == BASELINE,
     )
     home = cache_dir / "trials" / run_name(*wanted)
-    if name in RECIPES:
-        return home, home
-    teachers = [RECIPES[teacher].to_json() for teacher in trial.teachers]
-    form = ("int8", INT8_VERSION) if trial.int8 else ()
-    return home, cache_dir / "trials" / run_name(*wanted, repr(trial.looks), teachers, *form)
-
-
-def build_learner(
-    trial: Trial, materials: Materials, cache_dir: Path, home: Path, *, console: Console | None = None
-) -> Learner:
-    """Make what a trial fits and asks.
-
-    Args:
-        trial: one way to judge clips.
-        materials: what is judged.
-        cache_dir: for features.
-        home: where the trainings of the trial's recipe lie, shared by all trials of it.
-        console: shows progress; None is silent.
-    """
-
-    def trainer(recipe: str) -> Trainer:
-        options = RECIPES[recipe]
-        clips = materials.by_index() if recipe == BASELINE else materials.clips
-        beside = _WIDEST.get(options.backbone)
-        return Trainer(clips, options, cache_dir, console=console, beside=beside)
-
-    if trial.teachers:
-        return Distilled(trainer(trial.recipe), [trainer(of) for of in trial.teachers], materials.fold)
-    if trial.int8:
-        return Quantized(trainer(trial.recipe), home)
-    if len(trial.looks) > 1:
-        return SeveralLooks(trainer(trial.recipe), trial.looks, home)
-    return trainer(trial.recipe)
+    clips = materials.by_index() if name == BASELINE else materials.clips
+    beside = None if name == BASELINE else RECIPES[CHOSEN]
+    trainer = Trainer(clips, options, cache_dir, console=console, beside=beside)
+    left_out = {LEFT_OUT: materials.left_out} if materials.left_out else {}
+    if name == INT8:
+        folder = cache_dir / "trials" / run_name(*wanted, "int8", INT8_VERSION)
+        learner = Quantized(trainer, home)
+        return cross_validate(learner, materials.fold, folder, beside=left_out, console=console)
+    if name != CHOSEN:
+        return cross_validate(trainer, materials.fold, home, console=console)
+    changed = materials.all_changed()
+    return cross_validate(trainer, materials.fold, home, changed=changed, beside=left_out, console=console)
 
 
 def run_trials(
@@ -118,21 +70,35 @@ def run_trials(
         cache_dir: see `run_trial`.
         console: shows progress; None is silent.
     """
-    tried = [name for name in TRIALS if name in names or name in (BASELINE, CHOSEN)]
     answers = {}
-    for name in tried:
-        if console:
-            console.log(f"recipe: {name}")
-        answers[name] = run_trial(name, materials, cache_dir, console=console)
+    for name in TRIALS:
+        if name in names or name in (BASELINE, CHOSEN):
+            if console:
+                console.log(f"recipe: {name}")
+            answers[name] = run_trial(name, materials, cache_dir, console=console)
     return evaluate(
         answers,
-        np.asarray(materials.clips.labels),
-        materials.clips.shows,
+        materials.judged,
         baseline=BASELINE,
         chosen=CHOSEN,
         stand_in=INT8 if INT8 in answers else None,
-        changed=list(PERTURBATIONS),
-        sample=materials.sample,
-        unknown=list(materials.unknown),
-        groups=materials.group,
+        changed=dict.fromkeys(PERTURBATIONS, materials.sample),
+        left_out=LEFT_OUT if materials.left_out else None,
+        mahalanobis=frozen_distance(materials, cache_dir),
     )
+
+
+def frozen_distance(materials: Materials, cache_dir: Path) -> NDArray[np.float64]:
+    """The relative Mahalanobis score of each judged clip, by frozen features, float64 [clip].
+
+    The means and covariances are those of the known clips of the other folds.
+    """
+    options = RECIPES[CHOSEN]
+    trainer = Trainer(materials.clips, options, cache_dir, beside=options)
+    vectors = trainer.views[0].taps[Tap("top")].mean(axis=1)
+    labels, known, fold = materials.clips.labels, materials.clips.known, materials.fold
+    scores = np.zeros(len(labels))
+    for number in range(int(fold.max()) + 1):
+        learned, asked = known & (fold != number), fold == number
+        scores[asked] = relative_mahalanobis(vectors[asked], vectors[learned], labels[learned])
+    return np.asarray(scores[fold != ALWAYS])

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -24,9 +24,10 @@ from onnx import TensorProto, helper, numpy_helper
 
 from services.clip import CLIP_SHAPE
 from services.errors import ModelError
-from services.inference import CONTRACT, Classifier, EarlyExit
+from services.inference import CONTRACT, Classifier, EarlyExit, Verdict
 from services.inference.early_exit import look
-from services.inference.metadata import write_early_exit
+from services.inference.metadata import write_early_exit, write_verdict
+from services.inference.verdict import decide
 from training.errors import ExportFailed
 from training.export.int8 import quantize
 from training.files import replacing
@@ -53,7 +54,7 @@ class Exported:
         path: of the file.
         size_bytes: of the file.
         worst_error: the largest relative error of any output, Keras beside services.inference.
-        agreement: share of the clips for which both name the same show first, 0..1.
+        agreement: share of the clips with the same verdict and the same show first, 0..1.
         clips: how many were compared.
     """
 
@@ -92,20 +93,18 @@ def export(
 
     Raises:
         ExportFailed: the file is refused by services.inference, or answers differently: float by more than
-            `TOLERANCE`, int8 with the same show for less than `AGREEMENT` of the clips; or two parts of a
+            `TOLERANCE`, int8 with the same answer for less than `AGREEMENT` of the clips; or two parts of a
             clip, as a rule would have it, say something else than the whole.
         InvalidRun: the image network is not the one that was trained.
     """
     if clips.shape[1:] != CLIP_SHAPE or not len(clips):
         raise ExportFailed(f"it takes clips of shape {CLIP_SHAPE} to compare on, not {clips.shape}")
-    if early_exit is not None:
-        _check_divides(fitted.head)
     model, proto = convert(fitted, backbone, precision=precision, calibration=calibration)
     helper.set_model_props(proto, metadata(fitted, version, licence, early_exit))
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as partial:
         partial.write_bytes(proto.SerializeToString())
-        errors, agreement = _compare(model, partial, clips)
+        errors, agreement = _compare(model, partial, clips, fitted)
         worst = max(errors, key=lambda name: errors[name])
         if precision == "int8":
             _check_agreement(agreement, len(clips))
@@ -144,9 +143,13 @@ def metadata(
     fitted: FittedModel, version: str, licence: str, early_exit: EarlyExit | None = None
 ) -> dict[str, str]:
     """What `services.inference` reads of a model beside its graph."""
-    rule = {} if early_exit is None else {"early_exit": write_early_exit(early_exit)}
+    optional = {
+        "early_exit": early_exit and write_early_exit(early_exit),
+        "verdict": fitted.verdict and write_verdict(fitted.verdict),
+        "kinds": fitted.kinds and json.dumps(dict(fitted.kinds), ensure_ascii=False),
+    }
     return {
-        **rule,
+        **{key: value for key, value in optional.items() if value},
         "contract": CONTRACT,
         "name": NAME,
         "version": version,
@@ -177,7 +180,6 @@ def _rounded_head(head: Head) -> Head:
         head,
         parts=tuple(rounded(part) for part in head.parts),
         linear=rounded(head.linear),
-        bank=rounded(head.bank) if head.bank else None,
     )
 
 
@@ -215,12 +217,14 @@ def _store_as_float16(proto: onnx.ModelProto) -> None:
     proto.graph.node.extend(nodes)
 
 
-def _compare(model: keras.Model, path: Path, clips: NDArray[np.uint8]) -> tuple[dict[str, float], float]:
+def _compare(
+    model: keras.Model, path: Path, clips: NDArray[np.uint8], fitted: FittedModel
+) -> tuple[dict[str, float], float]:
     """How far the file's answers are from Keras's.
 
     Returns:
         For each output the largest difference, relative to its largest value; and the share of clips for
-        which both name the same show first.
+        which both give the same verdict and rank the same show first.
     """
     try:
         classifier = Classifier(path)
@@ -228,13 +232,36 @@ def _compare(model: keras.Model, path: Path, clips: NDArray[np.uint8]) -> tuple[
     except ModelError as error:
         raise ExportFailed(error.details["why"]) from error
     expected = model.predict(clips, batch_size=_BATCH, verbose=0)
-    found = {name: np.concatenate([getattr(part, name) for part in parts]) for name in OUTPUTS}
+    found = {name: np.concatenate([getattr(part, name) for part in parts]) for name in expected}
     errors = {
         name: float(np.abs(ours - found[name]).max() / max(float(np.abs(ours).max()), 1e-12))
-        for name, ours in ((name, np.asarray(expected[name])) for name in OUTPUTS)
+        for name, ours in ((name, np.asarray(value)) for name, value in expected.items())
     }
-    same = found["probabilities"].argmax(axis=1) == np.asarray(expected["probabilities"]).argmax(axis=1)
-    return errors, float(same.mean())
+    same = [
+        theirs == ours
+        for theirs, ours in zip(_answers(expected, fitted), _answers(found, fitted), strict=True)
+    ]
+    return errors, float(np.mean(same))
+
+
+def _answers(outputs: Mapping[str, Any], fitted: FittedModel) -> list[tuple[Verdict, int]]:
+    """The verdict of each clip, and the show that is ranked first."""
+    return [
+        (
+            decide(
+                fitted.shows,
+                probabilities,
+                float(familiarity),
+                rule=fitted.verdict,
+                unknown_threshold=fitted.unknown_threshold,
+                kinds=fitted.kinds,
+            ),
+            int(probabilities.argmax()),
+        )
+        for probabilities, familiarity in zip(
+            np.asarray(outputs["probabilities"]), np.asarray(outputs["familiarity"]), strict=True
+        )
+    ]
 
 
 def _check_error(name: str, error: float) -> None:
@@ -243,14 +270,6 @@ def _check_error(name: str, error: float) -> None:
             f"{name} differs by {error:.1e} of its largest value, {TOLERANCE:.0e} is allowed",
             output=name,
             error=repr(error),
-        )
-
-
-def _check_divides(head: Head) -> None:
-    if not head.divides or head.familiarity != (("probability", 1.0),):
-        raise ExportFailed(
-            "early exit takes a head without neighbours whose logits are the mean of its frames' and whose "
-            "familiarity is its largest probability"
         )
 
 
@@ -269,7 +288,7 @@ def _check_parts(classifier: Classifier, clips: NDArray[np.uint8], rule: EarlyEx
 def _check_agreement(agreement: float, clips: int) -> None:
     if not agreement >= AGREEMENT:
         raise ExportFailed(
-            f"int8 names the show that float32 names for {agreement:.1%} of {clips} clips, "
+            f"int8 answers as float32 does for {agreement:.1%} of {clips} clips, "
             f"at least {AGREEMENT:.0%} is asked",
             agreement=repr(agreement),
         )

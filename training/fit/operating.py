@@ -1,40 +1,62 @@
-"""What a model file takes from evaluations.
+"""What a model file takes from held-out answers.
 
-evaluation.json -> **temperature, familiarity, threshold**
+logits, labels -> find_operating -> **temperature, thresholds**
+evaluation.json -> **the same, as an evaluation found them**
 effort.json -> **the rule for early exit**
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from services.inference import EarlyExit
+import numpy as np
+from numpy.typing import NDArray
+
+from services.inference import EarlyExit, Verdict, VerdictRule
+from services.inference.verdict import MOST_SHOWS, decide
 from training.errors import InvalidRun
-from training.network.head import FamiliarityKind
+from training.statistics.calibration import fit_temperature, softmax
+from training.statistics.openset import choose_threshold, largest_probability, odds_of_shows
 from training.statistics.report import Column, Result, Table
+
+# What each level of an answer promises; see `services.inference.verdict`.
+SHOW_RIGHT = 0.90  # of the known clips for which one show is named, at least
+SHOW_OF_OTHERS = 0.12  # of the clips of other things for which one show is named, at most
+ONE_OF_RIGHT = 0.90  # of the known clips for which several shows are named
+KIND_RIGHT = 0.95  # of the known clips for which a kind is named
+LEAST_CLIPS = 30  # that must get a level before its threshold means anything
+NEVER = 2.0  # a threshold that nothing reaches
+
+Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
 class Operating(Result):
-    """What the exported model needs from the evaluation.
+    """What the exported model needs from held-out answers.
 
     Attributes:
-        temperature: that all held-out logits together are divided by.
-        score: the familiarity that told known from unknown best, as `training.network.head.Head` names it.
-        threshold: of that score, at this temperature; a clip is known from it on.
+        temperature: that logits are divided by.
+        threshold: a less familiar clip is unknown.
+        verdict: thresholds of the levels; None where no clips of other things were there to find them.
     """
 
     temperature: float
-    score: FamiliarityKind
     threshold: float
+    verdict: VerdictRule | None
 
     def tables(self) -> tuple[Table, ...]:
         """One row."""
-        columns = Column("familiarity", numeric=False), Column("temperature"), Column("unknown below")
-        row = self.score, f"{self.temperature:.3f}", f"{self.threshold:.4g}"
-        return (Table("For the model file", columns, (row,)),)
+        columns = [Column("temperature"), Column("unknown below")]
+        row = [f"{self.temperature:.3f}", f"{self.threshold:.4g}"]
+        if self.verdict:
+            columns += [Column("a show from"), Column("one of several from"), Column("a kind from")]
+            levels = self.verdict.show, self.verdict.one_of, self.verdict.kind
+            row += ["never" if value >= NEVER else f"{value:.3f}" for value in levels]
+        return (Table("For the model file", tuple(columns), (tuple(row),)),)
 
     @classmethod
     def read(cls, path: Path) -> Operating:
@@ -45,9 +67,136 @@ class Operating(Result):
         """
         try:
             values = json.loads(path.read_text(encoding="utf-8"))["operating"]
-            return cls(float(values["temperature"]), values["score"], float(values["threshold"]))
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            rule = values.get("verdict")  # an evaluation without other things has none
+            verdict = (
+                None if rule is None else VerdictRule(**{name: float(value) for name, value in rule.items()})
+            )
+            return cls(float(values["temperature"]), float(values["threshold"]), verdict)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise InvalidRun(str(path), f"it is not an evaluation: {error}") from error
+
+    def familiarity(self, logits: Floats, shows: int) -> Floats:
+        """How familiar clips are, float64 [clip], of logits [clip, output]; see `Head.others`."""
+        if logits.shape[1] == shows:
+            return largest_probability(logits, temperature=self.temperature)
+        return odds_of_shows(logits, temperature=self.temperature)
+
+    def probabilities(self, logits: Floats, shows: int) -> Floats:
+        """Probabilities of the shows, float64 [clip, show], of logits [clip, output]."""
+        return softmax(logits[:, :shows], temperature=self.temperature)
+
+    def verdicts(
+        self, logits: Floats, shows: Sequence[str], kinds: Mapping[str, str] | None = None
+    ) -> list[Verdict]:
+        """The verdict of each clip, of logits [clip, output]."""
+        titles = tuple(shows)
+        if not len(logits):
+            return []
+        return [
+            decide(
+                titles,
+                probabilities.astype(np.float32),
+                float(familiarity),
+                rule=self.verdict,
+                unknown_threshold=self.threshold,
+                kinds=kinds,
+            )
+            for probabilities, familiarity in zip(
+                self.probabilities(logits, len(titles)), self.familiarity(logits, len(titles)), strict=True
+            )
+        ]
+
+
+def find_operating(
+    logits: Floats,
+    labels: NDArray[np.intp],
+    shows: Sequence[str],
+    *,
+    kinds: Mapping[str, str] | None = None,
+    refused: float = 0.1,
+) -> Operating:
+    """Find temperature and thresholds on clips that were not learned from.
+
+    Args:
+        logits: float64 [clip, output], one output for each show, and a last one for "none of these" where
+            the model learned others.
+        labels: int [clip]; the number of shows for a clip of none of them.
+        shows: titles, in the order of the outputs.
+        kinds: kind of picture by show; None names none.
+        refused: share of known clips that may be unknown.
+    """
+    count = len(shows)
+    known = labels < count
+    measured = fit_temperature(logits[known, :count], labels[known])
+    operating = Operating(1.0 if measured.undetermined else measured.temperature, -np.inf, None)
+    familiarity = operating.familiarity(logits, count)
+    threshold = choose_threshold(familiarity[known], refused=refused)
+    verdict = None
+    if logits.shape[1] > count:
+        shares = operating.probabilities(logits, count)
+        verdict = _find_levels(
+            shares, familiarity, labels, familiar=familiarity >= threshold, shows=shows, kinds=kinds
+        )
+    return Operating(operating.temperature, threshold, verdict)
+
+
+def _find_levels(
+    shares: Floats,
+    familiarity: Floats,
+    labels: NDArray[np.intp],
+    *,
+    familiar: Flags,
+    shows: Sequence[str],
+    kinds: Mapping[str, str] | None,
+) -> VerdictRule:
+    """The lowest thresholds that keep what the levels promise, one level after another."""
+    known = labels < len(shows)
+    ranked = np.argsort(-shares, axis=1, kind="stable")[:, :MOST_SHOWS]
+    joint = (
+        np.take_along_axis(shares, ranked, axis=1) / (1 + np.exp(-np.clip(familiarity, -700, 700)))[:, None]
+    )
+    hit = ranked == labels[:, None]
+
+    def level(
+        right: Callable[[float], tuple[Flags, Flags]], candidates: Floats, promise: float, most: float
+    ) -> float:
+        """The lowest candidate at which the clips that get the level keep the promise."""
+        for value in np.unique(candidates):
+            given, good = right(float(value))
+            of_known = given & known
+            if of_known.sum() < LEAST_CLIPS:
+                break
+            of_others = (given & ~known).sum() / max((~known).sum(), 1)
+            if good[of_known].mean() >= promise and of_others <= most:
+                return float(value)
+        return NEVER
+
+    def one_show(value: float) -> tuple[Flags, Flags]:
+        return familiar & (joint[:, 0] >= value), hit[:, 0]
+
+    show = level(one_show, joint[familiar, 0], SHOW_RIGHT, SHOW_OF_OTHERS)
+    left = familiar & (joint[:, 0] < show)
+    sums = joint.cumsum(axis=1)
+
+    def several(value: float) -> tuple[Flags, Flags]:
+        enough = sums >= value
+        enough[:, 0] = False  # two at least
+        size = np.where(enough.any(axis=1), enough.argmax(axis=1), 0)
+        return left & enough.any(axis=1), hit.cumsum(axis=1)[np.arange(len(hit)), size] > 0
+
+    one_of = level(several, sums[left, 1:].ravel(), ONE_OF_RIGHT, 1.0)
+    if not kinds:
+        return VerdictRule(show, one_of, NEVER)
+    names = sorted(set(kinds.values()))
+    kind_of = np.array([names.index(kinds[name]) for name in shows])
+    by_kind = np.stack([shares[:, kind_of == number].sum(axis=1) for number in range(len(names))], axis=1)
+    rest = left & ~several(one_of)[0]
+    kind_right = by_kind.argmax(axis=1) == np.append(kind_of, -1)[labels]
+
+    def one_kind(value: float) -> tuple[Flags, Flags]:
+        return rest & (by_kind.max(axis=1) >= value), kind_right
+
+    return VerdictRule(show, one_of, level(one_kind, by_kind.max(axis=1)[rest], KIND_RIGHT, 1.0))
 
 
 def read_rule(path: Path) -> EarlyExit:

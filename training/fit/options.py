@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from training.errors import InvalidOptions
-from training.network.head import FAMILIARITY, FamiliarityKind, Pooling, Tap
+from training.network.head import Tap
 from training.settings import YAML, section
 
-LinearKind = Literal["ridge", "logistic", "none"]
+LinearKind = Literal["ridge", "logistic"]
 LINEAR: tuple[str, ...] = get_args(LinearKind)
 Devices = Literal["one", "all", "hosts"]
 Precision = Literal["float32", "mixed_float16", "mixed_bfloat16"]
@@ -29,35 +29,15 @@ class PartOptions:
 
     Attributes:
         tap: BLOCK/mean or BLOCK/deviation.
-        power: 0.5 takes square roots first.
         standardise: whether each number is brought to mean 0 and deviation 1 over the training frames.
-        whiten: None, or the share of the mean variance that is added to each direction's before whitening,
-            above 0.
         unit: whether the part is scaled to length 1.
         weight: of the part.
     """
 
     tap: str = "top/mean"
-    power: float = 1.0
     standardise: bool = False
-    whiten: float | None = None
     unit: bool = True
     weight: float = 1.0
-
-
-@dataclass(frozen=True)
-class NeighbourOptions:
-    """How the nearest training clips take part; see `training.network.head.Bank`.
-
-    Attributes:
-        weight: of their votes among the logits; 0 leaves them out.
-        sharpness: of the votes.
-        neighbour: whose cosine is the familiarity "nearest".
-    """
-
-    weight: float = 0.0
-    sharpness: float = 10.0
-    neighbour: int = 1
 
 
 @dataclass(frozen=True)
@@ -77,6 +57,11 @@ class TuneOptions:
         patience: epochs without a better loss on held-out groups after which to stop; 0 trains all epochs
             on all clips.
         holdout: share of each show held out for that.
+        probe: whether the head begins as the linear head that is fitted on the frozen network (Kumar et
+            al., "Fine- Tuning can Distort Pretrained Features", ICLR 2022); else it begins at 0.
+        average: at the end of how many of the last epochs the weights are averaged (after Cha et al.,
+            "SWAD", NeurIPS 2021); 1 takes those of the last epoch. It takes all epochs, so patience must be
+            0.
     """
 
     blocks: int = 0
@@ -90,6 +75,8 @@ class TuneOptions:
     dropout: float = 0.3
     patience: int = 0
     holdout: float = 0.15
+    probe: bool = False
+    average: int = 1
 
 
 @dataclass(frozen=True)
@@ -140,16 +127,14 @@ class FitOptions:
     Attributes:
         backbone: name of the image network.
         parts: of a frame's vector.
-        pooling: over time, see `training.network.head.Head`.
-        linear: "ridge" in closed form, "logistic" regression, or "none", which leaves all to the neighbours;
-            where fine-tuning is on, it finds the head itself.
+        linear: "ridge" in closed form or "logistic" regression; where fine-tuning is on, it only finds the
+            head that fine-tuning begins with, if it begins with one.
         regularisation: ridge: share of the mean variance added to each direction's; logistic: 1 / C.
         balance: 0 weighs every clip alike, 1 every show.
+        source_balance: 0 weighs the sources of a show by their clips, 1 all alike.
         mirror: whether the head also learns from every clip mirrored.
         views: from how many augmented copies of each clip it learns.
         strength: of the augmentation, 0..1.
-        neighbours: of the clip, among the training clips.
-        familiarity: which measures make it up, and their weights.
         refused: share of known clips that the threshold may call unknown.
         folds: in how many parts the clips are dealt, by source, to fit temperature and threshold on clips
             that were not learned from.
@@ -159,15 +144,13 @@ class FitOptions:
 
     backbone: str = "efficientnet-lite0"
     parts: tuple[PartOptions, ...] = (PartOptions(),)
-    pooling: Pooling = "frames"
     linear: LinearKind = "logistic"
     regularisation: float = 0.02
     balance: float = 0.5
+    source_balance: float = 0.0
     mirror: bool = True
     views: int = 0
     strength: float = 1.0
-    neighbours: NeighbourOptions = field(default_factory=NeighbourOptions)
-    familiarity: Mapping[FamiliarityKind, float] = field(default_factory=lambda: {"probability": 1.0})
     refused: float = 0.1
     folds: int = 6
     tune: TuneOptions = field(default_factory=TuneOptions)
@@ -176,16 +159,14 @@ class FitOptions:
     def __post_init__(self) -> None:
         for ok, option, expected, found in (
             (bool(self.parts), "parts", "at least one", "none"),
-            (self.pooling in ("frames", "clip"), "pooling", "frames or clip", self.pooling),
             (self.linear in LINEAR, "linear", f"one of {', '.join(LINEAR)}", self.linear),
             (self.regularisation > 0, "regularisation", "above 0", self.regularisation),
             (0 <= self.balance <= 1, "balance", "in 0..1", self.balance),
+            (0 <= self.source_balance <= 1, "source_balance", "in 0..1", self.source_balance),
             (self.views >= 0, "views", "at least 0", self.views),
             (0 <= self.strength <= 1, "strength", "in 0..1", self.strength),
             (0 <= self.refused < 1, "refused", "in 0..1", self.refused),
             (self.folds >= 2, "folds", "at least 2", self.folds),
-            (bool(self.familiarity), "familiarity", "at least one measure", "none"),
-            (set(self.familiarity) <= set(FAMILIARITY), "familiarity", f"of {FAMILIARITY}", self.familiarity),
             (1 <= self.tune.frames <= 10, "tune.frames", "in 1..10", self.tune.frames),
             (self.tune.epochs >= 1, "tune.epochs", "at least 1", self.tune.epochs),
             (self.tune.batch >= 1, "tune.batch", "at least 1", self.tune.batch),
@@ -194,10 +175,10 @@ class FitOptions:
             (0 <= self.tune.dropout < 1, "tune.dropout", "in 0..1", self.tune.dropout),
             (self.tune.blocks >= 0, "tune.blocks", "at least 0", self.tune.blocks),
             (
-                not self.tune.blocks or self.pooling == "frames",
-                "pooling",
-                "frames when blocks are fine-tuned",
-                self.pooling,
+                1 <= self.tune.average <= (1 if self.tune.patience else self.tune.epochs),
+                "tune.average",
+                "in 1..epochs, and 1 with patience",
+                self.tune.average,
             ),
         ):
             if not ok:
@@ -224,9 +205,8 @@ class FitOptions:
         try:
             if "parts" in settings:
                 settings["parts"] = tuple(_make(PartOptions, part, "parts") for part in settings["parts"])
-            for name, kind in (("neighbours", NeighbourOptions), ("tune", TuneOptions)):
-                if name in settings:
-                    settings[name] = _make(kind, settings[name], name)
+            if "tune" in settings:
+                settings["tune"] = _make(TuneOptions, settings["tune"], "tune")
             made: FitOptions = _make(cls, settings, "options")
         except TypeError as error:  # a comparison between a number and something else
             raise InvalidOptions(

@@ -1,19 +1,16 @@
 """The ways to learn that were tried, by name: each judged on the same folds, reported in one table.
 
-`RECIPES` can be fitted and exported; `TRIALS` are these, and ways that take more than one model or one look
-at a clip and so are judged only. `BASELINE` is what most tutorials do: ten frames by index, padded to a
-square, one dense layer on frozen features, mean of the logits. `CHOSEN` is what the default model is trained
-with, and `INT8` how it is served.
+`BASELINE` is what most tutorials do: ten frames by index, padded to a square, one dense layer on frozen
+features. `CHOSEN` is what the default model is trained with, and `INT8` how it is served.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import MappingProxyType
 
-from training.data.view import CROPS, MIRRORED, PLAIN, View
-from training.fit.options import FitOptions, NeighbourOptions, PartOptions, TuneOptions
+from training.fit.options import FitOptions, PartOptions, TuneOptions
 
 BASELINE = "plain recipe"
 CHOSEN = "all depths, fine-tuned"
@@ -23,93 +20,53 @@ INT8 = f"{CHOSEN}, int8"
 # not only what is in the picture but how it is drawn, lit and graded; that stands in the mean and the spread
 # of the channels at every depth (as in Huang & Belongie, "Arbitrary Style Transfer in Real-time with Adaptive
 # Instance Normalization", ICCV 2017).
-_DEPTHS = MappingProxyType(
-    {
-        "efficientnet-lite0": ("block03", "block05", "block11", "block16"),
-        "efficientnet-lite2": ("block04", "block07", "block15", "block21"),
-    }
-)
+_CHANNELS = MappingProxyType({"block03": 24, "block05": 40, "block11": 112, "block16": 320})
+_TOP_FEATURES = 1280
+_STATISTICS = ("mean", "deviation")
 
 
-def _depths(backbone: str, shallow: float, deep: float) -> tuple[PartOptions, ...]:
+def _depths(shallow: float, deep: float) -> tuple[PartOptions, ...]:
     """The top features at length 12, and the statistics of all depths, standardised, with these weights."""
-    *below, last = _DEPTHS[backbone]
+    *below, last = _CHANNELS
     statistics = [
         PartOptions(f"{block}/{statistic}", standardise=True, unit=False, weight=weight)
         for block, weight in (*((block, shallow) for block in below), (last, deep))
-        for statistic in ("mean", "deviation")
+        for statistic in _STATISTICS
     ]
     return (PartOptions(weight=12.0), *statistics)
 
 
-_UNIT = FitOptions(mirror=False, balance=0.0)
-_BALANCED = replace(_UNIT, balance=1.0)
-_RIDGE = replace(_BALANCED, linear="ridge", regularisation=1.0)
-_ALL_DEPTHS = replace(_RIDGE, parts=_depths("efficientnet-lite0", 0.3, 0.3))
-_TUNED = replace(_BALANCED, balance=0.5, mirror=True, views=6, tune=TuneOptions(blocks=6))
+def _style_first() -> tuple[PartOptions, ...]:
+    """All parts standardised and of length 1 on the mean, those of the three lower depths of length 2."""
+    statistics = [
+        PartOptions(
+            f"{block}/{statistic}",
+            standardise=True,
+            unit=False,
+            weight=round((1.0 if block == "block16" else 2.0) / count**0.5, 4),
+        )
+        for block, count in _CHANNELS.items()
+        for statistic in _STATISTICS
+    ]
+    top = PartOptions(standardise=True, unit=False, weight=round(1 / _TOP_FEATURES**0.5, 4))
+    return (top, *statistics)
+
+
+_FROZEN = FitOptions(parts=_depths(0.3, 0.3), linear="ridge", regularisation=1.0)
+_STYLE = replace(_FROZEN, parts=_style_first(), balance=0.75, source_balance=0.5)
 
 RECIPES: Mapping[str, FitOptions] = MappingProxyType(
     {
-        BASELINE: replace(_UNIT, parts=(PartOptions(unit=False),), regularisation=0.001),
-        "by time, cropped, squashed": replace(_UNIT, parts=(PartOptions(unit=False),), regularisation=0.001),
-        "unit features": _UNIT,
-        "balanced": _BALANCED,
-        "balanced, strongly regularised": replace(_BALANCED, regularisation=0.2),
-        "balanced, mirrored view": replace(_BALANCED, mirror=True),
-        "root of the mean": replace(_BALANCED, parts=(PartOptions(power=0.5),), pooling="clip"),
-        "whitened": replace(_BALANCED, parts=(PartOptions(whiten=1.0),), regularisation=0.2),
-        "ridge": _RIDGE,
-        "ridge beside neighbours": replace(_RIDGE, neighbours=NeighbourOptions(weight=0.05)),
-        "nearest neighbours alone": replace(
-            _BALANCED,
-            parts=(PartOptions(whiten=1.0),),
-            linear="none",
-            neighbours=NeighbourOptions(weight=1.0),
+        BASELINE: FitOptions(
+            parts=(PartOptions(unit=False),), regularisation=0.001, balance=0.0, mirror=False
         ),
-        "Lite2": replace(_BALANCED, backbone="efficientnet-lite2"),
-        "all depths": _ALL_DEPTHS,
-        "all depths, augmented": replace(_ALL_DEPTHS, mirror=True, views=6),
-        "all depths of Lite2": replace(
-            _ALL_DEPTHS, backbone="efficientnet-lite2", parts=_depths("efficientnet-lite2", 0.3, 0.3)
+        "all depths": _FROZEN,
+        "all depths, weighed by source": replace(_FROZEN, source_balance=0.5),
+        "style first": _STYLE,
+        CHOSEN: FitOptions(parts=_depths(0.15, 0.05), views=6, tune=TuneOptions(blocks=6)),
+        "style first, fine-tuned": replace(
+            _STYLE, views=3, tune=TuneOptions(blocks=6, probe=True, average=4)
         ),
-        "top features, fine-tuned": replace(_TUNED, parts=(PartOptions(weight=12.0),)),
-        "all depths of Lite2, fine-tuned": replace(
-            _TUNED,
-            backbone="efficientnet-lite2",
-            parts=_depths("efficientnet-lite2", 0.15, 0.05),
-            tune=TuneOptions(blocks=7),
-        ),
-        CHOSEN: replace(_TUNED, parts=_depths("efficientnet-lite0", 0.15, 0.05), familiarity={"energy": 1.0}),
     }
 )
-
-
-@dataclass(frozen=True)
-class Trial:
-    """One way to judge clips.
-
-    Attributes:
-        recipe: what is fitted.
-        looks: under which views a clip is looked at; the logits are averaged.
-        teachers: recipes whose held-out answers are learned beside the labels, as in distillation.
-        int8: whether what was learned answers in whole numbers.
-    """
-
-    recipe: str
-    looks: tuple[View, ...] = (PLAIN,)
-    teachers: tuple[str, ...] = ()
-    int8: bool = False
-
-
-_FIVE_CROPS = tuple(View(crop=crop) for crop in range(1, CROPS + 1))
-
-TRIALS: Mapping[str, Trial] = MappingProxyType(
-    {
-        **{name: Trial(name) for name in RECIPES},
-        "all depths, mirrored look too": Trial("all depths", looks=(PLAIN, MIRRORED)),
-        "all depths, five crops too": Trial("all depths", looks=(PLAIN, *_FIVE_CROPS)),
-        INT8: Trial(CHOSEN, int8=True),
-        f"{CHOSEN}, mirrored look too": Trial(CHOSEN, looks=(PLAIN, MIRRORED)),
-        f"{CHOSEN}, taught by Lite0 and Lite2": Trial(CHOSEN, teachers=("all depths", "all depths of Lite2")),
-    }
-)
+TRIALS = (*RECIPES, INT8)

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from rich.console import Console
 
 from services.preprocess import PIXELS_VERSION
@@ -24,14 +23,13 @@ from training.data.clips import Clips
 from training.data.splits import folds
 from training.errors import InvalidRun, SplitImpossible
 from training.files import write_text
+from training.fit.crossvalidate import cross_validate
 from training.fit.hardware import Accelerator
-from training.fit.operating import Operating
+from training.fit.operating import Operating, find_operating
 from training.fit.options import FitOptions, Hardware, Precision
-from training.fit.trainer import OutOfFold, Trained, Trainer
+from training.fit.trainer import Trained, Trainer
 from training.network.backbone import Backbone
 from training.network.model import FittedModel
-from training.statistics.calibration import fit_temperature
-from training.statistics.openset import choose_threshold, energy, largest_probability
 
 DEFAULT_HARDWARE = Hardware()
 _logger = logging.getLogger(__name__)
@@ -56,7 +54,7 @@ def fit(
         folder: of this run: `model.npz` is written to it, and what an interrupted fit needs to go on.
         cache_dir: where features are kept for other runs.
         backbone: the network; None loads the one that the options name.
-        operating: temperature, familiarity and threshold that an evaluation of these options found; None
+        operating: temperature and thresholds that an evaluation of these options found; None
             finds them in folds of the clips.
         hardware: what fine-tuning computes with.
         console: shows progress; None is silent.
@@ -68,8 +66,6 @@ def fit(
     """
     if len(clips.shows) < 2:
         raise SplitImpossible(f"a model of {len(clips.shows)} show; it takes two to tell apart")
-    if operating is not None:
-        options = dataclasses.replace(options, familiarity={operating.score: 1.0})
     accelerator = None
     if options.tune.blocks:
         accelerator = Accelerator.start(hardware, say=console.log if console else _logger.info)
@@ -77,17 +73,15 @@ def fit(
     trainer = Trainer(clips, options, cache_dir, backbone=backbone, console=console, accelerator=accelerator)
     out_of_fold: dict[str, Any] = {}
     if operating is None:
-        operating, out_of_fold = _calibrate(trainer, folder / "folds")
+        operating, out_of_fold = _calibrate(trainer, folder / "folds", console)
     trained = trainer.train(np.arange(len(clips)), folder / "final")
-    asks_neighbours = options.neighbours.weight or "nearest" in options.familiarity
-    head = dataclasses.replace(
-        trained.head, temperature=operating.temperature, bank=trained.head.bank if asks_neighbours else None
-    )
     fitted = FittedModel(
         backbone=options.backbone,
         shows=clips.shows,
-        head=head,
+        head=dataclasses.replace(trained.head, temperature=operating.temperature),
         unknown_threshold=operating.threshold,
+        verdict=operating.verdict,
+        kinds=clips.kinds,
         training_data_sha256=clips.digest,
         weights=trained.weights,
         facts=_facts(trainer, trained, out_of_fold),
@@ -96,30 +90,21 @@ def fit(
     return fitted
 
 
-def _calibrate(trainer: Trainer, folder: Path) -> tuple[Operating, dict[str, Any]]:
-    """Find temperature and threshold on clips that were not learned from, and say how many were right."""
-    options = trainer.options
-    found = trainer.cross_validate(folds(trainer.clips.rows, options.folds, seed=options.seed), folder)
-    fair = found.learnable
+def _calibrate(trainer: Trainer, folder: Path, console: Console | None) -> tuple[Operating, dict[str, Any]]:
+    """Find temperature and thresholds on clips that were not learned from, and say how many were right."""
+    clips, options = trainer.clips, trainer.options
+    dealt = folds(clips.rows, options.folds, seed=options.seed)
+    found = cross_validate(trainer, dealt, folder, console=console)
+    fair = found.learnable & (found.labels < len(clips.shows))
     if not fair.any():
         raise SplitImpossible("no show has clips of two sources, so nothing can be tested fairly")
-    measured = fit_temperature(found.logits[fair], found.labels[fair])
-    temperature = 1.0 if measured.undetermined else measured.temperature
-    threshold = choose_threshold(familiarity(options, found, temperature)[fair], refused=options.refused)
-    right = (found.logits.argmax(axis=1) == found.labels)[fair]
-    first = next(iter(options.familiarity))
-    return Operating(temperature, first, threshold), {"clips": int(fair.sum()), "top1": float(right.mean())}
-
-
-def familiarity(options: FitOptions, found: OutOfFold, temperature: float) -> NDArray[np.float64]:
-    """What `Head.familiarity` says, from logits that were kept; float [clip]."""
-    measures = {
-        "probability": lambda: largest_probability(found.logits, temperature=temperature),
-        "energy": lambda: energy(found.logits, temperature=temperature),
-        "nearest": lambda: found.nearest.astype(np.float64),
-    }
-    terms = [weight * measures[kind]() for kind, weight in options.familiarity.items()]
-    return np.asarray(np.sum(terms, axis=0))
+    used = fair | (found.labels == len(clips.shows))
+    logits = found.of_clips()
+    operating = find_operating(
+        logits[used], found.labels[used], clips.shows, kinds=clips.kinds, refused=options.refused
+    )
+    right = (logits[:, : len(clips.shows)].argmax(axis=1) == found.labels)[fair]
+    return operating, {"clips": int(fair.sum()), "top1": float(right.mean())}
 
 
 def _claim(folder: Path, clips: Clips, options: FitOptions, precision: Precision) -> None:

@@ -12,14 +12,14 @@ from rich.console import Console
 from training.data.clips import Clips
 from training.data.splits import holdout
 from training.data.view import MIRRORED, PLAIN, View
-from training.files import replacing
 from training.fit.features import Extractor, Features
 from training.fit.hardware import Accelerator
-from training.fit.linear import Floats, Labels, fit_bank, fit_linear, fit_parts, sample_weights
+from training.fit.linear import Floats, fit_linear, fit_parts, sample_weights
 from training.fit.options import FitOptions, Hardware
 from training.fit.tuner import Tuner, cut_block
 from training.network.backbone import Backbone, load_backbone
-from training.network.head import Answer, Head, Linear, Part, clip_vectors
+from training.network.head import Answer, Head, Linear, Part, describe
+from training.statistics.calibration import fit_temperature
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,30 +37,11 @@ class Trained:
     history: tuple[dict[str, float], ...] = ()
 
 
-@dataclass(frozen=True, eq=False)
-class OutOfFold:
-    """What models said of clips they did not learn from.
-
-    Attributes:
-        fold: of each clip, int [clip].
-        labels: int [clip].
-        logits: float32 [clip, show], by the model of the other folds.
-        nearest: cosine to the nearest training clip, float32 [clip].
-        learnable: whether the show has clips in other folds, bool [clip]; the others cannot be named rightly.
-    """
-
-    fold: NDArray[np.intp]
-    labels: Labels
-    logits: Floats
-    nearest: Floats
-    learnable: NDArray[np.bool_]
-
-
 class Trainer:
     """Fits models to clips, any number of times, with one image network.
 
     Args:
-        clips: all that may be learned from.
+        clips: all that may be learned from, clips of none of the shows among them.
         options: of the fit.
         cache_dir: where features are kept.
         backbone: the network; None loads the one that the options name.
@@ -101,46 +82,45 @@ class Trainer:
             self._views = tuple(self._extractor.extract(self.clips, view) for view in wanted)
         return self._views
 
-    def train(self, indices: NDArray[np.intp], folder: Path, *, targets: Floats | None = None) -> Trained:
+    @property
+    def outputs(self) -> int:
+        """How many logits a model gives: one a show, and one more where there are clips of none of them."""
+        return len(self.clips.shows) + int(not self.clips.known.all())
+
+    def train(self, indices: NDArray[np.intp], folder: Path) -> Trained:
         """Learn from some of the clips.
 
         Args:
             indices: places of the clips.
             folder: of this training alone, for what fine-tuning needs to go on after an interruption.
-            targets: of all clips, float [clip, show], rows that sum to 1, to be learned in place of the
-                labels, as in distillation; only fine-tuning can.
         """
-        options, labels, shows = self.options, self.clips.labels, len(self.clips.shows)
+        options, labels = self.options, self.clips.labels
         taps = {tap: values[indices] for tap, values in self.views[0].taps.items()}
         parts = fit_parts(options.parts, taps)
         weights = np.zeros(len(labels))
-        weights[indices] = sample_weights(labels[indices], shows, options.balance)
-        if options.tune.blocks:
-            tuner = self._tuner_of(parts)
-            learn, held_out = self._hold_out(indices)
-            tuned = tuner.train(
-                self.views,
-                np.eye(shows, dtype=np.float32)[labels] if targets is None else targets,
-                weights,
-                train=learn,
-                held_out=held_out,
-                folder=folder,
-                console=self._console,
-            )
-            taps = tuner.upper_taps(self.views[0], indices)
-            tuner.put({})
-            linear, network, history = tuned.linear, tuned.weights, tuned.history
-        else:
-            linear, network, history = self._fit_linear(parts, indices, weights), {}, ()
-        bank = fit_bank(
-            clip_vectors(parts, taps, options.pooling),
+        weights[indices] = sample_weights(
             labels[indices],
-            shows=shows,
-            options=options.neighbours,
+            [self.clips.rows[index].source for index in indices],
             balance=options.balance,
+            source_balance=options.source_balance,
         )
-        head = Head(parts, linear, bank, options.pooling, 1.0, tuple(options.familiarity.items()))
-        return Trained(head, network, history)
+        others = self.outputs > len(self.clips.shows)
+        if not options.tune.blocks:
+            return Trained(Head(parts, self._fit_linear(parts, indices, weights), others), {})
+        learn, held_out = self._hold_out(indices)
+        tuner = self._tuner_of(parts)
+        tuned = tuner.train(
+            self.views,
+            np.eye(self.outputs, dtype=np.float32)[labels],
+            weights,
+            train=learn,
+            held_out=held_out,
+            folder=folder,
+            first=self._probe(parts, learn, weights) if options.tune.probe else None,
+            console=self._console,
+        )
+        tuner.put({})  # the next training must begin where this one did
+        return Trained(Head(parts, tuned.linear, others), tuned.weights, tuned.history)
 
     def answer(self, trained: Trained, clips: Clips, view: View = PLAIN) -> Answer:
         """What a trained model says of any clips under a view, uncalibrated."""
@@ -155,41 +135,12 @@ class Trainer:
         finally:
             tuner.put({})
 
-    def cross_validate(self, fold: NDArray[np.intp], folder: Path) -> OutOfFold:
-        """Answer each fold by a model of the others; what lies in the folder already is done.
-
-        Args:
-            fold: of each clip, int [clip].
-            folder: of this cross-validation alone.
-        """
-        labels = self.clips.labels
-        logits = np.zeros((len(labels), len(self.clips.shows)), np.float32)
-        nearest = np.zeros(len(labels), np.float32)
-        learnable = np.zeros(len(labels), bool)
-        folder.mkdir(parents=True, exist_ok=True)
-        for number in range(int(fold.max()) + 1):
-            inside, others = np.flatnonzero(fold == number), np.flatnonzero(fold != number)
-            learnable[inside] = np.isin(labels[inside], labels[others])
-            path = folder / f"fold{number:02d}.npz"
-            if not path.exists():
-                if self._console:
-                    self._console.log(f"fold {number + 1} of {int(fold.max()) + 1}: {len(inside)} clips")
-                trained = self.train(others, folder / path.stem)
-                answer = self.answer(trained, self.clips.choose(inside))
-                bank = trained.head.bank
-                cosines = bank.nearest(answer.embedding) if bank else np.zeros(len(inside))
-                with replacing(path) as partial:
-                    np.savez(partial, logits=answer.logits, nearest=cosines)
-            with np.load(path) as file:
-                logits[inside], nearest[inside] = file["logits"], file["nearest"]
-        return OutOfFold(fold, labels, logits, nearest, learnable)
-
     def _tuner_of(self, parts: tuple[Part, ...]) -> Tuner:
         options = self.options
         return Tuner(
             self.backbone,
             parts,
-            shows=len(self.clips.shows),
+            outputs=self.outputs,
             options=options.tune,
             seed=options.seed,
             accelerator=self._accelerator,
@@ -200,17 +151,31 @@ class Trainer:
     ) -> Linear:
         options = self.options
         vectors = [
-            clip_vectors(parts, {tap: v[indices] for tap, v in view.taps.items()}, options.pooling)
+            describe(parts, {tap: values[indices] for tap, values in view.taps.items()}).mean(axis=1)
             for view in self.views
         ]
         return fit_linear(
             options.linear,
             np.concatenate(vectors),
             np.tile(self.clips.labels[indices], len(vectors)),
-            shows=len(self.clips.shows),
+            outputs=self.outputs,
             regularisation=options.regularisation,
             weights=np.tile(weights[indices], len(vectors)),
         )
+
+    def _probe(
+        self, parts: tuple[Part, ...], indices: NDArray[np.intp], weights: NDArray[np.float64]
+    ) -> Linear:
+        """The linear head on the frozen network, its logits as large as the cross-entropy wants them.
+
+        Where the clips leave that open, because all of them are named right, the logits stay as they are.
+        """
+        linear = self._fit_linear(parts, indices, weights)
+        taps = {tap: values[indices] for tap, values in self.views[0].taps.items()}
+        logits = linear.apply(describe(parts, taps).mean(axis=1))
+        found = fit_temperature(logits, self.clips.labels[indices])
+        scale = np.float32(1.0 if found.undetermined else 1 / found.temperature)
+        return Linear(linear.matrix * scale, linear.bias * scale)
 
     def _hold_out(self, indices: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         """Clips to learn from and whole groups to stop early on."""

@@ -58,7 +58,7 @@ class Tuner:
     Args:
         backbone: the image network; its top blocks change while `train` runs and are put back after it.
         parts: of a frame's vector, measured on the frozen network.
-        shows: how many logits.
+        outputs: how many logits.
         options: of the training.
         seed: of everything drawn.
         accelerator: what a training computes with.
@@ -72,7 +72,7 @@ class Tuner:
         backbone: Backbone,
         parts: Sequence[Part],
         *,
-        shows: int,
+        outputs: int,
         options: TuneOptions,
         seed: int,
         accelerator: Accelerator,
@@ -91,7 +91,7 @@ class Tuner:
             middle, [tap_tensor(backbone.output(tap.block), tap) for tap in self._upper_taps]
         )
         self._first = [np.array(variable.numpy()) for variable in self._upper.trainable_variables]
-        self._shows = shows
+        self._outputs = outputs
 
     def _build(self, upper: keras.Model) -> keras.Model:
         """The trained part in whole: maps and lower taps of some frames to logits."""
@@ -110,7 +110,7 @@ class Tuner:
         vector = ops.concatenate([part.apply(taps[part.tap], ops) for part in self._parts], axis=-1)
         pooled = keras.layers.Dropout(options.dropout, seed=self._seed)(ops.mean(vector, axis=1))
         # The head learns faster by being written smaller: AdamW's steps do not depend on the slope's size.
-        linear = keras.layers.Dense(self._shows, kernel_initializer="zeros", name="linear")
+        linear = keras.layers.Dense(self._outputs, kernel_initializer="zeros", name="linear")
         return keras.Model(inputs, linear(pooled) * options.head_factor)
 
     def train(
@@ -122,31 +122,35 @@ class Tuner:
         train: NDArray[np.intp],
         held_out: NDArray[np.intp],
         folder: Path,
+        first: Linear | None = None,
         console: Console | None = None,
     ) -> Tuned:
         """Train on some clips, or go on where an earlier call was interrupted.
 
         Args:
             views: what the frozen part says of all clips, under each view; the first is the plain one.
-            targets: of all clips, float [clip, show], rows that sum to 1.
+            targets: of all clips, float [clip, output], rows that sum to 1.
             weights: of all clips, mean 1.
             train: places of the clips to learn from.
             held_out: places of clips to stop early on; none trains all epochs.
             folder: of this training alone, for what it needs to go on.
+            first: the head to begin with; None begins at 0.
             console: shows progress; None is silent.
 
         Raises:
             InvalidRun: the folder holds another training.
         """
         options, batch = self._options, self._accelerator.batch(self._options.batch, len(train))
-        model, trained, optimizer = self._start(len(train) // batch)
+        model, trained, optimizer = self._start(len(train) // batch, first)
         step = self._step(model, optimizer)
         state = _State(
             folder,
             [*model.variables, *optimizer.variables],
-            self._key(views, targets, weights, train, held_out),
+            self._key(
+                views, targets, weights, train, held_out, *((first.matrix, first.bias) if first else ())
+            ),
         )
-        history, best_values = state.restore()
+        history, kept = state.restore()
         smooth = targets * (1 - options.label_smoothing) + options.label_smoothing / targets.shape[1]
         for epoch in range(len(history), options.epochs):
             if options.patience and epoch - _best(history) > options.patience:
@@ -162,9 +166,15 @@ class Tuner:
             if console:
                 console.log(f"epoch {epoch + 1} of {options.epochs}", measured)
             if _best(history) == epoch:
-                best_values = [np.array(variable.numpy()) for variable in model.trainable_variables]
-            state.keep(history, best_values)
-        for variable, value in zip(model.trainable_variables, best_values, strict=True):
+                values = [np.array(variable.numpy()) for variable in model.trainable_variables]
+                averaged = epoch - (options.epochs - options.average)  # epochs in the average so far
+                if averaged > 0:
+                    values = [
+                        mean + (new - mean) / (averaged + 1) for mean, new in zip(kept, values, strict=True)
+                    ]
+                kept = values
+            state.keep(history, kept)
+        for variable, value in zip(model.trainable_variables, kept, strict=True):
             variable.assign(value)
         self._take(trained)
         return Tuned(
@@ -194,7 +204,9 @@ class Tuner:
         for mine, theirs in zip(self._upper.trainable_variables, trained.trainable_variables, strict=True):
             mine.assign(theirs.numpy())
 
-    def _start(self, steps_per_epoch: int) -> tuple[keras.Model, keras.Model, keras.optimizers.Optimizer]:
+    def _start(
+        self, steps_per_epoch: int, first: Linear | None
+    ) -> tuple[keras.Model, keras.Model, keras.optimizers.Optimizer]:
         """The trained part in whole as it is before the first step, the copy of the upper part, optimizer."""
         options = self._options
         self.put({})
@@ -203,6 +215,9 @@ class Tuner:
         with self._accelerator.scope():
             trained = self._accelerator.copy(self._upper)
             model = self._build(trained)
+            if first is not None:
+                factor = np.float32(1 / options.head_factor)
+                model.get_layer("linear").set_weights([first.matrix * factor, first.bias * factor])
             rate = keras.optimizers.schedules.CosineDecay(
                 0.0,
                 decay_steps=max(steps - warmup, 1),
@@ -287,7 +302,7 @@ class _State:
         folder.mkdir(parents=True, exist_ok=True)
 
     def restore(self) -> tuple[list[dict[str, float]], list[Floats]]:
-        """History and best values so far; both empty at the start."""
+        """History and values to keep so far; both empty at the start."""
         if not self._path.exists():
             return [], []
         try:

@@ -7,6 +7,7 @@ distributed" over an axis of unknown length gives wrong numbers in Keras 3.15.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import zipfile
 from collections.abc import Mapping, Sequence
@@ -19,12 +20,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.clip import CLIP_SHAPE
+from services.inference import VerdictRule
 from training.errors import InvalidRun
 from training.files import replacing
 from training.network.backbone import Backbone
-from training.network.head import Bank, Head, Linear, Part, Tap
+from training.network.head import Head, Linear, Part, Tap
 
-OUTPUTS = ("probabilities", "frame_probabilities", "embedding", "familiarity")
+# The last one only of a head that learned what is none of its shows.
+OUTPUTS = ("probabilities", "frame_probabilities", "embedding", "familiarity", "frame_familiarity")
 _VARIANCE_FLOOR = 1e-5  # keeps the slope of the square root finite where a picture is flat
 
 
@@ -74,7 +77,8 @@ def clip_model(backbone: Backbone, head: Head, *, frames: int | None = None) -> 
 
     Returns:
         Model of `clip` uint8 [batch, frame, 224, 224, 3] to a dict of `OUTPUTS`: probabilities [batch, show],
-        frame_probabilities [batch, frame, show], embedding [batch, d] and familiarity [batch], all float32.
+        frame_probabilities [batch, frame, show], embedding [batch, d], familiarity [batch] and, of a head
+        that learned others, frame_familiarity [batch, frame], all float32.
     """
     network = tap_model(backbone, head.taps)
     clip = keras.Input((frames, *CLIP_SHAPE[1:]), dtype="uint8", name="clip")
@@ -88,7 +92,11 @@ def clip_model(backbone: Backbone, head: Head, *, frames: int | None = None) -> 
     }
     answer = head.answer(taps, keras.ops)
     # An identity gives each output its name, in Keras and in what is exported.
-    named = {name: keras.layers.Identity(name=name)(getattr(answer, name)) for name in OUTPUTS}
+    named = {
+        name: keras.layers.Identity(name=name)(value)
+        for name in OUTPUTS
+        if (value := getattr(answer, name)) is not None
+    }
     return keras.Model(clip, named)
 
 
@@ -100,7 +108,9 @@ class FittedModel:
         backbone: name of the image network.
         shows: titles, in the order of the outputs.
         head: fitted.
-        unknown_threshold: a clip is known from this familiarity on.
+        unknown_threshold: a clip is unknown below this familiarity.
+        verdict: thresholds of the levels of an answer; None where they could not be found.
+        kinds: kind of picture by show; None where the manifest did not say.
         training_data_sha256: digest of what it learned from.
         weights: of the image network where they differ from ImageNet's, by variable path; empty if not.
         facts: what else is worth knowing, as JSON holds it: options, counts, measures.
@@ -110,6 +120,8 @@ class FittedModel:
     shows: tuple[str, ...]
     head: Head
     unknown_threshold: float
+    verdict: VerdictRule | None
+    kinds: Mapping[str, str] | None
     training_data_sha256: str
     weights: Mapping[str, NDArray[np.float32]]
     facts: Mapping[str, Any]
@@ -136,6 +148,8 @@ class FittedModel:
             "shows": list(self.shows),
             "head": head,
             "unknown_threshold": self.unknown_threshold,
+            "verdict": None if self.verdict is None else dataclasses.asdict(self.verdict),
+            "kinds": None if self.kinds is None else dict(self.kinds),
             "training_data_sha256": self.training_data_sha256,
             "facts": dict(self.facts),
         }
@@ -158,6 +172,8 @@ class FittedModel:
                 shows=tuple(text["shows"]),
                 head=_unpack_head(text["head"], arrays),
                 unknown_threshold=text["unknown_threshold"],
+                verdict=None if text["verdict"] is None else VerdictRule(**text["verdict"]),
+                kinds=text["kinds"],
                 training_data_sha256=text["training_data_sha256"],
                 weights={
                     name.removeprefix("weights:"): value
@@ -176,45 +192,23 @@ def _pack_head(head: Head, arrays: dict[str, Any]) -> dict[str, Any]:
     """Put the head's arrays into `arrays` and return the rest as JSON holds it."""
     parts = []
     for number, part in enumerate(head.parts):
-        for name in ("shift", "scale", "projection"):
+        for name in ("shift", "scale"):
             if (value := getattr(part, name)) is not None:
                 arrays[f"part{number}:{name}"] = value
-        parts.append({"tap": str(part.tap), "power": part.power, "unit": part.unit, "weight": part.weight})
+        parts.append({"tap": str(part.tap), "unit": part.unit, "weight": part.weight})
     arrays["linear:matrix"], arrays["linear:bias"] = head.linear.matrix, head.linear.bias
-    bank = None
-    if head.bank is not None:
-        arrays["bank:vectors"], arrays["bank:votes"] = head.bank.vectors, head.bank.votes
-        bank = {
-            "weight": head.bank.weight,
-            "sharpness": head.bank.sharpness,
-            "neighbour": head.bank.neighbour,
-        }
-    return {
-        "parts": parts,
-        "bank": bank,
-        "pooling": head.pooling,
-        "temperature": head.temperature,
-        "familiarity": [list(term) for term in head.familiarity],
-    }
+    return {"parts": parts, "others": head.others, "temperature": head.temperature}
 
 
 def _unpack_head(text: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Head:
     parts = tuple(
         Part(
             Tap.parse(part["tap"]),
-            power=part["power"],
             unit=part["unit"],
             weight=part["weight"],
-            **{name: arrays.get(f"part{number}:{name}") for name in ("shift", "scale", "projection")},
+            **{name: arrays.get(f"part{number}:{name}") for name in ("shift", "scale")},
         )
         for number, part in enumerate(text["parts"])
     )
-    bank = Bank(arrays["bank:vectors"], arrays["bank:votes"], **text["bank"]) if text["bank"] else None
-    return Head(
-        parts=parts,
-        linear=Linear(arrays["linear:matrix"], arrays["linear:bias"]),
-        bank=bank,
-        pooling=text["pooling"],
-        temperature=text["temperature"],
-        familiarity=tuple((kind, weight) for kind, weight in text["familiarity"]),
-    )
+    linear = Linear(arrays["linear:matrix"], arrays["linear:bias"])
+    return Head(parts, linear, others=text["others"], temperature=text["temperature"])

@@ -91,13 +91,13 @@ def examine(
         classifier.run(clips.frames(chosen[0])[np.newaxis])  # the first call of a session is slower
     watched = track(chosen, "answering", console=console, transient=True) if console else chosen
     for place, index in enumerate(watched):
-        frames = np.array(clips.frames(index))[np.newaxis]
+        frames = np.array(clips.frames(index))
         for number, classifier in enumerate(classifiers):
             start = time.perf_counter()
-            answer = classifier.run(frames)
+            seen, verdict = classifier.look(frames)
             latency_ms[number, place] = 1000 * (time.perf_counter() - start)
-            probabilities[number, place, columns[number]] = answer.probabilities[0]
-            known[number, place] = answer.familiarity[0] >= classifier.threshold
+            probabilities[number, place, columns[number]] = seen.probabilities
+            known[number, place] = verdict.known
     rows = [clips.rows[index] for index in chosen]
     asked = EvaluationSet(
         evaluation_sha256=clips.digest,

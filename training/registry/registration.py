@@ -152,11 +152,12 @@ def _log_model(path: Path, classifier: Classifier) -> Any:
         "frame_probabilities": (CLIP_FRAMES, shows),
         "embedding": (classifier.embedding_size,),
         "familiarity": (),
+        "frame_familiarity": (CLIP_FRAMES,),
     }
     single = np.dtype(np.float32)
     signature = ModelSignature(
         inputs=Schema([TensorSpec(np.dtype(np.uint8), (-1, *CLIP_SHAPE), INPUT)]),
-        outputs=Schema([TensorSpec(single, (-1, *shape), name) for name, shape in outputs.items()]),
+        outputs=Schema([TensorSpec(single, (-1, *outputs[name]), name) for name in classifier.outputs]),
     )
 
     def save_model(path: str, mlflow_model: Model, **options: Any) -> None:

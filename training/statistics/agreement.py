@@ -1,12 +1,13 @@
 """Whether one model may stand in for another: **answers of both to the same clips** -> **AgreementReport**.
 
-Asked before a model is served in int8: it must name the same show for almost every clip, and lose next to no
-accuracy, on clips that neither learned from.
+Asked before a model is served in int8: it must give the same verdict and rank the same show first for
+almost every clip, and lose next to no accuracy, on clips that neither learned from.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,10 +17,9 @@ from numpy.typing import ArrayLike
 from training.errors import InvalidRun
 from training.statistics.comparison import paired_difference
 from training.statistics.estimate import Bootstrap, Estimate, weighted_mean
-from training.statistics.metrics import top_k_correct
 from training.statistics.report import Column, Result, Table
 
-AGREEMENT = 0.97  # share of clips for which both must name the same show first
+AGREEMENT = 0.97  # share of clips for which both must give the same verdict and rank the same show first
 LOSS = 0.01  # of top-1 accuracy, at most
 
 
@@ -30,7 +30,7 @@ class AgreementReport(Result):
     Attributes:
         name: of the stand-in.
         clips: how many both answered, learned from by neither.
-        agreement: share of them for which both name the same show first, 0..1.
+        agreement: share of them with the same verdict and the same show first, 0..1.
         change: top-1 accuracy of the stand-in less that of the other, -1..1.
         passed: whether it may stand in: agreement of `AGREEMENT` at least, and no more than `LOSS` lost.
     """
@@ -46,13 +46,13 @@ class AgreementReport(Result):
         columns = (
             Column("stand-in", numeric=False),
             Column("clips"),
-            Column("same show first"),
+            Column("same verdict and show"),
             Column("top-1 change"),
             Column("verdict", numeric=False),
         )
         verdict = "may stand in" if self.passed else "may not"
         row = self.name, str(self.clips), str(self.agreement), self.change.signed(), verdict
-        note = f"Asked: the same show for {AGREEMENT:.0%}, and at most {LOSS} of top-1 accuracy lost."
+        note = f"Asked: the same for {AGREEMENT:.0%}, and at most {LOSS} of top-1 accuracy lost."
         return (Table("In place of the chosen recipe", columns, (row,), note),)
 
 
@@ -74,15 +74,15 @@ def require_agreement(path: Path) -> None:
     if not found["passed"]:
         raise InvalidRun(
             str(path),
-            f"it found int8 wanting: the same show for {found['agreement']['value']:.1%}, "
+            f"it found int8 wanting: the same verdict and show for {found['agreement']['value']:.1%}, "
             f"accuracy {found['change']['value']:+.3f}",
         )
 
 
 def measure_agreement(
     name: str,
-    stand_in: ArrayLike,
-    original: ArrayLike,
+    stand_in: Sequence[tuple[object, int]],
+    original: Sequence[tuple[object, int]],
     labels: ArrayLike,
     *,
     groups: ArrayLike | None = None,
@@ -92,18 +92,23 @@ def measure_agreement(
 
     Args:
         name: of the stand-in.
-        stand_in: its probabilities, float [clip, show].
+        stand_in: its verdict and the number of the show that it ranks first, [clip].
         original: those of the model that it stands in for, of the same clips in the same order.
-        labels: int [clip].
+        labels: int [clip], the shows; negative for clips of other things, which have no part in the accuracy.
         groups: [clip]; clips of one group are drawn together.
         bootstrap: how the intervals are drawn.
 
     Raises:
-        ValueError: arrays that `check_scores` refuses, or of different lengths.
+        ValueError: different lengths, or no clips.
     """
-    right, right_before = top_k_correct(stand_in, labels, 1), top_k_correct(original, labels, 1)
-    same = np.asarray(stand_in).argmax(axis=1) == np.asarray(original).argmax(axis=1)
+    truth = np.asarray(labels)
+    known = truth >= 0
+    same = np.array([ours == theirs for ours, theirs in zip(stand_in, original, strict=True)])
+    right, right_before = (
+        (np.array([show for _, show in answers]) == truth)[known] for answers in (stand_in, original)
+    )
     agreement = bootstrap.estimate(weighted_mean(same), len(same), groups=groups)
-    change = paired_difference(right, right_before, groups=groups, bootstrap=bootstrap)
+    units = None if groups is None else np.asarray(groups)[known]
+    change = paired_difference(right, right_before, groups=units, bootstrap=bootstrap)
     passed = agreement.value >= AGREEMENT and change.value >= -LOSS - 1e-9  # a mean of clips is not exact
     return AgreementReport(name, len(same), agreement, change, passed)

@@ -1,14 +1,18 @@
 """Whether a clip is of a show that the model knows.
 
-logits [clip, show] or embeddings [clip, dimension] -> familiarity [clip] -> **UnknownReport**
+logits [clip, output] -> familiarity [clip] -> **UnknownReport**
 
-Familiarity is any score that is larger for what the model learned. Three are here:
+Familiarity is any score that is larger for what the model learned:
 
     largest_probability   Hendrycks & Gimpel, "A Baseline for Detecting Misclassified and
                           Out-of-Distribution Examples in Neural Networks", ICLR 2017
     energy                Liu, Wang, Owens & Li, "Energy-based Out-of-distribution Detection", NeurIPS 2020
-    nearest_similarity    Sun, Ming, Zhu & Li, "Out-of-Distribution Detection with Deep Nearest Neighbors",
-                          ICML 2022
+    kl_matching           Hendrycks et al., "Scaling Out-of-Distribution Detection for Real-World
+                          Settings", ICML 2022
+    relative_mahalanobis  Ren et al., "A Simple Fix to Mahalanobis Distance for Improving Near-OOD
+                          Detection", 2021
+    odds_of_shows         of a model that learned from other things too, with an output of their own, as in
+                          outlier exposure (Hendrycks, Mazeika & Dietterich, ICLR 2019)
 """
 
 from __future__ import annotations
@@ -18,8 +22,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import sklearn.covariance
 import sklearn.metrics
 from numpy.typing import ArrayLike, NDArray
+from scipy.linalg import solve_triangular
 from scipy.special import logsumexp
 
 from training.statistics.calibration import softmax
@@ -116,27 +122,68 @@ def energy(logits: ArrayLike, *, temperature: float = 1.0) -> NDArray[np.float64
     return np.asarray(temperature * logsumexp(_matrix(logits, "logits") / temperature, axis=1))
 
 
-def nearest_similarity(embeddings: ArrayLike, training: ArrayLike, *, k: int = 1) -> NDArray[np.float64]:
-    """1 - cosine distance to the k-th nearest training embedding, [clip], in [-1, 1] (Sun et al., 2022).
-
-    Sun et al. take the Euclidean distance d of normalised embeddings; the similarity is 1 - d**2 / 2, so
-    both rank clips alike.
+def odds_of_shows(logits: ArrayLike, *, temperature: float = 1.0) -> NDArray[np.float64]:
+    """Logarithm of the odds that a clip is of one of the shows, [clip].
 
     Args:
-        embeddings: float [clip, dimension], none of length 0.
-        training: float [training clip, dimension], none of length 0; they must not hold the clips measured.
-        k: which neighbour, in 1..training clips.
-
-    Raises:
-        ValueError: shapes, lengths or k are not as described.
+        logits: float [clip, output], the last output is that of "none of these".
+        temperature: that they are divided by, above 0.
     """
-    ours, theirs = _directions(embeddings, "embeddings"), _directions(training, "training")
-    if ours.shape[1] != theirs.shape[1]:
-        raise ValueError(f"embeddings of {ours.shape[1]} dimensions beside training of {theirs.shape[1]}")
-    if not 1 <= k <= len(theirs):
-        raise ValueError(f"k must lie in 1..{len(theirs)}, not {k}")
-    similarity = np.partition(ours @ theirs.T, len(theirs) - k, axis=1)[:, len(theirs) - k]
-    return np.asarray(np.clip(similarity, -1, 1))
+    table = _matrix(logits, "logits") / temperature
+    return np.asarray(logsumexp(table[:, :-1], axis=1) - table[:, -1])
+
+
+def kl_matching(
+    logits: ArrayLike, typical: ArrayLike, labels: ArrayLike, *, temperature: float = 1.0
+) -> NDArray[np.float64]:
+    """Minus the least divergence from a show's mean answer, [clip] (Hendrycks et al., 2022).
+
+    Args:
+        logits: float [clip, show].
+        typical: float [known clip, show], logits of clips whose shows are known, not learned from.
+        labels: int [known clip], their shows.
+        temperature: that logits are divided by, above 0.
+    """
+    answers = softmax(_matrix(logits, "logits"), temperature=temperature)
+    known = softmax(_matrix(typical, "typical"), temperature=temperature)
+    shows = np.asarray(labels)
+    means = np.stack([known[shows == show].mean(axis=0) for show in np.unique(shows)])
+    tiny = 1e-12  # keeps the logarithm of 0 finite
+    own = (answers * np.log(answers + tiny)).sum(axis=1)
+    return np.asarray((answers @ np.log(means + tiny).T).max(axis=1) - own)
+
+
+def relative_mahalanobis(
+    embeddings: ArrayLike, training: ArrayLike, labels: ArrayLike
+) -> NDArray[np.float64]:
+    """Distance to the mean of all less the least to a show's mean, [clip] (Ren et al., 2021).
+
+    On vectors of length 1; covariances are drawn towards their mean variance after Ledoit & Wolf (2004),
+    for there may be fewer clips than dimensions.
+
+    Args:
+        embeddings: float [clip, dimension].
+        training: float [training clip, dimension].
+        labels: int [training clip], their shows.
+    """
+    ours, theirs = (
+        table / np.linalg.norm(table, axis=1, keepdims=True)
+        for table in (_matrix(embeddings, "embeddings"), _matrix(training, "training"))
+    )
+    shows = np.asarray(labels)
+    means = np.stack([theirs[shows == show].mean(axis=0) for show in np.unique(shows)])
+    centre = theirs.mean(axis=0)
+    within = theirs - means[np.searchsorted(np.unique(shows), shows)]
+    shared, whole = (
+        np.linalg.cholesky(sklearn.covariance.ledoit_wolf(some, assume_centered=True)[0])
+        for some in (within, theirs - centre)
+    )
+
+    def squared(factor: NDArray[np.float64], apart: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.asarray((solve_triangular(factor, apart.T, lower=True) ** 2).sum(axis=0))
+
+    to_shows = np.stack([squared(shared, ours - mean) for mean in means], axis=1)
+    return np.asarray(squared(whole, ours - centre) - to_shows.min(axis=1))
 
 
 def choose_threshold(known: ArrayLike, *, refused: float = REFUSED_AT_MOST) -> float:
@@ -242,14 +289,6 @@ def _matrix(values: ArrayLike, name: str) -> NDArray[np.float64]:
     if array.ndim != 2 or not array.size or not np.isfinite(array).all():
         raise ValueError(f"{name} must be finite numbers of two dimensions, not {array.shape}")
     return array
-
-
-def _directions(embeddings: ArrayLike, name: str) -> NDArray[np.float64]:
-    array = _matrix(embeddings, name)
-    lengths = np.linalg.norm(array, axis=1, keepdims=True)
-    if not lengths.all():
-        raise ValueError(f"{name} hold a vector of length 0, which has no direction")
-    return np.asarray(array / lengths)
 
 
 def _codes_or_range(groups: ArrayLike | None, clips: int) -> NDArray[np.intp]:

@@ -13,6 +13,7 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from training.statistics.calibration import CalibrationReport
 from training.statistics.comparison import RobustnessReport
+from training.statistics.coverage import CoverageReport
 from training.statistics.figure import (
     BLUE,
     FAINT,
@@ -162,6 +163,35 @@ def plot_unknown(reports: Sequence[UnknownReport], path: Path) -> None:
         axes.yaxis.set_major_formatter(PercentFormatter(1))
         axes.legend(loc="lower right", title="AUROC [95 % interval]", alignment="left", handlelength=2.6)
         title(axes, "Known or unknown", "a dot marks the threshold")
+
+
+def plot_coverage(report: CoverageReport, path: Path) -> None:
+    """Accuracy of the surest answers, and how many clips of other things would be answered with them.
+
+    Raises:
+        ValueError: the path ends in neither .png nor .svg.
+        OSError: the file cannot be written.
+    """
+    with drawing(path, 6.2, 4.6) as figure:
+        axes = figure.add_subplot()
+        axes.plot(
+            report.answered, report.accuracy, color=BLUE, linewidth=2, label="right, of known clips answered"
+        )
+        if report.others:
+            axes.plot(
+                report.answered,
+                report.others,
+                color=ORANGE,
+                linewidth=2,
+                linestyle="--",
+                label="other clips answered",
+            )
+        axes.set(xlim=(0, 1), ylim=(0, 1.005))
+        axes.set_xlabel("known clips answered, the surest first")
+        axes.xaxis.set_major_formatter(PercentFormatter(1))
+        axes.yaxis.set_major_formatter(PercentFormatter(1))
+        axes.legend(loc="center left")
+        title(axes, "Right answers among the surest", "what a higher threshold brings, and what it costs")
 
 
 def plot_shows(report: AccuracyReport, path: Path) -> None:

@@ -1,6 +1,8 @@
 import pytest
 
-from training.data.manifest import read_manifest, read_manifests
+from services.inference import Classifier, default_model_path
+from tests.support.paths import ROOT
+from training.data.manifest import as_others, read_kinds, read_manifest, read_manifests, with_kinds
 from training.errors import InvalidManifest
 
 LINE = {"path": "a.gif", "show": "S", "group": "S#1", "source": "x"}
@@ -15,6 +17,38 @@ def test_a_group_stands_for_a_missing_source(tmp_path, manifest_of):
     line = {key: value for key, value in LINE.items() if key != "source"}
     (row,) = read_manifest(manifest_of(tmp_path / "m.csv", [line]))
     assert row.source == "S#1"
+
+
+def test_a_kind_comes_from_the_manifest_or_else_from_a_file_of_kinds(tmp_path, manifest_of):
+    lines = [LINE | {"kind": "anime"}, LINE | {"path": "b.gif", "kind": ""}]
+    rows = read_manifest(manifest_of(tmp_path / "m.csv", lines))
+    (tmp_path / "kinds.csv").write_text("show,kind\nS,cartoon\n")
+
+    kinds = read_kinds(tmp_path / "kinds.csv")
+
+    assert [row.kind for row in rows] == ["anime", ""]
+    assert [row.kind for row in with_kinds(rows, kinds)] == ["anime", "cartoon"]
+
+
+@pytest.mark.parametrize("content", ["", "show,kind\n", "show,kind\nS,\n", "title,kind\nS,anime\n"])
+def test_a_file_that_names_no_kinds_is_refused(tmp_path, content):
+    (tmp_path / "kinds.csv").write_text(content)
+
+    with pytest.raises(InvalidManifest, match=r"kinds\.csv"):
+        read_kinds(tmp_path / "kinds.csv")
+
+
+def test_the_kinds_of_the_default_model_are_those_of_its_shows():
+    kinds = read_kinds(ROOT / "training/kinds.csv")
+
+    assert set(kinds.values()) == {"anime", "cartoon", "computer animation", "live action"}
+    assert set(Classifier(default_model_path()).shows) <= set(kinds)
+
+
+def test_rows_of_other_things_are_marked(tmp_path, manifest_of):
+    rows = read_manifest(manifest_of(tmp_path / "m.csv", [LINE]))
+
+    assert [row.other for row in (*rows, *as_others(rows))] == [False, True]
 
 
 @pytest.mark.parametrize(

@@ -12,27 +12,28 @@ from hypothesis import strategies as st
 from scipy.stats import beta
 
 from services.clip import CLIP_FRAMES
-from services.inference import EarlyExit
+from services.inference import EarlyExit, VerdictRule
 from training.errors import InvalidRun
 from training.evaluation.effort import measure_effort
 from training.evaluation.effort_plot import plot_effort
-from training.evaluation.exit_rule import find_rule, find_threshold, spread
-from training.evaluation.framewise import NO_SHOW, Judged
+from training.evaluation.exit_rule import Judged, Seen, find_rule, find_threshold, spread
 from training.fit.operating import Operating, read_rule
 from training.statistics.estimate import Bootstrap
 
-OPERATING = Operating(temperature=1.0, score="probability", threshold=0.5)
+OPERATING = Operating(1.0, -1.0, VerdictRule(show=0.5, one_of=0.9, kind=2.0))
 
 
 def drawn(clips: int, *, doubt: float, seed: int = 0) -> Judged:
-    """Clips of three shows: some plain, some whose frames are of several minds, and some of other shows."""
+    """Clips of three shows: some plain, some whose frames are of several minds, and some of other things."""
     rng = np.random.default_rng(seed)
     labels = rng.integers(0, 3, clips)
     strength = rng.choice([6.0, 0.6], clips, p=[1 - doubt, doubt])
-    logits = rng.normal(0, 1, (clips, CLIP_FRAMES, 3))
+    labels[rng.random(clips) < 0.2 * (strength < 1)] = 3
+    logits = rng.normal(0, 1, (clips, CLIP_FRAMES, 4))
     logits[np.arange(clips), :, labels] += strength[:, None]
-    labels[rng.random(clips) < 0.2 * (strength < 1)] = NO_SHOW
-    return Judged(logits.astype(np.float32), labels, np.arange(clips) % 4, np.arange(clips))
+    return Judged(
+        logits.astype(np.float32), labels, np.arange(clips) % 4, np.arange(clips), ("Ada", "Bea", "Cem")
+    )
 
 
 def test_frames_are_spread_over_the_clip() -> None:
@@ -93,19 +94,22 @@ def test_no_more_groups_are_changed_than_the_bound_allows(seed: int, share: floa
 
 
 def test_the_rule_looks_at_few_frames_where_these_decide() -> None:
-    rule = find_rule(drawn(1000, doubt=0.3), 1.0, 0.5)
+    rule = find_rule(drawn(1000, doubt=0.3), OPERATING)
 
     assert rule is not None
     assert len(rule.frames) <= 3
     assert 0.5 < rule.threshold < 1
 
 
-def test_a_change_from_unknown_to_known_counts_as_one() -> None:
+def test_another_verdict_is_another_answer() -> None:
     judged = drawn(1000, doubt=0.3)
-    low, high = (find_rule(judged, 1.0, unknown) for unknown in (0.0, 0.97))
+    whole, first = (Seen.by(judged, frames, OPERATING) for frames in (range(CLIP_FRAMES), spread(1)))
 
-    assert low is not None
-    assert high is None or high.threshold > low.threshold
+    same_show = first.best == whole.best
+    other_verdict = np.array([a != b for a, b in zip(first.verdicts, whole.verdicts, strict=True)])
+
+    assert (same_show & other_verdict).any()
+    assert (first.differs(whole) == (~same_show | other_verdict)).all()
 
 
 def test_the_report_tells_of_clips_that_had_no_part_in_the_rule() -> None:
@@ -116,7 +120,7 @@ def test_the_report_tells_of_clips_that_had_no_part_in_the_rule() -> None:
     assert [each.frames for each in report.curve] == list(range(1, 11))
     assert report.curve[-1].same.value == 1
     assert report.curve[0].accuracy.value < report.curve[-1].accuracy.value
-    assert [each.clips for each in report.followed] == ["of known shows", "of other shows", "all"]
+    assert [each.clips for each in report.followed] == ["of known shows", "of other things", "all"]
     everything = report.followed[-1]
     assert everything.count == 1200
     assert everything.saved.value == pytest.approx(1 - everything.frames.value / 10)
@@ -163,8 +167,3 @@ def test_what_is_no_report_is_refused(tmp_path: Path, content: str) -> None:
 
     with pytest.raises(InvalidRun, match=r"not an effort\.json"):
         read_rule(path)
-
-
-def test_another_familiarity_than_the_largest_probability_is_refused() -> None:
-    with pytest.raises(InvalidRun, match="largest probability"):
-        measure_effort(drawn(60, doubt=0.2), Operating(1.0, "energy", 3.0), recipe="drawn")

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from training.data.drawn import KINDS
 from training.data.manifest import Row
-from training.evaluation.materials import CHANGED_EVERY, FOLDS, LEFT_OUT, OTHER_SHOWS, Materials, by_index
+from training.evaluation.materials import CHANGED_EVERY, FOLDS, Materials, by_index
+from training.fit.crossvalidate import ALWAYS
 
 
 def draw(path: Path, seed: int, *, frames: int = 3, size: tuple[int, int] = (64, 36)) -> Path:
@@ -31,16 +33,21 @@ def materials(tmp_path: Path) -> Materials:
     return Materials(known, [row(200, "Other", "elsewhere")], tmp_path / "cache")
 
 
-def test_shows_of_too_few_sources_are_unknown_clips(materials: Materials) -> None:
+def test_shows_of_too_few_sources_are_left_out_and_other_things_learned(materials: Materials) -> None:
     assert materials.clips.shows == ("A", "B")
-    assert {name: len(clips) for name, clips in materials.unknown.items()} == {OTHER_SHOWS: 1, LEFT_OUT: 2}
-    assert sorted(set(materials.fold)) == list(range(FOLDS))
+    assert materials.left_out is not None
+    assert {row.show for row in materials.left_out.rows} == {"Rare"}
+    judged = materials.judged
+    assert [row.show for row in judged.rows if row.other] == ["Other"]
+    assert sorted(set(materials.fold)) == [ALWAYS, *range(FOLDS)]
+    drawn = materials.clips.choose(np.flatnonzero(materials.fold == ALWAYS))
+    assert {row.source for row in drawn.rows} == {f"drawn {kind}" for kind in KINDS}
 
 
 def test_changed_clips_are_those_of_the_sample_and_look_other(materials: Materials) -> None:
     mirrored = materials.changed("mirrored")
 
-    assert mirrored.rows == tuple(materials.clips.rows[::CHANGED_EVERY])
+    assert mirrored.rows == tuple(materials.clips.rows[: 2 * FOLDS : CHANGED_EVERY])
     plain, changed = materials.clips.frames(0).astype(int), mirrored.frames(0).astype(int)
     # A palette of its own makes the mirrored GIF another by a shade, not more.
     assert np.abs(changed[:, :, ::-1] - plain).mean() < 0.2 * np.abs(changed - plain).mean()

@@ -26,7 +26,7 @@ def test_it_learns_as_the_trainer_does_and_answers_nearly_the_same(
     answer = quantized.answer(trained, judged)
 
     exact = trainer.answer(trained, judged)
-    assert answer.logits.shape == exact.logits.shape == (6, 3)
-    np.testing.assert_allclose(np.exp(answer.logits).sum(axis=1), 1, rtol=1e-4)
+    assert answer.frame_logits.shape == exact.frame_logits.shape == (6, 10, 3)
+    np.testing.assert_allclose(np.exp(answer.frame_logits).sum(axis=-1), 1, rtol=1e-4)
     np.testing.assert_allclose(answer.probabilities, exact.probabilities, atol=0.1)
     assert not np.array_equal(answer.probabilities, exact.probabilities)

@@ -1,60 +1,76 @@
-"""Trials: every name leads to a learner that does what the name says."""
+"""Trials: the baseline, the chosen recipe and int8, on drawn shows and a small network."""
+
+import dataclasses
 
 import numpy as np
 import pytest
 
-from training.evaluation.distill import Distilled
-from training.evaluation.looks import SeveralLooks
-from training.evaluation.quantized import Quantized
-from training.evaluation.trials import build_learner
+from training.data.clips import load_clips
+from training.data.drawn import draw_gifs
+from training.evaluation import trials
+from training.evaluation.perturb import PERTURBATIONS
+from training.fit.crossvalidate import ALWAYS
 from training.fit.recipes import BASELINE, CHOSEN, INT8, RECIPES, TRIALS
-from training.fit.trainer import Trainer
 
 
 class DrawnMaterials:
-    """Drawn clips in three folds."""
+    """Drawn shows in three folds, other things in all of them."""
 
-    def __init__(self, clips):
-        self.clips, self.fold = clips, np.arange(len(clips)) % 3
-        self.decoded_by_index = False
+    def __init__(self, shows, others):
+        self.clips = shows.beside(others)
+        self.fold = np.where(self.clips.known, np.arange(len(self.clips)) % 3, ALWAYS)
+        self.sample, self.left_out = np.arange(0, len(shows), 3), None
+        self.judged, self.decoded_by_index = shows, False
 
     def by_index(self):
         self.decoded_by_index = True
         return self.clips
 
-
-@pytest.fixture(scope="module")
-def learners(drawn_clips, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("trials")
-
-    def of(name):
-        materials = DrawnMaterials(drawn_clips)
-        return build_learner(TRIALS[name], materials, folder / "cache", folder / "home"), materials
-
-    return of
+    def all_changed(self):
+        return {name: (self.sample, self.clips.choose(self.sample)) for name in PERTURBATIONS}
 
 
-def test_a_trial_fits_a_recipe_that_exists():
-    assert set(RECIPES) <= set(TRIALS)
-    for trial in TRIALS.values():
-        assert {trial.recipe, *trial.teachers} <= set(RECIPES)
+@pytest.fixture
+def materials(drawn_clips, feature_cache, tmp_path):
+    return DrawnMaterials(drawn_clips, load_clips(draw_gifs(tmp_path, of_each=1), feature_cache))
 
 
-def test_only_the_baseline_sees_clips_decoded_by_index(learners):
-    for name in (BASELINE, "balanced"):
-        learner, materials = learners(name)
-        assert isinstance(learner, Trainer)
-        assert materials.decoded_by_index == (name == BASELINE)
+@pytest.fixture
+def quick(monkeypatch):
+    """The recipes without fine-tuning, which takes minutes."""
+    frozen = {
+        name: dataclasses.replace(options, views=0, tune=dataclasses.replace(options.tune, blocks=0))
+        for name, options in RECIPES.items()
+    }
+    monkeypatch.setattr(trials, "RECIPES", frozen)
 
 
-def test_looks_and_teachers_lead_to_their_learners(learners):
-    assert isinstance(learners("all depths, mirrored look too")[0], SeveralLooks)
-    assert isinstance(learners(f"{CHOSEN}, taught by Lite0 and Lite2")[0], Distilled)
-    assert isinstance(learners(INT8)[0], Quantized)
+def test_trials_are_the_recipes_and_int8():
+    assert set(TRIALS) == {*RECIPES, INT8}
+    assert {BASELINE, CHOSEN} <= set(RECIPES)
+    assert len(TRIALS) <= 10
 
 
-def test_teachers_learn_without_fine_tuning_and_students_with_it():
-    for trial in TRIALS.values():
-        if trial.teachers:  # a teacher is fitted once for every pair of folds
-            assert RECIPES[trial.recipe].tune.blocks
-            assert not any(RECIPES[teacher].tune.blocks for teacher in trial.teachers)
+@pytest.mark.usefixtures("quick")
+def test_only_the_baseline_sees_clips_decoded_by_index(materials, tmp_path):
+    held = trials.run_trial(CHOSEN, materials, tmp_path)
+    assert not materials.decoded_by_index
+    assert set(held.logits) == {"plain", *PERTURBATIONS}
+    assert held.logits["plain"].shape == (18, 10, 4)
+
+    trials.run_trial(BASELINE, materials, tmp_path)
+    assert materials.decoded_by_index
+
+
+def test_int8_takes_the_trainings_of_the_chosen_recipe(materials, tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(trials, "cross_validate", lambda learner, fold, folder, **more: asked.append(folder))
+    learners = []
+    monkeypatch.setattr(trials, "Quantized", lambda trainer, home: learners.append(home))
+
+    trials.run_trial(CHOSEN, materials, tmp_path)
+    trials.run_trial(INT8, materials, tmp_path)
+
+    chosen, int8 = asked
+    assert learners == [chosen]  # where its trainings lie
+    assert int8 != chosen

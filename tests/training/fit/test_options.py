@@ -11,7 +11,6 @@ def test_settings_go_to_json_and_back():
     options = FitOptions(
         parts=(PartOptions(), PartOptions("block05/deviation", standardise=True, unit=False, weight=0.1)),
         tune=TuneOptions(blocks=3),
-        familiarity={"nearest": 1.0, "energy": 0.2},
     )
     assert FitOptions.from_json(json.loads(json.dumps(options.to_json()))) == options
     assert options.taps == (Tap("top"), Tap("block05", "deviation"))
@@ -28,18 +27,18 @@ def test_a_file_names_only_what_differs(tmp_path):
     ("values", "why"),
     [
         ({"sead": 1}, "sead"),
-        ({"tune": {"epoch": 1}}, "tune must be of batch"),
+        ({"tune": {"epoch": 1}}, "tune must be of average, batch"),
         ({"tune": 3}, "an object"),
         ({"parts": []}, "at least one"),
         ({"parts": [1]}, "an object"),
         ({"balance": 2}, "balance must be in 0..1, this is 2"),
         ({"balance": "much"}, "kinds documented"),
         ({"regularisation": 0}, "above 0"),
-        ({"familiarity": {"charm": 1}}, "probability"),
-        ({"familiarity": {}}, "at least one measure"),
-        ({"linear": "deep"}, "one of ridge, logistic, none"),
+        ({"source_balance": -1}, "source_balance must be in 0..1"),
+        ({"linear": "deep"}, "one of ridge, logistic"),
         ({"folds": 1}, "at least 2"),
-        ({"pooling": "clip", "tune": {"blocks": 2}}, "frames when blocks are fine-tuned"),
+        ({"tune": {"average": 9}}, "tune.average must be in 1..epochs"),
+        ({"tune": {"average": 2, "patience": 1}}, "1 with patience"),
     ],
 )
 def test_settings_that_cannot_be_are_refused(values, why):

@@ -5,23 +5,25 @@ import dataclasses
 import numpy as np
 import pytest
 
+from training.data.clips import load_clips
+from training.data.drawn import draw_gifs
 from training.data.splits import folds
 from training.data.view import MIRRORED, PLAIN, View
 from training.errors import InvalidRun, SplitImpossible, UnknownBackbone
+from training.fit.crossvalidate import cross_validate
 from training.fit.features import Extractor
+from training.fit.operating import find_operating
 from training.fit.options import FitOptions, PartOptions, TuneOptions
-from training.fit.run import familiarity, fit
-from training.fit.trainer import Trainer
+from training.fit.run import fit
+from training.fit.trainer import Trained, Trainer
 from training.fit.tuner import Tuner, cut_block
 from training.network.head import Tap
 from training.network.model import FittedModel, tap_model
-from training.statistics.openset import choose_threshold
 
 LINEAR = FitOptions(
     backbone="MobileNetV3Small",
     parts=(PartOptions(standardise=True), PartOptions("expanded_conv_1/deviation", standardise=True)),
     folds=3,
-    familiarity={"nearest": 1.0, "probability": 0.5},
 )
 TUNED = dataclasses.replace(
     LINEAR, mirror=False, tune=TuneOptions(blocks=2, epochs=3, batch=4, learning_rate=1e-3)
@@ -59,11 +61,27 @@ def test_a_linear_fit_names_shows_it_learned_from_other_sources(
     trainer = Trainer(drawn_clips, LINEAR, feature_cache, backbone=small_backbone)
     answer = fitted.head.answer(trainer.views[0].taps)
     np.testing.assert_array_equal(answer.probabilities.argmax(axis=1), drawn_clips.labels)
-    # The threshold refuses at most the share asked for of clips that were not learned from.
-    found = trainer.cross_validate(folds(drawn_clips.rows, 3), tmp_path / "folds")
-    scores = familiarity(LINEAR, found, fitted.head.temperature)
-    assert fitted.unknown_threshold == choose_threshold(scores, refused=0.1)
+    found = cross_validate(trainer, folds(drawn_clips.rows, 3), tmp_path / "folds")
+    operating = find_operating(found.of_clips(), found.labels, drawn_clips.shows)
+    assert fitted.unknown_threshold == operating.threshold
+    assert fitted.verdict is None  # it learned nothing of other things
     assert FittedModel.load(tmp_path / "model.npz").unknown_threshold == fitted.unknown_threshold
+
+
+def test_a_fit_with_other_things_learns_what_is_none_of_the_shows(
+    drawn_clips, small_backbone, feature_cache, tmp_path
+):
+    others = load_clips(draw_gifs(tmp_path, of_each=4), feature_cache)
+    fitted = fit(drawn_clips.beside(others), LINEAR, tmp_path / "run", feature_cache, backbone=small_backbone)
+    assert fitted.shows == drawn_clips.shows
+    assert fitted.head.shows == 3
+    assert fitted.verdict is not None
+    trainer = Trainer(drawn_clips, LINEAR, feature_cache, backbone=small_backbone)
+    known = fitted.head.answer(trainer.views[0].taps).familiarity
+    strange = trainer.answer(Trained(fitted.head, {}), others).familiarity
+    assert np.median(known) > np.quantile(strange, 0.9)
+    loaded = FittedModel.load(tmp_path / "run" / "model.npz")
+    assert (loaded.verdict, loaded.head.others) == (fitted.verdict, True)
 
 
 def test_a_folder_of_another_run_is_refused(drawn_clips, small_backbone, feature_cache, tmp_path):
@@ -120,9 +138,27 @@ def test_fine_tuning_learns_and_goes_on_after_an_interruption_as_if_nothing_had_
     for path, value in whole.weights.items():
         np.testing.assert_array_equal(resumed.weights[path], value)
     answer = trainer.answer(whole, drawn_clips)
-    assert (answer.logits.argmax(axis=1) == drawn_clips.labels).mean() > 0.8
+    assert (answer.probabilities.argmax(axis=1) == drawn_clips.labels).mean() > 0.8
     with pytest.raises(InvalidRun, match="other data or settings"):
         trainer.train(everything[:-1], tmp_path / "whole")
+
+
+def test_fine_tuning_begins_with_the_linear_probe_and_averages_the_last_epochs(
+    drawn_clips, small_backbone, feature_cache, tmp_path
+):
+    everything = np.arange(len(drawn_clips))
+
+    def trained(**changes):
+        tune = dataclasses.replace(TUNED.tune, **changes)
+        trainer = Trainer(
+            drawn_clips, dataclasses.replace(TUNED, tune=tune), feature_cache, backbone=small_backbone
+        )
+        return trainer.train(everything, tmp_path / repr(sorted(changes.items())))
+
+    from_zero, probed = trained(), trained(probe=True)
+    assert probed.history[0]["loss"] < from_zero.history[0]["loss"]
+    ends = [trained(probe=True, epochs=3, average=count).head.linear.matrix for count in (1, 2)]
+    assert not np.array_equal(*ends)
 
 
 def test_early_stopping_keeps_the_best_epoch(drawn_clips, small_backbone, feature_cache, tmp_path):

@@ -3,21 +3,19 @@
 import dataclasses
 import json
 
-import numpy as np
 import pytest
 
 from training.errors import InvalidRun
 from training.statistics.agreement import measure_agreement, require_agreement
 
+Answers = list[tuple[str, int]]
 
-def answers(clips: int, *, differ: int = 0, wrong: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+
+def answers(clips: int, *, differ: int = 0, wrong: int = 0) -> tuple[Answers, Answers, list[int]]:
     """Stand-in, original and labels of three shows; some answers differ, and some of these become wrong."""
-    labels = np.arange(clips) % 3
-    original = np.eye(3)[labels] * 0.8 + 0.2 / 3
-    original[: differ - wrong] = np.roll(original[: differ - wrong], 1, axis=1)
-    stand_in = original.copy()
-    stand_in[: differ - wrong] = np.eye(3)[labels[: differ - wrong]]
-    stand_in[clips - wrong :] = np.roll(stand_in[clips - wrong :], 1, axis=1)
+    labels = [clip % 3 for clip in range(clips)]
+    original = [("show", (label + (clip < differ - wrong)) % 3) for clip, label in enumerate(labels)]
+    stand_in = [("show", (label + (clip >= clips - wrong)) % 3) for clip, label in enumerate(labels)]
     return stand_in, original, labels
 
 
@@ -39,6 +37,16 @@ def test_it_may_stand_in_when_it_agrees_and_loses_little(differ, wrong, agreemen
     assert report.passed is passed
     [table] = report.tables()
     assert ("may stand in" in table.markdown()) is passed
+
+
+def test_another_verdict_is_another_answer_and_other_things_are_never_right() -> None:
+    labels = [0] * 90 + [-1] * 10
+    original = [("show", 0)] * 90 + [("unknown", 0)] * 10
+
+    report = measure_agreement("int8", [*original[:90], *[("show", 0)] * 10], original, labels)
+
+    assert report.agreement.value == pytest.approx(0.9)
+    assert report.change.value == 0
 
 
 def test_an_evaluation_is_asked_before_an_export(tmp_path):

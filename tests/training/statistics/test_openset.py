@@ -5,16 +5,17 @@ import pytest
 import sklearn.metrics
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.neighbors import NearestNeighbors
 
 from training.statistics.estimate import Bootstrap
 from training.statistics.openset import (
     auroc,
     choose_threshold,
     energy,
+    kl_matching,
     largest_probability,
     measure_unknown,
-    nearest_similarity,
+    odds_of_shows,
+    relative_mahalanobis,
     unknown_table,
 )
 
@@ -70,19 +71,31 @@ def test_scores_by_hand() -> None:
     assert energy(logits) == pytest.approx([np.log(2), np.log(4)])
     assert energy(logits, temperature=2.0) == pytest.approx([2 * np.log(2), 2 * np.log(np.sqrt(3) + 1)])
     assert largest_probability(logits, temperature=1e6) == pytest.approx([0.5, 0.5], abs=1e-5)
-    training = [[5.0, 0.0], [0.0, 2.0]]
-    assert nearest_similarity([[1.0, 1.0], [0.0, -3.0]], training) == pytest.approx([np.sqrt(0.5), 0.0])
-    assert nearest_similarity([[0.0, -3.0]], training, k=2) == pytest.approx([-1.0])
+    assert odds_of_shows([[0.0, 0.0, 0.0], [5.0, 1.0, 2.0]]) == pytest.approx(
+        [np.log(2), np.log(np.exp(5) + np.exp(1)) - 2]
+    )
 
 
-@pytest.mark.parametrize("k", [1, 3])
-def test_similarity_agrees_with_scikit_learn(k: int) -> None:
+def test_an_answer_like_that_of_no_show_is_unfamiliar() -> None:
+    typical = np.array([[4.0, 0.0, 0.0], [3.0, 0.5, 0.0], [0.0, 4.0, 0.0], [0.0, 0.0, 4.0]])
+
+    like_one, like_none = kl_matching([[3.5, 0.2, 0.0], [1.0, 1.0, 1.0]], typical, [0, 0, 1, 2])
+
+    assert like_one > like_none
+    assert kl_matching(typical[2:3], typical, [0, 0, 1, 2]) == pytest.approx([0], abs=1e-9)
+
+
+def test_far_from_every_show_but_not_from_all_is_unfamiliar() -> None:
     generator = np.random.default_rng(1)
-    embeddings, training = generator.normal(size=(20, 6)), generator.normal(size=(50, 6))
+    labels = np.arange(120) % 3
+    centres = generator.normal(size=(3, 8)) * 3
+    training = centres[labels] + generator.normal(size=(120, 8)) * 0.3
 
-    distance, _ = NearestNeighbors(n_neighbors=k, metric="cosine").fit(training).kneighbors(embeddings)
+    near = relative_mahalanobis(centres, training, labels)
+    between = relative_mahalanobis(centres.mean(axis=0, keepdims=True), training, labels)
 
-    assert nearest_similarity(embeddings, training, k=k) == pytest.approx(1 - distance[:, -1])
+    assert near.min() > between.max()
+    np.testing.assert_allclose(relative_mahalanobis(centres * 7, training, labels), near)  # length is nothing
 
 
 def test_large_logits_overflow_nothing() -> None:
@@ -140,12 +153,6 @@ def test_bad_input_is_refused() -> None:
         measure_unknown([1.0], [], score="s")
     with pytest.raises(ValueError, match="known must be finite"):
         measure_unknown([np.nan], [1.0], score="s")
-    with pytest.raises(ValueError, match="length 0"):
-        nearest_similarity([[0.0, 0.0]], [[1.0, 0.0]])
-    with pytest.raises(ValueError, match="dimensions"):
-        nearest_similarity([[1.0, 0.0]], [[1.0, 0.0, 0.0]])
-    with pytest.raises(ValueError, match=r"k must lie in 1\.\.1"):
-        nearest_similarity([[1.0, 0.0]], [[1.0, 0.0]], k=2)
     with pytest.raises(ValueError, match=r"refused must lie in \[0, 1\)"):
         choose_threshold([1.0], refused=1.0)
     with pytest.raises(ValueError, match="temperature must be above 0"):

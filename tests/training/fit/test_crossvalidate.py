@@ -10,9 +10,9 @@ import pytest
 
 from training.data.clips import Clips
 from training.data.manifest import Row
-from training.evaluation.crossvalidate import cross_validate, run_name
+from training.fit.crossvalidate import ALWAYS, cross_validate, run_name
 from training.fit.trainer import Trained
-from training.network.head import Answer, Bank, Head, Linear, Part, Tap
+from training.network.head import Answer, Head, Linear, Part, Tap
 
 FOLDS = np.array([0, 1, 2, 0, 1, 2, 2])
 
@@ -34,15 +34,14 @@ class Telling:
         if len(self.learned) in self.break_at:
             raise KeyboardInterrupt
         self.learned.append(indices.tolist())
-        bank = Bank(np.eye(2, dtype=np.float32), np.eye(2, dtype=np.float32))
         linear = Linear(np.zeros((2, 2), np.float32), np.array([len(indices), 0], np.float32))
-        return Trained(Head((Part(Tap("top")),), linear, bank), {})
+        return Trained(Head((Part(Tap("top")),), linear), {})
 
     def answer(self, trained: Trained, clips: Clips) -> Answer:
         numbers = np.array([int(digest) for digest in clips.digests])
         logits = np.stack([numbers, np.full(len(numbers), trained.head.linear.bias[0])], axis=1)
-        embedding = np.tile(np.array([[1.0, 0.0]], np.float32), (len(numbers), 1))
-        return Answer(logits, logits, embedding, numbers, logits)
+        frames = np.repeat(logits[:, np.newaxis], 10, axis=1)
+        return Answer(logits, frames, logits, numbers, None, frames)
 
 
 def test_each_clip_is_judged_by_the_model_that_did_not_see_its_fold(tmp_path: Path) -> None:
@@ -50,22 +49,43 @@ def test_each_clip_is_judged_by_the_model_that_did_not_see_its_fold(tmp_path: Pa
     learned_from = [5, 5, 4]  # clips that the models of folds 0, 1 and 2 have seen
 
     held = cross_validate(
-        learner, FOLDS, tmp_path, changed={"mirrored": learner.clips}, unknown={"other": clips(5)}
+        learner,
+        FOLDS,
+        tmp_path,
+        changed={"mirrored": (np.arange(1, 7, 2), learner.clips.choose([1, 3, 5]))},
+        beside={"other": clips(5)},
     )
 
     assert learner.learned == [[1, 2, 4, 5, 6], [0, 2, 3, 5, 6], [0, 1, 3, 4]]
-    for material in ("plain", "mirrored"):
-        assert held.logits[material][:, 0].tolist() == list(range(7))
-        assert held.logits[material][:, 1].tolist() == [learned_from[fold] for fold in FOLDS]
-    assert held.logits["other"][:, 0].tolist() == [0, 1, 2, 3, 4]
-    assert held.logits["other"][:, 1].tolist() == [learned_from[number % 3] for number in range(5)]
-    np.testing.assert_allclose(held.nearest["plain"], 1)
+    assert held.logits["plain"].shape == (7, 10, 2)
+    for material, numbers in (("plain", range(7)), ("mirrored", (1, 3, 5))):
+        assert held.of_clips(material)[:, 0].tolist() == list(numbers)
+        assert held.of_clips(material)[:, 1].tolist() == [learned_from[FOLDS[number]] for number in numbers]
+    assert held.of_clips("other")[:, 0].tolist() == [0, 1, 2, 3, 4]
+    assert held.of_clips("other")[:, 1].tolist() == [learned_from[number % 3] for number in range(5)]
 
 
-def test_fewer_unknown_clips_than_folds(tmp_path: Path) -> None:
-    held = cross_validate(Telling(), FOLDS, tmp_path, unknown={"one": clips(1)})
+def test_some_clips_are_always_learned_from_and_never_judged(tmp_path: Path) -> None:
+    learner = Telling()
 
-    assert held.logits["one"].shape == (1, 2)
+    held = cross_validate(learner, np.array([0, 1, ALWAYS, 0, 1, ALWAYS, 1]), tmp_path)
+
+    assert learner.learned == [[1, 2, 4, 5, 6], [0, 2, 3, 5]]
+    assert held.of_clips()[:, 0].tolist() == [0, 1, 3, 4, 6]
+    assert held.fold.tolist() == [0, 1, 0, 1, 1]
+    assert held.labels.tolist() == [0, 1, 1, 0, 0]
+
+
+def test_a_show_of_one_fold_cannot_be_named(tmp_path: Path) -> None:
+    held = cross_validate(Telling(), np.array([0, 1, 0, 1, 0, 1, 0]), tmp_path)  # A in fold 0, B in fold 1
+
+    assert not held.learnable.any()
+
+
+def test_fewer_other_clips_than_folds(tmp_path: Path) -> None:
+    held = cross_validate(Telling(), FOLDS, tmp_path, beside={"one": clips(1)})
+
+    assert held.of_clips("one").shape == (1, 2)
 
 
 def test_an_interrupted_run_goes_on_behind_the_last_fold(tmp_path: Path) -> None:
@@ -76,7 +96,7 @@ def test_an_interrupted_run_goes_on_behind_the_last_fold(tmp_path: Path) -> None
     held = cross_validate(resumed, FOLDS, tmp_path)
 
     assert resumed.learned == [[0, 1, 3, 4]]
-    assert held.logits["plain"][:, 0].tolist() == list(range(7))
+    assert held.of_clips()[:, 0].tolist() == list(range(7))
 
 
 def test_other_settings_have_another_folder() -> None:

@@ -1,0 +1,159 @@
+"""How often each level of an answer is given and is right: **verdicts, labels** -> **LevelReport**."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import get_args
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from services.inference import Verdict
+from services.inference.verdict import Level
+from training.fit.crossvalidate import HeldOut
+from training.fit.operating import find_operating
+from training.statistics.estimate import Bootstrap, Estimate, weighted_mean
+from training.statistics.report import Column, Result, Table
+
+LEVELS: tuple[Level, ...] = get_args(Level)
+_WORDS = {"show": "one show", "one_of": "one of several", "kind": "a kind", "unknown": "unknown"}
+
+
+@dataclass(frozen=True)
+class Given:
+    """One level on one set of clips.
+
+    Attributes:
+        level: of `LEVELS`.
+        share: of the clips that get it.
+        right: share of these for which it is right; None for "unknown", and where nothing can be right or
+            wrong.
+    """
+
+    level: Level
+    share: Estimate
+    right: Estimate | None
+
+
+@dataclass(frozen=True)
+class LevelReport(Result):
+    """All levels on one set of clips.
+
+    Attributes:
+        clips: which, in words.
+        count: how many.
+        levels: each of `LEVELS`.
+    """
+
+    clips: str
+    count: int
+    levels: tuple[Given, ...]
+
+    def tables(self) -> tuple[Table, ...]:
+        """One row for each level."""
+        return (level_table([self]),)
+
+
+def level_table(reports: Sequence[LevelReport]) -> Table:
+    """Several sets of clips, one row for each level of each."""
+    return Table(
+        "What is answered",
+        (
+            Column("clips", numeric=False),
+            Column("number"),
+            Column("answer", numeric=False),
+            Column("share"),
+            Column("of these right"),
+        ),
+        tuple(
+            (
+                report.clips,
+                str(report.count),
+                _WORDS[given.level],
+                str(given.share),
+                "-" if given.right is None else str(given.right),
+            )
+            for report in reports
+            for given in report.levels
+        ),
+        "Each fold by thresholds that the other folds give. Intervals: percentile bootstrap over sources.",
+    )
+
+
+def verdicts_in_folds(
+    held: HeldOut, shows: Sequence[str], kinds: Mapping[str, str] | None, *, beside: str | None = None
+) -> tuple[list[Verdict], list[Verdict]]:
+    """The verdict of every clip, by thresholds that its fold had no part in finding.
+
+    Args:
+        held: answers of held-out models.
+        shows: titles, in the order of the outputs.
+        kinds: kind of picture by show; None names none.
+        beside: a material of other clips, clip i judged by fold i modulo the number of folds; None for none.
+
+    Returns:
+        Verdicts of the judged clips, and of the clips beside.
+    """
+    logits = held.of_clips()
+    other = held.of_clips(beside) if beside else np.zeros((0, logits.shape[1]))
+    judged: list[Verdict | None] = [None] * len(logits)
+    found_beside: list[Verdict | None] = [None] * len(other)
+    count = int(held.fold.max()) + 1
+    for fold in range(count):
+        inside = held.fold == fold
+        operating = find_operating(logits[~inside], held.labels[~inside], shows, kinds=kinds)
+        places = np.arange(fold, len(other), count)
+        for target, numbers, asked in (
+            (judged, np.flatnonzero(inside), logits[inside]),
+            (found_beside, places, other[places]),
+        ):
+            for number, verdict in zip(numbers, operating.verdicts(asked, shows, kinds), strict=True):
+                target[number] = verdict
+    return [each for each in judged if each], [each for each in found_beside if each]
+
+
+def measure_levels(
+    name: str,
+    verdicts: Sequence[Verdict],
+    truth: Sequence[str | None],
+    kinds: Mapping[str, str] | None,
+    *,
+    groups: ArrayLike,
+    bootstrap: Bootstrap,
+) -> LevelReport:
+    """Count levels and right answers.
+
+    Args:
+        name: of the clips.
+        verdicts: of each clip.
+        truth: title of each clip's show, [clip]; None where it is none of the shows, and nothing is right.
+        kinds: kind of picture by show.
+        groups: [clip]; clips of one group are drawn together.
+        bootstrap: how the intervals are drawn.
+    """
+    units = np.asarray(groups)
+    known = np.array([show is not None for show in truth])
+    right = np.array([_is_right(verdict, show, kinds) for verdict, show in zip(verdicts, truth, strict=True)])
+    levels = []
+    for level in LEVELS:
+        given: NDArray[np.bool_] = np.array([verdict.level == level for verdict in verdicts])
+        share = bootstrap.estimate(weighted_mean(given), len(given), groups=units)
+        counts = given & known
+        judged = level != "unknown" and counts.any()
+        levels.append(
+            Given(
+                level,
+                share,
+                bootstrap.estimate(weighted_mean(right[counts]), int(counts.sum()), groups=units[counts])
+                if judged
+                else None,
+            )
+        )
+    return LevelReport(name, len(verdicts), tuple(levels))
+
+
+def _is_right(verdict: Verdict, show: str | None, kinds: Mapping[str, str] | None) -> bool:
+    if show is None or not verdict.names:
+        return False
+    return (kinds or {}).get(show) == verdict.names[0] if verdict.level == "kind" else show in verdict.names

@@ -1,0 +1,130 @@
+"""Every clip judged by a model that has not seen its source.
+
+    clips in folds + a trainer -> `cross_validate` -> **HeldOut**: what was said of every clip
+
+One fold after another: learn from the other folds, then judge this fold's clips, and whatever else is to be
+judged. Each fold's answers are a file of their own: an interrupted run goes on behind the last one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+
+from training.data.clips import Clips
+from training.files import replacing
+from training.fit.trainer import Trained
+from training.network.head import Answer
+
+Array = NDArray[np.float32]
+Numbers = NDArray[np.intp]
+PLAIN = "plain"
+ALWAYS = -1  # fold of a clip that every model learns from, and that is not judged
+
+
+class Learner(Protocol):
+    """What `cross_validate` asks of a trainer; see `training.fit.trainer.Trainer`."""
+
+    clips: Clips
+
+    def train(self, indices: Numbers, folder: Path) -> Trained:
+        """Learn from some of the clips."""
+
+    def answer(self, trained: Trained, clips: Clips) -> Answer:
+        """Answer any clips."""
+
+
+@dataclass(frozen=True, eq=False)
+class HeldOut:
+    """Answers of models that had not seen the clip, its group or its source.
+
+    Attributes:
+        fold: of each judged clip, int [clip].
+        labels: of each judged clip, int [clip]; the number of shows for a clip of none of them.
+        learnable: whether the models that judged the clip learned from others of its show, bool [clip];
+            else they cannot name it.
+        logits: material -> float32 [clip, frame, output], before any temperature; their mean over the
+            frames is the clip's. "plain" are the judged clips as they are.
+    """
+
+    fold: Numbers
+    labels: Numbers
+    learnable: NDArray[np.bool_]
+    logits: Mapping[str, Array]
+
+    def of_clips(self, material: str = PLAIN) -> NDArray[np.float64]:
+        """Logits of whole clips, float64 [clip, output]."""
+        return np.asarray(self.logits[material].astype(np.float64).mean(axis=1))
+
+
+def cross_validate(
+    learner: Learner,
+    folds: Numbers,
+    folder: Path,
+    *,
+    changed: Mapping[str, tuple[Numbers, Clips]] | None = None,
+    beside: Mapping[str, Clips] | None = None,
+    console: Console | None = None,
+) -> HeldOut:
+    """Judge every clip by a model that learned from the other folds.
+
+    Args:
+        learner: learns and answers.
+        folds: [clip], the fold of each of its clips; `ALWAYS` for those that every model learns from.
+        folder: for the finished folds of this learner and these materials alone.
+        changed: material -> numbers of some of the judged clips, and these clips changed; each is judged by
+            the model of its fold.
+        beside: material -> other clips; clip i is judged by the model of fold i modulo the number of folds.
+        console: shows progress; None is silent.
+    """
+    judged = np.flatnonzero(folds != ALWAYS)
+    count = int(folds.max()) + 1
+    folder.mkdir(parents=True, exist_ok=True)
+    materials: dict[str, tuple[Clips, list[Numbers]]] = {
+        PLAIN: (learner.clips, [np.flatnonzero(folds == fold) for fold in range(count)])
+    }
+    for name, (numbers, clips) in (changed or {}).items():
+        materials[name] = clips, [np.flatnonzero(folds[numbers] == fold) for fold in range(count)]
+    for name, clips in (beside or {}).items():
+        materials[name] = clips, [np.arange(fold, len(clips), count) for fold in range(count)]
+    parts = []
+    for fold in range(count):
+        if console:
+            console.log(f"fold {fold + 1} of {count}")
+        share = {name: clips.choose(places[fold]) for name, (clips, places) in materials.items()}
+        parts.append(_judge(learner, np.flatnonzero(folds != fold), share, folder / f"fold{fold:02d}.npz"))
+    logits = {}
+    for name, (_, places) in materials.items():
+        order = np.argsort(np.concatenate(places))
+        logits[name] = np.concatenate([part[name] for part in parts if len(part[name])])[order]
+    labels = learner.clips.labels
+    learnable = [labels[clip] in labels[(folds != folds[clip])] for clip in judged]
+    return HeldOut(folds[judged], labels[judged], np.array(learnable, dtype=bool), logits)
+
+
+def _judge(learner: Learner, learned: Numbers, share: Mapping[str, Clips], path: Path) -> dict[str, Array]:
+    """The answers of one fold, from disk if they are there."""
+    if not path.exists():
+        trained = learner.train(learned, path.with_suffix(""))
+        found = {
+            name: np.asarray(learner.answer(trained, clips).frame_logits, np.float32)
+            if len(clips)
+            else np.zeros((0, 0, 0), np.float32)
+            for name, clips in share.items()
+        }
+        with replacing(path) as partial:
+            np.savez(partial, **found)  # type: ignore[arg-type]
+    with np.load(path) as saved:
+        return {name: saved[name] for name in saved.files}
+
+
+def run_name(*settings: object) -> str:
+    """A folder's name that is another for other settings: the first digits of a SHA-256."""
+    return hashlib.sha256(repr(settings).encode()).hexdigest()[:16]
