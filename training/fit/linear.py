@@ -27,9 +27,12 @@ def fit_parts(options: Sequence[PartOptions], taps: Mapping[Tap, Floats]) -> tup
         tap = Tap.parse(option.tap)
         shift = scale = None
         if option.standardise:
-            values = taps[tap].reshape(-1, taps[tap].shape[-1]).astype(np.float64)
-            shift = values.mean(axis=0)
-            scale = 1 / (values.std(axis=0) + 1e-3 * (values - shift).std() + 1e-12)
+            values = taps[tap].reshape(-1, taps[tap].shape[-1])
+            shift = values.mean(axis=0, dtype=np.float64)
+            # Not `values.std`: it would make a copy in float64, a gigabyte of covariances.
+            squares = np.einsum("fn,fn->n", values, values, dtype=np.float64) / len(values)
+            variance = np.maximum(squares - shift**2, 0)
+            scale = 1 / (np.sqrt(variance) + 1e-3 * np.sqrt(variance.mean()) + 1e-12)
         parts.append(
             Part(
                 tap,
@@ -93,12 +96,16 @@ def _fit_ridge(
     share = (weights / weights.sum())[:, np.newaxis]
     inputs, targets = vectors.astype(np.float64), np.eye(outputs)[labels]
     mean, target_mean = (share * inputs).sum(axis=0), (share * targets).sum(axis=0)
-    centred = inputs - mean
-    gram = (centred * share).T @ centred
-    penalty = regularisation * np.trace(gram) / len(gram)
-    matrix = np.linalg.solve(
-        gram + penalty * np.eye(len(gram)), (centred * share).T @ (targets - target_mean)
-    )
+    root = np.sqrt(share)
+    centred, aims = root * (inputs - mean), root * (targets - target_mean)
+    clips, numbers = centred.shape
+    penalty = regularisation * (centred**2).sum() / numbers
+    if clips < numbers:  # the same matrix, of the smaller system
+        gram = centred @ centred.T
+        matrix = centred.T @ np.linalg.solve(gram + penalty * np.eye(clips), aims)
+    else:
+        gram = centred.T @ centred
+        matrix = np.linalg.solve(gram + penalty * np.eye(numbers), centred.T @ aims)
     bias = target_mean - mean @ matrix
     bias[~np.isin(np.arange(outputs), labels)] = -_FAR
     return Linear(_float32(matrix), _float32(bias))

@@ -37,7 +37,7 @@ def _depths(shallow: float, deep: float) -> tuple[PartOptions, ...]:
 
 
 def _style_first() -> tuple[PartOptions, ...]:
-    """All parts standardised and of length 1 on the mean, those of the three lower depths of length 2."""
+    """All parts standardised, of length 1 on the mean; those of the three lower depths of length 2."""
     statistics = [
         PartOptions(
             f"{block}/{statistic}",
@@ -52,6 +52,7 @@ def _style_first() -> tuple[PartOptions, ...]:
     return (top, *statistics)
 
 
+_COVARIANCES = PartOptions("block11/covariance", standardise=True, unit=False, weight=0.025)
 _FROZEN = FitOptions(parts=_depths(0.3, 0.3), linear="ridge", regularisation=1.0)
 _STYLE = replace(_FROZEN, parts=_style_first(), balance=0.75, source_balance=0.5)
 
@@ -63,6 +64,9 @@ RECIPES: Mapping[str, FitOptions] = MappingProxyType(
         "all depths": _FROZEN,
         "all depths, weighed by source": replace(_FROZEN, source_balance=0.5),
         "style first": _STYLE,
+        "style first, covariances": replace(
+            _STYLE, parts=(*_style_first(), _COVARIANCES), regularisation=4.0
+        ),
         CHOSEN: FitOptions(parts=_depths(0.15, 0.05), views=6, tune=TuneOptions(blocks=6)),
         "style first, fine-tuned": replace(
             _STYLE, views=3, tune=TuneOptions(blocks=6, probe=True, average=4)

@@ -105,7 +105,7 @@ class Tuner:
         }
         inputs = {MAPS: maps}
         for tap in self._lower_taps:
-            width, name = self._backbone.output(tap.block).shape[-1], input_name(tap)
+            width, name = tap.width(self._backbone.output(tap.block).shape[-1]), input_name(tap)
             inputs[name] = taps[tap] = keras.Input((options.frames, width), name=name)
         vector = ops.concatenate([part.apply(taps[part.tap], ops) for part in self._parts], axis=-1)
         pooled = keras.layers.Dropout(options.dropout, seed=self._seed)(ops.mean(vector, axis=1))

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,9 @@ from numpy.typing import NDArray
 from training.errors import InvalidOptions
 
 Array = NDArray[np.float32]
+Statistic = Literal["mean", "deviation", "covariance"]
+STATISTICS: tuple[Statistic, ...] = get_args(Statistic)
+
 _TINY = 1e-6  # keeps the direction of a vector of length 0 from being undefined
 
 
@@ -28,11 +31,13 @@ class Tap(NamedTuple):
 
     Attributes:
         block: of the backbone; "top" is what its classifier would see.
-        statistic: over height and width: "mean", or "deviation", the square root of variance + 1e-5.
+        statistic: over height and width: "mean"; "deviation", the square root of variance + 1e-5; or
+            "covariance", those of all pairs of channels, each pair once, n (n + 1) / 2 numbers of n channels:
+            what Gatys, Ecker & Bethge take for the style of a picture (CVPR 2016).
     """
 
     block: str
-    statistic: Literal["mean", "deviation"] = "mean"
+    statistic: Statistic = "mean"
 
     def __str__(self) -> str:
         return f"{self.block}/{self.statistic}"
@@ -42,12 +47,17 @@ class Tap(NamedTuple):
         """Read what `str` writes.
 
         Raises:
-            InvalidOptions: the statistic is not one of the two.
+            InvalidOptions: there is no such statistic.
         """
         block, _, statistic = text.partition("/")
-        if statistic not in ("mean", "deviation", ""):
-            raise InvalidOptions("tap", expected="BLOCK/mean or BLOCK/deviation", found=text)
-        return cls(block, "deviation" if statistic == "deviation" else "mean")
+        for known in STATISTICS:
+            if statistic in (known, ""):
+                return cls(block, known)
+        raise InvalidOptions("tap", expected=f"BLOCK/{' or BLOCK/'.join(STATISTICS)}", found=text)
+
+    def width(self, channels: int) -> int:
+        """How many numbers it gives of a block of so many channels."""
+        return channels * (channels + 1) // 2 if self.statistic == "covariance" else channels
 
 
 @dataclass(frozen=True, eq=False)

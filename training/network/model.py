@@ -32,12 +32,19 @@ _VARIANCE_FLOOR = 1e-5  # keeps the slope of the square root finite where a pict
 
 
 def tap_tensor(feature_map: Any, tap: Tap) -> Any:
-    """One number for each channel of a feature map [N, height, width, channel]: [N, channel]."""
+    """The numbers of a tap, [N, n], of a feature map [N, height, width, channel]."""
     mean = keras.ops.mean(feature_map, axis=(1, 2))
     if tap.statistic == "mean":
         return mean
     # Two passes: the mean of squares less the square of the mean loses digits where pictures are flat.
     apart = feature_map - keras.ops.mean(feature_map, axis=(1, 2), keepdims=True)
+    if tap.statistic == "covariance":
+        height, width, channels = feature_map.shape[1:]
+        flat = keras.ops.reshape(apart, (-1, height * width, channels))
+        products = keras.ops.matmul(keras.ops.transpose(flat, (0, 2, 1)), flat) / (height * width)
+        rows, columns = np.triu_indices(channels)
+        flat_products = keras.ops.reshape(products, (-1, channels * channels))
+        return keras.ops.take(flat_products, (rows * channels + columns).astype(np.int32), axis=1)
     return keras.ops.sqrt(keras.ops.mean(keras.ops.square(apart), axis=(1, 2)) + _VARIANCE_FLOOR)
 
 

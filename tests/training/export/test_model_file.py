@@ -17,11 +17,11 @@ from training.network.head import Head, Linear, Part, Tap
 from training.network.model import OUTPUTS, FittedModel, clip_model, tap_model
 
 SHOWS = ("Blue Bars", "Green Grid", "Red Rings")
-WIDTHS = {"top": 576, "expanded_conv_3": 40}
+WIDTHS = {"top": 576, "expanded_conv_3": 40, "expanded_conv_1": 24 * 25 // 2}
 
 
 def _fitted(**head_changes) -> FittedModel:
-    """A head with all there is: two taps, neighbours, every familiarity; drawn, not learned."""
+    """A head with all there is: taps of every statistic, other things; drawn, not learned."""
     rng = np.random.default_rng(3)
     width = sum(WIDTHS.values())
     head = Head(
@@ -32,6 +32,7 @@ def _fitted(**head_changes) -> FittedModel:
                 shift=rng.normal(0, 0.1, 40).astype(np.float32),
                 scale=rng.uniform(0.5, 1, 40).astype(np.float32),
             ),
+            Part(Tap("expanded_conv_1", "covariance"), weight=0.5),
         ),
         linear=Linear(rng.normal(0, 0.5, (width, 4)).astype(np.float32), np.zeros(4, np.float32)),
         others=True,
@@ -179,7 +180,7 @@ def test_a_file_that_answers_differently_is_not_written(tmp_path, small_backbone
 
     def broken(model):
         proto = convert(model)
-        (matrix,) = [tensor for tensor in proto.graph.initializer if list(tensor.dims) == [616, 4]]
+        (matrix,) = [tensor for tensor in proto.graph.initializer if list(tensor.dims) == [916, 4]]
         values = onnx.numpy_helper.to_array(matrix) * np.float32(1.001)
         matrix.CopyFrom(onnx.numpy_helper.from_array(values, matrix.name))
         return proto
@@ -250,7 +251,7 @@ def test_int8_that_names_other_shows_is_not_written(tmp_path, small_backbone, dr
     every = np.stack([drawn_clips.frames(index) for index in range(len(drawn_clips))])
 
     def broken(proto, clips):
-        (matrix,) = [tensor for tensor in proto.graph.initializer if list(tensor.dims) == [616, 4]]
+        (matrix,) = [tensor for tensor in proto.graph.initializer if list(tensor.dims) == [916, 4]]
         values = np.roll(onnx.numpy_helper.to_array(matrix), 1, axis=1)
         matrix.CopyFrom(onnx.numpy_helper.from_array(values.copy(), matrix.name))
         return proto

@@ -31,7 +31,7 @@ TUNED = dataclasses.replace(
 
 
 def test_features_are_what_the_network_says_of_each_view(drawn_clips, small_backbone, tmp_path):
-    taps = [Tap("top"), Tap("expanded_conv_3", "deviation")]
+    taps = [Tap("top"), Tap("expanded_conv_3", "deviation"), Tap("expanded_conv_1", "covariance")]
     few = drawn_clips.choose([3, 11])
     extractor = Extractor(small_backbone, taps, tmp_path, cut="expanded_conv_5")
     network = tap_model(small_backbone, taps)

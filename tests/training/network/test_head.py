@@ -73,7 +73,7 @@ def test_serving_puts_frames_together_as_the_head_does():
 def test_a_head_that_cannot_answer_is_refused():
     with pytest.raises(InvalidOptions, match="temperature"):
         _head(temperature=0.0)
-    with pytest.raises(InvalidOptions, match="mean or BLOCK/deviation"):
+    with pytest.raises(InvalidOptions, match="mean or BLOCK/deviation or BLOCK/covariance"):
         Tap.parse("top/median")
     assert Tap.parse(str(LOW)) == LOW
 
@@ -86,6 +86,18 @@ def test_standardised_parts_are_so():
     np.testing.assert_allclose(values.std(axis=0), 1, atol=5e-3)
     (unit,) = fit_parts([PartOptions(weight=3.0)], taps)
     np.testing.assert_allclose(np.linalg.norm(unit.apply(taps[TAP]), axis=-1), 3.0, rtol=1e-5)
+
+
+def test_ridge_is_the_same_by_the_smaller_and_the_larger_system():
+    rng = np.random.default_rng(0)
+    labels, weights = np.arange(30) % 3, rng.uniform(0.5, 1.5, 30)
+    few = rng.normal(size=(30, 8)).astype(np.float32)
+    many = np.concatenate([few, np.zeros((30, 56), np.float32)], axis=1)  # 64 numbers, 56 of them nothing
+
+    by_numbers = fit_linear("ridge", few, labels, outputs=3, regularisation=0.1, weights=weights)
+    by_clips = fit_linear("ridge", many, labels, outputs=3, regularisation=0.8, weights=weights)
+
+    np.testing.assert_allclose(by_clips.apply(many), by_numbers.apply(few), atol=1e-5)
 
 
 @pytest.mark.parametrize("kind", ["ridge", "logistic"])
