@@ -67,7 +67,7 @@ def test_what_frames_are_worth_is_measured_in_folds_and_goes_on_where_it_was(tmp
         reason="This test needs EfficientNet's weights, which are not installed: make setup.",
     )
     known, unknown = shows_in(tmp_path / "known"), shows_in(tmp_path / "unknown", sources=1, clips=1)
-    operating = {"temperature": 1.0, "threshold": 0.3}
+    operating = {"temperature": 1.0, "threshold": 0.3, "verdict": None}
     (tmp_path / "evaluation.json").write_text(json.dumps({"operating": operating}))
     command = [
         "effort",

@@ -67,13 +67,15 @@ class Operating(Result):
         """
         try:
             values = json.loads(path.read_text(encoding="utf-8"))["operating"]
-            rule = values.get("verdict")  # an evaluation without other things has none
+            # Missing in evaluations of before: their threshold is of another measure of familiarity.
+            rule = values["verdict"]
             verdict = (
                 None if rule is None else VerdictRule(**{name: float(value) for name, value in rule.items()})
             )
             return cls(float(values["temperature"]), float(values["threshold"]), verdict)
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise InvalidRun(str(path), f"it is not an evaluation: {error}") from error
+            why = f"it is not an evaluation of this version: {error}"
+            raise InvalidRun(str(path), why) from error
 
     def familiarity(self, logits: Floats, shows: int) -> Floats:
         """How familiar clips are, float64 [clip], of logits [clip, output]; see `Head.others`."""

@@ -108,7 +108,9 @@ def test_it_is_read_back_from_an_evaluation(tmp_path) -> None:
         assert Operating.read(path) == operating
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{}", '{"operating": {"temperature": 1, "verdict": {}}}'])
+@pytest.mark.parametrize(
+    "content", ["", "[]", "{}", '{"operating": {"temperature": 1, "threshold": 0.3, "score": "probability"}}']
+)
 def test_what_is_no_evaluation_is_refused(tmp_path, content: str) -> None:
     path = tmp_path / "evaluation.json"
     path.write_text(content)
