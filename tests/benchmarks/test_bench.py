@@ -344,7 +344,7 @@ def test_decoders_see_the_same_colours(
     subprocess.run([str(python), "-c", program, name, str(path), str(saved)], cwd=ROOT, check=True)
     clip = np.load(saved)
 
-    middle = clip[:, 112, 112].astype(int)
     assert clip.shape == (10, 224, 224, 3)
-    assert abs(middle[0] - (255, 0, 0)).max() < 8
-    assert abs(middle[9] - (0, 0, 255)).max() < 8
+    first, last = (np.median(clip[frame].reshape(-1, 3), axis=0) for frame in (0, 9))  # less the stripes
+    assert abs(first - (255, 0, 0)).max() < 8
+    assert abs(last - (0, 0, 255)).max() < 8

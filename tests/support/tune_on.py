@@ -31,7 +31,7 @@ def main(devices: str, cpus: int, out: Path) -> None:
     # The mask of dropout is each device's own: without it all devices together do what one does.
     options = TuneOptions(blocks=1, epochs=2, batch=8, learning_rate=1e-4, dropout=0.0)
     part = Part(TOP)
-    tuner = Tuner(backbone, [part], shows=SHOWS, options=options, seed=0, accelerator=accelerator)
+    tuner = Tuner(backbone, [part], outputs=SHOWS, options=options, seed=0, accelerator=accelerator)
     out.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(0)
     maps = []
