@@ -40,15 +40,12 @@ def evaluate(
 
         gif-train evaluate shows.csv --unknown unknown.csv --out runs/evaluation
 
-        gif-train evaluate shows.csv --unknown unknown.csv --recipe fine-tuned --out runs/evaluation
+        gif-train evaluate shows.csv --unknown unknown.csv --recipe "style first" --out runs/evaluation
     """
     strangers = sorted(set(recipe or ()) - set(TRIALS))
     if strangers:
         raise InvalidOptions("recipe", expected=f"one of {', '.join(TRIALS)}", found=strangers[0])
-    known, others = (
-        with_kinds(read_manifest(manifest), read_kinds(kinds) if kinds else {}),
-        read_manifest(unknown),
-    )
+    known, others = with_kinds(read_manifest(manifest), read_kinds(kinds)), read_manifest(unknown)
     import_tensorflow()
     from training.evaluation.materials import Materials  # noqa: PLC0415 - see fit
     from training.evaluation.trials import run_trials  # noqa: PLC0415
