@@ -22,7 +22,7 @@ from benchmarks.turns import Way, take_turns
 from services.clip import Clip
 from services.errors import AnalyzerError, ModelError
 from services.inference import Classifier, EarlyExit, default_model_path
-from services.inference.early_exit import look
+from services.inference.look import look
 from services.preprocess import decode_gif
 
 EFFORT = ROOT / "docs" / "evaluation" / "effort.json"

@@ -1,7 +1,7 @@
 """Step two: a `Clip` to ranked shows."""
 
 from services.inference.classifier import INPUT, OUTPUTS, Classifier, default_model_path
-from services.inference.early_exit import EarlyExit
+from services.inference.look import EarlyExit
 from services.inference.metadata import CONTRACT
 from services.inference.outputs import ModelOutputs
 from services.inference.prediction import FrameVote, ModelInfo, Prediction, ShowProbability

@@ -17,7 +17,7 @@ from onnxruntime.capi.onnxruntime_pybind11_state import InvalidProtobuf
 
 from services.clip import CLIP_FRAMES, CLIP_SHAPE, Clip, check_clip
 from services.errors import InvalidArgument, ModelError
-from services.inference.early_exit import EarlyExit, Look, look
+from services.inference.look import EarlyExit, Look, look
 from services.inference.metadata import ModelMetadata, read_metadata
 from services.inference.outputs import ModelOutputs
 from services.inference.prediction import FrameVote, ModelInfo, Prediction, ShowProbability

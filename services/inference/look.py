@@ -1,4 +1,4 @@
-"""Some frames before the others: **a clip, a rule** -> its first frames -> decided, or all ten -> **Look**.
+"""Which frames of a clip are computed: **a clip, a rule** -> its first frames -> decided, or all -> **Look**.
 
 Where the first frames leave little doubt the others are not computed. The rule stands in the model file,
 with the threshold that training found on clips the model had not seen; docs/effort.md says how it was found

@@ -26,7 +26,7 @@ from types import MappingProxyType
 
 from services.clip import CLIP_SHAPE
 from services.errors import ModelError
-from services.inference.early_exit import EarlyExit
+from services.inference.look import EarlyExit
 from services.inference.prediction import ModelInfo
 from services.inference.verdict import VerdictRule
 

@@ -22,7 +22,7 @@ from open_inference.v2 import open_inference_pb2_grpc as pb_grpc
 from services.clip import CLIP_BYTES, CLIP_FRAMES, CLIP_SHAPE
 from services.errors import InvalidArgument, ModelNotFound
 from services.inference.classifier import INPUT, OUTPUTS, Classifier
-from services.inference.early_exit import Look
+from services.inference.look import Look
 from services.inference.verdict import MOST_SHOWS, Verdict
 from services.rpc.server import RpcServer
 

@@ -42,10 +42,7 @@ def effort(
     """
     if recipe not in TRIALS:
         raise InvalidOptions("recipe", expected=f"one of {', '.join(TRIALS)}", found=recipe)
-    known, others = (
-        with_kinds(read_manifest(manifest), read_kinds(kinds) if kinds else {}),
-        read_manifest(unknown),
-    )
+    known, others = with_kinds(read_manifest(manifest), read_kinds(kinds)), read_manifest(unknown)
     from training.evaluation.effort import measure_effort  # noqa: PLC0415 - it brings scipy
     from training.evaluation.effort_plot import plot_effort  # noqa: PLC0415
     from training.fit.operating import Operating  # noqa: PLC0415

@@ -83,7 +83,7 @@ def fit(
     hardware = Hardware.from_json(
         {"devices": devices or in_file.devices, "precision": precision or in_file.precision}
     )
-    rows = with_kinds(read_manifests(manifests), read_kinds(kinds) if kinds else {})
+    rows = with_kinds(read_manifests(manifests), read_kinds(kinds))
     if unknown:
         rows = (*rows, *as_others(read_manifests(unknown)), *draw_gifs(cache))
     clips = load_clips(rows, cache, console=console)

@@ -93,12 +93,14 @@ def with_kinds(rows: Iterable[Row], kinds: Mapping[str, str]) -> tuple[Row, ...]
     return tuple(dataclasses.replace(row, kind=row.kind or kinds.get(row.show, "")) for row in rows)
 
 
-def read_kinds(path: Path) -> dict[str, str]:
-    """Read the kind of picture by show from a CSV file with the columns `show` and `kind`.
+def read_kinds(path: Path | None) -> dict[str, str]:
+    """Read the kind of picture by show from a CSV file with the columns `show` and `kind`; None has none.
 
     Raises:
         InvalidManifest: the file cannot be read, or lacks a column or a value.
     """
+    if path is None:
+        return {}
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             lines = list(csv.DictReader(file, strict=True))

@@ -79,7 +79,7 @@ class Seen:
 
     Attributes:
         best: the show that is ranked first, int [clip].
-        sure: as `services.inference.early_exit.Look` has it, float [clip].
+        sure: as `services.inference.look.Look` has it, float [clip].
         verdicts: of each clip.
     """
 
@@ -92,9 +92,7 @@ class Seen:
         """What these frames say, as a model file with these thresholds would."""
         logits, count = judged.of_frames(frames), len(judged.shows)
         shares = operating.probabilities(logits, count)
-        sure = shares.max(axis=1)
-        if logits.shape[1] > count:
-            sure = sure / (1 + np.exp(-np.clip(operating.familiarity(logits, count), -700, 700)))
+        sure = operating.joint(logits, count).max(axis=1)
         return cls(shares.argmax(axis=1), sure, operating.verdicts(logits, judged.shows, judged.kinds))
 
     def differs(self, whole: Seen) -> Flags:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from services.inference import Verdict
-from services.inference.verdict import Level
+from services.inference.verdict import UNKNOWN, Level
 from training.fit.crossvalidate import HeldOut
 from training.fit.operating import find_operating
 from training.statistics.estimate import Bootstrap, Estimate, weighted_mean
@@ -97,8 +97,7 @@ def verdicts_in_folds(
     """
     logits = held.of_clips()
     other = held.of_clips(beside) if beside else np.zeros((0, logits.shape[1]))
-    judged: list[Verdict | None] = [None] * len(logits)
-    found_beside: list[Verdict | None] = [None] * len(other)
+    judged, found_beside = [UNKNOWN] * len(logits), [UNKNOWN] * len(other)  # each is replaced
     count = int(held.fold.max()) + 1
     for fold in range(count):
         inside = held.fold == fold
@@ -110,7 +109,7 @@ def verdicts_in_folds(
         ):
             for number, verdict in zip(numbers, operating.verdicts(asked, shows, kinds), strict=True):
                 target[number] = verdict
-    return [each for each in judged if each], [each for each in found_beside if each]
+    return judged, found_beside
 
 
 def measure_levels(

@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 
-from services.inference.verdict import decide
 from training.data.clips import Clips
 from training.data.splits import components
 from training.errors import InvalidManifest
@@ -182,13 +181,7 @@ def _predictions(
             show=row.show,
             group=row.group,
             probabilities=dict(zip(fitted.shows, map(float, shares), strict=True)),
-            known=decide(
-                fitted.shows,
-                np.asarray(shares, np.float32),
-                float(familiar),
-                rule=fitted.verdict,
-                unknown_threshold=fitted.unknown_threshold,
-            ).known,
+            known=fitted.decide(shares, familiar).known,
         )
         for row, digest, shares, familiar in zip(
             clips.rows, clips.digests, probabilities, familiarity, strict=True

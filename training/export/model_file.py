@@ -25,9 +25,8 @@ from onnx import TensorProto, helper, numpy_helper
 from services.clip import CLIP_SHAPE
 from services.errors import ModelError
 from services.inference import CONTRACT, Classifier, EarlyExit, Verdict
-from services.inference.early_exit import look
+from services.inference.look import look
 from services.inference.metadata import write_early_exit, write_verdict
-from services.inference.verdict import decide
 from training.errors import ExportFailed
 from training.export.int8 import quantize
 from training.files import replacing
@@ -247,17 +246,7 @@ def _compare(
 def _answers(outputs: Mapping[str, Any], fitted: FittedModel) -> list[tuple[Verdict, int]]:
     """The verdict of each clip, and the show that is ranked first."""
     return [
-        (
-            decide(
-                fitted.shows,
-                probabilities,
-                float(familiarity),
-                rule=fitted.verdict,
-                unknown_threshold=fitted.unknown_threshold,
-                kinds=fitted.kinds,
-            ),
-            int(probabilities.argmax()),
-        )
+        (fitted.decide(probabilities, familiarity), int(probabilities.argmax()))
         for probabilities, familiarity in zip(
             np.asarray(outputs["probabilities"]), np.asarray(outputs["familiarity"]), strict=True
         )

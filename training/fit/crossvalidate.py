@@ -38,7 +38,7 @@ class Learner(Protocol):
         """Learn from some of the clips."""
 
     def answer(self, trained: Trained, clips: Clips) -> Answer:
-        """Answer any clips."""
+        """Answer clips, whether they were learned from or not; uncalibrated."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,8 +105,11 @@ def cross_validate(
         order = np.argsort(np.concatenate(places))
         logits[name] = np.concatenate([part[name] for part in parts if len(part[name])])[order]
     labels = learner.clips.labels
-    learnable = [labels[clip] in labels[(folds != folds[clip])] for clip in judged]
-    return HeldOut(folds[judged], labels[judged], np.array(learnable, dtype=bool), logits)
+    learnable = np.zeros(len(labels), bool)
+    for fold in range(count):
+        inside = folds == fold
+        learnable[inside] = np.isin(labels[inside], labels[~inside])
+    return HeldOut(folds[judged], labels[judged], learnable[judged], logits)
 
 
 def _judge(learner: Learner, learned: Numbers, share: Mapping[str, Clips], path: Path) -> dict[str, Array]:

@@ -87,6 +87,10 @@ class Operating(Result):
         """Probabilities of the shows, float64 [clip, show], of logits [clip, output]."""
         return softmax(logits[:, :shows], temperature=self.temperature)
 
+    def joint(self, logits: Floats, shows: int) -> Floats:
+        """Probability of each show and of no other thing, float64 [clip, show], of logits [clip, output]."""
+        return softmax(logits, temperature=self.temperature)[:, :shows]
+
     def verdicts(
         self, logits: Floats, shows: Sequence[str], kinds: Mapping[str, str] | None = None
     ) -> list[Verdict]:
@@ -135,16 +139,20 @@ def find_operating(
     threshold = choose_threshold(familiarity[known], refused=refused)
     verdict = None
     if logits.shape[1] > count:
-        shares = operating.probabilities(logits, count)
         verdict = _find_levels(
-            shares, familiarity, labels, familiar=familiarity >= threshold, shows=shows, kinds=kinds
+            operating.probabilities(logits, count),
+            operating.joint(logits, count),
+            labels,
+            familiar=familiarity >= threshold,
+            shows=shows,
+            kinds=kinds,
         )
     return Operating(operating.temperature, threshold, verdict)
 
 
 def _find_levels(
     shares: Floats,
-    familiarity: Floats,
+    joint_shares: Floats,
     labels: NDArray[np.intp],
     *,
     familiar: Flags,
@@ -154,9 +162,7 @@ def _find_levels(
     """The lowest thresholds that keep what the levels promise, one level after another."""
     known = labels < len(shows)
     ranked = np.argsort(-shares, axis=1, kind="stable")[:, :MOST_SHOWS]
-    joint = (
-        np.take_along_axis(shares, ranked, axis=1) / (1 + np.exp(-np.clip(familiarity, -700, 700)))[:, None]
-    )
+    joint = np.take_along_axis(joint_shares, ranked, axis=1)
     hit = ranked == labels[:, None]
 
     def level(

@@ -20,7 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.clip import CLIP_SHAPE
-from services.inference import VerdictRule
+from services.inference import Verdict, VerdictRule
+from services.inference.verdict import decide
 from training.errors import InvalidRun
 from training.files import replacing
 from training.network.backbone import Backbone
@@ -132,6 +133,17 @@ class FittedModel:
     training_data_sha256: str
     weights: Mapping[str, NDArray[np.float32]]
     facts: Mapping[str, Any]
+
+    def decide(self, probabilities: NDArray[Any], familiarity: float) -> Verdict:
+        """The verdict that the exported model gives, of what it says of a clip: [show], and how familiar."""
+        return decide(
+            self.shows,
+            np.asarray(probabilities, np.float32),
+            float(familiarity),
+            rule=self.verdict,
+            unknown_threshold=self.unknown_threshold,
+            kinds=self.kinds,
+        )
 
     def tune(self, backbone: Backbone) -> Backbone:
         """Give the image network the weights that training left behind.

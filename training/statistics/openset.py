@@ -146,8 +146,7 @@ def kl_matching(
     """
     answers = softmax(_matrix(logits, "logits"), temperature=temperature)
     known = softmax(_matrix(typical, "typical"), temperature=temperature)
-    shows = np.asarray(labels)
-    means = np.stack([known[shows == show].mean(axis=0) for show in np.unique(shows)])
+    means, _ = _means_by_show(known, labels)
     tiny = 1e-12  # keeps the logarithm of 0 finite
     own = (answers * np.log(answers + tiny)).sum(axis=1)
     return np.asarray((answers @ np.log(means + tiny).T).max(axis=1) - own)
@@ -170,10 +169,9 @@ def relative_mahalanobis(
         table / np.linalg.norm(table, axis=1, keepdims=True)
         for table in (_matrix(embeddings, "embeddings"), _matrix(training, "training"))
     )
-    shows = np.asarray(labels)
-    means = np.stack([theirs[shows == show].mean(axis=0) for show in np.unique(shows)])
+    means, place = _means_by_show(theirs, labels)
     centre = theirs.mean(axis=0)
-    within = theirs - means[np.searchsorted(np.unique(shows), shows)]
+    within = theirs - means[place]
     shared, whole = (
         np.linalg.cholesky(sklearn.covariance.ledoit_wolf(some, assume_centered=True)[0])
         for some in (within, theirs - centre)
@@ -289,6 +287,14 @@ def _matrix(values: ArrayLike, name: str) -> NDArray[np.float64]:
     if array.ndim != 2 or not array.size or not np.isfinite(array).all():
         raise ValueError(f"{name} must be finite numbers of two dimensions, not {array.shape}")
     return array
+
+
+def _means_by_show(
+    values: NDArray[np.float64], labels: ArrayLike
+) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+    """The mean row of each show that has clips, [show, n], and which of them is each clip's, int [clip]."""
+    names, place = np.unique(np.asarray(labels), return_inverse=True)
+    return np.stack([values[place == number].mean(axis=0) for number in range(len(names))]), place
 
 
 def _codes_or_range(groups: ArrayLike | None, clips: int) -> NDArray[np.intp]:

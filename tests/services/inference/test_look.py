@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from services.clip import CLIP_FRAMES, CLIP_SHAPE, Clip
 from services.errors import ModelError
 from services.inference import Classifier, EarlyExit, ModelOutputs
-from services.inference.early_exit import combine, combine_familiarity, first_equal, look
+from services.inference.look import combine, combine_familiarity, first_equal, look
 from tests.support.models import EARLY_EXIT, early_exit_model, familiar_model
 
 ClipOf = Callable[..., Clip]

@@ -9,7 +9,7 @@ import pytest
 
 from services.clip import Clip
 from services.inference import CONTRACT, Classifier, EarlyExit, VerdictRule
-from services.inference.early_exit import look
+from services.inference.look import look
 from training.errors import ExportFailed, InvalidRun
 from training.export import model_file as export_module
 from training.export.model_file import export
