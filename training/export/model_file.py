@@ -86,7 +86,7 @@ def export(
         version: of the model, for its metadata.
         licence: of weights and data, free text, for its metadata.
         precision: float32 and float16 are of the stored weights, and computing is in float32 either way;
-            int8 computes convolutions in whole numbers.
+            int8 computes convolutions in whole numbers, and stores the head as float16.
         calibration: for int8, clips that it learned from, uint8 [10, 224, 224, 3] each; none of `clips`.
         early_exit: the rule that the file is to hold, found on models of the same options.
 
@@ -127,14 +127,15 @@ def convert(
     if precision == "float16":
         for variable in network.model.weights:
             variable.assign(_rounded(np.asarray(variable)))
+    if precision != "float32":
         head = _rounded_head(head)
     model = clip_model(network, head)
     proto = to_onnx(model)
     _name_tensors(proto, model)
-    if precision == "float16":
-        _store_as_float16(proto)
     if precision == "int8":
         proto = quantize(proto, calibration)
+    if precision != "float32":
+        _store_as_float16(proto)
     return model, proto
 
 

@@ -27,6 +27,7 @@ SHOW_RIGHT = 0.90  # of the known clips for which one show is named, at least
 SHOW_OF_OTHERS = 0.12  # of the clips of other things for which one show is named, at most
 ONE_OF_RIGHT = 0.90  # of the known clips for which several shows are named
 KIND_RIGHT = 0.95  # of the known clips for which a kind is named
+MARGIN = 0.01  # kept above these promises: thresholds do a little worse on clips they were not found on
 LEAST_CLIPS = 30  # that must get a level before its threshold means anything
 NEVER = 2.0  # a threshold that nothing reaches
 
@@ -168,14 +169,14 @@ def _find_levels(
     def level(
         right: Callable[[float], tuple[Flags, Flags]], candidates: Floats, promise: float, most: float
     ) -> float:
-        """The lowest candidate at which the clips that get the level keep the promise."""
+        """The lowest candidate at which the clips that get the level keep the promise with a margin."""
         for value in np.unique(candidates):
             given, good = right(float(value))
             of_known = given & known
             if of_known.sum() < LEAST_CLIPS:
                 break
             of_others = (given & ~known).sum() / max((~known).sum(), 1)
-            if good[of_known].mean() >= promise and of_others <= most:
+            if good[of_known].mean() >= promise + MARGIN and of_others <= most:
                 return float(value)
         return NEVER
 

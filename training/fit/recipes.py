@@ -13,7 +13,7 @@ from types import MappingProxyType
 from training.fit.options import FitOptions, PartOptions, TuneOptions
 
 BASELINE = "plain recipe"
-CHOSEN = "all depths, fine-tuned"
+CHOSEN = "style first, covariances"
 INT8 = f"{CHOSEN}, int8"
 
 # The last block of each size of feature map: 56, 28, 14 and 7 pixels. What makes a show look like itself is
@@ -25,12 +25,11 @@ _TOP_FEATURES = 1280
 _STATISTICS = ("mean", "deviation")
 
 
-def _depths(shallow: float, deep: float) -> tuple[PartOptions, ...]:
-    """The top features at length 12, and the statistics of all depths, standardised, with these weights."""
-    *below, last = _CHANNELS
+def _depths() -> tuple[PartOptions, ...]:
+    """The top features at length 12, and the statistics of all depths, standardised."""
     statistics = [
-        PartOptions(f"{block}/{statistic}", standardise=True, unit=False, weight=weight)
-        for block, weight in (*((block, shallow) for block in below), (last, deep))
+        PartOptions(f"{block}/{statistic}", standardise=True, unit=False, weight=0.3)
+        for block in _CHANNELS
         for statistic in _STATISTICS
     ]
     return (PartOptions(weight=12.0), *statistics)
@@ -53,8 +52,9 @@ def _style_first() -> tuple[PartOptions, ...]:
 
 
 _COVARIANCES = PartOptions("block11/covariance", standardise=True, unit=False, weight=0.025)
-_FROZEN = FitOptions(parts=_depths(0.3, 0.3), linear="ridge", regularisation=1.0)
+_FROZEN = FitOptions(parts=_depths(), linear="ridge", regularisation=1.0, mirror=False)
 _STYLE = replace(_FROZEN, parts=_style_first(), balance=0.75, source_balance=0.5)
+_CHOSEN = replace(_STYLE, parts=(*_style_first(), _COVARIANCES), regularisation=4.0)
 
 RECIPES: Mapping[str, FitOptions] = MappingProxyType(
     {
@@ -64,12 +64,13 @@ RECIPES: Mapping[str, FitOptions] = MappingProxyType(
         "all depths": _FROZEN,
         "all depths, weighed by source": replace(_FROZEN, source_balance=0.5),
         "style first": _STYLE,
-        "style first, covariances": replace(
-            _STYLE, parts=(*_style_first(), _COVARIANCES), regularisation=4.0
-        ),
-        CHOSEN: FitOptions(parts=_depths(0.15, 0.05), views=6, tune=TuneOptions(blocks=6)),
-        "style first, fine-tuned": replace(
-            _STYLE, views=3, tune=TuneOptions(blocks=6, probe=True, average=4)
+        CHOSEN: _CHOSEN,
+        f"{CHOSEN}, mirrored too": replace(_CHOSEN, mirror=True),
+        # Linear probe first, small steps, averaged weights, other things among the clips.
+        f"{CHOSEN}, fine-tuned": replace(
+            _CHOSEN,
+            views=1,
+            tune=TuneOptions(blocks=6, epochs=4, learning_rate=5e-5, probe=True, average=2),
         ),
     }
 )

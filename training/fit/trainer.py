@@ -21,6 +21,10 @@ from training.network.backbone import Backbone, load_backbone
 from training.network.head import Answer, Head, Linear, Part, describe
 from training.statistics.calibration import fit_temperature
 
+# What the output for other things counts of a ridge head, whose logits are no likelihoods. With a half, known
+# and other clips are told apart better than with all of it: AUROC 0.810 in place of 0.794 in the folds.
+_RIDGE_OTHERS = 0.5
+
 
 @dataclass(frozen=True, eq=False)
 class Trained:
@@ -154,7 +158,7 @@ class Trainer:
             describe(parts, {tap: values[indices] for tap, values in view.taps.items()}).mean(axis=1)
             for view in self.views
         ]
-        return fit_linear(
+        linear = fit_linear(
             options.linear,
             np.concatenate(vectors),
             np.tile(self.clips.labels[indices], len(vectors)),
@@ -162,6 +166,10 @@ class Trainer:
             regularisation=options.regularisation,
             weights=np.tile(weights[indices], len(vectors)),
         )
+        if options.linear == "ridge" and self.outputs > len(self.clips.shows):
+            linear.matrix[:, -1] *= _RIDGE_OTHERS
+            linear.bias[-1] *= _RIDGE_OTHERS
+        return linear
 
     def _probe(
         self, parts: tuple[Part, ...], indices: NDArray[np.intp], weights: NDArray[np.float64]
