@@ -224,7 +224,7 @@ effort: .venv/dev ## measure what a frame is worth, and find when the first ones
 model: .venv/dev runs/big-buck-bunny/manifest.csv ## train the default model again, from ../shared and the film
 	@$(BIN)/gif-train fit $(SHOWS)/shows/shows.csv runs/big-buck-bunny/manifest.csv --run runs/default \
 		--unknown $(SHOWS)/unknown/unknown.csv --kinds training/kinds.csv \
-		--recipe "style first, covariances" --evaluation docs/evaluation/evaluation.json
+		--evaluation docs/evaluation/evaluation.json
 	@$(BIN)/gif-train export runs/default --compare $(SHOWS)/shows/shows.csv --model-version $(MODEL_VERSION) \
 		--int8 --evaluation docs/evaluation/evaluation.json --early-exit docs/evaluation/effort.json \
 		--out services/inference/default.onnx

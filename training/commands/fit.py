@@ -13,7 +13,7 @@ from training.data.drawn import draw_gifs
 from training.data.manifest import as_others, read_kinds, read_manifests, with_kinds
 from training.errors import InvalidOptions
 from training.fit.options import FitOptions, Hardware
-from training.fit.recipes import RECIPES
+from training.fit.recipes import CHOSEN, RECIPES
 from training.settings import YAML
 
 
@@ -35,7 +35,10 @@ def fit(
     ] = None,
     recipe: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="Settings of training/fit/recipes.py, by their name there."),
+        typer.Option(
+            metavar="NAME",
+            help=f"Settings of training/fit/recipes.py, by their name there; {CHOSEN} without any.",
+        ),
     ] = None,
     evaluation: Annotated[
         Path | None,
@@ -76,7 +79,7 @@ def fit(
     if recipe is not None and (options is not None or recipe not in RECIPES):
         known = "absent beside --options" if options else f"one of {', '.join(RECIPES)}"
         raise InvalidOptions("recipe", expected=known, found=recipe)
-    chosen = RECIPES[recipe] if recipe else FitOptions.read(options) if options else FitOptions()
+    chosen = FitOptions.read(options) if options else RECIPES[recipe or CHOSEN]
     if seed is not None:
         chosen = FitOptions.from_json({**chosen.to_json(), "seed": seed})
     in_file = Hardware.read(options) if options and options.suffix in YAML else Hardware()

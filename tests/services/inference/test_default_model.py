@@ -1,13 +1,16 @@
 """The packaged model is what its card says, and the card quotes what the evaluation wrote."""
 
+import io
 import json
 
 import numpy as np
 import onnx
 import pytest
 from onnx import numpy_helper
+from PIL import Image, ImageDraw, ImageFont
 
 from services.inference import Classifier, default_model_path
+from services.preprocess import decode_gif
 from tests.support.paths import ROOT
 
 CARD = default_model_path().with_name("MODEL_CARD.md")
@@ -64,3 +67,67 @@ def test_the_card_quotes_the_evaluation() -> None:
 
     assert len(rows) > 40
     assert [row for row in rows if row not in written] == []
+
+
+def drawn_pictures() -> list[Image.Image]:
+    """Forty pictures of nothing: ten of one colour, ten of noise, ten of text and ten of an interface.
+
+    Drawn apart from those that the model learned from (training.data.drawn).
+    """
+    rng = np.random.default_rng(0)
+    return [draw(rng) for draw in (blank, noise, text, interface) for _ in range(10)]
+
+
+def colour(rng: np.random.Generator) -> tuple[int, int, int]:
+    red, green, blue = rng.integers(0, 256, 3).tolist()
+    return red, green, blue
+
+
+def blank(rng: np.random.Generator) -> Image.Image:
+    return Image.new("RGB", (320, 180), colour(rng))
+
+
+def noise(rng: np.random.Generator) -> Image.Image:
+    """Coarse or fine, grey or coloured."""
+    step, channels = int(rng.choice([1, 2, 4, 8])), int(rng.choice([1, 3]))
+    pixels = rng.integers(0, 256, (192 // step, 320 // step, channels), np.uint8)
+    return Image.fromarray(np.kron(pixels.repeat(3 // channels, 2), np.ones((step, step, 1), np.uint8)))
+
+
+def text(rng: np.random.Generator) -> Image.Image:
+    """Centred lines on a flat ground, as in a title."""
+    ground = colour(rng)
+    image = Image.new("RGB", (400, 300), ground)
+    ink = "white" if sum(ground) < 384 else "black"
+    lines = ["".join(rng.choice(list("abcdefghi  "), 24)) for _ in range(int(rng.integers(1, 7)))]
+    ImageDraw.Draw(image).multiline_text(
+        (200, 150), "\n".join(lines), ink, ImageFont.load_default(int(rng.integers(18, 30))), anchor="mm"
+    )
+    return image
+
+
+def interface(rng: np.random.Generator) -> Image.Image:
+    """A table under a title bar, with buttons below it."""
+    image = Image.new("RGB", (480, 320), "white")
+    draw, accent = ImageDraw.Draw(image), colour(rng)
+    draw.rectangle((0, 0, 480, 30), accent)
+    for row in range(int(rng.integers(5, 10))):
+        draw.line((10, 60 + 20 * row, 470, 60 + 20 * row), "#cccccc")
+        for column in range(4):
+            draw.text((20 + 115 * column, 44 + 20 * row), str(rng.integers(0, 10_000)), "#333333")
+    for button in range(int(rng.integers(1, 4))):
+        draw.rounded_rectangle((20 + 120 * button, 270, 120 + 120 * button, 300), 6, accent)
+        draw.text((70 + 120 * button, 285), "OK", "white", anchor="mm")
+    return image
+
+
+def test_drawn_pictures_of_nothing_are_not_named(classifier: Classifier) -> None:
+    files = []
+    for picture in drawn_pictures():
+        with io.BytesIO() as file:
+            picture.save(file, "GIF")
+            files.append(file.getvalue())
+
+    verdicts = [classifier.classify(decode_gif(file)).verdict for file in files]
+
+    assert [verdict.text for verdict in verdicts if verdict.known] == []
