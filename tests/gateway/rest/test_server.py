@@ -122,7 +122,9 @@ def test_rest_before_remote_services_follows_them(model_path: Path, gif: bytes) 
 
 def test_both_are_served_on_one_machine_and_end_together(model_path: Path, gif: bytes) -> None:
     words = ("--port", "0", "--grpc-port", "0", "--model", str(model_path))
-    with started(*words, GIF_ANALYZER_MAX_FRAMES="1") as program:
+    # A proxy of the environment, where nobody listens, is not meant for the two of them.
+    proxies = dict.fromkeys(("http_proxy", "https_proxy", "grpc_proxy"), "http://127.0.0.1:9")
+    with started(*words, GIF_ANALYZER_MAX_FRAMES="1", no_proxy="", **proxies) as program:
         grpc = program.wait_for("serving", "services.rpc.server")["address"]
         answer = ask(program, gif)
         asked = call(
