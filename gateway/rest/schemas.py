@@ -24,6 +24,7 @@ from services.errors import (
     NotAGif,
     Overloaded,
     RequestTooLarge,
+    RequestTooSlow,
     ServiceUnavailable,
     Unauthorized,
     UnsupportedMedia,
@@ -131,6 +132,7 @@ OF_BODIES = (
     InvalidRequest("its multipart body has no part `file`"),
     UnsupportedMedia("text/plain", expected="multipart/form-data, image/gif or application/json"),
     RequestTooLarge(allowed=26_048_576),
+    RequestTooSlow("its body took longer than 300 s"),
 )
 OF_GIFS = (
     NotAGif("a PNG image"),

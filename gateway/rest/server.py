@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
+import math
 import signal
 import socket
 from collections.abc import Iterator
+from typing import Any, cast
 
 import uvicorn
 from fastapi import FastAPI
@@ -15,6 +18,8 @@ from fastapi import FastAPI
 from gateway.fetch.fetcher import Fetcher
 from gateway.pipeline import Pipeline
 from gateway.rest.app import create_app
+from gateway.rest.connection import Connection
+from gateway.rest.settings import RestSettings
 from gateway.settings import Settings
 from services.errors import CannotServe
 
@@ -49,16 +54,7 @@ async def _serve(pipeline: Pipeline, settings: Settings, listening: socket.socke
     logging.getLogger("uvicorn").setLevel(logging.WARNING)  # that it starts and ends is told here
     fetch = Fetcher(settings.fetch)
     app = create_app(pipeline, fetch, settings=settings.rest)
-    config = uvicorn.Config(
-        app,
-        log_config=None,  # the log is the program's; each request has its line there already
-        access_log=False,
-        server_header=False,
-        lifespan="off",
-        ws="none",
-        timeout_graceful_shutdown=max(round(settings.server.grace_s), 1),
-    )
-    server = _Server(config)
+    server = build_server(app, settings.rest, grace_s=settings.server.grace_s)
     told = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -67,6 +63,28 @@ async def _serve(pipeline: Pipeline, settings: Settings, listening: socket.socke
     await server.serve(sockets=[listening])
     ending.cancel()
     await fetch.aclose()
+
+
+def build_server(app: FastAPI, settings: RestSettings, *, grace_s: float = 30.0) -> uvicorn.Server:
+    """Put uvicorn before an application, with limits for its connections.
+
+    Args:
+        app: what answers.
+        settings: `connections` and `keep_alive_s`.
+        grace_s: seconds for what is in flight when it is told to end; at least one is given.
+    """
+    config = uvicorn.Config(
+        app,
+        http=cast(Any, functools.partial(Connection, most=settings.connections)),
+        log_config=None,  # the log is the program's; each request has its line there already
+        access_log=False,
+        server_header=False,
+        lifespan="off",
+        ws="none",
+        timeout_keep_alive=math.ceil(settings.keep_alive_s),
+        timeout_graceful_shutdown=max(round(grace_s), 1),
+    )
+    return _Server(config)
 
 
 async def _end(app: FastAPI, server: uvicorn.Server, told: asyncio.Event, notice_s: float) -> None:

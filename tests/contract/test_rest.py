@@ -83,13 +83,10 @@ def ask(request: pytest.FixtureRequest, model_path: Path, fetch: Fetcher) -> Ite
         yield ask_client
 
 
-def multipart(content: bytes, *, field: str = "file", name: str = "a.gif") -> Request:
+def multipart(content: bytes, *, field: str = "file", more: str = '; filename="a.gif"') -> Request:
     """A form with one file, as browsers send it."""
     boundary = "----form"
-    head = (
-        f"--{boundary}\r\nContent-Type: image/gif\r\n"
-        f'Content-Disposition: form-data; name="{field}"; filename="{name}"'
-    )
+    head = f'--{boundary}\r\nContent-Type: image/gif\r\nContent-Disposition: form-data; name="{field}"{more}'
     body = head.encode() + b"\r\n\r\n" + content + f"\r\n--{boundary}--\r\n".encode()
     return Request(
         "POST", "/v1/identify", "", {"content-type": f"multipart/form-data; boundary={boundary}"}, body
@@ -114,6 +111,8 @@ def by_query(url: str, more: str = "") -> Request:
 ADDRESS = "http://media.giphy.com/a.gif?key=1"
 WAYS: dict[str, Callable[[bytes], tuple[Request, str]]] = {
     "multipart": lambda gif: (multipart(gif), "a.gif"),
+    "no file name": lambda gif: (multipart(gif, more=""), ""),
+    "another file name": lambda gif: (multipart(gif, more="; filename*=UTF-8''%E2%98%83.gif"), "☃.gif"),
     "raw": lambda gif: (raw(gif), ""),
     "JSON": lambda gif: (by_address(ADDRESS), ADDRESS),
     "GET": lambda gif: (by_query(ADDRESS), ADDRESS),
@@ -221,6 +220,7 @@ def test_it_says_which_model_answers_and_what_it_knows(ask: Ask) -> None:
 @pytest.mark.parametrize("path", ["/health/live", "/health/ready"])
 def test_it_is_alive_and_ready(ask: Ask, path: str) -> None:
     assert ask(Request("GET", path)).status == 200
+    assert (ask(Request("HEAD", path)).status, ask(Request("HEAD", path)).body) == (200, b"")
 
 
 def test_a_request_id_comes_back(ask: Ask, gif: bytes) -> None:
