@@ -70,6 +70,7 @@ from pathlib import Path
 
 from gateway.fetch.settings import FetchSettings, HostRule
 from gateway.rest.settings import ENVELOPE_BYTES, RestSettings
+from services.address import UNREADABLE, plain_address
 from services.errors import InvalidSetting
 from services.inference import default_model_path
 from services.preprocess import Budget
@@ -186,7 +187,7 @@ def _read_fetch(environ: Mapping[str, str], defaults: FetchSettings, *, max_byte
         raise InvalidSetting(
             PREFIX + "FETCH_HOSTS",
             expected="names of hosts, *.name or *, with or without :port",
-            found=str(error),
+            found=_without_secrets(str(error)),
         ) from error
     return FetchSettings(
         hosts=hosts or defaults.hosts,
@@ -218,11 +219,18 @@ def _read_rest(environ: Mapping[str, str], defaults: RestSettings, *, max_bytes:
 def _read_origins(environ: Mapping[str, str]) -> tuple[str, ...]:
     origins = environ.get(PREFIX + "CORS_ORIGINS", "").replace(",", " ").split()
     for origin in origins:
-        if origin != "*" and not re.fullmatch(r"https?://[^/\s]+", origin):
+        if origin != "*" and not re.fullmatch(r"https?://[^/\s@?#]+", origin):
             raise InvalidSetting(
-                PREFIX + "CORS_ORIGINS", expected="origins such as https://example.org, or *", found=origin
+                PREFIX + "CORS_ORIGINS",
+                expected="origins such as https://example.org, or *",
+                found=_without_secrets(origin),
             )
     return tuple(origins)
+
+
+def _without_secrets(text: str) -> str:
+    """What may be shown of an address that was given for a host."""
+    return (plain_address(text) or UNREADABLE) if re.search(r"[@?#/\\]", text) else text
 
 
 def _read_switch(environ: Mapping[str, str], variable: str, default: str) -> bool:

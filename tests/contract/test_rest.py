@@ -32,6 +32,9 @@ IMAGE = {"content-type": "image/gif"}
 JSON = {"content-type": "application/json"}
 
 
+PAGE = b'<meta property="og:image" content="%s">'
+
+
 @pytest.fixture
 def host(gif: bytes) -> Iterator[LocalHost]:
     """Where every address leads."""
@@ -42,6 +45,11 @@ def host(gif: bytes) -> Iterator[LocalHost]:
             "/page.gif": http_answer(b"<!doctype html><title>No GIF</title>"),
             "/moved.gif": redirect("/a.gif"),
             "/inward.gif": redirect("http://127.0.0.1/a.gif"),
+            "/bracket.gif": redirect("https://["),
+            "/view/bracket-1": http_answer(PAGE % b"https://[a/x.gif", Content_Type="text/html"),
+            "/digits.gif": http_answer(Content_Type="image/gif").replace(
+                b"Length: 0", b"Length: " + b"9" * 5_000
+            ),
         }
     )
     yield host
@@ -185,6 +193,18 @@ ERRORS: dict[str, tuple[Request, str]] = {
     "a host not allowed": (by_address("http://example.org/a.gif"), "ADDRESS_REFUSED"),
     "this machine": (by_query("http://127.0.0.1/a.gif"), "ADDRESS_REFUSED"),
     "a redirect inward": (by_address("http://giphy.com/inward.gif"), "ADDRESS_REFUSED"),
+    "a redirect to half of an address": (by_query("http://giphy.com/bracket.gif"), "INVALID_ADDRESS"),
+    "a page that names half of one": (by_query("http://tenor.com/view/bracket-1"), "FETCH_FAILED"),
+    "a length of 5,000 digits": (by_query("http://giphy.com/digits.gif"), "FETCH_FAILED"),
+    "half of an IPv6 address": (by_query("https://[::1"), "INVALID_ADDRESS"),
+    "a host that IDNA does not know": (by_query("http://\u2100.giphy.com/"), "INVALID_ADDRESS"),
+    "a label that is too long": (by_address(f"http://{'a' * 64}.giphy.com/"), "INVALID_ADDRESS"),
+    "half a character": (by_address("http://giphy.com/\ud800.gif"), "INVALID_ADDRESS"),
+    "half a character in place of an address": (by_address("\ud800"), "INVALID_ADDRESS"),
+    "a form that broke off": (
+        dataclasses.replace(multipart(b"GIF89a"), body=multipart(b"GIF89a").body[:-20]),
+        "INVALID_REQUEST",
+    ),
     "a file that is not there": (by_query("http://giphy.com/none.gif"), "FETCH_FAILED"),
     "no form field": (multipart(b"GIF89a", field="other"), "INVALID_REQUEST"),
     "broken JSON": (Request("POST", "/v1/identify", "", JSON, b"{"), "INVALID_REQUEST"),

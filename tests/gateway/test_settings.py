@@ -233,3 +233,20 @@ def test_hosts_that_are_none_are_refused(value: str) -> None:
 def test_a_time_to_fetch_is_a_number_of_seconds(variable: str, value: str) -> None:
     with pytest.raises(InvalidSetting, match=variable):
         Settings.from_env({variable: value})
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("FETCH_HOSTS", "https://ann:s3cret@example.org"),
+        ("FETCH_HOSTS", "ann:s3c/ret@example.org"),
+        ("CORS_ORIGINS", "https://ann:s3cret@example.org"),
+        ("CORS_ORIGINS", "https://example.org/?key=s3cret"),
+        ("CORS_ORIGINS", "https://ann:s3c/ret@example.org"),
+    ],
+)
+def test_a_password_in_an_address_is_not_repeated(variable: str, value: str) -> None:
+    with pytest.raises(InvalidSetting, match=f"GIF_ANALYZER_{variable} must be") as caught:
+        Settings.from_env({f"GIF_ANALYZER_{variable}": value})
+
+    assert "s3c" not in caught.value.message + str(caught.value.details)
