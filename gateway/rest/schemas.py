@@ -141,7 +141,7 @@ OF_GIFS = (
 )
 OF_ADDRESSES = (
     InvalidAddress("it begins with neither http:// nor https://"),
-    AddressRefused("10.0.0.1", "this host is not among those that may be asked"),
+    AddressRefused("10.0.0.1", "it is not on the public internet (private)"),
     FetchFailed("media.giphy.com", "it answered 404 Not Found"),
     FetchTimeout("media.giphy.com", timeout_s=20),
 )

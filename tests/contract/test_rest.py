@@ -189,7 +189,7 @@ ERRORS: dict[str, tuple[Request, str]] = {
     "the start of a GIF": (raw(b"GIF89a"), "CORRUPT_GIF"),
     "a page by address": (by_query("http://giphy.com/page.gif"), "NOT_A_GIF"),
     "no host": (by_address("http://"), "INVALID_ADDRESS"),
-    "no scheme": (by_query("giphy.com/a.gif"), "INVALID_ADDRESS"),
+    "no scheme and no path": (by_query("giphy.com"), "INVALID_ADDRESS"),
     "a host not allowed": (by_address("http://example.org/a.gif"), "ADDRESS_REFUSED"),
     "this machine": (by_query("http://127.0.0.1/a.gif"), "ADDRESS_REFUSED"),
     "a redirect inward": (by_address("http://giphy.com/inward.gif"), "ADDRESS_REFUSED"),

@@ -44,7 +44,7 @@ def open_gateway(pipeline: Pipeline, gif: bytes, serve_app: Serve) -> Iterator[C
 
     async def fetch(url: str) -> bytes:
         if "refused" in url:
-            raise AddressRefused("10.0.0.1", "this host is not among those that may be asked")
+            raise AddressRefused("10.0.0.1", "it is not on the public internet (private)")
         return gif
 
     def start(*, over: Pipeline = pipeline, **settings: Any) -> httpx.Client:
