@@ -13,7 +13,7 @@ from email.message import Message
 from services.errors import InvalidRequest
 
 MAX_PARTS = 8
-_AFTER = re.compile(rb"(?P<last>--)|[ \t]*\r\n")  # what follows a boundary: the end, or the next part
+MAX_HEAD = 4_096  # bytes of the headers of a part: email takes the square of their length in time
 _CHARSETS = ("utf-8", "iso-8859-1")  # of RFC 8187, which `filename*` follows
 
 
@@ -41,10 +41,10 @@ def read_form(content_type: str, body: bytes) -> list[Part]:
     boundary = _parameters("Content-Type", content_type).get("boundary", "").encode("utf-8")
     if not boundary:
         raise InvalidRequest("its Content-Type names no boundary of its parts")
-    delimiter = b"\r\n--" + boundary
+    after = rb"--" + re.escape(boundary) + rb"(?:(?P<last>--)|[ \t]*\r\n)"  # the end, or the next part
+    delimiter = re.compile(rb"\r\n" + after)
     # The first boundary has no line before it, unless there is a preamble.
-    found = _AFTER.match(body, len(delimiter) - 2) if body.startswith(delimiter[2:]) else None
-    found = found or _find(body, delimiter, 0)
+    found = re.match(after, body) or delimiter.search(body)
     if found is None:
         raise InvalidRequest("its multipart body lacks the boundary that its Content-Type names")
     parts: list[Part] = []
@@ -53,25 +53,18 @@ def read_form(content_type: str, body: bytes) -> list[Part]:
             raise InvalidRequest(f"its multipart body has more than {MAX_PARTS} parts")
         # A part without headers has the empty line at once; one without content ends in one line break.
         begin = body.find(b"\r\n\r\n", found.end() - 2)
-        following = None if begin < 0 else _find(body, delimiter, begin + 2)
+        following = None if begin < 0 else delimiter.search(body, begin + 2)
         if following is None:
             raise InvalidRequest("its multipart body broke off: the last boundary is missing")
-        content = body[begin + 4 : following.start() - len(delimiter)]
+        content = body[begin + 4 : following.start()]
         parts.append(_part(body[found.end() : max(begin, found.end())], content))
         found = following
     return parts
 
 
-def _find(body: bytes, delimiter: bytes, start: int) -> re.Match[bytes] | None:
-    """What follows the next boundary; text that only begins like one is none."""
-    while (at := body.find(delimiter, start)) >= 0:
-        start = at + len(delimiter)
-        if after := _AFTER.match(body, start):
-            return after
-    return None
-
-
 def _part(head: bytes, content: bytes) -> Part:
+    if len(head) > MAX_HEAD:
+        raise InvalidRequest(f"the headers of a part are longer than {MAX_HEAD:,} bytes")
     try:
         text = head.decode("utf-8")
     except UnicodeDecodeError:
@@ -86,11 +79,13 @@ def _part(head: bytes, content: bytes) -> Part:
 
 def _parameters(header: str, value: str) -> dict[str, str]:
     """The parameters of a header by name; of `filename` and `filename*` the second."""
+    if len(value) > MAX_HEAD:
+        raise InvalidRequest(f"its {header} is longer than {MAX_HEAD:,} characters")
     message = Message()
     message[header] = re.sub(r"[\r\n]", " ", value)
     try:
         found = message.get_params([], header)[1:]
-    except ValueError as error:  # parameters in numbered pieces, with a number of thousands of digits
+    except (TypeError, ValueError) as error:  # of email, for one that is given whole and in numbered pieces
         raise InvalidRequest(f"its {header} cannot be read") from error
     return {name.lower(): _text(given) for name, given in found}
 

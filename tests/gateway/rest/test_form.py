@@ -102,7 +102,10 @@ def test_a_form_that_broke_off_says_so(length: int) -> None:
         (TYPE, form('filename="a.gif"'), "a part of its multipart body has no name"),
         (TYPE, b"--b\r\n\r\nGIF\r\n--b--", "a part of its multipart body has no name"),
         (TYPE, form('name="file"', end=b"\r\n") * 8 + WHOLE, "has more than 8 parts"),
-        (TYPE, form(f"name=file; filename*{'1' * 5_000}*=a"), "its Content-Disposition cannot be read"),
+        (TYPE, form("name=file; filename*0*=a; filename*=b"), "its Content-Disposition cannot be read"),
+        (f"{TYPE}; boundary*0=b; boundary*=b", WHOLE, "its Content-Type cannot be read"),
+        (TYPE, form("name=file" + ";" * 20_000_000), "the headers of a part are longer than 4,096 bytes"),
+        (f"{TYPE}{';' * 60_000}", WHOLE, "its Content-Type is longer than 4,096 characters"),
     ],
 )
 def test_what_is_no_form_is_an_invalid_request(content_type: str, body: bytes, says: str) -> None:
@@ -110,7 +113,13 @@ def test_what_is_no_form_is_an_invalid_request(content_type: str, body: bytes, s
         read_form(content_type, body)
 
 
-@given(head=st.binary(max_size=200), content_type=st.text(max_size=60))
+PIECES = st.sampled_from(
+    ["filename", "name", "boundary", "*", "0", "1", "=", ";", "'", '"', "\\", "utf-8", "%", "\r\n "]
+)
+HEADS = st.lists(PIECES, max_size=30).map("".join)
+
+
+@given(head=st.binary(max_size=200) | HEADS.map(str.encode), content_type=st.text(max_size=60) | HEADS)
 def test_whatever_is_sent_is_read_or_invalid(head: bytes, content_type: str) -> None:
     for kind in (TYPE, "multipart/form-data; boundary=" + content_type):
         try:
