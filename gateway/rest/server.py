@@ -7,6 +7,7 @@ import contextlib
 import functools
 import logging
 import math
+import resource
 import signal
 import socket
 from collections.abc import Iterator
@@ -18,11 +19,12 @@ from fastapi import FastAPI
 from gateway.fetch.fetcher import Fetcher
 from gateway.pipeline import Pipeline
 from gateway.rest.app import create_app
-from gateway.rest.connection import Connection
+from gateway.rest.connection import SPARE, Connection
 from gateway.rest.settings import RestSettings
 from gateway.settings import Settings
 from services.errors import CannotServe
 
+OTHER_FILES = 128  # beside connections and fetches: the model, logs, channels to services, libraries
 BACKLOG = 2048  # connections that the system holds for us, uvicorn's own number
 
 _log = logging.getLogger(__name__)
@@ -43,6 +45,7 @@ def serve_rest(pipeline: Pipeline, settings: Settings, *, host: str, port: int) 
     Raises:
         CannotServe: the address is taken, or not one of this machine.
     """
+    allow_open_files(settings.rest)
     with listen(host, port) as listening:
         bound = listening.getsockname()[1]
         _log.info("serving", extra={"address": f"[{host}]:{bound}" if ":" in host else f"{host}:{bound}"})
@@ -93,6 +96,23 @@ async def _end(app: FastAPI, server: uvicorn.Server, told: asyncio.Event, notice
     app.state.draining = True
     await asyncio.sleep(notice_s)
     server.should_exit = True
+
+
+def allow_open_files(settings: RestSettings) -> None:
+    """Let this process open as many files as its connections take: often it may raise its limit itself.
+
+    Without that the system would refuse connections before `Connection` can make room for new ones.
+    """
+    needed = settings.connections + SPARE + settings.fetches + OTHER_FILES
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+        except (OSError, ValueError):  # macOS says "unlimited" and means less
+            most = soft
+    if most < needed:
+        _log.warning("too few files may be open for so many connections", extra={"open_files": most})
 
 
 class _Server(uvicorn.Server):

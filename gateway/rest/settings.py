@@ -36,7 +36,7 @@ class RestSettings:
     workers: int = field(default_factory=lambda: os.cpu_count() or 1)
     in_flight: int = 64
     fetches: int = 64
-    connections: int = 512  # with sockets of fetches, within the 1,024 open files that Linux gives a process
+    connections: int = 512  # with fetches, within the 1,024 open files that Linux gives a process
     body_s: float = 300.0
     body_bytes_per_s: int = 1_000
     keep_alive_s: float = 75.0

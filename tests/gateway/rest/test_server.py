@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import resource
 import signal
 import socket
 import subprocess
@@ -18,7 +19,8 @@ import httpx
 import pytest
 
 from benchmarks.process import start_services
-from gateway.rest.server import listen
+from gateway.rest.server import allow_open_files, listen
+from gateway.rest.settings import RestSettings
 from tests.support.paths import ROOT
 from tests.support.programs import call, command, environ
 
@@ -98,6 +100,22 @@ def test_an_answer_in_two_parts_does_not_wait_for_the_client_between_them() -> N
         listening.accept()[0] as accepted,
     ):
         assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
+def test_as_many_files_may_be_open_as_connections_take(caplog: pytest.LogCaptureFixture) -> None:
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, before[1]))
+    try:
+        allow_open_files(RestSettings(connections=300, fetches=8))
+        raised = resource.getrlimit(resource.RLIMIT_NOFILE)
+        allow_open_files(RestSettings(connections=10))
+        kept = resource.getrlimit(resource.RLIMIT_NOFILE)
+        allow_open_files(RestSettings(connections=2**40))
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+    assert raised == kept == (300 + 64 + 8 + 128, before[1])
+    assert before[1] == resource.RLIM_INFINITY or "too few files may be open" in caplog.text
 
 
 def test_rest_before_remote_services_follows_them(model_path: Path, gif: bytes) -> None:
