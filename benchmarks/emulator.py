@@ -32,6 +32,7 @@ RIE = _INSTALLED / "lambda/aws-lambda-rie"
 RUNTIME_CLIENTS = _INSTALLED / "runtime-client"
 START_S = 30.0  # to listen
 ANSWER_S = 120.0  # of one event, a cold start on a busy machine with it
+_DIRECTLY = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # no proxy of the environment
 
 
 class Emulator:
@@ -115,9 +116,7 @@ class Emulator:
         """
         address = f"{self.endpoint}/2015-03-31/functions/function/invocations"
         try:
-            with urllib.request.urlopen(
-                urllib.request.Request(address, data=event), timeout=ANSWER_S
-            ) as answer:
+            with _DIRECTLY.open(urllib.request.Request(address, data=event), timeout=ANSWER_S) as answer:
                 return bytes(answer.read())
         except urllib.error.HTTPError as error:
             return error.read()

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
-
 import httpx
 
-from delivery.errors import CheckFailed
+from delivery.errors import CheckFailed, InvalidOption
 from delivery.request import Ask, Request, Response
+from services.address import UNREADABLE, plain_address
 
 TIMEOUT_S = 60.0  # a cold start included
 
 
 def address_asker(url: str) -> Ask:
-    """A way to ask the service at an address, whoever runs it."""
-    base = url.rstrip("/")
-    place = urlsplit(base).netloc or base
+    """A way to ask the service at an address, whoever runs it.
+
+    Raises:
+        InvalidOption: it is not written plainly; it may hold a password, so it is not repeated.
+    """
+    place = plain_address(url)
+    if place is None or not place.startswith(("http://", "https://")):
+        raise InvalidOption("address", expected="http(s)://HOST[:PORT]", found=UNREADABLE)
+    place, base = place.partition("://")[2], url.rstrip("/")
 
     def ask(request: Request) -> Response:
         query = f"?{request.query}" if request.query else ""

@@ -20,21 +20,23 @@ from rich.console import Console
 from gateway.answer import error_json, prediction_json
 from gateway.commands.batch import batch
 from gateway.commands.options import (
+    AllowHost,
     EarlyExit,
     Inference,
     Model,
     Preprocess,
     TopK,
+    allow_hosts,
     check_services,
+    is_meant_as_address,
     open_pipeline,
     read_settings,
 )
 from gateway.commands.serve import serve
 from gateway.commands.table import prediction_lines
 from gateway.commands.terminal import FAILED, complain, usage_errors
-from gateway.fetch.address import is_address
+from gateway.fetch.settings import FetchSettings
 from gateway.files import STDIN, read_gif
-from gateway.settings import Settings
 from services.errors import AnalyzerError
 from services.inference import Prediction
 from services.memory import keep_freed_memory
@@ -78,6 +80,7 @@ def identify(
     preprocess: Preprocess = None,
     inference: Inference = None,
     early_exit: EarlyExit = None,
+    allow_host: AllowHost = None,
 ) -> None:
     """Name the show of each GIF, with probabilities and the frames that say so.
 
@@ -96,7 +99,7 @@ def identify(
 
         curl -s https://example.org/some.gif | gif-analyzer identify -
 
-        gif-analyzer identify https://giphy.com/gifs/cat-yAqdjThdDEMF2
+        gif-analyzer identify giphy.com/gifs/cat-yAqdjThdDEMF2 https://example.org/cat.gif
 
         gif-analyzer identify --preprocess localhost:50051 --inference localhost:50051 meadow.gif
 
@@ -116,7 +119,7 @@ def identify(
     with usage_errors():
         settings = read_settings(model, early_exit=early_exit)
         pipeline = open_pipeline(settings, preprocess, inference, gifs=len(sources))
-        read = _reader(sources, settings)
+        read = _reader(sources, settings.budget.max_bytes, allow_hosts(settings.fetch, allow_host))
     report = _report_json if as_json else _report_table
     exact = early_exit is False
     answered = [
@@ -131,17 +134,17 @@ app.add_typer(serve, name="serve")
 app.command()(batch)
 
 
-def _reader(sources: list[str], settings: Settings) -> Callable[[str], bytes]:
+def _reader(sources: list[str], max_bytes: int, settings: FetchSettings) -> Callable[[str], bytes]:
     """Make the function that gets the bytes of each source; the HTTP client is imported if one needs it."""
-    read_file = functools.partial(read_gif, max_bytes=settings.budget.max_bytes)
-    if not any(map(is_address, sources)):
+    read_file = functools.partial(read_gif, max_bytes=max_bytes)
+    if not any(map(is_meant_as_address, sources)):
         return read_file
     import asyncio  # noqa: PLC0415 - it takes its time too
 
     from gateway.fetch.fetcher import Fetcher  # noqa: PLC0415 - the HTTP client is an extra
 
-    fetch = Fetcher(settings.fetch)
-    return lambda source: asyncio.run(fetch(source)) if is_address(source) else read_file(source)
+    fetch = Fetcher(settings)
+    return lambda source: asyncio.run(fetch(source)) if is_meant_as_address(source) else read_file(source)
 
 
 def _report_json(source: str, answer: Callable[[str], Prediction]) -> bool:

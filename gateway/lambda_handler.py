@@ -8,14 +8,21 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import json
 import logging
+import uuid
+from collections.abc import Callable
+from typing import Any
 
 from mangum import Mangum
+from mangum.protocols import HTTPCycle
 
 from gateway.pipeline import Pipeline, local
 from gateway.rest.app import Fetch, create_app
+from gateway.rest.problem import MEDIA_TYPE, problem_json
 from gateway.rest.settings import RestSettings
 from gateway.settings import Settings
+from services.errors import InvalidRequest
 from services.log import log_as_json
 from services.memory import keep_freed_memory
 
@@ -24,11 +31,19 @@ ENVELOPE_BYTES = 100_000  # headers, query and the rest of it, amply
 MAX_BODY_BYTES = (EVENT_BYTES - ENVELOPE_BYTES) // 4 * 3  # 4_643_592: 4 letters of base64 are 3 bytes
 ADVICE = "send the address of the GIF instead"
 # What an answer holds as text; all else is put into base64.
-TEXTS = ["text/", "application/json", "application/problem+json", "application/javascript"]
+TEXTS = ["text/", "application/json", MEDIA_TYPE, "application/javascript"]
+
+Handler = Callable[[Any, Any], dict[str, Any]]
+
+_log = logging.getLogger(__name__)
 
 
-def build_handler(pipeline: Pipeline, fetch: Fetch, rest: RestSettings | None = None) -> Mangum:
-    """Make the function that answers events; Lambda hands it one at a time."""
+def build_handler(pipeline: Pipeline, fetch: Fetch, rest: RestSettings | None = None) -> Handler:
+    """Make the function that answers events; Lambda hands it one at a time.
+
+    An event that is no HTTP request, such as that of a schedule or a queue, is told so in the log, and the
+    answer is that of a bad request: it is a mistake of whoever set it up, and trying again would not help.
+    """
     rest = rest or RestSettings()
     narrowed = dataclasses.replace(
         rest,
@@ -36,11 +51,34 @@ def build_handler(pipeline: Pipeline, fetch: Fetch, rest: RestSettings | None = 
         body_advice=ADVICE,
         metrics=False,  # nobody could ask each of the instances for its own
     )
-    # Mangum would run a lifespan around every event; there is nothing to start or to end here.
-    return Mangum(create_app(pipeline, fetch, settings=narrowed), lifespan="off", text_mime_types=TEXTS)
+    app = create_app(pipeline, fetch, settings=narrowed)
+    adapter = Mangum(app, lifespan="off", text_mime_types=TEXTS)
+
+    def handle(event: Any, context: Any) -> dict[str, Any]:
+        try:
+            reader = adapter.infer(event, context)
+            cycle = HTTPCycle(reader.scope, reader.body)
+        except (RuntimeError, LookupError, TypeError, ValueError, AttributeError):
+            return _not_http(event)
+        return reader(cycle(app))
+
+    return handle
 
 
-def _build(settings: Settings) -> Mangum:
+def _not_http(event: object) -> dict[str, Any]:
+    """Say so once, by the names of what the event holds, which tell what sent it; its values are private."""
+    names = sorted(map(str, event))[:20] if isinstance(event, dict) else type(event).__name__
+    _log.error("this event is not an HTTP request, and nothing was done", extra={"event_keys": names})
+    error = InvalidRequest("this event is not an HTTP request of a Function URL")
+    return {
+        "statusCode": error.http_status,
+        "headers": {"content-type": MEDIA_TYPE, "cache-control": "no-store"},
+        "body": json.dumps(problem_json(error, uuid.uuid4().hex)),
+        "isBase64Encoded": False,
+    }
+
+
+def _build(settings: Settings) -> Handler:
     @functools.cache
     def fetcher() -> Fetch:
         from gateway.fetch.fetcher import Fetcher  # noqa: PLC0415 - imported when the first address is given

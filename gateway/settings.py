@@ -27,7 +27,12 @@ Of the REST gateway, beside `GIF_ANALYZER_WORKERS`, `GIF_ANALYZER_GRACE_S` and `
 | variable | setting | default |
 |---|---|---|
 | `GIF_ANALYZER_MAX_BODY_BYTES` | length of a request's body | that of a GIF and 1 MiB |
-| `GIF_ANALYZER_IN_FLIGHT` | requests to identify at the same time; more are told to come again | 64 |
+| `GIF_ANALYZER_BODY_S` | seconds that a whole body may take | 300 |
+| `GIF_ANALYZER_BODY_BYTES_PER_S` | bytes a second that must arrive of a body; 0 for no such limit | 1,000 |
+| `GIF_ANALYZER_IN_FLIGHT` | GIFs computed or waiting for it; more are told to come again | 64 |
+| `GIF_ANALYZER_FETCHES` | addresses fetched at the same time; more are told to come again | 64 |
+| `GIF_ANALYZER_CONNECTIONS` | open connections; one more closes the longest idle one | 512 |
+| `GIF_ANALYZER_KEEP_ALIVE_S` | seconds until an idle connection is closed | 75 |
 | `GIF_ANALYZER_CACHE_BYTES` | memory for answers that are kept; 0 keeps none | 32,000,000 |
 | `GIF_ANALYZER_API_KEYS` | keys, apart by commas or blanks; one must be sent | none is asked |
 | `GIF_ANALYZER_CORS_ORIGINS` | whose pages may ask, apart by commas or blanks, or `*` | no other's |
@@ -65,6 +70,7 @@ from pathlib import Path
 
 from gateway.fetch.settings import FetchSettings, HostRule
 from gateway.rest.settings import ENVELOPE_BYTES, RestSettings
+from services.address import UNREADABLE, plain_address
 from services.errors import InvalidSetting
 from services.inference import default_model_path
 from services.preprocess import Budget
@@ -181,7 +187,7 @@ def _read_fetch(environ: Mapping[str, str], defaults: FetchSettings, *, max_byte
         raise InvalidSetting(
             PREFIX + "FETCH_HOSTS",
             expected="names of hosts, *.name or *, with or without :port",
-            found=str(error),
+            found=_without_secrets(str(error)),
         ) from error
     return FetchSettings(
         hosts=hosts or defaults.hosts,
@@ -196,6 +202,13 @@ def _read_rest(environ: Mapping[str, str], defaults: RestSettings, *, max_bytes:
         max_body_bytes=_read_count(environ, PREFIX + "MAX_BODY_BYTES", max_bytes + ENVELOPE_BYTES),
         workers=_read_count(environ, PREFIX + "WORKERS", defaults.workers),
         in_flight=_read_count(environ, PREFIX + "IN_FLIGHT", defaults.in_flight),
+        fetches=_read_count(environ, PREFIX + "FETCHES", defaults.fetches),
+        connections=_read_count(environ, PREFIX + "CONNECTIONS", defaults.connections),
+        body_s=_read_seconds(environ, PREFIX + "BODY_S", defaults.body_s, least=0.001),
+        body_bytes_per_s=_read_count(
+            environ, PREFIX + "BODY_BYTES_PER_S", defaults.body_bytes_per_s, least=0
+        ),
+        keep_alive_s=_read_seconds(environ, PREFIX + "KEEP_ALIVE_S", defaults.keep_alive_s, least=1),
         cache_bytes=_read_count(environ, PREFIX + "CACHE_BYTES", defaults.cache_bytes, least=0),
         api_keys=tuple(environ.get(PREFIX + "API_KEYS", "").replace(",", " ").split()),
         cors_origins=_read_origins(environ),
@@ -206,11 +219,18 @@ def _read_rest(environ: Mapping[str, str], defaults: RestSettings, *, max_bytes:
 def _read_origins(environ: Mapping[str, str]) -> tuple[str, ...]:
     origins = environ.get(PREFIX + "CORS_ORIGINS", "").replace(",", " ").split()
     for origin in origins:
-        if origin != "*" and not re.fullmatch(r"https?://[^/\s]+", origin):
+        if origin != "*" and not re.fullmatch(r"https?://[^/\s@?#]+", origin):
             raise InvalidSetting(
-                PREFIX + "CORS_ORIGINS", expected="origins such as https://example.org, or *", found=origin
+                PREFIX + "CORS_ORIGINS",
+                expected="origins such as https://example.org, or *",
+                found=_without_secrets(origin),
             )
     return tuple(origins)
+
+
+def _without_secrets(text: str) -> str:
+    """What may be shown of an address that was given for a host."""
+    return (plain_address(text) or UNREADABLE) if re.search(r"[@?#/\\]", text) else text
 
 
 def _read_switch(environ: Mapping[str, str], variable: str, default: str) -> bool:

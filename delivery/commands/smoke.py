@@ -18,6 +18,7 @@ from delivery.commands.terminal import (
     expected,
     report,
 )
+from services.address import UNREADABLE, plain_address
 
 
 def smoke(
@@ -47,10 +48,12 @@ def smoke(
     wanted = expected(gif, show, model_version, key)
     from delivery.smoke import smoke_test  # noqa: PLC0415 - half a second, and --help must not wait
 
-    if "://" in target:
+    where = target
+    if "://" in target or "@" in target:
         from delivery.address import address_asker  # noqa: PLC0415
 
         ask = address_asker(target)
+        where = plain_address(target) or UNREADABLE  # without a password
     else:
         name, _, qualifier = target.partition(":")
         if not name or not qualifier:
@@ -60,5 +63,5 @@ def smoke(
         from delivery.function import Function  # noqa: PLC0415
 
         ask = Function(name).asker(qualifier)
-    checks = tuple(smoke_test(ask, wanted, where=target))
-    report(as_json, {"target": target, "checks": checks_json(checks)}, checks_text(checks))
+    checks = tuple(smoke_test(ask, wanted, where=where))
+    report(as_json, {"target": where, "checks": checks_json(checks)}, checks_text(checks))

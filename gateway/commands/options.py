@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import os.path
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from gateway.fetch.address import Address, is_address
+from gateway.fetch.settings import ANY_HOST, DEFAULT_HOSTS, FetchSettings, HostRule
 from gateway.pipeline import Pipeline, local
 from gateway.settings import Settings
+from services.errors import InvalidAddress
 from services.preprocess.backend import portable
 
 _MANY = 100  # GIFs, with which the second that compiled loops take to load is made up for
@@ -26,6 +30,13 @@ EarlyExit = Annotated[
     typer.Option(
         "--early-exit/--exact",
         help="Stop when the first frames decide, or look at all; else as GIF_ANALYZER_EARLY_EXIT says.",
+    ),
+]
+AllowHost = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="HOST[:PORT]",
+        help="Ask this host too, at another port or beside those of GIF_ANALYZER_FETCH_HOSTS.",
     ),
 ]
 TopK = Annotated[int, typer.Option(min=1, metavar="K", help="How many shows to name.")]
@@ -89,3 +100,33 @@ def open_pipeline(
         budget=settings.budget,
         backend=portable() if few else None,
     )
+
+
+def allow_hosts(fetch: FetchSettings, allowed: list[str] | None) -> FetchSettings:
+    """Let a person ask any host of the public internet, unless the environment names those that may be asked.
+
+    A server keeps to a list because others give it addresses; here whoever gives one runs the program.
+
+    Raises:
+        typer.BadParameter: one of those allowed is no name of a host.
+    """
+    try:
+        rules = tuple(HostRule.parse(text) for text in allowed or ())
+    except ValueError as error:
+        raise typer.BadParameter(
+            "give the name of a host, with or without :PORT", param_hint="--allow-host"
+        ) from error
+    hosts = ANY_HOST if fetch.hosts is DEFAULT_HOSTS else fetch.hosts  # nothing was set
+    allowed_by = f"--allow-host, or {fetch.allowed_by},"
+    return dataclasses.replace(fetch, hosts=(*hosts, *rules), allowed_by=allowed_by)
+
+
+def is_meant_as_address(source: str) -> bool:
+    """Whether a source is to be fetched: one with a scheme, or one at Giphy or Tenor that is no file here."""
+    if is_address(source):
+        return True
+    try:
+        address = Address.parse(source)
+    except InvalidAddress:
+        return False
+    return any(rule.allows(address) for rule in DEFAULT_HOSTS) and not os.path.lexists(source)

@@ -2,7 +2,8 @@
 
 Programs disagree about addresses that are not written plainly, and such a disagreement is how a check is
 passed by. So only the plain form is read, and nothing is repaired: http or https, a host in ASCII, no user
-name, no backslash, no blank or control character, no IP address but in its usual form.
+name, no backslash, no blank or control character, no IP address but in its usual form. Only the scheme may be
+left out, as people do: giphy.com/gifs/cat is https://giphy.com/gifs/cat.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ _PARTS = re.compile(  # RFC 3986, appendix B, with the parts that a file has
     r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<authority>[^/?#]*)(?P<path>[^?#]*)(?:\?(?P<query>[^#]*))?(?:#.*)?"
 )
 _AUTHORITY = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::(?P<port>[0-9]{1,5}))?")
+_WITHOUT_SCHEME = re.compile(r"[A-Za-z0-9_.-]+\.[A-Za-z]{2,63}(?::[0-9]{1,5})?/.*", re.DOTALL)
 _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
 _NUMBER = re.compile(
     r"[0-9]+|0x[0-9a-f]*"
@@ -53,7 +55,7 @@ class Address:
             InvalidAddress: it is not written plainly.
         """
         _check_characters(text)
-        parts = _PARTS.fullmatch(text)
+        parts = _PARTS.fullmatch(f"https://{text}" if _WITHOUT_SCHEME.fullmatch(text) else text)
         if parts is None:
             raise InvalidAddress("it must begin with http:// or https://")
         scheme = parts["scheme"].lower()

@@ -79,7 +79,7 @@ class PinnedBackend(httpcore.AsyncNetworkBackend):
         except ValueError:
             try:
                 texts = list(await self._resolver(host, port))
-            except OSError as error:
+            except (OSError, UnicodeError) as error:  # the second where a name cannot be put into IDNA
                 raise FetchFailed(host, "its name has no address") from error
         if not texts:
             raise FetchFailed(host, "its name has no address")

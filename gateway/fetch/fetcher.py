@@ -102,7 +102,10 @@ class Fetcher:
         while True:
             address = media_page.media_by_id(address) or address
             if not any(rule.allows(address) for rule in self._settings.hosts):
-                raise AddressRefused(address.authority, "this host is not among those that may be asked")
+                why = (
+                    f"this host is not among those that may be asked; {self._settings.allowed_by} allows more"
+                )
+                raise AddressRefused(address.authority, why)
             async with self._ask(address) as response:
                 if response.status in _REDIRECTS:
                     redirects += 1

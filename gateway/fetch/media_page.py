@@ -4,6 +4,7 @@ Giphy's addresses end in the id that its media files are named by, so nothing ha
 
     giphy.com/gifs/SLUG-ID, /stickers/…, /clips/…, /embed/ID          ->  media.giphy.com/media/ID/giphy.gif
     media0.giphy.com/media/ID/giphy.webp or .mp4, i.giphy.com/ID.webp  ->  the same with .gif
+    media0.giphy.com/media/ID/giphy-downsized-small.mp4 and the like   ->  media0.giphy.com/media/ID/giphy.gif
 
 Tenor's media files have a name that its pages alone tell, in what they declare for previews (Open Graph):
 
@@ -21,6 +22,8 @@ from gateway.fetch.address import Address
 
 _GIPHY_PAGE = re.compile(r"/(?:gifs|stickers|clips|embed)/(?:[^/]*-)?(?P<id>[A-Za-z0-9]+)(?:/.*)?")
 _OTHER_FORM = re.compile(r"(?P<stem>/.+)\.(?:webp|mp4)", re.IGNORECASE)
+# Of Giphy's sizes these exist in each form; the others are of films alone.
+_FILM_SIZE = re.compile(r"(?P<folder>/media/.+/)(?!(?:giphy|[0-9]+w?(?:_d)?)$)[^/]+")
 _TENOR_PAGE = re.compile(r"/(?:[a-z]{2}(?:-[A-Za-z]{2,4})?/)?(?:view|embed)/[^/]+/?|/[A-Za-z0-9]+\.gif")
 # Bounded, and without < or > inside: a page that is made to be slow to read is not.
 _TAG = re.compile(rb"<(?:meta|link)\b[^<>]{1,4000}>", re.IGNORECASE)
@@ -35,7 +38,11 @@ def media_by_id(address: Address) -> Address | None:
         return found and Address("https", "media.giphy.com", 443, f"/media/{found['id']}/giphy.gif")
     if address.host.endswith(".giphy.com"):
         found = _OTHER_FORM.fullmatch(address.path)
-        return found and dataclasses.replace(address, path=f"{found['stem']}.gif", query="")
+        if found is None:
+            return None
+        film = _FILM_SIZE.fullmatch(found["stem"])
+        stem = f"{film['folder']}giphy" if film else found["stem"]
+        return dataclasses.replace(address, path=f"{stem}.gif", query="")
     return None
 
 

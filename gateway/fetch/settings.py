@@ -53,6 +53,7 @@ class HostRule:
 DEFAULT_HOSTS = tuple(
     HostRule.parse(text) for text in ("giphy.com", "*.giphy.com", "gph.is", "tenor.com", "*.tenor.com")
 )
+ANY_HOST = (HostRule("*"),)
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,7 @@ class FetchSettings:
 
     Attributes:
         hosts: that may be asked; whatever they are, only addresses of the public internet are.
+        allowed_by: what allows more hosts, for those who are refused one.
         max_bytes: of a file.
         timeout_s: seconds for all of it: names, connections, redirects, the last byte.
         connect_s: seconds for one connection, its name and its TLS.
@@ -69,6 +71,7 @@ class FetchSettings:
     """
 
     hosts: tuple[HostRule, ...] = DEFAULT_HOSTS
+    allowed_by: str = "GIF_ANALYZER_FETCH_HOSTS"
     max_bytes: int = 25_000_000
     timeout_s: float = 20.0
     connect_s: float = 5.0

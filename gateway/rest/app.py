@@ -75,8 +75,13 @@ def create_app(pipeline: Pipeline, fetch: Fetch, *, settings: RestSettings = Res
         settings: limits, keys, origins, metrics.
     """
     app = FastAPI(
-        title="GIF Analyzer", version=VERSION, description=DESCRIPTION, docs_url=None, redoc_url=None
-    )  # its pages of documentation load scripts from elsewhere
+        title="GIF Analyzer",
+        version=VERSION,
+        description=DESCRIPTION,
+        docs_url=None,  # its pages of documentation load scripts from elsewhere
+        redoc_url=None,
+        redirect_slashes=False,  # its redirects name the host that the client claims to ask
+    )
     app.state.settings = settings
     app.state.draining = False  # set by whoever runs this, when it was told to end
     identifier = Identifier(
@@ -100,13 +105,13 @@ def create_app(pipeline: Pipeline, fetch: Fetch, *, settings: RestSettings = Res
             return Response(metrics.page(), media_type=MEDIA_TYPE)
 
     # The one added last stands outermost.
-    app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes, advice=settings.body_advice)
+    app.add_middleware(BodyLimit, settings=settings)
     app.add_middleware(Observer, record=record)
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,
             allow_origins=list(settings.cors_origins),
-            allow_methods=["GET", "POST"],
+            allow_methods=["GET", "HEAD", "POST"],
             allow_headers=["Authorization", "Content-Type", "If-None-Match", HEADER, REQUEST_ID],
             expose_headers=["ETag", "Retry-After", REQUEST_ID],
         )
@@ -118,9 +123,15 @@ def _add_identify(
     app: FastAPI, identifier: Identifier, fetch: Fetch, gate: Gate, settings: RestSettings
 ) -> None:
     authorized, keys = _authorization(settings)
+    fetching = Gate(settings.fetches)
+
+    async def fetched(url: str) -> bytes:
+        with fetching.enter():
+            return await fetch(url)
 
     async def answer(request: Request, source: str, gif: bytes, **asked: Any) -> Response:
-        found = await identifier.identify(gif, **asked)
+        with gate.enter():  # only now: whoever sends slowly, or names a slow host, keeps nobody out
+            found = await identifier.identify(gif, **asked)
         request.state.kept = found.kept
         headers = {"ETag": found.etag, "Cache-Control": "private, no-cache"}
         if request.method == "GET" and is_held(request, found.etag):
@@ -138,10 +149,10 @@ def _add_identify(
         request: Request, top_k: TopK = 5, pictures: Pictures = False, exact: Exact = False
     ) -> Response:
         """Name the show of a GIF that is sent, or of the one at an address."""
-        with gate.enter():
-            upload = await read_upload(request)
-            gif = await fetch(upload.source) if upload.gif is None else upload.gif
-            return await answer(request, upload.source, gif, top_k=top_k, pictures=pictures, exact=exact)
+        gate.check()  # a body that would be refused anyway is not sent first
+        upload = await read_upload(request)
+        gif = await fetched(upload.source) if upload.gif is None else upload.gif
+        return await answer(request, upload.source, gif, top_k=top_k, pictures=pictures, exact=exact)
 
     @app.get(
         "/v1/identify",
@@ -163,8 +174,8 @@ def _add_identify(
         request: Request, url: Url, top_k: TopK = 5, pictures: Pictures = False, exact: Exact = False
     ) -> Response:
         """Name the show of the GIF at an address."""
-        with gate.enter():
-            return await answer(request, url, await fetch(url), top_k=top_k, pictures=pictures, exact=exact)
+        gate.check()
+        return await answer(request, url, await fetched(url), top_k=top_k, pictures=pictures, exact=exact)
 
 
 def _add_model(app: FastAPI, identifier: Identifier, settings: RestSettings) -> None:

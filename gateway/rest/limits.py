@@ -1,15 +1,19 @@
-"""How much the gateway takes on: the length of a body, and requests in flight."""
+"""How much the gateway takes on: length and speed of a body, and what is done at the same time."""
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import Iterator
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from services.errors import Overloaded, RequestTooLarge
+from gateway.rest.settings import RestSettings
+from services.errors import Overloaded, RequestTooLarge, RequestTooSlow
 
 RETRY_AFTER_S = 1.0  # advice to a caller that was refused: some answers' time
+WINDOW_S = 10.0  # over which the speed of a body is measured
+CROWDED = "crowded"  # in the state of a request whose connection is one too many; see gateway.rest.connection
 
 
 class Gate:
@@ -23,6 +27,15 @@ class Gate:
         self._limit = limit
         self.inside = 0
 
+    def check(self) -> None:
+        """Return if `enter` would let one through now.
+
+        Raises:
+            Overloaded: as many are inside as may.
+        """
+        if self.inside >= self._limit:
+            raise Overloaded(limit=self._limit, retry_after_s=RETRY_AFTER_S)
+
     @contextlib.contextmanager
     def enter(self) -> Iterator[None]:
         """Be counted until the end of the block.
@@ -30,8 +43,7 @@ class Gate:
         Raises:
             Overloaded: as many are inside as may.
         """
-        if self.inside >= self._limit:
-            raise Overloaded(limit=self._limit, retry_after_s=RETRY_AFTER_S)
+        self.check()
         self.inside += 1
         try:
             yield
@@ -40,33 +52,104 @@ class Gate:
 
 
 class BodyLimit:
-    """ASGI middleware: whoever reads a body that is too long meets `RequestTooLarge` before it is read whole.
+    """ASGI middleware: whoever reads a body that is too long or too slow meets an error in its place.
+
+    All bodies together, arriving or being answered, take no more memory than `in_flight` bodies of full
+    length: one that would take more is `Overloaded`. So slow senders, who hold few bytes each, stand in
+    nobody's way.
 
     Args:
         app: what it stands before.
-        max_bytes: of a body.
-        advice: what the refusal adds.
+        settings: `max_body_bytes`, `body_advice`, `body_s`, `body_bytes_per_s`, `connections`, `in_flight`.
+        window_s: seconds over which the speed of a body is measured.
     """
 
-    def __init__(self, app: ASGIApp, *, max_bytes: int, advice: str = "") -> None:
-        self._app, self._max_bytes, self._advice = app, max_bytes, advice
+    def __init__(self, app: ASGIApp, *, settings: RestSettings, window_s: float = WINDOW_S) -> None:
+        self._app, self._settings, self._window_s = app, settings, window_s
+        self._held = 0  # bytes of all bodies
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        declared = dict(scope["headers"]).get(b"content-length", b"0")
-        read = 0
+        settings = self._settings
+        too_large = RequestTooLarge(allowed=settings.max_body_bytes, advice=settings.body_advice)
+        declared = dict(scope["headers"]).get(b"content-length", b"0").lstrip(b"0")
+        most = str(settings.max_body_bytes).encode()
+        pace: _Pace | None = None
+        read, ended = 0, False
 
         async def limited() -> Message:
-            nonlocal read
-            if declared.isdigit() and int(declared) > self._max_bytes:
-                raise RequestTooLarge(allowed=self._max_bytes, advice=self._advice)
-            message = await receive()
-            read += len(message.get("body", b""))
-            if read > self._max_bytes:
-                raise RequestTooLarge(allowed=self._max_bytes, advice=self._advice)
+            nonlocal pace, read, ended
+            if ended:  # what comes now is that the client goes away, whenever that is
+                return await receive()
+            # Compared as text: Python refuses to make a number of more than 4,300 digits.
+            if declared.isdigit() and (len(declared), declared) > (len(most), most):
+                raise too_large
+            if CROWDED in scope["state"]:
+                raise Overloaded(limit=settings.connections, retry_after_s=RETRY_AFTER_S)
+            pace = pace or _Pace(settings, self._window_s)
+            message = await pace.next(receive)
+            part = len(message.get("body", b""))
+            read += part
+            self._held += part
+            if read > settings.max_body_bytes:
+                raise too_large
+            if self._held > settings.in_flight * settings.max_body_bytes:
+                raise Overloaded(limit=settings.in_flight, retry_after_s=RETRY_AFTER_S)
+            ended = not message.get("more_body", False)
             return message
 
-        await self._app(scope, limited, send)
+        try:
+            await self._app(scope, limited, send)
+        finally:
+            self._held -= read
+
+
+class _Pace:
+    """Waits for the parts of one body, from now on, no longer than a sender may take."""
+
+    def __init__(self, settings: RestSettings, window_s: float) -> None:
+        self._settings, self._window_s = settings, window_s
+        self._clock = asyncio.get_running_loop().time
+        self._end = self._clock() + settings.body_s
+        self._begin_window()
+
+    def _begin_window(self) -> None:
+        self._arrived, self._window_end = 0, self._clock() + self._window_s
+
+    async def next(self, receive: Receive) -> Message:
+        """Wait for the next part.
+
+        Raises:
+            RequestTooSlow: the body took too long, or too little of it came within a window.
+        """
+        while True:
+            # A loop that was busy may see that time is up before it sees what has come: so look once more.
+            message = await _within(min(self._end, self._window_end), receive) or await _within(0, receive)
+            if message is not None:
+                self._arrived += len(message.get("body", b""))
+                if not message.get("more_body", False):
+                    return message
+            self._check()
+            if message is not None:
+                return message
+
+    def _check(self) -> None:
+        now, least = self._clock(), self._settings.body_bytes_per_s
+        if now >= self._end:
+            raise RequestTooSlow(f"its body took longer than {self._settings.body_s:g} s")
+        if now >= self._window_end:
+            if self._arrived < least * self._window_s:
+                raise RequestTooSlow(f"less than {least:,} bytes a second of its body arrived")
+            self._begin_window()
+
+
+async def _within(until: float, receive: Receive) -> Message | None:
+    """What is received until then, by the clock of the loop; None for nothing."""
+    try:
+        async with asyncio.timeout_at(until):
+            return await receive()
+    except TimeoutError:
+        return None

@@ -16,10 +16,13 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from gateway.rest.limits import CROWDED
 from gateway.rest.problem import problem
 from services.errors import AnalyzerError, InternalError
 
 REQUEST_ID = "X-Request-Id"
+METHODS = {"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "CONNECT"}
+OTHER = "OTHER"  # all other methods: what clients invent would make a figure of its own for each
 GONE = 499  # as nginx writes it: the caller went away before the answer
 _PLAIN = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
@@ -31,7 +34,7 @@ class Observed:
     """One request that was answered.
 
     Attributes:
-        method: of the request.
+        method: of the request; "OTHER" for those that HTTP does not know.
         route: template of the path, such as "/static/{path:path}"; "" where nothing is answered.
         status: of the answer.
         reason: of services.errors, "" where there was no error.
@@ -68,6 +71,9 @@ class Observer:
         state = scope.setdefault("state", {})
         state["request_id"] = request_id
         start, status = time.perf_counter(), 0
+        method = scope["method"]
+        if method == "HEAD":  # answered as GET is, without the body
+            scope["method"] = "GET"
 
         async def marked(message: Message) -> None:
             nonlocal status
@@ -76,6 +82,10 @@ class Observer:
                 headers = MutableHeaders(scope=message)
                 headers[REQUEST_ID] = request_id
                 headers.setdefault("X-Content-Type-Options", "nosniff")
+                if CROWDED in state:
+                    headers["Connection"] = "close"
+            elif method == "HEAD":
+                message = {**message, "body": b""}
             await send(message)
 
         try:
@@ -92,9 +102,8 @@ class Observer:
         finally:
             route = getattr(scope.get("route"), "path", "")
             seconds = time.perf_counter() - start
-            seen = Observed(
-                scope["method"], route, status, state.get("reason", ""), seconds, state.get("kept")
-            )
+            counted = method if method in METHODS else OTHER
+            seen = Observed(counted, route, status, state.get("reason", ""), seconds, state.get("kept"))
             self._tell(seen, request_id)
 
     def _tell(self, seen: Observed, request_id: str) -> None:

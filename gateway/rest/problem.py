@@ -7,12 +7,13 @@ log alone.
 
 from __future__ import annotations
 
+import json
 import math
 from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
@@ -24,6 +25,7 @@ from services.errors import (
     MethodNotAllowed,
     Overloaded,
     RequestTooLarge,
+    RequestTooSlow,
     Unauthorized,
     UnknownPath,
 )
@@ -31,7 +33,7 @@ from services.errors import (
 MEDIA_TYPE = "application/problem+json"
 
 
-def problem(error: AnalyzerError, request_id: str) -> JSONResponse:
+def problem(error: AnalyzerError, request_id: str) -> Response:
     """Write an error as the answer to a request."""
     headers = {"Cache-Control": "no-store"}
     if isinstance(error, Overloaded):
@@ -40,9 +42,11 @@ def problem(error: AnalyzerError, request_id: str) -> JSONResponse:
         headers["WWW-Authenticate"] = "Bearer"
     if isinstance(error, MethodNotAllowed):
         headers["Allow"] = error.details["allowed"]
-    if isinstance(error, RequestTooLarge):
+    if isinstance(error, RequestTooLarge | RequestTooSlow):
         headers["Connection"] = "close"  # the rest of the body is not read, so nothing can follow it
-    return JSONResponse(problem_json(error, request_id), error.http_status, headers, MEDIA_TYPE)
+    text = json.dumps(problem_json(error, request_id), ensure_ascii=False, separators=(",", ":"))
+    # What was asked stands in some messages, and an event of Lambda can hold half a character.
+    return Response(text.encode("utf-8", "replace"), error.http_status, headers, MEDIA_TYPE)
 
 
 def problem_json(error: AnalyzerError, request_id: str) -> dict[str, Any]:
@@ -66,15 +70,15 @@ def problem_type(reason: str) -> str:
 def add_problems(app: FastAPI) -> None:
     """Let an application answer all its errors so, those of its framework among them."""
 
-    async def of_ours(request: Request, error: Exception) -> JSONResponse:
+    async def of_ours(request: Request, error: Exception) -> Response:
         assert isinstance(error, AnalyzerError)
         return _send(request, error)
 
-    async def of_values(request: Request, error: Exception) -> JSONResponse:
+    async def of_values(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
         return _send(request, _invalid(error.errors()[0]))
 
-    async def of_starlette(request: Request, error: Exception) -> JSONResponse:
+    async def of_starlette(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
         return _send(request, _translate(request, error))
 
@@ -83,7 +87,7 @@ def add_problems(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, of_starlette)
 
 
-def _send(request: Request, error: AnalyzerError) -> JSONResponse:
+def _send(request: Request, error: AnalyzerError) -> Response:
     request.state.reason = error.reason
     return problem(error, request.state.request_id)
 
@@ -107,7 +111,7 @@ def _invalid(found: dict[str, Any]) -> AnalyzerError:
 def _translate(request: Request, error: HTTPException) -> AnalyzerError:
     match error.status_code:
         case 404:
-            return UnknownPath(request.url.path)
+            return UnknownPath(request.scope["path"])  # request.url fails for some Host headers, such as [
         case 405:
             return MethodNotAllowed(request.method, allowed=_allowed(request))
         case 413:
@@ -124,4 +128,6 @@ def _allowed(request: Request) -> str:
     for route in request.app.routes:
         if route.matches(request.scope)[0] is not Match.NONE:
             methods |= route.methods or set()
+    if "GET" in methods:
+        methods.add("HEAD")
     return ", ".join(sorted(methods))

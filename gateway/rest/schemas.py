@@ -24,6 +24,7 @@ from services.errors import (
     NotAGif,
     Overloaded,
     RequestTooLarge,
+    RequestTooSlow,
     ServiceUnavailable,
     Unauthorized,
     UnsupportedMedia,
@@ -131,6 +132,7 @@ OF_BODIES = (
     InvalidRequest("its multipart body has no part `file`"),
     UnsupportedMedia("text/plain", expected="multipart/form-data, image/gif or application/json"),
     RequestTooLarge(allowed=26_048_576),
+    RequestTooSlow("its body took longer than 300 s"),
 )
 OF_GIFS = (
     NotAGif("a PNG image"),
@@ -139,7 +141,7 @@ OF_GIFS = (
 )
 OF_ADDRESSES = (
     InvalidAddress("it begins with neither http:// nor https://"),
-    AddressRefused("10.0.0.1", "this host is not among those that may be asked"),
+    AddressRefused("10.0.0.1", "it is not on the public internet (private)"),
     FetchFailed("media.giphy.com", "it answered 404 Not Found"),
     FetchTimeout("media.giphy.com", timeout_s=20),
 )

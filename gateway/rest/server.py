@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
+import math
+import resource
 import signal
 import socket
 from collections.abc import Iterator
+from typing import Any, cast
 
 import uvicorn
 from fastapi import FastAPI
@@ -15,9 +19,12 @@ from fastapi import FastAPI
 from gateway.fetch.fetcher import Fetcher
 from gateway.pipeline import Pipeline
 from gateway.rest.app import create_app
+from gateway.rest.connection import SPARE, Connection
+from gateway.rest.settings import RestSettings
 from gateway.settings import Settings
 from services.errors import CannotServe
 
+OTHER_FILES = 128  # beside connections and fetches: the model, logs, channels to services, libraries
 BACKLOG = 2048  # connections that the system holds for us, uvicorn's own number
 
 _log = logging.getLogger(__name__)
@@ -38,6 +45,7 @@ def serve_rest(pipeline: Pipeline, settings: Settings, *, host: str, port: int) 
     Raises:
         CannotServe: the address is taken, or not one of this machine.
     """
+    allow_open_files(settings.rest)
     with listen(host, port) as listening:
         bound = listening.getsockname()[1]
         _log.info("serving", extra={"address": f"[{host}]:{bound}" if ":" in host else f"{host}:{bound}"})
@@ -49,16 +57,7 @@ async def _serve(pipeline: Pipeline, settings: Settings, listening: socket.socke
     logging.getLogger("uvicorn").setLevel(logging.WARNING)  # that it starts and ends is told here
     fetch = Fetcher(settings.fetch)
     app = create_app(pipeline, fetch, settings=settings.rest)
-    config = uvicorn.Config(
-        app,
-        log_config=None,  # the log is the program's; each request has its line there already
-        access_log=False,
-        server_header=False,
-        lifespan="off",
-        ws="none",
-        timeout_graceful_shutdown=max(round(settings.server.grace_s), 1),
-    )
-    server = _Server(config)
+    server = build_server(app, settings.rest, grace_s=settings.server.grace_s)
     told = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -69,12 +68,51 @@ async def _serve(pipeline: Pipeline, settings: Settings, listening: socket.socke
     await fetch.aclose()
 
 
+def build_server(app: FastAPI, settings: RestSettings, *, grace_s: float = 30.0) -> uvicorn.Server:
+    """Put uvicorn before an application, with limits for its connections.
+
+    Args:
+        app: what answers.
+        settings: `connections` and `keep_alive_s`.
+        grace_s: seconds for what is in flight when it is told to end; at least one is given.
+    """
+    config = uvicorn.Config(
+        app,
+        http=cast(Any, functools.partial(Connection, most=settings.connections)),
+        log_config=None,  # the log is the program's; each request has its line there already
+        access_log=False,
+        server_header=False,
+        lifespan="off",
+        ws="none",
+        timeout_keep_alive=math.ceil(settings.keep_alive_s),
+        timeout_graceful_shutdown=max(round(grace_s), 1),
+    )
+    return _Server(config)
+
+
 async def _end(app: FastAPI, server: uvicorn.Server, told: asyncio.Event, notice_s: float) -> None:
     await told.wait()
     _log.info("draining")
     app.state.draining = True
     await asyncio.sleep(notice_s)
     server.should_exit = True
+
+
+def allow_open_files(settings: RestSettings) -> None:
+    """Let this process open as many files as its connections take: often it may raise its limit itself.
+
+    Without that the system would refuse connections before `Connection` can make room for new ones.
+    """
+    needed = settings.connections + SPARE + settings.fetches + OTHER_FILES
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+        except (OSError, ValueError):  # macOS says "unlimited" and means less
+            most = soft
+    if most < needed:
+        _log.warning("too few files may be open for so many connections", extra={"open_files": most})
 
 
 class _Server(uvicorn.Server):

@@ -1,7 +1,7 @@
 """What a request asks about: **its body** -> a file with its name, or an address.
 
-Three forms, by Content-Type: multipart/form-data with one part `file`; image/gif, the bytes themselves; and
-application/json with one member `url`.
+Three forms, by Content-Type: multipart/form-data with one part `file`, which may have a file name or none;
+image/gif, the bytes themselves; and application/json with one member `url`.
 """
 
 from __future__ import annotations
@@ -9,14 +9,13 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-from starlette.datastructures import UploadFile
 from starlette.requests import Request
 
+from gateway.rest.form import read_form
 from services.errors import InvalidRequest, UnsupportedMedia
 
 RAW = ("image/gif", "application/octet-stream")
 EXPECTED = "multipart/form-data, image/gif or application/json"
-MAX_PARTS = 8
 MAX_JSON_BYTES = 65_536
 
 
@@ -39,11 +38,12 @@ async def read_upload(request: Request) -> Upload:
     Raises:
         UnsupportedMedia: it is declared as something else than the three forms.
         InvalidRequest: it is not what it is declared as, or does not hold exactly one GIF or address.
-        RequestTooLarge: it is longer than this door takes; raised by whoever limits what is received.
+        RequestTooLarge, RequestTooSlow: raised by whoever limits what is received.
     """
-    media_type = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    content_type = request.headers.get("Content-Type", "")
+    media_type = content_type.partition(";")[0].strip().lower()
     if media_type == "multipart/form-data":
-        return await _read_form(request)
+        return _read_form(content_type, await request.body())
     if media_type in RAW:
         content = await request.body()
         if not content:
@@ -54,23 +54,19 @@ async def read_upload(request: Request) -> Upload:
     raise UnsupportedMedia(media_type or "none", expected=EXPECTED)
 
 
-async def _read_form(request: Request) -> Upload:
-    async with request.form(max_files=MAX_PARTS, max_fields=MAX_PARTS) as form:
-        files = form.getlist("file")
-        others = sorted(set(form) - {"file"})
-        if others:
-            raise InvalidRequest(f"its multipart body has a part `{others[0][:80]}`; it takes `file` alone")
-        if not files:
-            raise InvalidRequest("its multipart body has no part `file`")
-        if len(files) > 1:
-            raise InvalidRequest(f"its multipart body has {len(files)} parts `file`; it takes one")
-        [file] = files
-        if not isinstance(file, UploadFile):
-            raise InvalidRequest("its part `file` has no file name, and so is a text and not a file")
-        content = await file.read()
-        if not content:
-            raise InvalidRequest("its file is empty")
-        return Upload(file.filename or "", content)
+def _read_form(content_type: str, body: bytes) -> Upload:
+    parts = read_form(content_type, body)
+    others = sorted({part.name for part in parts} - {"file"})
+    if others:
+        raise InvalidRequest(f"its multipart body has a part `{others[0][:80]}`; it takes `file` alone")
+    if not parts:
+        raise InvalidRequest("its multipart body has no part `file`")
+    if len(parts) > 1:
+        raise InvalidRequest(f"its multipart body has {len(parts)} parts `file`; it takes one")
+    [file] = parts
+    if not file.content:
+        raise InvalidRequest("its file is empty")
+    return Upload(file.filename, file.content)
 
 
 def _read_url(body: bytes) -> str:

@@ -18,6 +18,7 @@
     │   ├── InvalidRequest      INVALID_REQUEST
     │   ├── UnsupportedMedia    UNSUPPORTED_MEDIA
     │   ├── RequestTooLarge     REQUEST_TOO_LARGE
+    │   ├── RequestTooSlow      REQUEST_TOO_SLOW
     │   └── Unauthorized        UNAUTHORIZED
     ├── FetchError          an address gave no GIF
     │   ├── InvalidAddress      INVALID_ADDRESS
@@ -47,6 +48,7 @@ from services.errors.request import (
     MethodNotAllowed,
     RequestError,
     RequestTooLarge,
+    RequestTooSlow,
     Unauthorized,
     UnknownPath,
     UnsupportedMedia,
@@ -88,6 +90,7 @@ __all__ = [
     "Overloaded",
     "RequestError",
     "RequestTooLarge",
+    "RequestTooSlow",
     "ServiceError",
     "ServiceUnavailable",
     "Unauthorized",

@@ -73,6 +73,17 @@ class RequestTooLarge(RequestError):
         )
 
 
+class RequestTooSlow(RequestError):
+    """The body did not arrive in time, or arrives more slowly than this door waits for."""
+
+    reason = "REQUEST_TOO_SLOW"
+    grpc_code = "DEADLINE_EXCEEDED"
+    http_status = 408
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"request too slow: {why}", why=why)
+
+
 class Unauthorized(RequestError):
     """This door asks for a key, and none that it knows was given."""
 

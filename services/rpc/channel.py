@@ -52,6 +52,7 @@ class Channel:
             ("grpc.keepalive_time_ms", int(settings.keepalive_s * 1000)),
             ("grpc.keepalive_timeout_ms", 10_000),
             ("grpc.keepalive_permit_without_calls", 1),
+            ("grpc.enable_http_proxy", 0),  # a proxy of the environment is not meant for our own services
         ]
         if settings.tls is None:
             self.grpc = grpc.insecure_channel(address, options)

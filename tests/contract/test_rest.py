@@ -32,6 +32,9 @@ IMAGE = {"content-type": "image/gif"}
 JSON = {"content-type": "application/json"}
 
 
+PAGE = b'<meta property="og:image" content="%s">'
+
+
 @pytest.fixture
 def host(gif: bytes) -> Iterator[LocalHost]:
     """Where every address leads."""
@@ -42,6 +45,11 @@ def host(gif: bytes) -> Iterator[LocalHost]:
             "/page.gif": http_answer(b"<!doctype html><title>No GIF</title>"),
             "/moved.gif": redirect("/a.gif"),
             "/inward.gif": redirect("http://127.0.0.1/a.gif"),
+            "/bracket.gif": redirect("https://["),
+            "/view/bracket-1": http_answer(PAGE % b"https://[a/x.gif", Content_Type="text/html"),
+            "/digits.gif": http_answer(Content_Type="image/gif").replace(
+                b"Length: 0", b"Length: " + b"9" * 5_000
+            ),
         }
     )
     yield host
@@ -83,13 +91,10 @@ def ask(request: pytest.FixtureRequest, model_path: Path, fetch: Fetcher) -> Ite
         yield ask_client
 
 
-def multipart(content: bytes, *, field: str = "file", name: str = "a.gif") -> Request:
+def multipart(content: bytes, *, field: str = "file", more: str = '; filename="a.gif"') -> Request:
     """A form with one file, as browsers send it."""
     boundary = "----form"
-    head = (
-        f"--{boundary}\r\nContent-Type: image/gif\r\n"
-        f'Content-Disposition: form-data; name="{field}"; filename="{name}"'
-    )
+    head = f'--{boundary}\r\nContent-Type: image/gif\r\nContent-Disposition: form-data; name="{field}"{more}'
     body = head.encode() + b"\r\n\r\n" + content + f"\r\n--{boundary}--\r\n".encode()
     return Request(
         "POST", "/v1/identify", "", {"content-type": f"multipart/form-data; boundary={boundary}"}, body
@@ -114,6 +119,8 @@ def by_query(url: str, more: str = "") -> Request:
 ADDRESS = "http://media.giphy.com/a.gif?key=1"
 WAYS: dict[str, Callable[[bytes], tuple[Request, str]]] = {
     "multipart": lambda gif: (multipart(gif), "a.gif"),
+    "no file name": lambda gif: (multipart(gif, more=""), ""),
+    "another file name": lambda gif: (multipart(gif, more="; filename*=UTF-8''%E2%98%83.gif"), "☃.gif"),
     "raw": lambda gif: (raw(gif), ""),
     "JSON": lambda gif: (by_address(ADDRESS), ADDRESS),
     "GET": lambda gif: (by_query(ADDRESS), ADDRESS),
@@ -182,10 +189,22 @@ ERRORS: dict[str, tuple[Request, str]] = {
     "the start of a GIF": (raw(b"GIF89a"), "CORRUPT_GIF"),
     "a page by address": (by_query("http://giphy.com/page.gif"), "NOT_A_GIF"),
     "no host": (by_address("http://"), "INVALID_ADDRESS"),
-    "no scheme": (by_query("giphy.com/a.gif"), "INVALID_ADDRESS"),
+    "no scheme and no path": (by_query("giphy.com"), "INVALID_ADDRESS"),
     "a host not allowed": (by_address("http://example.org/a.gif"), "ADDRESS_REFUSED"),
     "this machine": (by_query("http://127.0.0.1/a.gif"), "ADDRESS_REFUSED"),
     "a redirect inward": (by_address("http://giphy.com/inward.gif"), "ADDRESS_REFUSED"),
+    "a redirect to half of an address": (by_query("http://giphy.com/bracket.gif"), "INVALID_ADDRESS"),
+    "a page that names half of one": (by_query("http://tenor.com/view/bracket-1"), "FETCH_FAILED"),
+    "a length of 5,000 digits": (by_query("http://giphy.com/digits.gif"), "FETCH_FAILED"),
+    "half of an IPv6 address": (by_query("https://[::1"), "INVALID_ADDRESS"),
+    "a host that IDNA does not know": (by_query("http://\u2100.giphy.com/"), "INVALID_ADDRESS"),
+    "a label that is too long": (by_address(f"http://{'a' * 64}.giphy.com/"), "INVALID_ADDRESS"),
+    "half a character": (by_address("http://giphy.com/\ud800.gif"), "INVALID_ADDRESS"),
+    "half a character in place of an address": (by_address("\ud800"), "INVALID_ADDRESS"),
+    "a form that broke off": (
+        dataclasses.replace(multipart(b"GIF89a"), body=multipart(b"GIF89a").body[:-20]),
+        "INVALID_REQUEST",
+    ),
     "a file that is not there": (by_query("http://giphy.com/none.gif"), "FETCH_FAILED"),
     "no form field": (multipart(b"GIF89a", field="other"), "INVALID_REQUEST"),
     "broken JSON": (Request("POST", "/v1/identify", "", JSON, b"{"), "INVALID_REQUEST"),
@@ -221,6 +240,7 @@ def test_it_says_which_model_answers_and_what_it_knows(ask: Ask) -> None:
 @pytest.mark.parametrize("path", ["/health/live", "/health/ready"])
 def test_it_is_alive_and_ready(ask: Ask, path: str) -> None:
     assert ask(Request("GET", path)).status == 200
+    assert (ask(Request("HEAD", path)).status, ask(Request("HEAD", path)).body) == (200, b"")
 
 
 def test_a_request_id_comes_back(ask: Ask, gif: bytes) -> None:

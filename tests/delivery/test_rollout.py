@@ -394,6 +394,9 @@ def test_control_c_moves_the_alias_back(cloud: Cloud, function: str, publish: An
         (["smoke", "no-such-function:live"], 2, "there is no version or alias live"),
         (["smoke", "gif-analyzer-stage"], 2, "FUNCTION:VERSION"),
         (["smoke", "http://127.0.0.1:9/"], 1, "no answer"),
+        (["smoke", "http://ann:secret@127.0.0.1:9/"], 1, "127.0.0.1:9: "),
+        (["smoke", "https://ann:s/ecret@[127.0.0.1:9/"], 2, "an address that cannot be read"),
+        (["smoke", "https:/ann:secret@127.0.0.1:9/"], 2, "an address that cannot be read"),
     ],
 )
 def test_what_cannot_be_done_is_one_line_and_an_exit_code(
@@ -404,6 +407,7 @@ def test_what_cannot_be_done_is_one_line_and_an_exit_code(
     assert done.returncode == code, done.stderr
     assert says in " ".join(done.stderr.replace("│", " ").split())
     assert "Traceback" not in done.stderr
+    assert "ecret" not in done.stdout + done.stderr
 
 
 def test_without_credentials_it_says_so(

@@ -77,7 +77,7 @@ def test_the_answer_it_shows_has_the_form_of_an_answer(address: str) -> None:
 def test_the_table_of_errors_is_that_of_the_catalogue() -> None:
     rows = re.findall(r"^\| `([A-Z_]+)` \| (\d+) \|", TEXT, re.MULTILINE)
 
-    assert len(rows) == 18
+    assert len(rows) == 19
     for reason, status in rows:
         assert catalogue()[reason].http_status == int(status)
 
@@ -85,7 +85,7 @@ def test_the_table_of_errors_is_that_of_the_catalogue() -> None:
 def test_the_table_of_settings_is_that_of_the_code() -> None:
     rows = re.findall(r"^\| `GIF_ANALYZER_.*$", TEXT, re.MULTILINE)
 
-    assert len(rows) == 7
+    assert len(rows) == 12
     assert [row for row in rows if row not in (settings.__doc__ or "")] == []
 
 

@@ -63,7 +63,7 @@ def test_addresses_are_answered_beside_files(
 
     done = run(
         *[DETOURED, str(host.port), "identify", "--json"],
-        *[address, str(red), "http://giphy.com/none.gif", "http://example.org/", "ftp://giphy.com/"],
+        *[address, str(red), "http://giphy.com/none.gif", "http://example.org:81/", "ftp://giphy.com/"],
         environ=environ,
     )
 
@@ -91,7 +91,59 @@ def test_people_are_told_of_an_address_as_of_a_file(
     assert done.stdout.startswith("http://giphy.com/a.gif: Red Show\n")
     assert done.stderr == (
         "gif-analyzer: http://127.0.0.1/: address refused: 127.0.0.1: "
-        "this host is not among those that may be asked\n"
+        "it is not on the public internet (loopback)\n"
+    )
+
+
+def test_any_public_host_may_be_asked_and_others_by_option(
+    open_host: Callable[..., LocalHost], save_gif: Callable[..., Path], environ: dict[str, str]
+) -> None:
+    host = open_host({"/a.gif": http_answer(save_gif("red.gif", "red").read_bytes())})
+    port = str(host.port)
+    elsewhere = ["http://example.org/a.gif", "http://example.org:81/a.gif"]
+
+    freely = run(DETOURED, port, "identify", *elsewhere, environ=environ)
+    by_option = run(DETOURED, port, "identify", "--allow-host", "example.org:81", *elsewhere, environ=environ)
+    only = {**environ, "GIF_ANALYZER_FETCH_HOSTS": "example.com"}
+    kept_out = run(DETOURED, port, "identify", *elsewhere, environ=only)
+    let_in = run(DETOURED, port, "identify", "--allow-host", "*.org", elsewhere[0], environ=only)
+    private = run(
+        DETOURED, port, "identify", "--allow-host", "127.0.0.1", "http://127.0.0.1/", environ=environ
+    )
+    wrong = run(DETOURED, port, "identify", "--allow-host", "http://a", *elsewhere, environ=environ)
+
+    assert (freely.returncode, freely.stdout.count(": Red Show")) == (1, 1)
+    assert (
+        "example.org:81: this host is not among those that may be asked; --allow-host, or " in freely.stderr
+    )
+    assert (by_option.returncode, by_option.stdout.count(": Red Show")) == (0, 2)
+    assert (kept_out.returncode, kept_out.stdout) == (1, "")
+    assert let_in.returncode == 0
+    assert "it is not on the public internet (loopback)" in private.stderr
+    assert (wrong.returncode, "--allow-host" in wrong.stderr) == (2, True)
+
+
+def test_an_address_at_giphy_needs_no_scheme_unless_it_is_a_file(
+    open_host: Callable[..., LocalHost],
+    save_gif: Callable[..., Path],
+    environ: dict[str, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    host = open_host(greeting=b"no TLS")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "giphy.com").mkdir()
+    save_gif("giphy.com/file.gif", "blue")
+
+    done = run(
+        *[DETOURED, str(host.port), "identify", "giphy.com/file.gif", "giphy.com/a.gif", "example.org/a.gif"],
+        environ=environ,
+    )
+
+    assert done.stdout.startswith("giphy.com/file.gif: Blue Show\n")
+    assert done.stderr == (
+        "gif-analyzer: giphy.com/a.gif: cannot fetch from giphy.com: TLS failed\n"
+        "gif-analyzer: example.org/a.gif: cannot read the file: there is no such file\n"
     )
 
 

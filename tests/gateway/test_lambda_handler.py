@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from mangum import Mangum
 
 from delivery.request import Request, from_result, to_event
+from gateway.lambda_handler import Handler
 from gateway.pipeline import local
 from services.errors import FetchFailed
 from tests.support.paths import ROOT
@@ -29,7 +29,7 @@ EXAMPLE = ROOT / "examples/meadow.gif"
 
 
 @pytest.fixture
-def handler(model_path: Path) -> Mangum:
+def handler(model_path: Path) -> Handler:
     """The handler with the mean-colour model, in a world where no address can be fetched."""
     from gateway.lambda_handler import build_handler
 
@@ -106,7 +106,7 @@ def test_settings_reach_the_handler() -> None:
 # Events
 
 
-def test_an_event_as_it_was_written_down_is_answered(handler: Mangum, gif: bytes) -> None:
+def test_an_event_as_it_was_written_down_is_answered(handler: Handler, gif: bytes) -> None:
     event = {
         "version": "2.0",
         "routeKey": "$default",
@@ -148,16 +148,16 @@ def test_an_event_as_it_was_written_down_is_answered(handler: Mangum, gif: bytes
         "isBase64Encoded": True,
     }
 
-    result: dict[str, Any] = handler(event, None)  # type: ignore[arg-type]
+    result: dict[str, Any] = handler(event, None)
 
     assert result["statusCode"] == 200
     assert result["isBase64Encoded"] is False  # JSON stays readable in the answer and in a log
     assert json.loads(result["body"])["shows"][0]["show"] == "Red Show"
 
 
-def test_events_follow_one_another(handler: Mangum, gif: bytes) -> None:
+def test_events_follow_one_another(handler: Handler, gif: bytes) -> None:
     def ask(request: Request) -> int:
-        return from_result(handler(to_event(request), None)).status  # type: ignore[arg-type]
+        return from_result(handler(to_event(request), None)).status
 
     wanted, broken = (
         Request("POST", "/v1/identify", "", IMAGE, gif),
@@ -172,8 +172,8 @@ def test_events_follow_one_another(handler: Mangum, gif: bytes) -> None:
     ]
 
 
-def test_a_problem_is_text_too(handler: Mangum) -> None:
-    result = handler(to_event(Request("GET", "/v1/identify", "url=http%3A%2F%2Fgiphy.com%2Fa")), None)  # type: ignore[arg-type]
+def test_a_problem_is_text_too(handler: Handler) -> None:
+    result = handler(to_event(Request("GET", "/v1/identify", "url=http%3A%2F%2Fgiphy.com%2Fa")), None)
 
     assert result["statusCode"] == 502
     assert result["headers"]["content-type"] == "application/problem+json"
@@ -182,7 +182,7 @@ def test_a_problem_is_text_too(handler: Mangum) -> None:
 
 @pytest.mark.parametrize("kind", ["image/gif", "multipart/form-data; boundary=x"])
 def test_a_body_over_what_lambda_carries_is_refused_with_advice(
-    handler: Mangum, gif: bytes, kind: str
+    handler: Handler, gif: bytes, kind: str
 ) -> None:
     from gateway.lambda_handler import MAX_BODY_BYTES
 
@@ -190,26 +190,77 @@ def test_a_body_over_what_lambda_carries_is_refused_with_advice(
         "POST", "/v1/identify", "", {"content-type": kind}, gif.ljust(MAX_BODY_BYTES + 1, b"\0")
     )
 
-    response = from_result(handler(to_event(request), None))  # type: ignore[arg-type]
+    response = from_result(handler(to_event(request), None))
 
     problem = response.json()
     assert (response.status, problem["reason"]) == (413, "REQUEST_TOO_LARGE")
     assert "a body is limited to 4,643,592 bytes; send the address of the GIF instead" in problem["detail"]
 
 
-def test_the_longest_body_is_answered_and_its_event_fits_into_lambda(handler: Mangum, gif: bytes) -> None:
+def test_the_longest_body_is_answered_and_its_event_fits_into_lambda(handler: Handler, gif: bytes) -> None:
     from gateway.lambda_handler import EVENT_BYTES, MAX_BODY_BYTES
 
     event = to_event(Request("POST", "/v1/identify", "", IMAGE, gif.ljust(MAX_BODY_BYTES, b"\0")))
 
     assert len(json.dumps(event)) < EVENT_BYTES
-    assert from_result(handler(event, None)).status == 200  # type: ignore[arg-type]
+    assert from_result(handler(event, None)).status == 200
 
 
-def test_there_are_no_metrics(handler: Mangum) -> None:
-    assert from_result(handler(to_event(Request("GET", "/metrics")), None)).status == 404  # type: ignore[arg-type]
+def test_there_are_no_metrics(handler: Handler) -> None:
+    assert from_result(handler(to_event(Request("GET", "/metrics")), None)).status == 404
 
 
-def test_an_event_that_is_no_request_is_not_taken_for_one(handler: Mangum) -> None:
-    with pytest.raises(RuntimeError, match="unable to infer a handler"):
-        handler({"source": "aws.events"}, None)  # type: ignore[arg-type]
+EVENT = to_event(Request("POST", "/v1/identify", "", IMAGE, b"GIF89a"))
+NOT_HTTP: dict[str, Any] = {
+    "scheduled": {"version": "0", "detail-type": "Scheduled Event", "source": "aws.events", "detail": {}},
+    "a queue": {"Records": [{"eventSource": "aws:sqs", "body": "secret"}]},
+    "nothing": {},
+    "None": None,
+    "a list": [EVENT],
+    "a text": "secret",
+    "no method": {**EVENT, "requestContext": {}},
+    "a body that is not base64": {**EVENT, "body": "secre", "isBase64Encoded": True},
+    "a body that is no text": {**EVENT, "body": 7, "isBase64Encoded": False},
+    "a host with two ports": {**EVENT, "headers": {"host": "a:1:2"}},
+    "half a character in a header": {**EVENT, "headers": {"host": "x", "accept": "\ud800"}},
+    "no headers": {**EVENT, "headers": None},
+}
+
+
+@pytest.mark.parametrize("event", NOT_HTTP.values(), ids=NOT_HTTP)
+def test_an_event_that_is_no_request_is_told_so_once(
+    handler: Handler, event: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    response = from_result(handler(event, None))
+
+    assert (response.status, response.json()["reason"]) == (400, "INVALID_REQUEST")
+    [record] = caplog.records
+    assert record.getMessage() == "this event is not an HTTP request, and nothing was done"
+    assert "secre" not in str(vars(record))
+
+
+@pytest.mark.parametrize("path", ["/", "/health/ready", "/v1/model", "/openapi.json", "/v1/none"])
+def test_head_is_answered_as_get_without_a_body(handler: Handler, path: str) -> None:
+    asked, got = (from_result(handler(to_event(Request(method, path)), None)) for method in ("HEAD", "GET"))
+
+    assert (asked.status, asked.body) == (got.status, b"")
+    assert asked.headers["content-type"] == got.headers["content-type"]
+    assert asked.headers["content-length"] == got.headers["content-length"]
+
+
+def test_half_a_character_in_a_path_is_an_unknown_path(handler: Handler) -> None:
+    event = to_event(Request("GET", "/v1/none"))
+    event["requestContext"]["http"]["path"] = "/\ud800"
+
+    response = from_result(handler(event, None))
+
+    assert (response.status, response.json()["reason"]) == (404, "UNKNOWN_PATH")
+
+
+@pytest.mark.parametrize("length", ["9" * 5_000, "one", "-1", "\u0661"])
+def test_a_length_that_is_no_number_of_bytes_is_no_fault(handler: Handler, gif: bytes, length: str) -> None:
+    headers = {**IMAGE, "content-length": length}
+
+    response = from_result(handler(to_event(Request("POST", "/v1/identify", "", headers, gif)), None))
+
+    assert response.status == (413 if length.startswith("9") else 200)

@@ -49,6 +49,11 @@ def test_every_variable_of_the_gateway_reaches_its_setting() -> None:
             "GIF_ANALYZER_MAX_BODY_BYTES": "1_000",
             "GIF_ANALYZER_WORKERS": "3",
             "GIF_ANALYZER_IN_FLIGHT": "5",
+            "GIF_ANALYZER_FETCHES": "6",
+            "GIF_ANALYZER_CONNECTIONS": "7",
+            "GIF_ANALYZER_BODY_S": "8.5",
+            "GIF_ANALYZER_BODY_BYTES_PER_S": "0",
+            "GIF_ANALYZER_KEEP_ALIVE_S": "620",
             "GIF_ANALYZER_CACHE_BYTES": "0",
             "GIF_ANALYZER_API_KEYS": "one, two",
             "GIF_ANALYZER_CORS_ORIGINS": "https://a.example http://localhost:3000",
@@ -60,6 +65,11 @@ def test_every_variable_of_the_gateway_reaches_its_setting() -> None:
         max_body_bytes=1_000,
         workers=3,
         in_flight=5,
+        fetches=6,
+        connections=7,
+        body_s=8.5,
+        body_bytes_per_s=0,
+        keep_alive_s=620,
         cache_bytes=0,
         api_keys=("one", "two"),
         cors_origins=("https://a.example", "http://localhost:3000"),
@@ -72,6 +82,11 @@ def test_every_variable_of_the_gateway_reaches_its_setting() -> None:
     ("variable", "value"),
     [
         ("IN_FLIGHT", "0"),
+        ("FETCHES", "0"),
+        ("CONNECTIONS", "0"),
+        ("BODY_S", "0"),
+        ("BODY_BYTES_PER_S", "-1"),
+        ("KEEP_ALIVE_S", "nan"),
         ("CACHE_BYTES", "-1"),
         ("METRICS", "yes"),
         ("CORS_ORIGINS", "example.org"),
@@ -218,3 +233,20 @@ def test_hosts_that_are_none_are_refused(value: str) -> None:
 def test_a_time_to_fetch_is_a_number_of_seconds(variable: str, value: str) -> None:
     with pytest.raises(InvalidSetting, match=variable):
         Settings.from_env({variable: value})
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("FETCH_HOSTS", "https://ann:s3cret@example.org"),
+        ("FETCH_HOSTS", "ann:s3c/ret@example.org"),
+        ("CORS_ORIGINS", "https://ann:s3cret@example.org"),
+        ("CORS_ORIGINS", "https://example.org/?key=s3cret"),
+        ("CORS_ORIGINS", "https://ann:s3c/ret@example.org"),
+    ],
+)
+def test_a_password_in_an_address_is_not_repeated(variable: str, value: str) -> None:
+    with pytest.raises(InvalidSetting, match=f"GIF_ANALYZER_{variable} must be") as caught:
+        Settings.from_env({f"GIF_ANALYZER_{variable}": value})
+
+    assert "s3c" not in caught.value.message + str(caught.value.details)

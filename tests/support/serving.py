@@ -8,8 +8,9 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import uvicorn
 from fastapi import FastAPI
+
+from gateway.rest.server import build_server
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Served:
 def serving_app(app: FastAPI) -> Iterator[Served]:
     """Serve an application on a free port, in a thread, until the end of the block."""
     listening = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, lifespan="off"))
+    server = build_server(app, app.state.settings)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
     thread.start()
     try:

@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterator
-from urllib.parse import urlsplit
 
+from services.address import UNREADABLE, plain_address
 from training.errors import (
     MissingPackage,
     NotRegistered,
@@ -22,15 +22,8 @@ from training.errors import (
 )
 
 SECRETS = ("MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN")
+ADDRESSES = ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI")
 LONGEST = 300  # characters of somebody else's message
-
-
-def plain_address(address: str) -> str:
-    """An address without name, password and query."""
-    parts = urlsplit(address)
-    if not parts.netloc:
-        return address
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}".rstrip("/")
 
 
 def translate(error: Exception, address: str) -> Exception:
@@ -56,7 +49,7 @@ def translate(error: Exception, address: str) -> Exception:
             return RegistryUnavailable(address, "gave no answer in time" if late else "cannot be reached")
     if not isinstance(error, MlflowException):
         return error
-    from_registry = isinstance(error, RestException) or urlsplit(address).scheme not in ("http", "https")
+    from_registry = isinstance(error, RestException) or not address.startswith(("http://", "https://"))
     if from_registry and _says_not_there(error.error_code, error.message):
         return NotRegistered("the model", "such version", hint=_clean(error.message))
     status: Callable[[], int] = error.get_http_status_code
@@ -93,6 +86,9 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 def _clean(text: str) -> str:
     """A message of one line, of bearable length, without addresses' passwords and without secrets."""
+    for variable in ADDRESSES:
+        if address := os.environ.get(variable, "").strip():
+            text = text.replace(address, plain_address(address) or UNREADABLE)
     text = re.sub(r"//[^/\s@]*@", "//", text)
     for variable in SECRETS:
         if secret := os.environ.get(variable):

@@ -15,7 +15,6 @@ from importlib.metadata import version as installed
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
-from urllib.parse import urlsplit
 
 import numpy as np
 
@@ -252,7 +251,7 @@ def _set_experiment(registry: Registry) -> None:
     tracking = registry.settings.tracking
     if registry.client.get_experiment_by_name(EXPERIMENT) is None:
         place = None
-        if urlsplit(tracking).scheme == "sqlite":
+        if tracking.startswith("sqlite:"):
             place = (Path(tracking.removeprefix("sqlite:///")).parent / "mlartifacts").resolve().as_uri()
         registry.client.create_experiment(EXPERIMENT, artifact_location=place)
     mlflow.set_experiment(EXPERIMENT)

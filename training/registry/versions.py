@@ -26,10 +26,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from services.address import UNREADABLE, plain_address
 from services.inference import Classifier
-from training.errors import DamagedModel, MissingPackage, NotRegistered
+from training.errors import DamagedModel, InvalidOptions, MissingPackage, NotRegistered
 from training.files import replacing
-from training.registry.faults import plain_address, translate
+from training.registry.faults import translate
 
 MODEL = "gif-shows"
 MODEL_FILE = "model.onnx"  # in the folder of a version, as mlflow.onnx names it
@@ -63,10 +64,25 @@ class RegistrySettings:
     Attributes:
         tracking: address of runs and their files: http(s)://..., or sqlite:///FILE.
         registry: address of versions and aliases; most often the same.
+
+    Raises:
+        InvalidOptions: one of them is not written plainly.
     """
 
     tracking: str = LOCAL
     registry: str = LOCAL
+
+    def __post_init__(self) -> None:
+        """Refuse what is not written plainly: MLflow would quote it, with the password in it."""
+        for variable, address in (
+            ("MLFLOW_TRACKING_URI", self.tracking),
+            ("MLFLOW_REGISTRY_URI", self.registry),
+        ):
+            if plain_address(address) is None:
+                expected = (
+                    "http(s)://HOST[:PORT]/PATH, with %XX for special signs in a password, or sqlite:///FILE"
+                )
+                raise InvalidOptions(variable, expected=expected, found=UNREADABLE)
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ) -> RegistrySettings:
@@ -133,7 +149,7 @@ class Registry:
     @property
     def address(self) -> str:
         """Of versions and aliases, without name and password."""
-        return plain_address(self.settings.registry)
+        return plain_address(self.settings.registry) or UNREADABLE
 
     @contextmanager
     def asking(self) -> Iterator[None]:

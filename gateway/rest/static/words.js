@@ -86,6 +86,7 @@ export function explain(problem, question, keyWasGiven = false) {
     GIF_TOO_LARGE: ["This GIF is too large.", tooLarge(about)],
     REQUEST_TOO_LARGE: ["This GIF is too large.", `${tooLarge(about)} If it lies on the web, give its address instead.`],
     MESSAGE_TOO_LARGE: ["This GIF is too large.", "The service behind this page takes smaller ones."],
+    REQUEST_TOO_SLOW: ["Your GIF arrived too slowly.", "The server stopped waiting for it. Try again over a faster connection, or try a smaller GIF.", true],
     UNSUPPORTED_MEDIA: ["That is not a GIF.", sentence(problem.detail)],
     INVALID_ADDRESS: ["That is not an address.", `${sentence(about.why ?? problem.detail)} It should look like https://media.giphy.com/….gif`],
     ADDRESS_REFUSED: [

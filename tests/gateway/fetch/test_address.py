@@ -26,6 +26,8 @@ def test_what_is_logged_of_it_has_no_query() -> None:
     ("text", "whole"),
     [
         ("http://giphy.com", "http://giphy.com/"),
+        ("giphy.com/gifs/cat-a", "https://giphy.com/gifs/cat-a"),
+        ("Media.Giphy.com:8443/a.gif?u=http://b/", "https://media.giphy.com:8443/a.gif?u=http://b/"),
         ("http://giphy.com?a", "http://giphy.com/?a"),
         ("http://giphy.com:80/", "http://giphy.com/"),
         ("https://giphy.com:80/", "https://giphy.com:80/"),

@@ -40,6 +40,22 @@ def test_a_page_of_giphy_tells_its_media_file_by_its_id(page: str) -> None:
             "https://media2.giphy.com/media/v1.Y2lk/abc/200w.gif",
         ),
         ("https://i.giphy.com/abc.WEBP", "https://i.giphy.com/abc.gif"),
+        ("https://i.giphy.com/media/abc/200_d.webp", "https://i.giphy.com/media/abc/200_d.gif"),
+        *(
+            (
+                f"https://media.giphy.com/media/{folder}/{name}",
+                f"https://media.giphy.com/media/{folder}/giphy.gif",
+            )
+            for folder in ("abc", "v1.Y2lk/abc")
+            for name in (
+                "giphy-downsized-small.mp4",
+                "giphy-hd.mp4",
+                "giphy-loop.mp4",
+                "giphy-preview.mp4",
+                "giphy-preview.webp",
+                "480w.MP4.mp4",
+            )
+        ),
     ],
 )
 def test_another_form_of_a_media_file_of_giphy_is_asked_for_as_a_gif(other: str, gif: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import logging
 import socket
@@ -45,7 +44,7 @@ def open_gateway(pipeline: Pipeline, gif: bytes, serve_app: Serve) -> Iterator[C
 
     async def fetch(url: str) -> bytes:
         if "refused" in url:
-            raise AddressRefused("10.0.0.1", "this host is not among those that may be asked")
+            raise AddressRefused("10.0.0.1", "it is not on the public internet (private)")
         return gif
 
     def start(*, over: Pipeline = pipeline, **settings: Any) -> httpx.Client:
@@ -113,7 +112,7 @@ def test_a_gif_is_sent_in_three_forms(
         (lambda: {"files": {"other": ("a.gif", b"x")}}, (400, "INVALID_REQUEST")),
         (lambda: {"files": [("file", ("a", b"x")), ("file", ("b", b"y"))]}, (400, "INVALID_REQUEST")),
         (lambda: {"files": {"file": ("a.gif", b"")}}, (400, "INVALID_REQUEST")),
-        (lambda: {"files": {"file": (None, b"x")}}, (400, "INVALID_REQUEST")),
+        (lambda: {"files": {"file": (None, b"x")}}, (415, "NOT_A_GIF")),
         (
             lambda: {"files": {"file": ("a.gif", b"x")}, "data": {"url": "http://a/"}},
             (400, "INVALID_REQUEST"),
@@ -179,7 +178,43 @@ def test_another_method_is_told_those_of_the_path(open_gateway: Callable[..., ht
     answer = open_gateway().delete("/v1/identify")
 
     assert reason(answer) == (405, "METHOD_NOT_ALLOWED")
-    assert answer.headers["Allow"] == "GET, POST"
+    assert answer.headers["Allow"] == "GET, HEAD, POST"
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/health/live", "/health/ready", "/metrics", "/openapi.json", "/v1/model", "/v1/shows"]
+)
+def test_head_is_answered_wherever_get_is(open_gateway: Callable[..., httpx.Client], path: str) -> None:
+    client = open_gateway()
+
+    got, asked = client.get(path), client.head(path)
+
+    assert (asked.status_code, asked.content) == (200, b"")
+    if path != "/metrics":  # which counts what was asked in between
+        assert asked.headers["Content-Length"] == got.headers["Content-Length"]
+    assert asked.headers["Content-Type"] == got.headers["Content-Type"]
+
+
+def test_head_of_a_gif_is_answered_as_get_is(open_gateway: Callable[..., httpx.Client]) -> None:
+    client = open_gateway()
+    got, asked = [client.request(m, "/v1/identify", params={"url": ADDRESS}) for m in ("GET", "HEAD")]
+    known = {"If-None-Match": got.headers["ETag"]}
+    again = client.head("/v1/identify", params={"url": ADDRESS}, headers=known)
+
+    assert (asked.status_code, asked.content, asked.headers["ETag"]) == (200, b"", got.headers["ETag"])
+    assert again.status_code == 304
+    assert client.head("/v1/none").status_code == 404
+
+
+def test_no_answer_names_the_host_that_was_claimed(open_gateway: Callable[..., httpx.Client]) -> None:
+    client = open_gateway()
+
+    for host in ("evil.example", "[", "[::1", "a:b:c", "evil.example:99999"):
+        for path in ("/v1/model/", "/v1/none", "/static", "/health/live/", "/v1//evil.example"):
+            answer = client.get(path, headers={"Host": host}, follow_redirects=False)
+            assert reason(answer) == (404, "UNKNOWN_PATH")
+            assert "evil" not in str(answer.headers)
+        assert client.get("/health/live", headers={"Host": host}).status_code == 200
 
 
 def test_an_answer_that_is_known_already_is_not_sent_again(
@@ -249,22 +284,13 @@ def test_a_body_that_is_too_long_is_refused_before_it_is_read(
     open_gateway: Callable[..., httpx.Client],
 ) -> None:
     client = open_gateway(max_body_bytes=1000, body_advice="send an address")
-    sent = 0
+    many = (bytes(65_536) for _ in range(100))
 
-    def endless() -> Iterator[bytes]:
-        nonlocal sent
-        while sent < 100_000_000:
-            sent += 65_536
-            yield bytes(65_536)
+    for body in (bytes(1001), many):
+        answer = client.post("/v1/identify", content=body, headers={"Content-Type": "image/gif"})
 
-    declared = send(client, bytes(1001))
-    with contextlib.suppress(httpx.WriteError, httpx.ReadError):  # the connection may be closed on us
-        streamed = client.post("/v1/identify", content=endless(), headers={"Content-Type": "image/gif"})
-        assert reason(streamed) == (413, "REQUEST_TOO_LARGE")
-
-    assert reason(declared) == (413, "REQUEST_TOO_LARGE")
-    assert "limited to 1,000 bytes; send an address" in declared.json()["detail"]
-    assert sent < 100_000_000
+        assert reason(answer) == (413, "REQUEST_TOO_LARGE")
+        assert "limited to 1,000 bytes; send an address" in answer.json()["detail"]
 
 
 def test_those_beyond_the_limit_are_told_when_to_come_again(
@@ -390,6 +416,27 @@ def test_the_figures_count_requests_errors_and_kept_answers(
     ):
         assert line in page
     assert reason(open_gateway(metrics=False).get("/metrics")) == (404, "UNKNOWN_PATH")
+
+
+def test_no_figure_is_named_by_who_asks(
+    open_gateway: Callable[..., httpx.Client], caplog: pytest.LogCaptureFixture
+) -> None:
+    client = open_gateway()
+
+    with caplog.at_level(logging.INFO):
+        for number in range(30):
+            client.request(f"M{number}", f"/v1/none/{number}")
+            client.request(f"M{number}", "/health/live")
+            client.get(f"/static/{number}")
+
+    lines = [line for line in client.get("/metrics").text.splitlines() if "requests_total{" in line]
+    assert sorted(lines) == [
+        'gif_analyzer_http_requests_total{method="GET",route="/static/{path:path}",status="404"} 30.0',
+        'gif_analyzer_http_requests_total{method="OTHER",route="",status="404"} 30.0',
+        'gif_analyzer_http_requests_total{method="OTHER",route="/health/live",status="405"} 30.0',
+    ]
+    logged = [record for record in caplog.records if record.name == "gateway.rest.observer"]
+    assert {vars(record)["method"] for record in logged} == {"OTHER", "GET"}
 
 
 def test_a_fault_of_ours_is_logged_and_told_without_its_cause(

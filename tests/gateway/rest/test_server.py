@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import resource
 import signal
 import socket
 import subprocess
@@ -18,7 +19,8 @@ import httpx
 import pytest
 
 from benchmarks.process import start_services
-from gateway.rest.server import listen
+from gateway.rest.server import allow_open_files, listen
+from gateway.rest.settings import RestSettings
 from tests.support.paths import ROOT
 from tests.support.programs import call, command, environ
 
@@ -100,6 +102,22 @@ def test_an_answer_in_two_parts_does_not_wait_for_the_client_between_them() -> N
         assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
+def test_as_many_files_may_be_open_as_connections_take(caplog: pytest.LogCaptureFixture) -> None:
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, before[1]))
+    try:
+        allow_open_files(RestSettings(connections=300, fetches=8))
+        raised = resource.getrlimit(resource.RLIMIT_NOFILE)
+        allow_open_files(RestSettings(connections=10))
+        kept = resource.getrlimit(resource.RLIMIT_NOFILE)
+        allow_open_files(RestSettings(connections=2**40))
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+    assert raised == kept == (300 + 64 + 8 + 128, before[1])
+    assert before[1] == resource.RLIM_INFINITY or "too few files may be open" in caplog.text
+
+
 def test_rest_before_remote_services_follows_them(model_path: Path, gif: bytes) -> None:
     with (
         start_services("--model", str(model_path)) as services,
@@ -122,7 +140,9 @@ def test_rest_before_remote_services_follows_them(model_path: Path, gif: bytes) 
 
 def test_both_are_served_on_one_machine_and_end_together(model_path: Path, gif: bytes) -> None:
     words = ("--port", "0", "--grpc-port", "0", "--model", str(model_path))
-    with started(*words, GIF_ANALYZER_MAX_FRAMES="1") as program:
+    # A proxy of the environment, where nobody listens, is not meant for the two of them.
+    proxies = dict.fromkeys(("http_proxy", "https_proxy", "grpc_proxy"), "http://127.0.0.1:9")
+    with started(*words, GIF_ANALYZER_MAX_FRAMES="1", no_proxy="", **proxies) as program:
         grpc = program.wait_for("serving", "services.rpc.server")["address"]
         answer = ask(program, gif)
         asked = call(

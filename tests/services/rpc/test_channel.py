@@ -124,6 +124,18 @@ def test_a_service_that_does_not_speak_the_contract_says_so(
         client.decode_gif(b"GIF89a")
 
 
+@pytest.mark.parametrize("variable", ["http_proxy", "https_proxy", "grpc_proxy"])
+def test_no_proxy_of_the_environment_is_used(
+    serve: Serve, classifier: Classifier, clip_of: ClipOf, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    for name in ("no_proxy", "no_grpc_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(variable, "http://127.0.0.1:9")  # where nobody listens
+
+    with serve(classifier) as address, RemoteClassifier(address, ChannelSettings(attempts=1)) as client:
+        assert client.classify(clip_of(RED)).shows
+
+
 # TLS
 
 

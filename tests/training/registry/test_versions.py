@@ -11,13 +11,13 @@ from services.errors import ModelError
 from tests.support.models import mean_colour_model
 from training.errors import (
     DamagedModel,
+    InvalidOptions,
     NotRegistered,
     RegistryDenied,
     RegistryRefused,
     RegistryUnavailable,
     RegistryUnsupported,
 )
-from training.registry.faults import plain_address
 from training.registry.registration import Candidate, register
 from training.registry.versions import CHALLENGER, LOCAL, MODEL, Registry, RegistrySettings
 
@@ -168,13 +168,19 @@ def test_nobody_listens(monkeypatch):
         registry.find("champion")
 
 
-@pytest.mark.parametrize(
-    ("address", "plain"),
-    [
-        ("https://me:token@dagshub.com/me/repo.mlflow", "https://dagshub.com/me/repo.mlflow"),
-        ("https://dagshub.com/me/repo.mlflow/?key=1", "https://dagshub.com/me/repo.mlflow"),
-        ("sqlite:///runs/mlflow.db", "sqlite:///runs/mlflow.db"),
-    ],
-)
-def test_an_address_is_shown_without_what_is_secret(address, plain):
-    assert plain_address(address) == plain
+def test_an_address_that_would_be_quoted_with_its_password_is_refused():
+    with pytest.raises(InvalidOptions, match="MLFLOW_TRACKING_URI must be http") as caught:
+        RegistrySettings.from_env({"MLFLOW_TRACKING_URI": "http://ann:s3c/ret@127.0.0.1:9/x.mlflow"})
+
+    assert "s3c" not in caught.value.message + str(caught.value.details)
+
+
+def test_what_mlflow_says_is_passed_on_without_the_address_that_it_was_given(monkeypatch):
+    address = "ftp://ann:s3cret@127.0.0.1/x?token=s3cret"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+    monkeypatch.setenv("MLFLOW_REGISTRY_URI", address)  # MLflow sets it too
+
+    with pytest.raises(RegistryRefused) as caught:
+        Registry(RegistrySettings.from_env()).versions()
+
+    assert "s3cret" not in caught.value.message

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from services.address import UNREADABLE, plain_address
 from training.errors import InvalidOptions
 
 NAME = "giphy"
@@ -33,12 +34,13 @@ class GiphyOptions:
     def __post_init__(self) -> None:
         import httpx  # noqa: PLC0415 - the defaults are known where nothing that asks is installed
 
+        shown = plain_address(self.api)
         try:
-            url = httpx.URL(self.api)
+            is_http = shown is not None and httpx.URL(self.api).scheme in ("http", "https")
         except httpx.InvalidURL:
-            url = httpx.URL("")
+            is_http = False
         for ok, option, expected, found in (
-            (url.scheme in ("http", "https") and bool(url.host), "api", "an http address", self.api),
+            (is_http, "api", "an http address", shown or UNREADABLE),
             (self.calls_per_hour >= 1, "calls_per_hour", "at least 1", self.calls_per_hour),
             (self.attempts >= 1, "attempts", "at least 1", self.attempts),
             (self.timeout_s > 0, "timeout_s", "above 0", self.timeout_s),

@@ -6,6 +6,9 @@ import urllib.request
 
 import httpx
 
+from services.address import UNREADABLE
+from training.errors import InvalidOptions
+
 
 class Signed(httpx.BaseTransport):
     """A transport that adds the key to what leaves; those above it see addresses without."""
@@ -13,7 +16,12 @@ class Signed(httpx.BaseTransport):
     def __init__(self, key: str, home: httpx.URL) -> None:
         self._key = key
         proxies = {} if urllib.request.proxy_bypass(home.host) else urllib.request.getproxies()
-        self._inner = httpx.HTTPTransport(proxy=proxies.get(home.scheme) or proxies.get("all"))
+        try:
+            self._inner = httpx.HTTPTransport(proxy=proxies.get(home.scheme) or proxies.get("all"))
+        except (httpx.InvalidURL, ValueError):  # which quote the address, and so its password
+            raise InvalidOptions(
+                f"{home.scheme}_proxy or all_proxy", expected="the address of a proxy", found=UNREADABLE
+            ) from None
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Send it, signed."""

@@ -15,6 +15,7 @@ from tests.support.giphy_server import KEY, Item, Library, result, serving
 from training.collect.giphy.client import Giphy
 from training.collect.giphy.options import GiphyOptions
 from training.collect.giphy.results import read_result
+from training.collect.giphy.signed import Signed
 from training.collect.journal import Journal
 from training.collect.providers import Gone, Search
 from training.collect.quota import Quota
@@ -191,3 +192,23 @@ def test_values_of_another_type_are_none_at_all():
 def test_settings_out_of_range_are_refused(option):
     with pytest.raises(InvalidOptions, match=next(iter(option))):
         GiphyOptions(**option)
+
+
+@pytest.mark.parametrize("api", ["https://ann:s3c/ret@api.giphy.com", "ftp://ann:s3cret@h", "ann:s3cret@h"])
+def test_a_password_in_its_address_is_not_repeated(api: str) -> None:
+    with pytest.raises(InvalidOptions, match="api must be an http address") as caught:
+        GiphyOptions(api=api)
+
+    assert "s3c" not in caught.value.message
+
+
+def test_nor_is_that_of_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("https_proxy", "http://ann:s3c/ret@127.0.0.1:9")
+
+    with pytest.raises(InvalidOptions, match="https_proxy or all_proxy must be") as caught:
+        Signed(KEY, httpx.URL("https://api.giphy.com"))
+
+    assert "s3c" not in caught.value.message
+    assert caught.value.__suppress_context__

@@ -1,0 +1,201 @@
+"""How long and how slow a body may be, and what all bodies together may take, without a server."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterable
+
+import pytest
+from starlette.types import Message, Receive, Scope, Send
+
+from gateway.rest.limits import CROWDED, BodyLimit
+from gateway.rest.settings import RestSettings
+from services.errors import AnalyzerError, Overloaded, RequestTooLarge, RequestTooSlow
+
+
+def part(content: bytes, *, last: bool = False) -> Message:
+    return {"type": "http.request", "body": content, "more_body": not last}
+
+
+def sender(*messages: Message, pause_s: float = 0.0) -> Receive:
+    """What sends these, each after a pause, and then nothing more. Like uvicorn's, it may be cancelled."""
+    left, due = list(messages), 0.0
+
+    async def receive() -> Message:
+        nonlocal due
+        due = due or time.monotonic() + pause_s
+        await asyncio.sleep(due - time.monotonic())
+        due = 0.0
+        return left.pop(0) if left else await asyncio.Future()
+
+    return receive
+
+
+async def read_whole(receive: Receive) -> bytes:
+    content, more = b"", True
+    while more:
+        message = await receive()
+        content, more = content + message["body"], message["more_body"]
+    return content
+
+
+async def no_answer(message: Message) -> None:
+    raise AssertionError
+
+
+def read(
+    receive: Receive,
+    *,
+    headers: Iterable[tuple[bytes, bytes]] = (),
+    crowded: bool = False,
+    window_s: float = 10.0,
+    **settings: float,
+) -> bytes:
+    """What an application reads of one body, or the error that it meets."""
+    read: list[bytes] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        read.append(await read_whole(receive))
+
+    limited = BodyLimit(app, settings=RestSettings(**settings), window_s=window_s)  # type: ignore[arg-type]
+    scope = {"type": "http", "headers": list(headers), "state": {CROWDED: True} if crowded else {}}
+    asyncio.run(limited(scope, receive, no_answer))
+    return read[0]
+
+
+def test_a_body_within_the_limits_is_read_as_it_is() -> None:
+    assert read(sender(part(b"GIF"), part(b""), part(b"89a", last=True))) == b"GIF89a"
+
+
+@pytest.mark.parametrize(
+    ("receive", "settings", "error", "says"),
+    [
+        (sender(part(b"G")), {"body_s": 0.05}, RequestTooSlow, "its body took longer than 0.05 s"),
+        (
+            sender(part(b"G")),
+            {"window_s": 0.05},
+            RequestTooSlow,
+            "less than 1,000 bytes a second of its body arrived",
+        ),
+        (
+            sender(*[part(b"x")] * 100, pause_s=0.02),
+            {"window_s": 0.1},
+            RequestTooSlow,
+            "less than 1,000 bytes a second of its body arrived",
+        ),
+        (
+            sender(*[part(bytes(1_000))] * 100, pause_s=0.02),
+            {"body_s": 0.3, "body_bytes_per_s": 0},
+            RequestTooSlow,
+            "its body took longer than 0.3 s",
+        ),
+        (
+            sender(*[part(bytes(600))] * 2),
+            {"max_body_bytes": 1_000},
+            RequestTooLarge,
+            "a body is limited to 1,000 bytes",
+        ),
+    ],
+    ids=["nothing more in time", "nothing more", "a byte now and then", "for ever", "too long"],
+)
+def test_a_body_beyond_them_is_an_error(
+    receive: Receive, settings: dict[str, float], error: type[AnalyzerError], says: str
+) -> None:
+    with pytest.raises(error, match=says):
+        read(receive, **settings)
+
+
+@pytest.mark.parametrize("length", [b"1001", b"0001001", b"9" * 5_000])
+def test_a_length_that_is_declared_is_refused_before_anything_is_read(length: bytes) -> None:
+    with pytest.raises(RequestTooLarge):
+        read(sender(), headers=[(b"content-length", length)], max_body_bytes=1_000)
+
+
+@pytest.mark.parametrize("length", [b"6", b"0006", b"1000"])
+def test_one_within_the_limit_is_not(length: bytes) -> None:
+    found = read(
+        sender(part(b"GIF89a", last=True)), headers=[(b"content-length", length)], max_body_bytes=1_000
+    )
+
+    assert found == b"GIF89a"
+
+
+def test_the_speed_may_be_without_a_limit() -> None:
+    slow = sender(part(b"G"), part(b"I"), part(b"F", last=True), pause_s=0.03)
+
+    assert read(slow, window_s=0.01, body_bytes_per_s=0) == b"GIF"
+
+
+def test_what_has_arrived_while_the_loop_was_busy_is_not_late() -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        assert await read_whole(receive) == bytes(2)
+
+    arrived = asyncio.Event()
+
+    async def receive() -> Message:  # as uvicorn's: what has arrived is there without waiting
+        await arrived.wait()
+        return part(bytes(2), last=True)
+
+    async def main() -> None:
+        limited = BodyLimit(app, settings=RestSettings(body_s=0.05))
+
+        def block() -> None:
+            end = asyncio.get_running_loop().time() + 0.1
+            while asyncio.get_running_loop().time() < end:
+                pass
+            arrived.set()
+
+        asyncio.get_running_loop().call_soon(block)
+        await limited({"type": "http", "headers": [], "state": {}}, receive, no_answer)
+
+    asyncio.run(main())
+
+
+def test_bodies_together_take_no_more_than_so_many_of_full_length() -> None:
+    """Two of 1,000 bytes may be held: a third is refused, and taken again when one has ended."""
+    go, whole = asyncio.Event(), []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        whole.append(await read_whole(receive))
+        await go.wait()
+
+    limited = BodyLimit(app, settings=RestSettings(max_body_bytes=1_000, in_flight=2))
+
+    def ask() -> Awaitable[None]:
+        scope = {"type": "http", "headers": [], "state": {}}
+        return limited(scope, sender(part(bytes(900), last=True)), no_answer)
+
+    async def main() -> None:
+        held = [asyncio.ensure_future(ask()) for _ in range(2)]
+        while len(whole) < 2:
+            await asyncio.sleep(0)
+        with pytest.raises(Overloaded):
+            await ask()
+        go.set()
+        await asyncio.gather(*held)
+        await ask()
+
+    asyncio.run(main())
+
+
+def test_a_connection_too_many_may_ask_and_not_send() -> None:
+    with pytest.raises(Overloaded, match="overloaded: 512 calls"):
+        read(sender(part(b"GIF89a", last=True)), crowded=True)
+
+
+def test_after_the_body_the_end_of_the_connection_is_waited_for_without_a_limit() -> None:
+    messages: list[Message] = [part(b"G", last=True), {"type": "http.disconnect"}]
+
+    async def receive() -> Message:
+        await asyncio.sleep(0 if len(messages) == 2 else 0.5)
+        return messages.pop(0)
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await read_whole(receive)
+        assert (await receive())["type"] == "http.disconnect"
+
+    limited: Callable[..., Awaitable[None]] = BodyLimit(app, settings=RestSettings(body_s=0.25), window_s=0.1)
+
+    asyncio.run(limited({"type": "http", "headers": [], "state": {}}, receive, no_answer))
+    assert not messages
