@@ -88,7 +88,7 @@ class Identification(BaseModel):
     ]
     model: ModelName
     pictures: Annotated[
-        list[Base64Str], Field(description="JPEG of each of `frames` as the model saw it, where asked for")
+        list[Base64Str], Field(description="JPEG of each of `frames` in the shape of the GIF, where asked for")
     ]
 
 
