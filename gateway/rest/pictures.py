@@ -17,8 +17,8 @@ QUALITY = 80  # of JPEG, 1..95: about 10 KB a frame
 def draw_pictures(clip: Clip, votes: Iterable[FrameVote]) -> tuple[bytes, ...]:
     """Write the frame of each vote as a JPEG file.
 
-    The model sees every frame squeezed to a square of 224 x 224 pixels. People get as many pixels in the shape
-    of the GIF's canvas; in a square where the clip does not say which GIF it is of.
+    The model sees every frame squeezed to a square of 224 x 224 pixels. People get as many pixels in the
+    shape of the GIF's canvas; in a square where the clip does not say which GIF it is of.
 
     Args:
         clip: of a GIF, so that each frame has an instant of its own.
