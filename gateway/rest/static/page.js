@@ -132,6 +132,7 @@ async function work() {
     }
   }
   running = null;
+  if (items.length > 1) say(byId("queue-title").textContent);
 }
 
 /** End what is on its way; it waits again. */
@@ -199,12 +200,15 @@ function show(item) {
 }
 
 function change(item, changes) {
-  const before = item.state;
   Object.assign(item, changes);
-  if (item !== shown) return drawList();
-  if (item.state === before) return drawProgress();
-  if (!item.question.file || item.unreadable) drawScreen(); // else it plays on
-  return draw();
+  if (item !== shown) {
+    if (changes.state) drawList();
+  } else if (!changes.state) {
+    drawProgress();
+  } else {
+    if (!item.question.file || item.unreadable) drawScreen(); // else it plays on
+    draw();
+  }
 }
 
 /** The file itself; what the browser cannot show, and what lies elsewhere, by the frames that came back. */
@@ -333,9 +337,9 @@ function say(text) {
 }
 
 byId("copy").addEventListener("click", async () => {
-  await navigator.clipboard.writeText(location.href);
-  byId("copy").textContent = "Copied";
-  say("The link is copied.");
+  const copied = await navigator.clipboard.writeText(location.href).then(() => true, () => false);
+  byId("copy").textContent = copied ? "Copied" : "Your browser does not allow it";
+  say(byId("copy").textContent);
 });
 
 // What it knows
