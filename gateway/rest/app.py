@@ -35,8 +35,8 @@ from gateway.rest.schemas import (
     Identification,
     ModelAnswer,
     ShowsAnswer,
+    complete,
     gif_body,
-    only_problem_json,
     problems,
 )
 from gateway.rest.settings import RestSettings
@@ -115,14 +115,14 @@ def create_app(pipeline: Pipeline, fetch: Fetch, *, settings: RestSettings = Res
             allow_headers=["Authorization", "Content-Type", "If-None-Match", HEADER, REQUEST_ID],
             expose_headers=["ETag", "Retry-After", REQUEST_ID],
         )
-    _describe(app)
+    _describe(app, settings)
     return app
 
 
 def _add_identify(
     app: FastAPI, identifier: Identifier, fetch: Fetch, gate: Gate, settings: RestSettings
 ) -> None:
-    authorized, keys = _authorization(settings)
+    authorized = _authorization(settings)
     fetching = Gate(settings.fetches)
 
     async def fetched(url: str) -> bytes:
@@ -142,7 +142,7 @@ def _add_identify(
         "/v1/identify",
         dependencies=authorized,
         response_model=Identification,
-        responses=problems(*OF_VALUES, *OF_BODIES, *OF_GIFS, *OF_ADDRESSES, *OF_SERVICES, *keys),
+        responses=problems(*OF_VALUES, *OF_BODIES, *OF_GIFS, *OF_ADDRESSES, *OF_SERVICES, *OF_KEYS),
         openapi_extra={"requestBody": gif_body()},
     )
     async def identify(
@@ -166,7 +166,7 @@ def _add_identify(
                 *OF_GIFS,
                 *OF_ADDRESSES,
                 *OF_SERVICES,
-                *keys,
+                *OF_KEYS,
             ),
         },
     )
@@ -179,8 +179,8 @@ def _add_identify(
 
 
 def _add_model(app: FastAPI, identifier: Identifier, settings: RestSettings) -> None:
-    authorized, keys = _authorization(settings)
-    documented = problems(*OF_SERVICES, *keys)
+    authorized = _authorization(settings)
+    documented = problems(*OF_SERVICES, *OF_KEYS)
 
     @app.get("/v1/model", dependencies=authorized, response_model=ModelAnswer, responses=documented)
     async def read_model() -> dict[str, object]:
@@ -216,13 +216,13 @@ def _add_health(app: FastAPI, pipeline: Pipeline) -> None:
         return {"status": "ready"}
 
 
-def _authorization(settings: RestSettings) -> tuple[list[Any], tuple[Any, ...]]:
-    """What stands before a question that takes a key, and the error it may answer."""
+def _authorization(settings: RestSettings) -> list[Any]:
+    """What stands before a question that takes a key."""
 
     async def check(request: Request) -> None:
         check_key(request.headers, settings.api_keys)
 
-    return ([Depends(check)], OF_KEYS) if settings.api_keys else ([], ())
+    return [Depends(check)] if settings.api_keys else []
 
 
 def _identification(source: str, found: Identified) -> dict[str, object]:
@@ -231,14 +231,13 @@ def _identification(source: str, found: Identified) -> dict[str, object]:
     return {**prediction_json(source, found.prediction), "pictures": pictures}
 
 
-def _describe(app: FastAPI) -> None:
+def _describe(app: FastAPI, settings: RestSettings) -> None:
     """Let the OpenAPI document say what is answered, and no more."""
     make = app.openapi
 
     def described() -> dict[str, Any]:
         if app.openapi_schema is None:
-            document = make()
-            only_problem_json(document, document["paths"])
+            complete(make(), keyed=bool(settings.api_keys))
         return make()
 
     app.openapi = described  # type: ignore[method-assign]

@@ -1,7 +1,7 @@
-"""The web page: **gateway/rest/static** -> `/` and `/static/…`, with headers that let it load no other.
+"""The web pages: **gateway/rest/static** -> `/`, `/docs`, `/static/…`, with headers that let nothing else in.
 
-The files are read once and held: they are small. Their names in the page carry a digest of them all, so that
-a browser may keep them for a year and never mixes two versions; the page itself is asked for again each time,
+The files are read once and held: they are small. Their names in the pages carry a digest of them all, so that
+a browser may keep them for a year and never mixes two versions; a page itself is asked for again each time,
 and costs an empty 304 when nothing has changed.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import mimetypes
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from fastapi.responses import Response
 from gateway.rest.etag import is_held
 
 STATIC = Path(__file__).with_name("static")
-PAGE = "index.html"
+PAGES = {"/": "index.html", "/docs": "docs.html"}
 DIGITS = 16  # of a digest that a name carries
 
 # The page asks its own server alone; `data:` and `blob:` are the frames and the visitor's own file.
@@ -62,27 +63,32 @@ class PageFile:
 
 
 def add_page(app: FastAPI) -> None:
-    """Let an application answer `/` with the page, and `/static/…` with what the page is made of."""
+    """Let an application answer `/` and `/docs` with pages, and `/static/…` with what these are made of."""
     files, version = read_static()
 
-    def page(request: Request) -> Response:
-        return _send(files[PAGE], request, ASK_AGAIN)
+    def page(name: str) -> Callable[[Request], Response]:
+        def send(request: Request) -> Response:
+            return _send(files[name], request, ASK_AGAIN)
+
+        return send
 
     def static(path: str, request: Request) -> Response:
         name = path.removeprefix(f"{version}/")
-        if name not in files or name == PAGE:
+        if name not in files or name in PAGES.values():
             raise HTTPException(404, "the page has no such file")
         return _send(files[name], request, ASK_AGAIN if name == path else KEEP)
 
-    for path, endpoint in (("/", page), ("/static/{path:path}", static)):
+    endpoints: dict[str, Callable[..., Response]] = {path: page(name) for path, name in PAGES.items()}
+    for path, endpoint in {**endpoints, "/static/{path:path}": static}.items():
         app.add_api_route(path, endpoint, methods=["GET", "HEAD"], include_in_schema=False)
 
 
 def read_static(folder: Path = STATIC) -> tuple[dict[str, PageFile], str]:
-    """Read the page's files: name -> file, and the version of them all, which the page's own text names."""
+    """Read the pages' files: name -> file, and the version of them all, which the pages' own text names."""
     contents = {path.name: path.read_bytes() for path in sorted(folder.iterdir()) if path.is_file()}
     version = _digest(b"".join(name.encode() + content for name, content in contents.items()))
-    contents[PAGE] = contents[PAGE].replace(b'="static/', f'="static/{version}/'.encode())
+    for page in PAGES.values():
+        contents[page] = contents[page].replace(b'="static/', f'="static/{version}/'.encode())
     files = {
         name: PageFile(content, _media_type(name), f'"{_digest(content)}"')
         for name, content in contents.items()

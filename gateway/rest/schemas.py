@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Annotated, Any
 
 from pydantic import Base64Str, BaseModel, Field
 
+from gateway.rest.keys import HEADER
 from gateway.rest.problem import MEDIA_TYPE, problem_json
 from services.errors import (
     AddressRefused,
@@ -21,6 +21,7 @@ from services.errors import (
     InvalidArgument,
     InvalidRequest,
     MessageTooLarge,
+    MethodNotAllowed,
     NotAGif,
     Overloaded,
     RequestTooLarge,
@@ -89,7 +90,8 @@ class Identification(BaseModel):
     ]
     model: ModelName
     pictures: Annotated[
-        list[Base64Str], Field(description="JPEG of each of `frames` as the model saw it, where asked for")
+        list[Base64Str],
+        Field(description="JPEG of each of `frames` in the shape of the GIF, where asked for"),
     ]
 
 
@@ -152,7 +154,11 @@ OF_SERVICES = (
     MessageTooLarge("localhost:50051", "it accepts 26 MB"),
     InternalError(),
 )
-OF_KEYS = (Unauthorized("send a key as `Authorization: Bearer KEY` or `X-API-Key: KEY`"),)
+OF_KEYS = (Unauthorized(f"send a key as `Authorization: Bearer KEY` or `{HEADER}: KEY`"),)
+KEYS = {
+    "bearer": {"type": "http", "scheme": "bearer", "description": "as `Authorization: Bearer KEY`"},
+    "header": {"type": "apiKey", "in": "header", "name": HEADER, "description": f"as `{HEADER}: KEY`"},
+}
 
 
 def problems(*errors: AnalyzerError) -> dict[int | str, dict[str, Any]]:
@@ -193,16 +199,36 @@ def gif_body() -> dict[str, Any]:
     }
 
 
-def only_problem_json(document: dict[str, Any], paths: Iterable[str]) -> None:
-    """Take out what FastAPI adds of its own: its kind of 422, and JSON beside problem+json."""
-    for path in paths:
-        for operation in document["paths"][path].values():
-            responses = operation["responses"]
-            if MEDIA_TYPE not in responses.get("422", {}).get("content", {MEDIA_TYPE: {}}):
-                del responses["422"]
-            for status, response in responses.items():
-                if status.startswith(("4", "5")):
-                    content = response["content"]
-                    schema = content.pop("application/json", {}).get("schema")
-                    if schema:
-                        content[MEDIA_TYPE]["schema"] = schema
+def complete(document: dict[str, Any], *, keyed: bool) -> None:
+    """Say in the OpenAPI document what FastAPI does not know, and take out what it adds of its own.
+
+    Args:
+        document: as FastAPI makes it; it is changed.
+        keyed: whether a key must be sent; where not, it may be.
+    """
+    [(status, not_allowed)] = problems(MethodNotAllowed("DELETE", allowed="GET, POST")).items()
+    del not_allowed["model"]
+    not_allowed["headers"] = {
+        "Allow": {"schema": {"type": "string"}, "description": "the methods of the path"}
+    }
+    not_allowed["content"][MEDIA_TYPE]["schema"] = {"$ref": "#/components/schemas/Problem"}
+    document["components"]["responses"] = {"MethodNotAllowed": not_allowed}
+    document["components"]["securitySchemes"] = KEYS
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            _only_problem_json(operation["responses"])
+            if "401" in operation["responses"]:
+                operation["security"] = [{name: []} for name in KEYS] + ([] if keyed else [{}])
+            operation["responses"][str(status)] = {"$ref": "#/components/responses/MethodNotAllowed"}
+
+
+def _only_problem_json(responses: dict[str, Any]) -> None:
+    """Take out FastAPI's kind of 422, and JSON beside problem+json."""
+    if MEDIA_TYPE not in responses.get("422", {}).get("content", {MEDIA_TYPE: {}}):
+        del responses["422"]
+    for status, response in responses.items():
+        if status.startswith(("4", "5")):
+            content = response["content"]
+            schema = content.pop("application/json", {}).get("schema")
+            if schema:
+                content[MEDIA_TYPE]["schema"] = schema

@@ -70,6 +70,7 @@ class RequestTooLarge(RequestError):
         super().__init__(
             f"request too large: a body is limited to {allowed:,} bytes{f'; {advice}' if advice else ''}",
             allowed=str(allowed),
+            **({"advice": advice} if advice else {}),
         )
 
 

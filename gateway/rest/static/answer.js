@@ -1,28 +1,29 @@
-// The answer on the page: **identification** -> the ranked shows, and the strip of frames with each one's vote.
+// The answer on the page: **identification** -> the ranked shows, the strip of frames with each one's vote, and one
+// frame large.
 
-import { percent, seconds, stripWords, verdict } from "./words.js";
+import { byId, make } from "./dom.js";
+import { isSure, percent, rankingWords, seconds, stripWords, verdict } from "./words.js";
 
-const byId = (id) => document.getElementById(id);
+let frames = []; // of the answer that is drawn: {source, words}
+let large = 0; // which of them is open
 
 /** Draw an identification into #answer and #strip, in place of the one before. */
 export function drawAnswer(identification) {
   const words = verdict(identification);
+  const ranking = rankingWords(identification);
   byId("answer-title").textContent = words.title;
   byId("verdict").textContent = words.text;
-  byId("shows-title").textContent = words.list;
+  byId("shows-title").textContent = ranking.title;
+  byId("shows-note").textContent = ranking.note;
+  byId("shows-note").hidden = ranking.note === "";
+  byId("ranking").open = identification.known;
   byId("answer").classList.toggle("unsure", identification.verdict.level !== "show");
-  const named = identification.known ? identification.verdict.names : [identification.shows[0].show];
-  byId("shows").replaceChildren(...identification.shows.map((show, rank) => rankedShow(show, rank, named)));
-  const { name, version } = identification.model;
-  byId("credit").textContent = `Model ${name} ${version}`;
-  const strip = stripWords(identification.frames.length);
-  byId("strip-title").textContent = strip.title;
-  byId("strip-text").textContent = strip.text;
-  const ranks = new Map(identification.shows.map(({ show }, rank) => [show, rank]));
-  byId("frames").replaceChildren(
-    ...identification.frames.map((_, index) => frameInStrip(identification, index, ranks)),
+  byId("shows").replaceChildren(
+    ...identification.shows.map((show, rank) => rankedShow(show, rank, identification.verdict.names)),
   );
-  byId("frames").scrollLeft = 0;
+  const { name, version } = identification.model;
+  byId("model").textContent = `Model ${name} ${version}`;
+  drawStrip(identification);
 }
 
 function rankedShow({ show, probability }, rank, named) {
@@ -38,39 +39,85 @@ function rankedShow({ show, probability }, rank, named) {
   );
 }
 
+function drawStrip(identification) {
+  const strip = stripWords(identification);
+  byId("strip-title").textContent = strip.title;
+  byId("strip-text").textContent = strip.text;
+  const ranks = new Map(identification.shows.map(({ show }, rank) => [show, rank]));
+  // A ranking of shows means nothing for what is from none of them, so that such frames are given none.
+  const votes = identification.frames.map((vote) => ({
+    time: seconds(vote.timestamp_ms),
+    title: identification.known ? vote.show : "not known",
+    share: identification.known ? percent(vote.probability) : "",
+    colour: identification.known ? colour(ranks.get(vote.show)) : "show-none",
+    sure: isSure(identification, vote),
+  }));
+  frames = votes.map(({ time, title, share }, index) => ({
+    source: `data:image/jpeg;base64,${identification.pictures[index]}`,
+    words: [time, title, share].filter(Boolean).join(" · "),
+  }));
+  byId("frames").replaceChildren(...votes.map((_, index) => frameInStrip(votes, index)));
+  byId("frames").scrollLeft = 0;
+}
+
 /** One frame, and under it its vote: neighbours that say the same share one line and one name to the eye. */
-function frameInStrip({ frames, pictures }, index, ranks) {
-  const vote = frames[index];
-  const starts = frames[index - 1]?.show !== vote.show;
-  const ends = frames[index + 1]?.show !== vote.show;
-  const item = make("li", { className: colour(ranks.get(vote.show)) });
+function frameInStrip(votes, index) {
+  const vote = votes[index];
+  const starts = votes[index - 1]?.title !== vote.title;
+  const item = make("li", { className: vote.colour });
+  item.classList.toggle("unsure", !vote.sure);
   item.classList.toggle("starts", starts);
   item.classList.toggle("joined", !starts);
-  item.classList.toggle("ends", ends);
-  if (starts) item.style.setProperty("--run", runFrom(frames, index));
-  const image = make("img", { alt: "", width: 224, height: 224 });
-  if (pictures?.[index]) image.src = `data:image/jpeg;base64,${pictures[index]}`;
+  item.classList.toggle("ends", votes[index + 1]?.title !== vote.title);
+  if (starts) item.style.setProperty("--run", runFrom(votes, index));
+  const button = make(
+    "button",
+    { className: "frame", type: "button", ariaLabel: `Show the frame at ${vote.time} large`, ariaHasPopup: "dialog" },
+    make("img", { alt: "", src: frames[index].source }),
+    make("span", { className: "time", textContent: `${vote.time} ` }),
+  );
+  button.addEventListener("click", () => open(index));
   item.append(
-    image,
-    make("span", { className: "time", textContent: `${seconds(vote.timestamp_ms)} ` }),
+    button,
     make("span", { className: "vote" }),
-    make("span", { className: "share", textContent: `${percent(vote.probability)} ` }),
-    make("span", { className: "title", textContent: vote.show }),
+    make("span", { className: "share", textContent: `${vote.share} ` }),
+    make("span", { className: "title", textContent: vote.title }),
   );
   return item;
 }
 
-function runFrom(frames, start) {
-  const after = frames.findIndex((vote, index) => index > start && vote.show !== frames[start].show);
-  return (after === -1 ? frames.length : after) - start;
+function runFrom(votes, start) {
+  const after = votes.findIndex((vote, index) => index > start && vote.title !== votes[start].title);
+  return (after === -1 ? votes.length : after) - start;
 }
 
 function colour(rank) {
   return rank === undefined || rank >= 5 ? "show-other" : `show-${rank + 1}`;
 }
 
-function make(name, properties = {}, ...children) {
-  const element = Object.assign(document.createElement(name), properties);
-  element.append(...children);
-  return element;
+// One frame large
+
+const dialog = byId("large");
+byId("earlier").addEventListener("click", () => turn(-1));
+byId("later").addEventListener("click", () => turn(1));
+dialog.addEventListener("keydown", (event) => {
+  if (event.key === "ArrowLeft") turn(-1);
+  if (event.key === "ArrowRight") turn(1);
+});
+dialog.addEventListener("click", (event) => {
+  if (event.target === dialog) dialog.close(); // beside the picture
+});
+dialog.addEventListener("close", () => byId("frames").children[large]?.firstChild.focus());
+
+function open(index) {
+  large = index;
+  turn(0);
+  dialog.showModal();
+}
+
+function turn(step) {
+  large = (large + step + frames.length) % frames.length;
+  byId("large-picture").src = frames[large].source;
+  byId("large-title").textContent = frames[large].words;
+  for (const id of ["earlier", "later"]) byId(id).hidden = frames.length === 1;
 }

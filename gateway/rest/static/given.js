@@ -1,19 +1,18 @@
-// What a visitor dropped, pasted or wrote: **DataTransfer or text** -> **question**, {file} or {address}, or null.
+// What a visitor dropped, pasted or wrote: **DataTransfer or text** -> **questions**, each {file} or {address}.
 //
 // A picture dragged or copied out of another page comes as several things at once: a still image of it, a piece of
 // HTML that names its file, the address that it links to. Only the GIF itself can be answered, so that goes first.
 
-/** Read what lies in a DataTransfer; null when there is neither a file nor an address. */
+/** Read what lies in a DataTransfer: [] when there is neither a file nor an address. */
 export function givenIn(transfer) {
   const files = [...transfer.files];
-  const gif = files.find(looksLikeGif);
-  if (gif) return { file: gif };
+  const asked = files.map((file) => ({ file }));
+  if (files.some(looksLikeGif)) return asked;
   const address =
     imageAddress(transfer.getData("text/html")) ??
     addressIn(transfer.getData("text/uri-list")) ??
     addressIn(transfer.getData("text/plain"));
-  if (address) return { address };
-  return files.length > 0 ? { file: files[0] } : null; // to be told what it is instead
+  return address ? [{ address }] : asked; // files of another kind are told what they are instead
 }
 
 /** The address that a visitor wrote, completed; null when it is empty. */
@@ -23,9 +22,10 @@ export function written(text) {
   return { address: /^[a-z][a-z0-9+.-]*:\/\//i.test(trimmed) ? trimmed : `https://${trimmed}` };
 }
 
-/** Whether a drag carries something that `givenIn` may read; its content is secret until it is dropped. */
-export function mayBeGiven(transfer) {
-  return ["Files", "text/uri-list", "text/html"].some((type) => transfer.types.includes(type));
+/** How many GIFs a drag may carry; its content is secret until it is dropped. */
+export function heldIn(transfer) {
+  if (!["Files", "text/uri-list", "text/html"].some((type) => transfer.types.includes(type))) return 0;
+  return [...transfer.items].filter((item) => item.kind === "file").length || 1;
 }
 
 /** How a question is named to the visitor. */

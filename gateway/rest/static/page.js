@@ -1,24 +1,28 @@
-// The page: **what a visitor gives** -> one question at a time -> progress -> **an answer, or a problem in words**.
+// The page: **what a visitor gives** -> items that are asked about one after another -> **an answer, or a problem in
+// words**, of the item that is shown.
 
 import { drawAnswer } from "./answer.js";
-import { givenIn, mayBeGiven, nameOf, written } from "./given.js";
+import { byId, make } from "./dom.js";
+import { givenIn, heldIn, nameOf, written } from "./given.js";
 import { Problem, identify, knownShows } from "./identify.js";
 import * as screen from "./screen.js";
-import { capital, explain, verdict } from "./words.js";
+import { capital, explain, inShort, verdict } from "./words.js";
 
-const byId = (id) => document.getElementById(id);
 const EXAMPLE = new URL("example.gif", import.meta.url);
+const FOR_ALL = ["UNAUTHORIZED", "OFFLINE"]; // problems that every other item would meet, too
 
-let asked = null; // the question on the page
-let running = null; // AbortController of the request on its way
+// What was given: {question, name, state, row of the list; sent 0..1, answer or problem}.
+// State: waiting -> working -> answered or failed.
+let items = [];
+let shown = null; // the item on the page; null on the empty page
+let running = null; // AbortController of the items on their way
 let key = ""; // of this server; in memory alone
 let countdown = null;
 
 // Ways in
 
 byId("file").addEventListener("change", (event) => {
-  const [file] = event.target.files;
-  if (file) ask({ file });
+  ask([...event.target.files].map((file) => ({ file })));
   event.target.value = ""; // so that the same file can be chosen again
 });
 
@@ -27,143 +31,284 @@ byId("invitation").addEventListener("click", () => byId("file").click()); // the
 byId("address-form").addEventListener("submit", (event) => {
   event.preventDefault();
   const question = written(byId("address").value);
-  if (question) ask(question);
+  if (question) ask([question]);
 });
 
 byId("example").addEventListener("click", async () => {
   try {
     const response = await fetch(EXAMPLE);
     const bytes = await response.blob();
-    ask({ file: new File([bytes], "example.gif", { type: "image/gif" }) });
+    ask([{ file: new File([bytes], "example.gif", { type: "image/gif" }), example: true }]);
   } catch {
-    fail({ reason: navigator.onLine ? "NO_ANSWER" : "OFFLINE" });
+    byId("example").textContent = "The example did not come. Try again";
+    say("The example did not come.");
   }
 });
 
 document.addEventListener("paste", (event) => {
   const writing = event.target instanceof HTMLInputElement && event.target.type !== "file";
   if (writing && event.clipboardData.files.length === 0) return; // text goes where it is pasted
-  const question = givenIn(event.clipboardData);
-  if (!question) return;
-  event.preventDefault();
-  ask(question);
+  take(event, event.clipboardData);
 });
 
 let depth = 0; // dragenter and dragleave come for every element that is crossed
 document.addEventListener("dragenter", (event) => {
-  if (!mayBeGiven(event.dataTransfer)) return;
+  const held = heldIn(event.dataTransfer);
+  if (held === 0) return;
   depth += 1;
+  byId("drop").firstChild.textContent = held === 1 ? "Let go to ask about this GIF" : `Let go to ask about ${held} GIFs`;
   byId("drop").hidden = false;
 });
 document.addEventListener("dragleave", (event) => {
-  if (!mayBeGiven(event.dataTransfer)) return;
+  if (heldIn(event.dataTransfer) === 0) return;
   depth = Math.max(depth - 1, 0);
   byId("drop").hidden = depth === 0;
 });
 document.addEventListener("dragover", (event) => {
-  if (mayBeGiven(event.dataTransfer)) event.preventDefault();
+  if (heldIn(event.dataTransfer) > 0) event.preventDefault();
 });
 document.addEventListener("drop", (event) => {
   depth = 0;
   byId("drop").hidden = true;
-  const question = givenIn(event.dataTransfer);
-  if (!question) return;
-  event.preventDefault();
-  ask(question);
+  take(event, event.dataTransfer);
 });
+
+function take(event, transfer) {
+  const questions = givenIn(transfer);
+  if (questions.length === 0) return;
+  event.preventDefault();
+  ask(questions);
+}
 
 // Asking
 
-byId("cancel").addEventListener("click", () => running?.abort());
-document.addEventListener("keydown", (event) => {
-  if (event.key === "Escape") running?.abort();
-});
-byId("again").addEventListener("click", () => asked && ask(asked));
-byId("key-form").addEventListener("submit", (event) => {
-  event.preventDefault();
-  key = byId("key").value.trim();
-  if (asked) ask(asked);
-});
-
-async function ask(question) {
-  running?.abort();
-  const mine = (running = new AbortController());
-  asked = question;
-  byId("address").value = question.address ?? "";
-  history.replaceState(null, "", question.address ? `?url=${encodeURIComponent(question.address)}` : "./");
-  const name = nameOf(question);
-  if (question.file) screen.showFile(question.file, name, () => screen.showWords("This file has no picture to show."));
-  else screen.showWords(`Fetching it from ${name}…`);
-  enter("working");
-  progress(question.file ? 0 : null, question.file ? `Sending ${name}…` : "Fetching and looking…");
-  say(`Asking about ${name}`);
+/** Ask about these in place of what was asked before; files join a list that is there. */
+function ask(questions, leavesEmptyPage = !shown) {
+  if (questions.length === 0) return; // the choice of a file was left without one
+  const given = questions.map((question) => ({ question, name: nameOf(question), state: "waiting", row: row() }));
+  if (shown && items.length > 1 && given[0].question.file) {
+    items.push(...given);
+  } else {
+    stop();
+    items = given;
+  }
+  if (leavesEmptyPage) history.pushState({ asked: true }, "");
+  for (const item of given) item.row.firstChild.addEventListener("click", () => show(item));
+  byId("items").replaceChildren(...items.map((item) => item.row));
+  show(given[0]);
   byId("progress-title").focus({ preventScroll: true });
-
-  try {
-    const identification = await identify(question, {
-      key,
-      signal: mine.signal,
-      onSent: (fraction) => {
-        if (running !== mine || !question.file) return;
-        if (fraction < 1) progress(fraction, `Sending ${name}…`);
-        else progress(null, "Looking at its frames…");
-      },
-    });
-    if (running === mine) show(identification, question);
-  } catch (problem) {
-    if (running === mine) fail(problem);
-    if (!(problem instanceof Problem)) throw problem; // a fault of this page
-  }
+  work();
 }
 
-function show(identification, question) {
-  running = null;
-  drawAnswer(identification);
-  if (question.address && identification.pictures?.length > 0) {
-    const times = identification.frames.map((vote) => vote.timestamp_ms);
-    screen.showReel(identification.pictures, times, nameOf(question));
+/** Answer what waits, one item after another. */
+async function work() {
+  if (running) return;
+  const mine = (running = new AbortController());
+  for (let item; (item = items.find(({ state }) => state === "waiting")); ) {
+    change(item, { state: "working", sent: item.question.file ? 0 : 1 });
+    try {
+      const onSent = (sent) => item.state === "working" && change(item, { sent });
+      const answer = await identify(item.question, { key, signal: mine.signal, onSent });
+      if (mine.signal.aborted) return;
+      change(item, { state: "answered", answer });
+      listShows(); // which may have waited for a key
+    } catch (problem) {
+      if (mine.signal.aborted) return;
+      if (problem.reason === "OVERLOADED" && items.length > 1) {
+        change(item, { state: "waiting" });
+        await new Promise((resolve) => setTimeout(resolve, (problem.retryAfterS ?? 1) * 1000));
+        if (mine.signal.aborted) return;
+        continue;
+      }
+      change(item, { state: "failed", problem });
+      if (!(problem instanceof Problem)) {
+        running = null;
+        throw problem; // a fault of this page
+      }
+      if (FOR_ALL.includes(problem.reason)) {
+        if (item !== shown) show(item);
+        break; // the others wait until this one is tried again
+      }
+    }
   }
-  enter("answered");
-  listShows(); // which may have waited for a key
-  const words = verdict(identification);
-  say(`${words.title.replace(/\.$/, "")}. ${words.text}`);
-  document.title = `${capital(identification.verdict.text)} · Which show is this GIF from?`;
-  byId("answer-title").focus();
+  running = null;
+  if (items.length > 1) say(byId("queue-title").textContent);
 }
 
-function fail(problem) {
+/** End what is on its way; it waits again. */
+function stop() {
+  running?.abort();
   running = null;
-  if (problem.reason === "CANCELLED") {
-    reset();
+  for (const item of items) if (item.state === "working") item.state = "waiting";
+}
+
+byId("cancel").addEventListener("click", cancel);
+byId("stop").addEventListener("click", cancel);
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape" && running && !byId("large").open) cancel();
+});
+
+/** Forget what is not answered. Where nothing is left, it is as if nothing had been asked. */
+function cancel() {
+  stop();
+  items = items.filter(({ state }) => state !== "waiting");
+  byId("items").replaceChildren(...items.map((item) => item.row));
+  if (items.length > 0) {
+    show(items.includes(shown) ? shown : items.at(-1));
     return;
   }
-  const words = explain(problem, asked, key !== "");
-  byId("problem-title").textContent = words.title;
-  byId("problem-text").textContent = words.text;
-  byId("problem-code").textContent = [problem.reason, problem.requestId].filter(Boolean).join(" · ");
-  byId("key-form").hidden = problem.reason !== "UNAUTHORIZED";
-  byId("again").hidden = !words.again || !asked;
-  if (asked?.address) screen.showWords(asked.address);
-  enter("failed");
-  wait(problem.retryAfterS);
-  say(`${words.title} ${words.text}`);
-  if (problem.reason === "UNAUTHORIZED") byId("key").select();
-  else byId("problem-title").focus();
-}
-
-/** After Cancel: as if nothing had been asked. */
-function reset() {
-  asked = null;
-  screen.clear();
-  enter("empty");
   history.replaceState(null, "", "./");
+  empty();
   say("Cancelled");
   byId("file").focus();
 }
 
+byId("again").addEventListener("click", tryAgain);
+byId("key-form").addEventListener("submit", (event) => {
+  event.preventDefault();
+  key = byId("key").value.trim();
+  tryAgain();
+});
+
+function tryAgain() {
+  change(shown, { state: "waiting" });
+  byId("progress-title").focus({ preventScroll: true });
+  work();
+}
+
+// Back leads to the empty page, and Forward to what was asked, as long as the page holds it.
+addEventListener("popstate", () => {
+  if (history.state?.asked && items.length > 0) {
+    show(items[0]);
+    work();
+  } else if (!askLinked()) {
+    stop();
+    empty();
+  }
+});
+
+// What is on the page
+
+function show(item) {
+  shown = item;
+  byId("address").value = item.question.address ?? "";
+  const place = item.question.address ? `?url=${encodeURIComponent(item.question.address)}` : "./";
+  history.replaceState(history.state, "", place);
+  byId("example-credit").hidden = !item.question.example;
+  drawScreen();
+  draw();
+}
+
+function change(item, changes) {
+  Object.assign(item, changes);
+  if (item !== shown) {
+    if (changes.state) drawList();
+  } else if (!changes.state) {
+    drawProgress();
+  } else {
+    if (!item.question.file || item.unreadable) drawScreen(); // else it plays on
+    draw();
+  }
+}
+
+/** The file itself; what the browser cannot show, and what lies elsewhere, by the frames that came back. */
+function drawScreen() {
+  const item = shown;
+  const { state, question, name, answer, unreadable } = item;
+  if (state === "answered" && (unreadable || !question.file)) {
+    screen.showReel(answer.pictures, answer.frames.map((vote) => vote.timestamp_ms), name);
+  } else if (question.address) {
+    screen.showWords(state === "failed" ? question.address : `Fetching it from ${name}…`);
+  } else if (unreadable) {
+    screen.showWords("This file has no picture to show.");
+  } else {
+    screen.showFile(question.file, name, () => {
+      item.unreadable = true;
+      drawScreen();
+    });
+  }
+}
+
+function draw() {
+  const { state, question, answer, problem, name } = shown;
+  const focused = document.activeElement;
+  const follows = focused === document.body || document.querySelector(".side").contains(focused);
+  drawList();
+  if (state === "answered") {
+    drawAnswer(answer);
+    byId("copy").hidden = !question.address || !navigator.clipboard; // which browsers give to https and localhost
+    byId("copy").textContent = "Copy link";
+    enter("answered");
+    const words = verdict(answer);
+    say(`${words.title.replace(/\.$/, "")}. ${words.text}`);
+    document.title = `${capital(answer.verdict.text)} · Which show is this GIF from?`;
+    if (follows) byId("answer-title").focus();
+  } else if (state === "failed") {
+    const words = explain(problem, question, key !== "");
+    byId("problem-title").textContent = words.title;
+    byId("problem-text").textContent = words.text;
+    byId("problem-code").textContent = [problem.reason, problem.requestId].filter(Boolean).join(" · ");
+    byId("key-form").hidden = problem.reason !== "UNAUTHORIZED";
+    byId("again").hidden = !words.again;
+    enter("failed");
+    wait(problem.retryAfterS);
+    say(`${words.title} ${words.text}`);
+    if (follows && problem.reason === "UNAUTHORIZED") byId("key").select();
+    else if (follows) byId("problem-title").focus();
+  } else {
+    enter("working");
+    drawProgress();
+    say(`Asking about ${name}`);
+  }
+}
+
+function drawProgress() {
+  const { state, question, name, sent } = shown;
+  const sending = state === "working" && sent < 1;
+  const looking = question.address ? "Fetching and looking…" : "Looking at its frames…";
+  const text = sending ? `Sending ${name}…` : looking;
+  byId("progress-title").textContent = state === "waiting" ? "Waiting for its turn…" : text;
+  const meter = byId("meter");
+  if (sending) {
+    meter.setAttribute("aria-valuenow", Math.round(sent * 100));
+    meter.firstElementChild.style.setProperty("--done", sent.toFixed(3));
+  } else {
+    meter.removeAttribute("aria-valuenow");
+  }
+}
+
+/** Of several GIFs: each with what is known of it. */
+function drawList() {
+  byId("queue").hidden = items.length < 2 || !shown;
+  const open = items.filter(({ state }) => state === "waiting" || state === "working").length;
+  byId("queue-title").textContent = `${items.length - open} of ${items.length} GIFs done`;
+  byId("stop").hidden = open === 0;
+  for (const item of items) {
+    const [button] = item.row.children;
+    button.replaceChildren(
+      make("span", { className: "name", textContent: item.name }),
+      " ",
+      make("span", { className: "said", textContent: inShort(item) }),
+    );
+    button.setAttribute("aria-current", item === shown);
+  }
+}
+
+function row() {
+  return make("li", {}, make("button", { type: "button" }));
+}
+
+function empty() {
+  shown = null;
+  byId("address").value = "";
+  byId("example-credit").hidden = true;
+  screen.clear();
+  drawList();
+  enter("empty");
+}
+
 /** Keep "Try again" back until the server takes calls again. */
 function wait(seconds) {
-  clearInterval(countdown);
   const button = byId("again");
   let left = Math.ceil(Math.min(seconds ?? 0, 600));
   const tick = () => {
@@ -182,24 +327,20 @@ function enter(state) {
   byId("answer").hidden = state !== "answered";
   byId("strip").hidden = state !== "answered";
   byId("problem").hidden = state !== "failed";
+  byId("large").close();
+  clearInterval(countdown);
   if (state !== "answered") document.title = "Which show is this GIF from?";
-  if (state !== "failed") clearInterval(countdown);
-}
-
-function progress(fraction, text) {
-  const meter = byId("meter");
-  byId("progress-title").textContent = text;
-  if (fraction === null) {
-    meter.removeAttribute("aria-valuenow");
-    return;
-  }
-  meter.setAttribute("aria-valuenow", Math.round(fraction * 100));
-  meter.firstElementChild.style.setProperty("--done", fraction.toFixed(3));
 }
 
 function say(text) {
   byId("status").textContent = text;
 }
+
+byId("copy").addEventListener("click", async () => {
+  const copied = await navigator.clipboard.writeText(location.href).then(() => true, () => false);
+  byId("copy").textContent = copied ? "Copied" : "Your browser does not allow it";
+  say(byId("copy").textContent);
+});
 
 // What it knows
 
@@ -209,9 +350,7 @@ async function listShows() {
   if (byId("titles").childElementCount > 0) return;
   try {
     const shows = await knownShows(key);
-    byId("titles").replaceChildren(
-      ...shows.map((show) => Object.assign(document.createElement("li"), { textContent: show })),
-    );
+    byId("titles").replaceChildren(...shows.map((show) => make("li", { textContent: show })));
     byId("known-note").textContent = `I know ${shows.length} shows. I should call any other GIF unknown, but I do not always.`;
   } catch (problem) {
     byId("known-note").textContent = explain(problem).title;
@@ -221,5 +360,11 @@ async function listShows() {
 
 // A link that asks
 
-const linked = written(new URLSearchParams(location.search).get("url") ?? "");
-if (linked) ask(linked);
+askLinked();
+
+/** Ask about the address that this page's own address names; false where it names none. */
+function askLinked() {
+  const question = written(new URLSearchParams(location.search).get("url") ?? "");
+  if (question) ask([question], false);
+  return question !== null;
+}

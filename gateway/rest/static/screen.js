@@ -19,7 +19,6 @@ export function showFile(file, name, onUnreadable) {
     if (calm.matches) setPaused(true);
   };
   preview.onerror = () => {
-    clear();
     onUnreadable();
   };
   preview.src = objectUrl;

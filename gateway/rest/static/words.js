@@ -4,7 +4,7 @@ const WHOLE = new Intl.NumberFormat("en", { style: "percent", maximumFractionDig
 const COUNTS = ["two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"];
 const CLIP_FRAMES = 10; // that the model looks at, where they all differ
 const SURE = 0.95; // a show that is less probable is "probably" the one
-const BYTES = new Intl.NumberFormat("en", { maximumFractionDigits: 1 });
+const EVEN = 0.5; // a frame that gives its show less is more probably wrong than right
 
 /** 0..1 -> "94%"; what is not nothing is not called nothing, and what is not sure is not called sure. */
 export function percent(probability) {
@@ -18,47 +18,70 @@ export function seconds(milliseconds) {
   return `${(milliseconds / 1000).toFixed(2)} s`;
 }
 
-/** What to say of an answer: {title, text: the sentence under it, list: what the ranked shows are}. */
-export function verdict({ verdict: { level, text }, shows: [first, second], frames }) {
-  const ranking = "How probable each show is";
+/** What to say of an answer: {title, text: the sentence under it}. */
+export function verdict(identification) {
+  const { verdict: { level, text }, shows: [first] } = identification;
   if (level === "show") {
     const probably = first.probability < SURE ? "probably " : "";
     return {
       title: `This is ${probably}${text}.`,
-      text: `${capital(sure(first.probability))}: ${agreeing(first, frames)}.`,
-      list: ranking,
+      text: `${capital(sure(first.probability))}: ${agreeing(identification)}.`,
     };
   }
   if (level === "one_of") {
     return {
       title: text,
       text: `The GIF fits each of them. It fits ${first.show} best, ${percent(first.probability)}.`,
-      list: ranking,
     };
   }
-  const next = second ? `, then ${second.show}` : "";
+  if (level === "kind") return { title: capital(text), text: "I can tell the kind of picture, but not the show." };
+  return { title: "I do not know this one", text: "It is not enough like any show that I know." };
+}
+
+/** The heading of the ranked shows, and what must be said before its figures are read. */
+export function rankingWords({ known }) {
+  if (known) return { title: "How probable each show is", note: "" };
   return {
-    title: level === "kind" ? capital(text) : "I do not know this one",
-    text: `It looks most like ${first.show}${next}, but not enough like any show that I know to say so.`,
-    list: "Nearest guesses",
+    title: "Nearest guesses",
+    note: "These figures compare the shows that I know with each other. Every picture gets some, so they do not say that it is from one of them.",
   };
 }
 
+/** Whether a frame by itself says which show it is from, and the answer as a whole does. */
+export function isSure({ verdict: { level } }, vote) {
+  return level === "show" && vote.probability >= EVEN;
+}
+
 /** The heading of the strip of frames, and the sentence under it. */
-export function stripWords(count) {
-  const seen = "squeezed to a square as the model sees it";
+export function stripWords(identification) {
+  const count = identification.frames.length;
+  const hatched = identification.frames.every((vote) => isSure(identification, vote)) ? "" : " Hatched means not sure.";
   if (count === 1) {
-    return { title: "The one frame the model looked at", text: `A still image is one frame, ${seen}.` };
+    return {
+      title: "The one frame the model looked at",
+      text: `A still image is one frame. The model sees it squeezed to a square.${hatched}`,
+    };
   }
   const equal = count < CLIP_FRAMES ? " Equal frames are shown once." : "";
   return {
     title: `The ${COUNTS[count - 2] ?? count} frames the model looked at`,
-    text: `Each is judged alone here, ${seen}; the answer weighs them together.${equal}`,
+    text: `Each is judged alone here, and the answer weighs them together. The model sees each squeezed to a square.${equal}${hatched}`,
   };
 }
 
-function agreeing(first, frames) {
-  const votes = frames.filter((vote) => vote.show === first.show).length;
+/** What the list of several GIFs says of one: {state, answer, problem, question}. */
+export function inShort({ state, answer, problem, question }) {
+  if (state === "waiting") return "Waiting";
+  if (state === "working") return "Looking…";
+  if (state === "failed") return explain(problem, question).title;
+  const { verdict: { level, text }, shows: [first] } = answer;
+  return level === "show" ? `${text}, ${percent(first.probability)}` : capital(text);
+}
+
+function agreeing(identification) {
+  const { frames, shows: [first] } = identification;
+  const votes = frames.filter((vote) => vote.show === first.show && isSure(identification, vote)).length;
+  if (votes === 0) return "no frame says so on its own, but together they do";
   if (frames.length === 1) return "the one frame says so";
   return votes === frames.length ? `all ${votes} frames say so` : `${votes} of ${frames.length} frames say so on their own`;
 }
@@ -84,17 +107,20 @@ export function explain(problem, question, keyWasGiven = false) {
     NOT_A_GIF: ["That is not a GIF.", `It is ${about.found ?? "something else"}. Only GIFs can be named: save it as one, or try another.`],
     CORRUPT_GIF: ["This GIF is broken.", "Not one whole frame of it can be read. Perhaps it was cut off on its way: save it again."],
     GIF_TOO_LARGE: ["This GIF is too large.", tooLarge(about)],
-    REQUEST_TOO_LARGE: ["This GIF is too large.", `${tooLarge(about)} If it lies on the web, give its address instead.`],
+    REQUEST_TOO_LARGE: [
+      "This GIF is too large.",
+      `${tooLarge({ ...about, found: question?.file?.size })} ${sentence(about.advice)}`.trim(),
+    ],
     MESSAGE_TOO_LARGE: ["This GIF is too large.", "The service behind this page takes smaller ones."],
     REQUEST_TOO_SLOW: ["Your GIF arrived too slowly.", "The server stopped waiting for it. Try again over a faster connection, or try a smaller GIF.", true],
     UNSUPPORTED_MEDIA: ["That is not a GIF.", sentence(problem.detail)],
     INVALID_ADDRESS: ["That is not an address.", `${sentence(about.why ?? problem.detail)} It should look like https://media.giphy.com/….gif`],
     ADDRESS_REFUSED: [
       `This page may not ask ${host}.`,
-      `${sentence(about.why)} Save the GIF and drop it here instead.`,
+      `${sentence(about.why)} Save the GIF and choose its file instead.`,
     ],
-    FETCH_FAILED: [`${capital(host)} did not give the GIF.`, `${sentence(about.why)} Check the address, or save the GIF and drop it here.`, true],
-    FETCH_TIMEOUT: [`${capital(host)} is too slow.`, "The whole file did not come in time. Try again, or save the GIF and drop it here.", true],
+    FETCH_FAILED: [`${capital(host)} did not give the GIF.`, `${sentence(about.why)} Check the address, or save the GIF and choose its file.`, true],
+    FETCH_TIMEOUT: [`${capital(host)} is too slow.`, "The whole file did not come in time. Try again, or save the GIF and choose its file.", true],
     UNAUTHORIZED: keyWasGiven
       ? ["This is not a key of this server.", "Check it for a slip, or ask whoever runs the server for another."]
       : ["This server asks for a key.", "Whoever runs it can give you one. Your GIF waits here meanwhile."],
@@ -112,17 +138,19 @@ function tooLarge({ limit, allowed, found, unit }) {
   if (unit && unit !== "bytes") {
     return `It has ${Number(found).toLocaleString("en")} ${unit}; at most ${Number(allowed).toLocaleString("en")} are taken${limit ? ` (${limit})` : ""}.`;
   }
-  return `At most ${megabytes(allowed)} are taken${found ? `, it has ${megabytes(found)}` : ""}.`;
+  return `At most ${megabytes(allowed, "floor")} are taken${found ? `, it has ${megabytes(found, "ceil")}` : ""}.`;
 }
 
 function sizeHint(question) {
   return question?.file && question.file.size > 4e6
-    ? ` to a file of ${megabytes(question.file.size)}, which may be too large for it`
+    ? ` to a file of ${megabytes(question.file.size, "ceil")}, which may be too large for it`
     : "";
 }
 
-function megabytes(bytes) {
-  return `${BYTES.format(Number(bytes) / 1e6)} MB`;
+/** Bytes -> "4.6 MB", of a million bytes each; rounded so that what is over a limit does not look like it. */
+function megabytes(bytes, roundingMode) {
+  const number = new Intl.NumberFormat("en", { maximumFractionDigits: 1, roundingMode });
+  return `${number.format(Number(bytes) / 1e6)} MB`;
 }
 
 function soon(retryAfterS) {

@@ -258,8 +258,28 @@ def test_a_key_is_asked_for_where_keys_are_set(open_gateway: Callable[..., httpx
         assert reason(answer) == (401, "UNAUTHORIZED")
         assert answer.headers["WWW-Authenticate"] == "Bearer"
         assert "key" not in answer.text.replace("API-Key", "").replace("KEY", "").split("detail")[0]
-    for path in ("/health/live", "/health/ready", "/openapi.json"):
+    for path in ("/health/live", "/health/ready", "/openapi.json", "/docs"):
         assert client.get(path).status_code == 200
+
+
+@pytest.mark.parametrize("keys", [(), ("first-key",)], ids=["open", "keyed"])
+def test_the_document_says_where_a_key_goes_and_what_other_methods_meet(
+    open_gateway: Callable[..., httpx.Client], keys: tuple[str, ...]
+) -> None:
+    document = open_gateway(api_keys=keys).get("/openapi.json").json()
+
+    schemes = document["components"]["securitySchemes"]
+    assert schemes["bearer"]["scheme"] == "bearer"
+    assert (schemes["header"]["in"], schemes["header"]["name"]) == ("header", "X-API-Key")
+    allowed = document["components"]["responses"]["MethodNotAllowed"]
+    assert allowed["content"]["application/problem+json"]["examples"]["METHOD_NOT_ALLOWED"]
+    for path, operations in document["paths"].items():
+        for operation in operations.values():
+            assert operation["responses"]["405"] == {"$ref": "#/components/responses/MethodNotAllowed"}
+            with_key = [{"bearer": []}, {"header": []}, *([] if keys else [{}])]  # {} is: or none
+            asks = path.startswith("/v1/")
+            assert operation.get("security") == (with_key if asks else None)
+            assert ("401" in operation["responses"]) == asks
 
 
 def test_pages_of_other_origins_may_ask_only_where_they_are_set(

@@ -129,10 +129,25 @@ def test_pictures_are_the_frames_as_the_model_saw_them_and_classify_nothing_agai
         assert (counted.decoded, counted.classified, again.kept) == (2, 1, True)
         frames = decode_gif(gif).frames
         for frame, picture in zip(frames, drawn.pictures, strict=True):
-            seen = np.asarray(Image.open(io.BytesIO(picture)).convert("RGB"), dtype=int)
+            square = Image.open(io.BytesIO(picture)).convert("RGB").resize((224, 224))
+            seen = np.asarray(square, dtype=int)
             assert np.abs(seen - frame).mean() <= 4  # JPEG blurs the edges of the stripes
 
     asyncio.run(ask())
+
+
+@pytest.mark.parametrize(
+    ("size", "shape"), [((160, 90), (299, 168)), ((30, 120), (112, 448)), ((4000, 1), (14167, 4))]
+)
+def test_a_picture_has_the_shape_of_the_gif(
+    counted: Counted, workers: Workers, size: tuple[int, int], shape: tuple[int, int]
+) -> None:
+    file = io.BytesIO()
+    Image.new("RGB", size, "red").save(file, "GIF")
+
+    found = asyncio.run(identifier(counted, workers).identify(file.getvalue(), top_k=3, pictures=True))
+
+    assert {Image.open(io.BytesIO(picture)).size for picture in found.pictures} == {shape}
 
 
 def test_a_picture_is_drawn_of_each_frame_that_has_a_vote(

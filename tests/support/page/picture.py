@@ -18,7 +18,7 @@ from tests.support.paths import ROOT
 
 TARGET = ROOT / "docs" / "page.png"
 WIDTH, HEIGHT = 1280, 860  # pixels of the window
-MARGIN = 28  # pixels under the strip
+MARGIN = 20  # pixels under the strip
 COLOURS = 256
 
 

@@ -18,7 +18,7 @@ DESKTOP = {"width": 1280, "height": 860}
 
 
 def be_empty(page: Page) -> None:
-    expect(page.get_by_text("Drop a GIF here")).to_be_visible()
+    expect(page.locator("#invitation")).to_be_visible()
     expect(page.get_by_text("Brooklyn 99")).to_be_visible()
 
 
@@ -47,13 +47,43 @@ def move(page: Page) -> None:
     page.get_by_role("button", name="Play").click()
 
 
+def look_closely(page: Page) -> None:
+    know(page)
+    page.locator("#frames button").first.click()
+    expect(page.get_by_role("dialog")).to_be_visible()
+
+
+def ask_about_several(page: Page) -> None:
+    page.get_by_label("Choose a GIF").set_input_files([EXAMPLES / "spinner.gif", EXAMPLES / "README.md"])
+    expect(page.get_by_role("heading", name="2 of 2 GIFs done")).to_be_visible()
+    page.get_by_text("Nearest guesses").click()
+
+
+def read_of_the_api(page: Page) -> None:
+    page.get_by_role("link", name="the same as an API").click()
+    expect(page.get_by_role("heading", name="GET /v1/shows")).to_be_visible()
+    for errors in page.get_by_text("Errors", exact=True).all():
+        errors.click()
+
+
 def be_refused(page: Page) -> None:
     page.get_by_label("or give its address").fill("https://example.com/a.gif")
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="This page may not ask example.com.")).to_be_visible()
 
 
-STATES = [be_empty, hold_a_file, wait, know, not_know, move, be_refused]
+STATES = [
+    be_empty,
+    hold_a_file,
+    wait,
+    know,
+    not_know,
+    move,
+    look_closely,
+    ask_about_several,
+    read_of_the_api,
+    be_refused,
+]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -96,7 +126,7 @@ def test_the_keyboard_alone_gets_an_answer_for_a_file(visit: Visit, server: str)
 
     answer = page.get_by_role("heading", name="Big Buck Bunny")
     expect(answer).to_be_focused()
-    tab_to(page, page.get_by_role("list", name="The ten frames"))  # it scrolls by the arrow keys
+    tab_to(page, page.get_by_role("button", name="Show the frame at 0.15 s large"))
     tab_to(page, page.get_by_label("or give its address"))
 
 
@@ -115,6 +145,19 @@ def test_the_keyboard_alone_asks_cancels_and_asks_again(visit: Visit, server: st
     page.keyboard.press("Enter")
 
     expect(page.get_by_role("heading", name="Big Buck Bunny")).to_be_focused()
+
+
+def test_the_example_is_at_hand_without_scrolling(visit: Visit, server: str) -> None:
+    for width, height in ((1280, 800), (800, 800), (390, 800)):
+        page = visit(server, viewport={"width": width, "height": height})
+
+        expect(page.get_by_role("button", name="Try an example")).to_be_in_viewport(ratio=1)
+
+
+def test_fingers_are_told_to_choose_and_not_to_drop(visit: Visit, server: str) -> None:
+    page = visit(server, viewport=PHONE, has_touch=True)
+
+    expect(page.locator("#invitation strong").filter(visible=True)).to_have_text("Choose a GIF")
 
 
 def tab_to(page: Page, target: object) -> None:
@@ -145,4 +188,4 @@ def test_what_has_the_focus_is_outlined(visit: Visit, server: str, scheme: str) 
         assert outline == "solid"
         stops += 1
 
-    assert stops >= 7  # name, file, address, ask, example, links
+    assert stops == 6  # name, file, address, ask, example, the API

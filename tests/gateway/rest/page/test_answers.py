@@ -8,7 +8,8 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from playwright.sync_api import Page, expect
+from PIL import Image
+from playwright.sync_api import Locator, Page, expect
 
 from gateway.pipeline import Pipeline, local
 from gateway.rest.app import create_app
@@ -20,14 +21,15 @@ SLOW = quote(f"{HOST}/slow.gif", safe="")
 
 
 def test_shows_and_votes_are_those_of_the_pipeline(visit: Visit, server: str, pipeline: Pipeline) -> None:
-    prediction = pipeline.identify((EXAMPLES / "spinner.gif").read_bytes())
+    prediction = pipeline.identify((EXAMPLES / "meadow.gif").read_bytes())
     page = visit(server)
 
-    drop_file(page, EXAMPLES / "spinner.gif")
+    drop_file(page, EXAMPLES / "meadow.gif")
 
-    ranked = page.get_by_role("list", name="Nearest guesses").get_by_role("listitem")
+    ranked = page.get_by_role("list", name="How probable each show is").get_by_role("listitem")
     for index, show in enumerate(prediction.shows):
-        expect(ranked.nth(index)).to_have_text(f"{show.show}{show.probability:.0%}")
+        share = "under 1%" if show.probability < 0.005 else f"{show.probability:.0%}"
+        expect(ranked.nth(index)).to_have_text(f"{show.show}{share}")
     frames = page.get_by_role("list", name="The ten frames").get_by_role("listitem")
     for index, vote in enumerate(prediction.frames):
         words = f"{vote.timestamp_ms / 1000:.2f} s {vote.probability:.0%} {vote.show}"
@@ -43,7 +45,9 @@ def test_the_frames_are_pictures_as_the_model_saw_them(visit: Visit, server: str
     expect(frames).to_have_count(10)
     page.wait_for_function("[...document.querySelectorAll('#frames img')].every((image) => image.complete)")
     sizes = frames.evaluate_all("images => images.map((image) => [image.naturalWidth, image.naturalHeight])")
-    assert sizes == [[224, 224]] * 10
+    assert sizes == [[299, 168]] * 10  # as wide as the GIF, 16:9
+    boxes = frames.evaluate_all("images => images.map((image) => image.width / image.height)")
+    assert boxes == [pytest.approx(16 / 9, abs=0.05)] * 10
     assert len(set(frames.evaluate_all("images => images.map((image) => image.src)"))) == 10
 
 
@@ -71,9 +75,9 @@ def unsure_server(familiar_path: Path, addresses: LocalAddresses) -> Iterator[st
         ("#ffdc00", ("Red Show or Green Show", "The GIF fits each of them. It fits Red Show best, 7")),
         (
             "#c8be3c",
-            ("Live action, but no show that I know", "It looks most like Red Show, then Green Show,"),
+            ("Live action, but no show that I know", "I can tell the kind of picture, but not the show."),
         ),
-        ("#be3cc8", ("I do not know this one", "It looks most like Blue Show, then Red")),
+        ("#be3cc8", ("I do not know this one", "It is not enough like any show that I know.")),
     ],
     ids=["show", "one of two", "kind", "unknown"],
 )
@@ -87,8 +91,68 @@ def test_the_headline_says_no_more_than_the_verdict(
 
     expect(page.get_by_role("heading", level=2)).to_have_text(title)
     expect(page.get_by_role("status")).to_contain_text(f"{title.removesuffix('.')}. {text}")
-    bar = page.locator("#shows .bar span").first.evaluate("bar => getComputedStyle(bar).backgroundImage")
-    assert (bar == "none") == (title == "This is Red Show.")  # else it is hatched
+    sure = title == "This is Red Show."
+    assert hatched(page.locator("#shows .bar span")) == [not sure] * 3
+    assert hatched(page.locator("#frames .vote")) == [not sure]
+
+
+def hatched(drawn: Locator) -> list[bool]:
+    return drawn.evaluate_all("all => all.map((one) => getComputedStyle(one).backgroundImage !== 'none')")
+
+
+def test_a_frame_that_is_not_sure_by_itself_is_hatched(
+    visit: Visit, unsure_server: str, save_gif: Callable[..., Path]
+) -> None:
+    page = visit(unsure_server)
+
+    drop_file(page, save_gif("mixed.gif", "red", "#f00000", "#e00000", "#ff1010", "#ff2020", "#ffff08"))
+
+    expect(page.get_by_role("heading", name="Red Show")).to_be_visible()
+    expect(page.locator("#verdict")).to_contain_text("5 of 6 frames say so on their own.")
+    assert hatched(page.locator("#frames .vote")) == [False] * 5 + [True]
+    expect(page.get_by_text("Hatched means not sure.")).to_be_visible()
+
+
+def test_what_is_not_known_gets_no_figures_that_look_like_an_answer(
+    visit: Visit, server: str, tmp_path: Path
+) -> None:
+    Image.new("RGB", (64, 36), "black").save(tmp_path / "black.gif")
+    page = visit(server)
+
+    drop_file(page, tmp_path / "black.gif")
+
+    expect(page.get_by_role("heading", name="I do not know this one")).to_be_visible()
+    expect(page.get_by_text(re.compile("[0-9]%")).filter(visible=True)).to_have_count(0)
+    expect(page.locator("#frames .title").first).to_have_text("not known")
+    expect(page.locator("#shows")).to_be_hidden()
+    page.get_by_text("Nearest guesses").click()
+    expect(page.locator("#shows")).to_be_visible()
+    expect(page.locator("#shows-note")).to_contain_text("they do not say that it is from one of them")
+
+
+def test_a_frame_opens_large_and_the_keyboard_leads_through_them(visit: Visit, server: str) -> None:
+    page = visit(server)
+    drop_file(page, EXAMPLES / "meadow.gif")
+    second = page.get_by_role("button", name=re.compile("^Show the frame at .* large$")).nth(1)
+
+    second.focus()
+    page.keyboard.press("Enter")
+
+    large = page.get_by_role("dialog")
+    source = second.locator("img").get_attribute("src")
+    assert source is not None
+    expect(large.get_by_role("img")).to_have_count(0)  # its words say what it shows
+    expect(large.locator("img")).to_have_attribute("src", source)
+    expect(large.get_by_text(re.compile(r"^0\.45 s · Big Buck Bunny · 9\d%$"))).to_be_visible()
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("ArrowLeft")
+    expect(large.get_by_text(re.compile(r"^2\.\d+ s"))).to_be_visible()
+    large.get_by_role("button", name="Later").click()
+    expect(large.get_by_text(re.compile(r"^0\.15 s"))).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(large).to_be_hidden()
+    expect(page.get_by_role("heading", name="Big Buck Bunny")).to_be_visible()
+    expect(second.page.locator("#frames button").first).to_be_focused()
 
 
 def test_a_still_image_is_one_frame(visit: Visit, unsure_server: str, save_gif: Callable[..., Path]) -> None:
@@ -98,7 +162,7 @@ def test_a_still_image_is_one_frame(visit: Visit, unsure_server: str, save_gif: 
 
     frames = page.get_by_role("list", name="The one frame the model looked at").get_by_role("listitem")
     expect(frames).to_have_count(1)
-    expect(frames.locator("img")).to_have_js_property("naturalWidth", 224)
+    expect(frames.locator("img")).to_have_js_property("naturalWidth", 259)  # 4:3
 
 
 def test_frames_that_are_equal_are_shown_once(
@@ -119,7 +183,7 @@ def test_what_it_does_not_know_is_said_plainly(visit: Visit, server: str) -> Non
     drop_file(page, EXAMPLES / "spinner.gif")
 
     expect(page.get_by_role("heading", name="I do not know this one")).to_be_visible()
-    expect(page.get_by_text(re.compile(r"^It looks most like [A-Z][^,]+, then [A-Z]"))).to_be_visible()
+    expect(page.locator("#verdict")).to_have_text("It is not enough like any show that I know.")
     expect(page).to_have_title("Unknown · Which show is this GIF from?")
 
 

@@ -106,7 +106,22 @@ def test_a_gif_over_the_limit_is_told_the_limit(visit: Visit, addresses: LocalAd
         page = visit(server)
         drop_file(page, MEADOW)
 
-        expect_problem(page, "This GIF is too large.", r"^At most 0\.1 MB are taken")
+        expect_problem(page, "This GIF is too large.", r"^At most 0\.1 MB are taken, it has 0\.\d MB\.$")
+
+
+@pytest.mark.parametrize("advice", ["", "send the address of the GIF instead"])
+def test_an_address_is_advised_only_where_the_server_advises_it(
+    visit: Visit, pipeline: Pipeline, addresses: LocalAddresses, advice: str
+) -> None:
+    settings = RestSettings(max_body_bytes=100_000, body_advice=advice)
+
+    with serving(create_app(pipeline, addresses, settings=settings)) as server:
+        page = visit(server)
+        drop_file(page, MEADOW)
+
+        words = r" Send the address of the GIF instead\." if advice else ""
+        sizes = r"At most 0\.1 MB are taken, it has 0\.\d MB\."
+        expect_problem(page, "This GIF is too large.", f"^{sizes}{words}$")
 
 
 def test_an_overloaded_server_says_when_to_come_back(

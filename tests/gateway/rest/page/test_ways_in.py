@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
+import re
+import threading
 from collections.abc import Callable
 from urllib.parse import quote
 
 import pytest
 from playwright.sync_api import Page, expect
 
+from gateway.pipeline import Pipeline
+from gateway.rest.app import create_app
+from gateway.rest.settings import RestSettings
+from services.clip import Clip
 from tests.support.page.gestures import drag_over, drop_file, drop_text, paste
-from tests.support.page.server import EXAMPLES, HOST, LocalAddresses
+from tests.support.page.server import EXAMPLES, HOST, LocalAddresses, serving
 
 MEADOW = EXAMPLES / "meadow.gif"
 Visit = Callable[..., Page]
@@ -38,6 +45,8 @@ def test_a_file_held_above_the_page_shows_where_it_may_go(visit: Visit, server: 
     drag_over(page, MEADOW)
 
     expect(page.get_by_text("Let go to ask about this GIF")).to_be_visible()
+    cover = page.locator("#drop").evaluate("drop => getComputedStyle(drop).backgroundColor")
+    assert cover.startswith("rgb(")  # opaque: no other words are read beside it
 
 
 @pytest.mark.parametrize(
@@ -144,6 +153,122 @@ def test_an_example_is_at_hand(visit: Visit, server: str) -> None:
 
     expect_the_bunny(page)
     expect(page.get_by_text("© 2008 Blender Foundation")).to_be_visible()
+    drop_file(page, EXAMPLES / "spinner.gif")
+    expect(page.get_by_text("© 2008 Blender Foundation")).to_be_hidden()  # this one is of somebody else
+
+
+def test_back_leads_to_the_empty_page_and_forward_to_the_answer(visit: Visit, server: str) -> None:
+    page = visit(server)
+    page.get_by_label("or give its address").fill(f"{HOST}/meadow.gif")
+    page.get_by_role("button", name="Ask").click()
+    expect_the_bunny(page)
+    drop_file(page, EXAMPLES / "spinner.gif")
+    expect(page.get_by_role("heading", name="I do not know this one")).to_be_visible()
+
+    page.go_back()
+
+    expect(page.get_by_text("Drop a GIF here")).to_be_visible()
+    expect(page).to_have_title("Which show is this GIF from?")
+    assert page.url == server
+    page.go_forward()
+    expect(page.get_by_role("heading", name="I do not know this one")).to_be_visible()
+
+
+def test_back_while_it_waits_ends_that_and_forward_asks_again(
+    visit: Visit, server: str, addresses: LocalAddresses
+) -> None:
+    page = visit(server)
+    page.get_by_label("or give its address").fill(f"{HOST}/slow.gif")
+    page.get_by_role("button", name="Ask").click()
+    expect(page.get_by_role("progressbar")).to_be_visible()
+
+    page.go_back()
+    expect(page.get_by_text("Drop a GIF here")).to_be_visible()
+    addresses.released.set()
+    page.go_forward()
+
+    expect_the_bunny(page)
+    assert page.url == f"{server}?url={quote(f'{HOST}/slow.gif', safe='')}"
+
+
+def test_the_link_of_an_address_is_copied(visit: Visit, server: str) -> None:
+    page = visit(server, permissions=["clipboard-read", "clipboard-write"])
+    page.get_by_label("or give its address").fill(f"{HOST}/meadow.gif")
+    page.get_by_role("button", name="Ask").click()
+
+    page.get_by_role("button", name="Copy link").click()
+
+    expect(page.get_by_role("button", name="Copied")).to_be_visible()
+    link = f"{server}?url={quote(f'{HOST}/meadow.gif', safe='')}"
+    assert page.evaluate("navigator.clipboard.readText()") == link
+    drop_file(page, EXAMPLES / "spinner.gif")
+    expect(page.get_by_role("heading", name="I do not know this one")).to_be_visible()
+    expect(page.locator("#copy")).to_be_hidden()  # a file has no address
+
+
+def test_several_files_are_answered_in_turn_and_each_can_be_read(visit: Visit, server: str) -> None:
+    page = visit(server)
+
+    page.get_by_label("Choose a GIF").set_input_files(
+        [MEADOW, EXAMPLES / "README.md", EXAMPLES / "spinner.gif"]
+    )
+
+    expect(page.get_by_role("heading", name="3 of 3 GIFs done")).to_be_visible()
+    rows = page.get_by_role("region", name="3 of 3 GIFs done").get_by_role("listitem")
+    bunny = re.compile(r"^meadow\.gif Big Buck Bunny, \d\d%$")
+    expect(rows).to_have_text([bunny, "README.md That is not a GIF.", "spinner.gif Unknown"])
+    expect_the_bunny(page)
+    rows.nth(2).get_by_role("button").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="I do not know this one")).to_be_visible()
+    expect(page.get_by_role("img", name="Preview of spinner.gif")).to_be_visible()
+    expect(rows.nth(2).get_by_role("button")).to_be_focused()  # so that the next can be chosen
+    rows.nth(1).get_by_role("button").click()
+    expect(page.get_by_role("heading", name="That is not a GIF.")).to_be_visible()
+    rows.nth(0).get_by_role("button").click()
+    expect_the_bunny(page)
+
+
+def test_files_join_a_list_and_what_waits_can_be_stopped(
+    visit: Visit, pipeline: Pipeline, addresses: LocalAddresses
+) -> None:
+    held = threading.Event()
+
+    def decode(gif: bytes) -> Clip:
+        assert held.wait(60)
+        return pipeline.decode(gif)
+
+    with serving(create_app(dataclasses.replace(pipeline, decode=decode), addresses)) as server:
+        page = visit(server)
+        page.get_by_label("Choose a GIF").set_input_files([MEADOW, EXAMPLES / "brook.gif"])
+        expect(page.get_by_role("heading", name="0 of 2 GIFs done")).to_be_visible()
+
+        drop_file(page, EXAMPLES / "spinner.gif")
+
+        rows = page.locator("#items").get_by_role("listitem")
+        expect(rows).to_have_text(["meadow.gif Looking…", "brook.gif Waiting", "spinner.gif Waiting"])
+        expect(page.get_by_role("heading", name="Waiting for its turn…")).to_be_visible()
+        page.get_by_role("button", name="Stop").click()
+        held.set()
+        expect(page.get_by_text("Drop a GIF here")).to_be_visible()
+        expect(page.locator("#queue")).to_be_hidden()
+
+
+def test_a_full_server_is_asked_again_for_the_files_of_a_list(
+    visit: Visit, pipeline: Pipeline, addresses: LocalAddresses
+) -> None:
+    settings = RestSettings(in_flight=1)
+    with serving(create_app(pipeline, addresses, settings=settings)) as server:
+        first = visit(f"{server}?url={quote(f'{HOST}/slow.gif', safe='')}")
+        expect(first.get_by_role("progressbar")).to_be_visible()
+        second = visit(server)
+
+        second.get_by_label("Choose a GIF").set_input_files([MEADOW, EXAMPLES / "brook.gif"])
+        expect(second.get_by_role("heading", name="0 of 2 GIFs done")).to_be_visible()
+        addresses.released.set()
+
+        expect(second.get_by_role("heading", name="2 of 2 GIFs done")).to_be_visible()
+        expect_the_bunny(second)
 
 
 def test_a_second_gif_replaces_the_first(visit: Visit, server: str) -> None:

@@ -1,0 +1,110 @@
+"""The page of the API says what the OpenAPI document says, and its examples run as they are written."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from gateway.pipeline import Pipeline
+from gateway.rest.app import create_app
+from gateway.rest.settings import RestSettings
+from tests.support.page.server import EXAMPLES, serving
+
+KEY = "KEY"  # as the examples call it
+OPERATIONS = {
+    "POST /v1/identify": 3,
+    "GET /v1/identify": 1,
+    "GET /v1/model": 1,
+    "GET /v1/shows": 1,
+    "GET /health/live": 1,
+    "GET /health/ready": 1,
+}  # and how many examples each has in a language
+Visit = Callable[..., Page]
+
+
+@pytest.fixture(params=[(), (KEY,)], ids=["open", "keyed"])
+def server(pipeline: Pipeline, request: pytest.FixtureRequest) -> Iterator[str]:
+    """The address of a gateway that finds the meadow at every address."""
+
+    async def fetch(url: str) -> bytes:
+        return (EXAMPLES / "meadow.gif").read_bytes()
+
+    with serving(create_app(pipeline, fetch, settings=RestSettings(api_keys=request.param))) as address:
+        yield address
+
+
+def section(page: Page, name: str) -> Locator:
+    return page.locator("section").filter(has=page.get_by_role("heading", name=name, exact=True))
+
+
+def texts(page: Page, language: str) -> list[str]:
+    """The examples in a language, after somebody chose it."""
+    page.get_by_role("radio", name=language).check()
+    shown = page.locator("pre[data-language]:visible")
+    expect(shown).to_have_count(sum(OPERATIONS.values()))
+    return shown.all_text_contents()
+
+
+def test_every_operation_is_described(visit: Visit, server: str) -> None:
+    page = visit(server)
+
+    page.get_by_role("link", name="the same as an API").click()
+
+    expect(page.get_by_role("heading", level=2)).to_have_text(list(OPERATIONS))
+    for name, count in OPERATIONS.items():
+        expect(section(page, name).locator("pre[data-language=curl]")).to_have_count(count)
+    asking = section(page, "POST /v1/identify")
+    expect(asking.get_by_role("row", name="top_k How many shows to name. 1 to 1000. 5")).to_be_visible()
+    expect(asking.get_by_text('"level": "show"')).to_be_visible()
+    asking.get_by_text("Errors", exact=True).click()
+    for reason in ("UNAUTHORIZED", "METHOD_NOT_ALLOWED", "NOT_A_GIF", "OVERLOADED"):
+        expect(asking.get_by_role("row").filter(has_text=reason)).to_be_visible()
+
+
+def test_curl_runs_as_it_is_written(visit: Visit, server: str, folder: Path) -> None:
+    for text in texts(visit(f"{server}docs"), "curl"):
+        assert run(folder, "sh", "-c", text.replace("curl", "curl -sSf", 1)).startswith("{")
+
+
+def test_python_runs_as_it_is_written(visit: Visit, server: str, folder: Path) -> None:
+    for text in texts(visit(f"{server}docs"), "Python"):
+        assert run(folder, sys.executable, "-c", text).startswith("{'")
+
+
+def test_javascript_runs_as_it_is_written(visit: Visit, server: str, folder: Path) -> None:
+    page = visit(f"{server}docs")
+    written = texts(page, "JavaScript")
+    page.evaluate("document.body.append(Object.assign(document.createElement('input'), {type: 'file'}))")
+    page.set_input_files("input[type=file]", folder / "some.gif")
+
+    for text in written:
+        with page.expect_console_message() as logged:
+            page.evaluate(f"async () => {{ {text} }}")
+        assert logged.value.type == "log", text
+
+
+def run(folder: Path, *command: str) -> str:
+    ran = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stderr) == (0, ""), command
+    return ran.stdout
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Where the examples find their GIF."""
+    (tmp_path / "some.gif").write_bytes((EXAMPLES / "meadow.gif").read_bytes())
+    return tmp_path
+
+
+def test_a_server_that_does_not_describe_itself_is_said_to(visit: Visit, server: str) -> None:
+    page = visit(server)
+    page.route("**/openapi.json", lambda route: route.fulfill(status=503))
+
+    page.get_by_role("link", name="the same as an API").click()
+
+    expect(page.get_by_text("The server does not answer.")).to_be_visible()
