@@ -23,6 +23,16 @@ EXTENSION, IMAGE = 0x21, 0x2C  # the byte that begins a block
 GRAPHIC_CONTROL = 0xF9  # the label of the extension that times and disposes of the next image
 CONTROL_BYTES = 4  # of its one data sub-block
 MAX_CODE_SIZE = 8  # bits: a pixel is a palette index, 0..255
+APPLICATION = 0xFF  # the label of the extension that names a program
+LOOPS = (b"\x0bNETSCAPE2.0", b"\x0bANIMEXTS1.0")  # its sub-block, where it says how often to repeat
+
+# Blocks cost time even where they hold nothing, so there are limits to their number. Encoders write two or
+# three extensions a frame and sub-blocks of 254 or 255 bytes; 25 MB are a hundred thousand of these.
+MAX_EXTENSIONS = 100_000
+MAX_SUB_BLOCKS = 2_000_000
+# Code sizes of 0 and 1 are not allowed by the specification and rare. Only slow loops of our own read them.
+NARROW_CODE_SIZE = 1
+MAX_NARROW_BYTES = 250_000  # of such data in one GIF
 
 
 @dataclass(frozen=True)
@@ -162,7 +172,7 @@ def scan(gif: bytes, budget: Budget) -> Container:
     Raises:
         NotAGif: the bytes do not begin as a GIF; the message says what they are.
         CorruptGif: the canvas is empty, or no frame is whole.
-        GifTooLarge: bytes, canvas, one frame or the number of frames are over the budget.
+        GifTooLarge: bytes, canvas, one frame, or the number of frames or blocks are over the budget.
     """
     check_signature(gif)
     _check("length", budget.max_bytes, len(gif), "bytes")
@@ -170,15 +180,15 @@ def scan(gif: bytes, budget: Budget) -> Container:
         raise CorruptGif("it ends inside its header")
     width = gif[6] | gif[7] << 8
     height = gif[8] | gif[9] << 8
-    if not width * height:
-        raise CorruptGif(f"its canvas is empty ({width} x {height} pixels)")
     _check("canvas", budget.max_canvas_pixels, width * height, "pixels")
     palette, position = _read_palette(gif, HEADER_BYTES, gif[10])
-    frames = _read_frames(gif, position, palette, budget)
+    frames = _Reader(gif, palette, budget).read_frames(position)
     if not frames:
         raise CorruptGif("not one frame is whole")
     width = max(width, frames[0].rect.right)
     height = max(height, frames[0].rect.bottom)
+    if not width * height:
+        raise CorruptGif(f"its canvas is empty ({width} x {height} pixels)")
     _check("canvas", budget.max_canvas_pixels, width * height, "pixels")
     return Container(width, height, tuple(frames))
 
@@ -196,89 +206,143 @@ def _read_palette(gif: bytes, position: int, flags: int) -> tuple[bytes, int]:
     return gif[position:stop], stop
 
 
-def _read_frames(gif: bytes, position: int, palette: bytes, budget: Budget) -> list[Frame]:
-    """Follow the blocks from `position` on; one that is cut or makes no sense ends the animation."""
-    frames: list[Frame] = []
-    control = _Control()
-    try:
-        while True:
-            kind = gif[position]
-            if kind == EXTENSION:
-                if gif[position + 1] == GRAPHIC_CONTROL:
-                    control = _read_control(gif, position + 2)
-                position = _skip_sub_blocks(gif, position + 2)
-            elif kind == IMAGE:
-                if len(frames) == budget.max_frames:
-                    found = len(frames) + _count_images(gif, position)
-                    raise GifTooLarge("animation", allowed=budget.max_frames, found=found, unit="frames")
-                frame = _read_image(gif, position + 1, palette, control)
-                _check("frame", budget.max_canvas_pixels, frame.rect.area, "pixels")
-                frames.append(frame)
-                position = frame.stop
-                control = _Control()
-            else:  # the trailer, or no block at all
-                return frames
-    except (IndexError, _BadBlockError):
-        return frames
+class _Reader:
+    """Follows the blocks of one GIF and counts them.
+
+    Args:
+        gif: the whole file.
+        palette: of frames that bring none.
+        budget: what it may cost.
+    """
+
+    def __init__(self, gif: bytes, palette: bytes, budget: Budget) -> None:
+        self._gif, self._palette, self._budget = gif, palette, budget
+        self._extensions = 0
+        self._sub_blocks = 0
+
+    def read_frames(self, position: int) -> list[Frame]:
+        """Follow the blocks from `position` on; one that is cut or makes no sense ends the animation."""
+        gif, budget = self._gif, self._budget
+        frames: list[Frame] = []
+        control = _Control()
+        narrow_bytes = 0
+        try:
+            while True:
+                kind = gif[position]
+                if kind == EXTENSION:
+                    self._count_extension()
+                    if gif[position + 1] == GRAPHIC_CONTROL:
+                        control, position = _read_control(gif, position + 2)
+                    else:
+                        position = self._skip_extension(position + 1)
+                elif kind == IMAGE:
+                    if len(frames) == budget.max_frames:
+                        raise self._too_many(len(frames), position)
+                    frame = self._read_image(position + 1, control)
+                    _check("frame", budget.max_canvas_pixels, frame.rect.area, "pixels")
+                    if frame.code_size <= NARROW_CODE_SIZE:
+                        narrow_bytes += frame.stop - frame.start
+                        _check("data of code size 0 or 1", MAX_NARROW_BYTES, narrow_bytes, "bytes")
+                    frames.append(frame)
+                    position = frame.stop
+                    control = _Control()
+                else:  # the trailer, or no block at all
+                    return frames
+        except (IndexError, _BadBlockError):
+            return frames
+
+    def _read_image(self, position: int, control: _Control) -> Frame:
+        gif = self._gif
+        left = gif[position] | gif[position + 1] << 8
+        top = gif[position + 2] | gif[position + 3] << 8
+        right = left + (gif[position + 4] | gif[position + 5] << 8)
+        bottom = top + (gif[position + 6] | gif[position + 7] << 8)
+        flags = gif[position + 8]
+        local, position = _read_palette(gif, position + 9, flags)
+        code_size = gif[position]
+        if code_size > MAX_CODE_SIZE:
+            raise _BadBlockError
+        return Frame(
+            Rect(left, top, right, bottom),
+            control.delay_ms,
+            control.disposal,
+            control.transparent,
+            bool(flags & 0x40),
+            local or self._palette,
+            code_size,
+            position + 1,
+            self._skip_sub_blocks(position + 1),
+        )
+
+    def _skip_extension(self, position: int) -> int:
+        """Return the offset behind the extension whose label is at `position`."""
+        gif = self._gif
+        if (
+            gif[position] == APPLICATION
+            and gif[position + 1 : position + 13] in LOOPS
+            and not gif[position + 13]
+        ):
+            # Chromium expects the number of repetitions here, takes an empty sub-block for it, and reads on.
+            position += 13
+        return self._skip_sub_blocks(position + 1)
+
+    def _skip_sub_blocks(self, position: int) -> int:
+        """Return the offset behind the empty sub-block that ends a chain; IndexError where it never ends."""
+        gif = self._gif
+        for count in range(MAX_SUB_BLOCKS - self._sub_blocks):
+            length = gif[position]
+            position += length + 1
+            if not length:
+                self._sub_blocks += count
+                return position
+        raise GifTooLarge(
+            "structure", allowed=MAX_SUB_BLOCKS, found=MAX_SUB_BLOCKS + 1, unit="sub-blocks", at_least=True
+        )
+
+    def _count_extension(self) -> None:
+        if self._extensions == MAX_EXTENSIONS:
+            raise GifTooLarge(
+                "structure",
+                allowed=MAX_EXTENSIONS,
+                found=MAX_EXTENSIONS + 1,
+                unit="extensions",
+                at_least=True,
+            )
+        self._extensions += 1
+
+    def _too_many(self, found: int, position: int) -> GifTooLarge:
+        """Say how far over the limit of frames a GIF is, as far as the limits of blocks allow to count."""
+        at_least = False
+        try:
+            while True:
+                kind = self._gif[position]
+                if kind == EXTENSION:
+                    self._count_extension()
+                    position = self._skip_extension(position + 1)
+                elif kind == IMAGE:
+                    _, position = _read_palette(self._gif, position + 10, self._gif[position + 9])
+                    position = self._skip_sub_blocks(position + 1)
+                    found += 1
+                else:
+                    break
+        except GifTooLarge:
+            at_least = True
+        except IndexError:
+            pass
+        allowed = self._budget.max_frames
+        return GifTooLarge(
+            "animation", allowed=allowed, found=max(found, allowed + 1), unit="frames", at_least=at_least
+        )
 
 
-def _read_control(gif: bytes, position: int) -> _Control:
-    if gif[position] != CONTROL_BYTES:
+def _read_control(gif: bytes, position: int) -> tuple[_Control, int]:
+    """Read a graphic control extension of exactly one sub-block, and the offset behind it."""
+    if gif[position] != CONTROL_BYTES or gif[position + 1 + CONTROL_BYTES]:
         raise _BadBlockError
     flags = gif[position + 1]
-    return _Control(
+    control = _Control(
         delay_ms=10 * (gif[position + 2] | gif[position + 3] << 8),
         disposal=_DISPOSALS[flags >> 2 & 7],
         transparent=gif[position + 4] if flags & 1 else None,
     )
-
-
-def _read_image(gif: bytes, position: int, palette: bytes, control: _Control) -> Frame:
-    left = gif[position] | gif[position + 1] << 8
-    top = gif[position + 2] | gif[position + 3] << 8
-    right = left + (gif[position + 4] | gif[position + 5] << 8)
-    bottom = top + (gif[position + 6] | gif[position + 7] << 8)
-    flags = gif[position + 8]
-    local, position = _read_palette(gif, position + 9, flags)
-    code_size = gif[position]
-    if code_size > MAX_CODE_SIZE:
-        raise _BadBlockError
-    return Frame(
-        Rect(left, top, right, bottom),
-        control.delay_ms,
-        control.disposal,
-        control.transparent,
-        bool(flags & 0x40),
-        local or palette,
-        code_size,
-        position + 1,
-        _skip_sub_blocks(gif, position + 1),
-    )
-
-
-def _skip_sub_blocks(gif: bytes, position: int) -> int:
-    """Return the offset behind the empty sub-block that ends a chain; IndexError where it never ends."""
-    while length := gif[position]:
-        position += length + 1
-    return position + 1
-
-
-def _count_images(gif: bytes, position: int) -> int:
-    """Count the images from `position` on, keeping nothing: to tell how far over the limit a GIF is."""
-    found = 0
-    try:
-        while True:
-            kind = gif[position]
-            if kind == EXTENSION:
-                position += 2
-            elif kind == IMAGE:
-                flags = gif[position + 9]
-                position += 11 + (PALETTE_ENTRY_BYTES << ((flags & 7) + 1) if flags & 0x80 else 0)
-            else:
-                return found
-            while length := gif[position]:
-                position += length + 1
-            position += 1
-            found += kind == IMAGE
-    except IndexError:
-        return found
+    return control, position + 2 + CONTROL_BYTES

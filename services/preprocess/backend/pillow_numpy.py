@@ -17,8 +17,10 @@ from services.preprocess.backend import (
     Span,
     shrink_factors,
 )
+from services.preprocess.backend.interlace import in_order
+from services.preprocess.backend.narrow import decompress_narrow
 from services.preprocess.backend.palette import PIXEL, palette_pixels
-from services.preprocess.container import Frame, Rect
+from services.preprocess.container import NARROW_CODE_SIZE, Frame, Rect
 
 _BAND_PIXELS = 65_536  # drawn at once: numpy widens indices to 8 bytes each, 512 KB that stay in the cache
 
@@ -33,7 +35,10 @@ class Portable:
     gains_by_threads = True
 
     def decompress(self, gif: bytes, frame: Frame) -> NDArray[np.uint8]:
-        """Let Pillow decompress a frame."""
+        """Let Pillow decompress a frame, but for code sizes that it reads otherwise than browsers."""
+        if frame.code_size <= NARROW_CODE_SIZE:
+            rows = decompress_narrow(gif, frame)
+            return in_order(rows) if frame.interlaced else rows
         data = gif[frame.start : frame.stop]
         try:
             image = Image.frombytes(

@@ -61,6 +61,15 @@ def large_frames(side: int, count: int, **options: int) -> bytes:
     return gif[: gif.rindex(b",\0\0\0\0")] + (control + image) * count + b";"
 
 
+ONE = write_gif(4, 4, [Picture(plain(4, 4, 1))])
+
+
+def narrow(count: int) -> bytes:
+    """16 megapixels of code size 1, for which there are two clear codes and one pixel a byte."""
+    header = write_gif(1, 1, [])[:-1] + b",\0\0\0\0\xa0\x0f\xa0\x0f\0\1"
+    return header + sub_blocks(b"\x0a\x0a\x0a\x0a" * count) + b";"
+
+
 @pytest.mark.parametrize(
     ("gif", "answer"),
     [
@@ -71,7 +80,15 @@ def large_frames(side: int, count: int, **options: int) -> bytes:
         (clear_codes(4_000_000), "not one frame is whole"),
         (large_frames(2000, 300), "decoding is limited to 1,000,000,000 pixels"),
         (write_gif(9, 9, [Picture(plain(9, 9, 1), data=sub_blocks(bytes(1_000_000), 1))]), "1 frames"),
-        (b"GIF89a\1\0\1\0\0\0\0" + b"!\xfe\0" * 1_000_000, "not one frame is whole"),
+        (b"GIF89a\1\0\1\0\0\0\0" + b"!\xfe\0" * 8_000_000, "limited to 100,000 extensions"),
+        (ONE[:-1] + b"!\xf9\4\0\n\0\0\0" * 3_000_000, "limited to 100,000 extensions"),
+        (ONE[:-1] + b"!\xfe" + b"\1a" * 12_000_000, "limited to 2,000,000 sub-blocks"),
+        (
+            tiny_frames(5_001)[:-1] + b"!\xfe\0" * 8_000_000,
+            "limited to 5,000 frames, this one has at least 5,001",
+        ),
+        (narrow(100_000), "data of code size 0 or 1 is limited to 250,000 bytes"),
+        (narrow(61_000), "not one frame is whole"),
     ],
     ids=[
         "16,000 squared",
@@ -81,7 +98,12 @@ def large_frames(side: int, count: int, **options: int) -> bytes:
         "clear codes",
         "300 x 4 megapixels",
         "a million sub-blocks",
-        "a million comments",
+        "24 MB of comments",
+        "24 MB of control extensions",
+        "24 MB of sub-blocks",
+        "24 MB of comments behind too many frames",
+        "400 KB of code size 1",
+        "244 KB of code size 1",
     ],
 )
 def test_a_bomb_is_answered_cheaply(gif: bytes, answer: str, tmp_path: Path, backend: Backend) -> None:

@@ -2,10 +2,11 @@ from __future__ import annotations
 
 import struct
 
+import numpy as np
 import pytest
 
 from services.errors import CorruptGif, GifTooLarge, NotAGif
-from services.preprocess.container import Budget, Disposal, Rect, scan
+from services.preprocess.container import MAX_EXTENSIONS, MAX_SUB_BLOCKS, Budget, Disposal, Rect, scan
 from tests.support.gif_writer import COLOURS, Picture, plain, write_gif, write_picture
 
 BUDGET = Budget()
@@ -104,10 +105,43 @@ def test_a_code_wider_than_an_index_ends_the_animation() -> None:
         scan(empty + bad + b";", BUDGET)
 
 
-@pytest.mark.parametrize("size", [(0, 0), (0, 5), (5, 0)])
-def test_an_empty_canvas_is_corrupt(size: tuple[int, int]) -> None:
-    with pytest.raises(CorruptGif, match=f"its canvas is empty \\({size[0]} x {size[1]} pixels\\)"):
-        scan(write_gif(*size, [Picture(plain(2, 2, 1))]), BUDGET)
+@pytest.mark.parametrize(("size", "read"), [((0, 0), (5, 3)), ((0, 9), (5, 9)), ((9, 0), (9, 3))])
+def test_an_empty_canvas_takes_the_size_of_the_first_frame(
+    size: tuple[int, int], read: tuple[int, int]
+) -> None:
+    container = scan(write_gif(*size, [Picture(plain(2, 2, 1), left=3, top=1)]), BUDGET)
+
+    assert (container.width, container.height) == read
+
+
+def test_an_empty_canvas_with_an_empty_first_frame_is_corrupt() -> None:
+    empty = Picture(np.empty((4, 0), np.uint8), data=b"\0")
+
+    with pytest.raises(CorruptGif, match="its canvas is empty \\(0 x 4 pixels\\)"):
+        scan(write_gif(0, 0, [empty, Picture(plain(2, 2, 1))]), BUDGET)
+
+
+SECOND_SUB_BLOCK = b"!\xf9\4\0\5\0\0\2ab\0"
+
+
+def test_a_control_extension_with_a_second_sub_block_ends_the_animation() -> None:
+    image = write_picture(Picture(plain(2, 2, 1)))[8:]
+    whole = write_picture(Picture(plain(2, 2, 1)))
+    empty = write_gif(2, 2, [])[:-1]
+
+    assert len(scan(empty + whole + SECOND_SUB_BLOCK + image + whole, BUDGET).frames) == 1
+    with pytest.raises(CorruptGif):
+        scan(empty + SECOND_SUB_BLOCK + image + whole, BUDGET)
+
+
+def test_extensions_and_sub_blocks_are_limited_at_their_boundary() -> None:
+    gif = write_gif(2, 2, [Picture(plain(2, 2, 1))])[:-1]  # one extension
+
+    assert scan(gif + b"!\xfe\0" * (MAX_EXTENSIONS - 1), BUDGET)
+    with pytest.raises(GifTooLarge, match="structure is limited to 100,000 extensions"):
+        scan(gif + b"!\xfe\0" * MAX_EXTENSIONS, BUDGET)
+    with pytest.raises(GifTooLarge, match="structure is limited to 2,000,000 sub-blocks"):
+        scan(gif + b"!\xfe" + b"\1a" * MAX_SUB_BLOCKS + b"\0", BUDGET)
 
 
 def test_no_frame_is_corrupt() -> None:

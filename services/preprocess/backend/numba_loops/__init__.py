@@ -20,6 +20,7 @@ from services.preprocess.backend import (
     Span,
     shrink_factors,
 )
+from services.preprocess.backend.interlace import in_order
 from services.preprocess.backend.numba_loops.borders import count_near, middle_colour
 from services.preprocess.backend.numba_loops.lzw import LETTERS, decompress
 from services.preprocess.backend.numba_loops.memory import SLACK
@@ -28,9 +29,6 @@ from services.preprocess.backend.numba_loops.reduce import reduce
 from services.preprocess.backend.numba_loops.resample import lanes, resample, weights
 from services.preprocess.backend.palette import palette_pixels
 from services.preprocess.container import Frame, Rect
-
-# The first row and the distance of rows in each of the four passes of an interlaced picture.
-_PASSES = ((0, 8), (4, 8), (2, 4), (1, 2))
 
 
 class Compiled:
@@ -48,7 +46,7 @@ class Compiled:
         if decompress(data, frame.start, frame.stop, frame.code_size, pixels, count) != count:
             raise BrokenDataError
         indices = pixels[LETTERS : LETTERS + count].reshape(height, width)
-        return _in_order(indices) if frame.interlaced else indices
+        return in_order(indices) if frame.interlaced else indices
 
     def paint(self, canvas: Canvas, place: Rect, indices: NDArray[np.uint8], frame: Frame) -> None:
         """Draw pixel by pixel."""
@@ -83,14 +81,3 @@ class Compiled:
         horizontal = lanes(content.size[0], width / across)
         vertical = weights(content.size[1], height / down)
         resample(pixels, *content, *horizontal, *vertical, out.reshape(CLIP_SIZE, -1))
-
-
-def _in_order(rows: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Put the rows of an interlaced picture in their places."""
-    picture = np.empty_like(rows)
-    first = 0
-    for start, step in _PASSES:
-        places = picture[start::step]
-        places[...] = rows[first : first + len(places)]
-        first += len(places)
-    return picture

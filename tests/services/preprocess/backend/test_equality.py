@@ -70,11 +70,10 @@ def lzw_codes(draw: st.DrawFn) -> tuple[int, bytes]:
         position += width
         if code == clear:
             width, free, first = code_size + 1, clear + 2, True
-        elif first:
-            first = False
         elif free < 4096:
-            free += 1
-            width += free == 1 << width and width < 12
+            free += not first  # the first code completes no string
+            first = False
+            width += width < 12 and free >> width & 1
     return code_size, number.to_bytes(position // 8 + 1, "little")
 
 
