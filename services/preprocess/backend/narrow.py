@@ -11,14 +11,14 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from services.preprocess.backend import BrokenDataError
-from services.preprocess.container import Frame
+from services.preprocess.container import BrokenDataError
+from services.preprocess.formats.gif import GifFrame
 
 _MAX_WIDTH = 12  # bits of a code
 _TABLE = 1 << _MAX_WIDTH
 
 
-def decompress_narrow(gif: bytes, frame: Frame) -> NDArray[np.uint8]:
+def decompress_narrow(gif: bytes, frame: GifFrame) -> NDArray[np.uint8]:
     """Decompress a frame: palette indices in the order of its data, uint8 [height, width].
 
     Raises:

@@ -1,7 +1,7 @@
 """Pixels by loops that Numba compiles: the same as the portable ones'; docs/clip.md tells how much faster.
 
 Everything here runs without Python's lock and none of it checks bounds: what it is given was checked by
-`services.preprocess.container` and by the plan.
+`services.preprocess.formats.gif` and by the plan.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from services.clip import CLIP_SIZE
 from services.preprocess.backend import (
-    BrokenDataError,
     Canvas,
     Colour,
     Counts,
@@ -21,6 +20,7 @@ from services.preprocess.backend import (
     shrink_factors,
 )
 from services.preprocess.backend.interlace import in_order
+from services.preprocess.backend.numba_loops.alpha import blend_png, blend_webp, on_black
 from services.preprocess.backend.numba_loops.borders import count_near, middle_colour
 from services.preprocess.backend.numba_loops.lzw import LETTERS, decompress
 from services.preprocess.backend.numba_loops.memory import SLACK
@@ -28,7 +28,8 @@ from services.preprocess.backend.numba_loops.paint import paint
 from services.preprocess.backend.numba_loops.reduce import reduce
 from services.preprocess.backend.numba_loops.resample import lanes, resample, weights
 from services.preprocess.backend.palette import palette_pixels
-from services.preprocess.container import Frame, Rect
+from services.preprocess.container import Blend, BrokenDataError, Rect
+from services.preprocess.formats.gif import GifFrame
 
 
 class Compiled:
@@ -37,7 +38,7 @@ class Compiled:
     name = "compiled"
     gains_by_threads = False  # one is done in the time that waking another thread takes
 
-    def decompress(self, gif: bytes, frame: Frame) -> NDArray[np.uint8]:
+    def decompress(self, gif: bytes, frame: GifFrame) -> NDArray[np.uint8]:
         """Decompress a frame into memory of its own."""
         width, height = frame.rect.size
         count = width * height
@@ -48,10 +49,19 @@ class Compiled:
         indices = pixels[LETTERS : LETTERS + count].reshape(height, width)
         return in_order(indices) if frame.interlaced else indices
 
-    def paint(self, canvas: Canvas, place: Rect, indices: NDArray[np.uint8], frame: Frame) -> None:
+    def paint(self, canvas: Canvas, place: Rect, indices: NDArray[np.uint8], frame: GifFrame) -> None:
         """Draw pixel by pixel."""
         transparent = -1 if frame.opaque or frame.transparent is None else frame.transparent
         paint(canvas, *place, indices, palette_pixels(frame), transparent)
+
+    def blend(self, canvas: Canvas, place: Rect, pixels: Canvas, rule: Blend) -> None:
+        """Blend pixel by pixel."""
+        (blend_png if rule is Blend.PNG else blend_webp)(canvas, *place, pixels)
+
+    def on_black(self, canvas: Canvas) -> Canvas:
+        """Weigh pixel by pixel."""
+        black: Canvas = on_black(canvas)
+        return black
 
     def shrink(self, canvas: Canvas) -> Picture:
         """Average boxes of pixels."""
