@@ -68,7 +68,7 @@ class Disposal(enum.IntEnum):
 class Blend(enum.Enum):
     """How Chromium lays a frame over what is there; colours are not yet weighed by their alpha."""
 
-    PNG = enum.auto()  # exact, rounded to the nearest whole number
+    PNG = enum.auto()  # exact, then rounded to the nearest; Chromium rounds some halves down
     WEBP = enum.auto()  # by libwebp's whole numbers, rounded down
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from services.errors import CorruptGif, GifTooLarge, NotAGif
 from services.preprocess.container import Budget, Disposal, Rect
+from services.preprocess.formats import read
 from services.preprocess.formats.gif import MAX_EXTENSIONS, MAX_SUB_BLOCKS
 from tests.support.gif_writer import COLOURS, Picture, plain, write_gif, write_picture
 
@@ -43,13 +44,13 @@ def test_a_frame_is_read_as_it_was_written() -> None:
 
 
 @pytest.mark.parametrize(
-    ("written", "read"),
+    ("written", "meant"),
     [(0, 1), (1, 1), (2, 2), (3, 3), (4, 3), (5, 1), (6, 1), (7, 1)],
 )
-def test_every_disposal_has_a_meaning(written: int, read: int) -> None:
+def test_every_disposal_has_a_meaning(written: int, meant: int) -> None:
     frame = read(write_gif(4, 4, [Picture(plain(4, 4, 1), disposal=written)]), BUDGET).frames[0]
 
-    assert frame.disposal == read
+    assert frame.disposal == meant
 
 
 def test_a_control_holds_for_one_image_only() -> None:
@@ -106,13 +107,13 @@ def test_a_code_wider_than_an_index_ends_the_animation() -> None:
         read(empty + bad + b";", BUDGET)
 
 
-@pytest.mark.parametrize(("size", "read"), [((0, 0), (5, 3)), ((0, 9), (5, 9)), ((9, 0), (9, 3))])
+@pytest.mark.parametrize(("size", "shown"), [((0, 0), (5, 3)), ((0, 9), (5, 9)), ((9, 0), (9, 3))])
 def test_an_empty_canvas_takes_the_size_of_the_first_frame(
-    size: tuple[int, int], read: tuple[int, int]
+    size: tuple[int, int], shown: tuple[int, int]
 ) -> None:
     container = read(write_gif(*size, [Picture(plain(2, 2, 1), left=3, top=1)]), BUDGET)
 
-    assert (container.width, container.height) == read
+    assert (container.width, container.height) == shown
 
 
 def test_an_empty_canvas_with_an_empty_first_frame_is_corrupt() -> None:
