@@ -138,6 +138,7 @@ def _draw(
     """Yield the picture of each step that shows a frame."""
     for _, canvas in render(container, steps, backend, threads=threads):
         yield backend.shrink(canvas)
+        del canvas  # it may be 64 MB of its own, not to be held while the next frame is decoded
 
 
 def _scale(

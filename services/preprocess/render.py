@@ -45,13 +45,19 @@ def render(
             frame.paint(canvas, place, pixels, backend)
         del pixels  # up to 80 MB, not to be held while the next frame is drawn
         if action is Action.SHOW:
-            shown = backend.on_black(canvas) if container.translucent else canvas
-            yield index, turn(shown, container.orientation)
+            yield (
+                index,
+                turn(backend.on_black(canvas) if container.translucent else canvas, container.orientation),
+            )
             if before is not None:
                 part[...] = before
             elif frame.disposal is Disposal.CLEAR:
                 part[...] = 0
         del before
+
+
+def _shown(canvas: Canvas, container: Container, backend: Backend) -> Canvas:
+    return turn(backend.on_black(canvas) if container.translucent else canvas, container.orientation)
 
 
 def turn(canvas: Canvas, orientation: int) -> Canvas:

@@ -7,6 +7,7 @@ read, as in browsers, and shown as their EXIF turns them.
 from __future__ import annotations
 
 import io
+import itertools
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -28,7 +29,7 @@ JFIF, TABLES, RESTART_INTERVAL = 0xE0, (0xC4, 0xDB), 0xDD
 FRAMES = (0xC0, 0xC1, 0xC2)  # baseline, extended, progressive
 OTHER_FRAMES = (0xC3, *range(0xC5, 0xC8), *range(0xC9, 0xCC), *range(0xCD, 0xD0))
 ALONE = (0x01, *range(0xD0, 0xD8))  # markers without contents
-_SCAN = re.compile(rb"\xff+\xda")
+_MARKER = re.compile(rb"\xff[^\x00\xff]")
 
 
 @dataclass(frozen=True)
@@ -45,8 +46,8 @@ class JpegFrame(PictureFrame):
 
     @property
     def cost_pixels(self) -> int:
-        """All of its own, once a scan."""
-        return self.rect.area * self.scans
+        """All of its own, and half of that for each scan, which goes through all of them."""
+        return super().cost_pixels * (2 + self.scans) // 2
 
     def decode(self, data: bytes, backend: Backend) -> Canvas:
         """Let Pillow decode what its pixels need, and nothing else."""
@@ -71,7 +72,7 @@ def scan(jpeg: bytes, budget: Budget) -> Container:
     orientation: int | None = None
     segments: list[tuple[int, int]] = []
     position = 2
-    for count in range(MAX_SEGMENTS + 1):
+    for count in itertools.count():
         check_limit("structure", MAX_SEGMENTS, count, "segments", at_least=True)
         position = _find_marker(jpeg, position)
         marker = jpeg[position + 1]
@@ -97,7 +98,7 @@ def scan(jpeg: bytes, budget: Budget) -> Container:
     if size is None:
         raise CorruptGif("it has no header", kind="JPEG")
     check_limit("canvas", budget.max_canvas_pixels, size[0] * size[1], "pixels")
-    scans = sum(1 for _ in _SCAN.finditer(jpeg, position))
+    scans = jpeg.count(b"\xff\xda", position)
     check_limit("structure", MAX_SCANS, scans, "scans")
     segments.append((position, len(jpeg)))
     rect = Rect(0, 0, *size)
@@ -107,12 +108,10 @@ def scan(jpeg: bytes, budget: Budget) -> Container:
 
 def _find_marker(jpeg: bytes, position: int) -> int:
     """Return the offset of the last 0xFF before the next marker's byte."""
-    position = jpeg.find(b"\xff", position)
-    while 0 <= position < len(jpeg) - 1:
-        if jpeg[position + 1] not in (0x00, 0xFF):
-            return position
-        position = jpeg.find(b"\xff", position + 1)
-    raise CorruptGif("it ends inside its header", kind="JPEG")
+    found = _MARKER.search(jpeg, position)
+    if found is None:
+        raise CorruptGif("it ends inside its header", kind="JPEG")
+    return found.start()
 
 
 def _read_size(frame: bytes) -> tuple[int, int]:

@@ -59,7 +59,7 @@ _MODES = {
 _CHANNELS = {GREY: 1, RGB: 3, PALETTE: 1, GREY_ALPHA: 2, RGBA: 4}
 # Adam7: first column, first row, and the distances of columns and rows in each of the seven passes.
 _PASSES = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
-_PART_BYTES = 1 << 16  # decompressed at once
+_PART_BYTES = 1 << 14  # decompressed at once, to at most a thousand times as many
 _DISPOSALS = (Disposal.KEEP, Disposal.CLEAR, Disposal.RESTORE)
 
 
@@ -129,16 +129,15 @@ def _packed_bytes(header: _Header, width: int, height: int) -> int:
 def _is_whole(compressed: bytes, expected: int) -> bool:
     """Whether data decompresses to so many bytes; Pillow leaves missing rows black without a word."""
     inflate, found = zlib.decompressobj(), 0
+    data = memoryview(compressed)
     try:
-        while found < expected and not inflate.eof:
-            part = inflate.decompress(compressed, _PART_BYTES)
-            compressed = inflate.unconsumed_tail
-            if not part and not compressed:
-                break
-            found += len(part)
+        for start in range(0, len(data), _PART_BYTES):
+            found += len(inflate.decompress(data[start : start + _PART_BYTES]))
+            if found >= expected:
+                return True
     except zlib.error:
-        return False
-    return found >= expected
+        pass
+    return False
 
 
 def _colour(image: Image.Image, header: _Header) -> Canvas:

@@ -6,15 +6,16 @@ decides.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from PIL import Image
+import numpy as np
+from PIL import _webp
 
 from services.errors import CorruptGif, GifTooLarge
 from services.preprocess.container import (
+    PIXEL,
     Blend,
     BrokenDataError,
     Budget,
@@ -24,7 +25,7 @@ from services.preprocess.container import (
     Rect,
     check_limit,
 )
-from services.preprocess.formats.picture import PictureFrame, to_pixels
+from services.preprocess.formats.picture import PictureFrame
 
 if TYPE_CHECKING:
     from services.preprocess.backend import Backend, Canvas
@@ -77,13 +78,17 @@ class WebpFrame(PictureFrame):
             sizes = (width - 1).to_bytes(3, "little") + (height - 1).to_bytes(3, "little")
             chunks = b"VP8X\x0a\0\0\0" + bytes((ALPHA, 0, 0, 0)) + sizes + chunks
         file = b"RIFF" + (len(chunks) + 4).to_bytes(4, "little") + b"WEBP" + chunks
+        # Not by Image.open, which would hold five canvases of the frame's size where this holds three.
+        width, height = self.rect.size
         try:
-            with Image.open(io.BytesIO(file), formats=["WEBP"]) as image:
-                if image.size != self.rect.size:
-                    raise BrokenDataError
-                return to_pixels(image)
-        except (OSError, ValueError, EOFError, SyntaxError):
+            decoder = _webp.WebPAnimDecoder(file)
+            decoded = decoder.get_next() if decoder.get_info()[0] == (width, height) else None
+        except OSError:
             raise BrokenDataError from None
+        if decoded is None:
+            raise BrokenDataError
+        pixels: Canvas = np.frombuffer(decoded[0], PIXEL).reshape(height, width)
+        return pixels
 
     def paint(self, canvas: Canvas, place: Rect, pixels: Decoded, backend: Backend) -> None:
         """Blend its pixels, but for those on bare ground."""

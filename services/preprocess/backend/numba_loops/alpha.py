@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import int64, njit, uint32, void
+from numba import int64, njit, types, uint32, void
 
-_BLEND = void(uint32[:, ::1], int64, int64, int64, int64, uint32[:, ::1])
+_Pixels = types.Array(types.uint32, 2, "C", readonly=True)
+_BLEND = void(uint32[:, ::1], int64, int64, int64, int64, _Pixels)
 _BYTE, _HALF, _FULL = np.uint32(255), np.uint32(127), np.uint32(256)  # Numba takes bare numbers for signed
 _ONE, _TWO = np.uint32(1), np.uint32(2)
 _8, _16, _24 = np.uint32(8), np.uint32(16), np.uint32(24)
