@@ -24,7 +24,7 @@ from services.rpc.work import Workers
 
 DESCRIPTION_S = 30.0  # after which a service is asked again which model it has
 ENTRY_BYTES = 8_192  # an answer without pictures, with room to spare
-FORM = "2"  # of answers, raised by hand when they get other fields: ETags of earlier forms do not hold
+FORM = "3"  # of answers, raised by hand when they get other fields: ETags of earlier forms do not hold
 
 Key = tuple[str, str, bool]  # digest of a GIF, version of a model, whether exact
 

@@ -45,10 +45,7 @@ def render(
             frame.paint(canvas, place, pixels, backend)
         del pixels  # up to 80 MB, not to be held while the next frame is drawn
         if action is Action.SHOW:
-            yield (
-                index,
-                turn(backend.on_black(canvas) if container.translucent else canvas, container.orientation),
-            )
+            yield index, _shown(canvas, container, backend)
             if before is not None:
                 part[...] = before
             elif frame.disposal is Disposal.CLEAR:

@@ -359,6 +359,16 @@ def pictures() -> dict[str, bytes]:
     return {f"{name}{suffixes[name.partition('-')[0]]}": data for name, data in found.items()}
 
 
+_RED = Part(solid((250, 5, 5, 255), 48, 64), delay_ms=500)
+# One red file of each format beside GIF.
+FORMATS_OF = {
+    "png": write_png(_RED.pixels),
+    "apng": write_apng(64, 48, [_RED, _RED]),
+    "webp": write_webp(64, 48, [_RED, _RED]),
+    "jpeg": saved(solid((250, 5, 5), 48, 64), "JPEG"),
+}
+
+
 def main() -> None:
     """Write them into a folder."""
     folder = Path(sys.argv[1])

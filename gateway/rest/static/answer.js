@@ -1,6 +1,6 @@
 // The answer on the page: **identification** -> the ranked shows, and the strip of frames with each one's vote.
 
-import { percent, seconds, stripWords, verdict } from "./words.js";
+import { formatName, percent, seconds, stripWords, verdict } from "./words.js";
 
 const byId = (id) => document.getElementById(id);
 
@@ -14,7 +14,8 @@ export function drawAnswer(identification) {
   const named = identification.known ? identification.verdict.names : [identification.shows[0].show];
   byId("shows").replaceChildren(...identification.shows.map((show, rank) => rankedShow(show, rank, named)));
   const { name, version } = identification.model;
-  byId("credit").textContent = `Model ${name} ${version}`;
+  const format = formatName(identification.format);
+  byId("credit").textContent = `${format ? `${format} · ` : ""}Model ${name} ${version}`;
   const strip = stripWords(identification.frames.length);
   byId("strip-title").textContent = strip.title;
   byId("strip-text").textContent = strip.text;

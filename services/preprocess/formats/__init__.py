@@ -6,8 +6,11 @@ how one frame is decoded and drawn. All that follows is the same for each of the
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
+
 from services.preprocess.container import Budget, Container, check_limit
-from services.preprocess.formats import gif, jpeg, png, webp
+from services.preprocess.formats import gif, jpeg, png, video, webp
 from services.preprocess.formats.signature import recognise
 
 
@@ -26,4 +29,11 @@ def read(data: bytes, budget: Budget) -> Container:
     return _SCANS[name](data, budget)
 
 
-_SCANS = {"gif": gif.scan, "png": png.scan, "jpeg": jpeg.scan, "webp": webp.scan}
+_SCANS: dict[str, Callable[[bytes, Budget], Container]] = {
+    "gif": gif.scan,
+    "jpeg": jpeg.scan,
+    "mp4": functools.partial(video.scan, name="mp4"),
+    "png": png.scan,
+    "webm": functools.partial(video.scan, name="webm"),
+    "webp": webp.scan,
+}

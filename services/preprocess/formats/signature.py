@@ -15,6 +15,7 @@ _FORMATS = (
     (0, b"\xff\xd8\xff", "jpeg"),
     (8, b"WEBP", "webp"),
 )
+_IMAGES_OF_FTYP = (b"avif", b"avis", b"heic", b"heix", b"hevc", b"heim", b"mif1", b"msf1", b"qt  ")
 # (offset, bytes there, what such a file is); the first that fits is the answer.
 _SIGNATURES = (
     (8, b"AVI ", "an AVI video"),
@@ -23,8 +24,8 @@ _SIGNATURES = (
     (4, b"ftyphei", "an HEIF image"),
     (4, b"ftypmif1", "an HEIF image"),
     (4, b"ftypqt", "a QuickTime video"),
-    (4, b"ftyp", "an MP4 video"),
-    (0, b"\x1a\x45\xdf\xa3", "a WebM or Matroska video"),
+    (4, b"ftyp", "an HEIF image"),
+    (0, b"\x1a\x45\xdf\xa3", "a Matroska video"),
     (0, b"BM", "a BMP image"),
     (0, b"II*\x00", "a TIFF image"),
     (0, b"MM\x00*", "a TIFF image"),
@@ -51,6 +52,10 @@ def recognise(data: bytes) -> str:
     for offset, signature, name in _FORMATS:
         if data.startswith(signature, offset):
             return name
+    if data.startswith(b"ftyp", 4) and data[8:12] not in _IMAGES_OF_FTYP:
+        return "mp4"
+    if data.startswith(b"\x1a\x45\xdf\xa3") and b"webm" in data[:64]:
+        return "webm"
     raise NotAGif(_name(data))
 
 

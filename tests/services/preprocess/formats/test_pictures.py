@@ -103,7 +103,7 @@ def test_an_image_that_is_not_part_of_an_animation_is_not_shown() -> None:
         (Budget(max_bytes=100), "length is limited to 100 bytes"),
         (Budget(max_canvas_pixels=47), "canvas is limited to 47 pixels, this one has 48"),
         (Budget(max_frames=2), "animation is limited to 2 frames, this one has"),
-        (Budget(max_decoded_pixels=143), "decoding is limited to 143 pixels, this one has 144"),
+        (Budget(max_decoded_pixels=575), "decoding is limited to 575 pixels, this one has 576"),
     ],
 )
 def test_every_limit_reaches_the_caller(write: Writer, name: str, budget: Budget, message: str) -> None:
