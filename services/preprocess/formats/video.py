@@ -97,7 +97,7 @@ def scan(data: bytes, budget: Budget, *, name: str) -> Container:
         GifTooLarge: canvas or the number of frames is over the budget.
     """
     kind = FORMATS[name]
-    if not _has_pyav():
+    if not has_pyav():
         raise NotAGif(f"{'an' if kind == 'MP4' else 'a'} {kind} video, which is read with the extra [video]")
     import av  # noqa: PLC0415 - an optional package
 
@@ -205,7 +205,8 @@ def _samples(kind: bytes, contents: bytes) -> int:
     return 0
 
 
-def _has_pyav() -> bool:
+def has_pyav() -> bool:
+    """Whether PyAV is installed, without loading it."""
     try:
         return importlib.util.find_spec("av") is not None
     except ValueError:  # it was taken out of this process
