@@ -16,7 +16,7 @@ help: ## list the verbs
 	@touch $@
 
 .venv/dev: .venv/serve
-	@$(BIN)/uv pip install -q -p $(BIN)/python -c constraints.txt -e ".[grpc,rest,lambda,batch,ray,fast,train,dev]"
+	@$(BIN)/uv pip install -q -p $(BIN)/python -c constraints.txt -e ".[grpc,rest,lambda,batch,ray,fast,video,train,dev]"
 	@touch $@
 
 setup: .venv/dev ## install everything that developing takes, into .venv

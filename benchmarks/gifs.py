@@ -16,7 +16,7 @@ from PIL import Image, ImageDraw
 from benchmarks.environments import ROOT
 from benchmarks.results import Item
 from services.preprocess import Budget
-from services.preprocess.container import scan
+from services.preprocess.formats import read
 from training.files import replacing
 
 REAL, BY_FRAMES, BY_SIZE = "real GIFs", "by frames", "by canvas"
@@ -86,7 +86,7 @@ def _drawn(folder: Path, width: int, frames: int, group: str) -> Item:
 
 def _item(path: Path, group: str, shown: str) -> Item:
     gif = path.read_bytes()
-    container = scan(gif, Budget())
+    container = read(gif, Budget())
     facts = {
         "width": container.width,
         "height": container.height,

@@ -34,8 +34,10 @@ from services.preprocess.backend import (
     compiled,
     portable,
 )
-from services.preprocess.container import Frame, Rect, scan
+from services.preprocess.container import Blend, Rect
 from services.preprocess.crop import cut
+from services.preprocess.formats import read
+from services.preprocess.formats.gif import GifFrame
 from services.preprocess.plan import plan
 from services.preprocess.render import render
 from services.preprocess.timeline import sample
@@ -82,13 +84,21 @@ class Stopwatch:
         self.seconds[step] += time.perf_counter() - begun
         return made
 
-    def decompress(self, gif: bytes, frame: Frame) -> NDArray[np.uint8]:
+    def decompress(self, gif: bytes, frame: GifFrame) -> NDArray[np.uint8]:
         """As the other."""
         return self.timed("decompress", self.backend.decompress, gif, frame)
 
-    def paint(self, canvas: Canvas, place: Rect, indices: NDArray[np.uint8], frame: Frame) -> None:
+    def paint(self, canvas: Canvas, place: Rect, indices: NDArray[np.uint8], frame: GifFrame) -> None:
         """As the other."""
         self.timed("draw", self.backend.paint, canvas, place, indices, frame)
+
+    def blend(self, canvas: Canvas, place: Rect, pixels: Canvas, rule: Blend) -> None:
+        """As the other."""
+        self.timed("draw", self.backend.blend, canvas, place, pixels, rule)
+
+    def on_black(self, canvas: Canvas) -> Canvas:
+        """As the other."""
+        return self.timed("draw", self.backend.on_black, canvas)
 
     def shrink(self, canvas: Canvas) -> Picture:
         """As the other."""
@@ -109,10 +119,10 @@ class Stopwatch:
 
 def pictures(gif: bytes) -> list[Picture]:
     """What a clip is cut out of."""
-    container = scan(gif, Budget())
+    container = read(gif, Budget())
     steps = plan(container, sample([frame.delay_ms for frame in container.frames]).frames)
     backend = portable()
-    return [backend.shrink(canvas).copy() for _, canvas in render(gif, container, steps, backend)]
+    return [backend.shrink(canvas).copy() for _, canvas in render(container, steps, backend)]
 
 
 def measure(gif: bytes, uncut: list[Picture], watch: Stopwatch) -> Mapping[str, float]:
@@ -127,7 +137,7 @@ def measure(gif: bytes, uncut: list[Picture], watch: Stopwatch) -> Mapping[str, 
     begun = time.perf_counter()
     decode_gif(gif, backend=watch)
     whole = time.perf_counter() - begun
-    watch.timed("scan", scan, gif, Budget())
+    watch.timed("scan", read, gif, Budget())
     watch.timed("crop", lambda: list(cut(uncut, len(uncut), watch.backend)))
     steps = {**watch.seconds, "the rest": whole - sum(watch.seconds.values())}
     begun = time.perf_counter()

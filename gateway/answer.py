@@ -1,6 +1,6 @@
 """What a program reads: **Prediction** or error -> JSON object.
 
-{"source", "shows": [{"show", "probability"}], "known", "verdict": {"level", "names", "text"},
+{"source", "format", "shows": [{"show", "probability"}], "known", "verdict": {"level", "names", "text"},
  "frames": [{"timestamp_ms", "show", "probability"}], "model": {"name", "version"}}
 {"source", "error": {"reason", "message"}}
 """
@@ -17,6 +17,7 @@ def prediction_json(source: str, prediction: Prediction) -> JsonObject:
     """Put a prediction for `source` into values that JSON knows. Probabilities are 0..1, times in ms."""
     return {
         "source": source,
+        "format": prediction.format,
         "shows": [{"show": show.show, "probability": show.probability} for show in prediction.shows],
         "known": prediction.known,
         "verdict": {

@@ -19,18 +19,32 @@ CLIP_CHANNELS = 3  # red, green, blue
 CLIP_SHAPE = (CLIP_FRAMES, CLIP_SIZE, CLIP_SIZE, CLIP_CHANNELS)
 CLIP_BYTES = CLIP_FRAMES * CLIP_SIZE * CLIP_SIZE * CLIP_CHANNELS  # 1_505_280 bytes
 
+# What is read, by the name that answers give it, and how people write that name.
+FORMATS = {
+    "gif": "GIF",
+    "webp": "WebP",
+    "png": "PNG",
+    "apng": "APNG",
+    "jpeg": "JPEG",
+    "mp4": "MP4",
+    "webm": "WebM",
+}
+# What their files are called.
+SUFFIXES = (".gif", ".webp", ".png", ".apng", ".jpg", ".jpeg", ".mp4", ".webm")
+
 
 @dataclass(frozen=True)
 class GifSource:
-    """What was read of the GIF that a clip was made from.
+    """What was read of the file that a clip was made from.
 
     Attributes:
         width: of the canvas, in pixels.
         height: of the canvas, in pixels.
-        frames: how many whole frames the GIF holds, at least 1.
+        frames: how many whole frames the file holds, at least 1.
         duration_ms: of one run through the frames, in milliseconds, as a browser plays them.
-        size_bytes: length of the GIF.
-        sha256: digest of the GIF's bytes, 64 lower-case hexadecimal digits.
+        size_bytes: length of the file.
+        sha256: digest of the file's bytes, 64 lower-case hexadecimal digits.
+        format: a key of `FORMATS`; "" where an older service did not say.
     """
 
     width: int
@@ -39,6 +53,7 @@ class GifSource:
     duration_ms: int
     size_bytes: int
     sha256: str
+    format: str = ""
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,6 +16,7 @@ from daft.exceptions import DaftCoreException
 from daft.io import IOConfig
 
 from gateway.fetch.address import is_address
+from services.clip import SUFFIXES
 from services.errors import UnreadableFile
 
 STORES = ("s3://", "hf://")
@@ -75,7 +76,7 @@ def _walk(folder: str) -> Iterator[str]:
 
 
 def _is_gif(name: str) -> bool:
-    return name.lower().endswith(".gif")
+    return name.lower().endswith(SUFFIXES)
 
 
 def _list_store(prefix: str, io_config: IOConfig) -> Iterator[Source]:

@@ -30,6 +30,7 @@ SCHEMA = pa.schema(
     [
         pa.field("source", pa.string()),  # path or address, one row for each
         pa.field("sha256", pa.string()),  # of the bytes; null where they could not be had
+        pa.field("format", pa.string()),  # "gif", "webp", ...; null where there is no answer
         pa.field("known", pa.bool_()),  # whether the verdict names shows
         pa.field("verdict", pa.string()),  # "show", "one_of", "kind" or "unknown"
         pa.field("names", pa.list_(pa.string())),  # what the verdict names
@@ -52,6 +53,7 @@ def answer_row(source: str, sha256: str, prediction: Prediction) -> JsonObject:
     return {
         "source": source,
         "sha256": sha256,
+        "format": prediction.format,
         "known": prediction.known,
         "verdict": prediction.verdict.level,
         "names": list(prediction.verdict.names),

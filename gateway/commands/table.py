@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from rich.cells import cell_len
 from rich.text import Text
 
+from services.clip import FORMATS
 from services.inference import FrameVote, Prediction
 
 BAR_CELLS = 20  # of the terminal, for a probability of 1
@@ -88,10 +89,12 @@ def printable(text: str) -> str:
 
 def _headline(source: str, prediction: Prediction) -> Text:
     name, said = (printable(source), "bold"), printable(prediction.verdict.text)
+    # Of a GIF nobody has to be told that it is one.
+    kind = "" if prediction.format in ("", "gif") else f" ({FORMATS[prediction.format]})"
     if prediction.known:
-        return Text.assemble(name, ": ", (said, "bold green"))
+        return Text.assemble(name, (kind, "dim"), ": ", (said, "bold green"))
     nearest = printable(prediction.shows[0].show)
-    return Text.assemble(name, ": ", (said, "bold yellow"), f"; nearest guess: {nearest}")
+    return Text.assemble(name, (kind, "dim"), ": ", (said, "bold yellow"), f"; nearest guess: {nearest}")
 
 
 def _seconds(start_ms: int, end_ms: int) -> str:

@@ -26,6 +26,7 @@ from gateway.fetch.address import Address
 from gateway.fetch.connection import PinnedBackend, Resolver, resolve
 from gateway.fetch.settings import FetchSettings
 from services.errors import AddressRefused, FetchFailed, FetchTimeout, GifTooLarge, InvalidAddress
+from services.preprocess.formats.video import has_pyav
 
 _REDIRECTS = (301, 302, 303, 307, 308)
 _HEADERS = [
@@ -126,8 +127,8 @@ class Fetcher:
             address = following
 
     def _declared(self, page: bytes, address: Address) -> Address:
-        """The first GIF that a page declares at a host that may be asked."""
-        for text in media_page.media_in(page):
+        """The best file that a page declares at a host that may be asked."""
+        for text in media_page.media_in(page, videos=has_pyav()):
             with contextlib.suppress(InvalidAddress):
                 media = address.join(text)
                 if any(rule.allows(media) for rule in self._settings.hosts):

@@ -2,11 +2,14 @@
 
 Giphy's addresses end in the id that its media files are named by, so nothing has to be asked:
 
-    giphy.com/gifs/SLUG-ID, /stickers/…, /clips/…, /embed/ID          ->  media.giphy.com/media/ID/giphy.gif
-    media0.giphy.com/media/ID/giphy.webp or .mp4, i.giphy.com/ID.webp  ->  the same with .gif
-    media0.giphy.com/media/ID/giphy-downsized-small.mp4 and the like   ->  media0.giphy.com/media/ID/giphy.gif
+    giphy.com/gifs/SLUG-ID, /stickers/…, /clips/…, /embed/ID  ->  media.giphy.com/media/ID/giphy.gif
+    media0.giphy.com/media/ID/giphy-downsized-small.mp4       ->  media0.giphy.com/media/ID/giphy.gif
+    i.giphy.com/ID.mp4                                        ->  i.giphy.com/ID.gif
 
-Tenor's media files have a name that its pages alone tell, in what they declare for previews (Open Graph):
+Some of Giphy's renditions are videos alone, but each GIF is there as giphy.gif. A WebP is taken as it is.
+
+Tenor's media files have a name that its pages alone tell, in what they declare for previews (Open Graph). Of
+these the GIF is taken, else the WebP, the video where videos can be decoded, or the still picture:
 
     tenor.com/view/SLUG-ID, tenor.com/LANGUAGE/view/SLUG-ID, tenor.com/embed/ID, tenor.com/SHORT.gif
 """
@@ -17,18 +20,22 @@ import dataclasses
 import html
 import re
 from collections.abc import Iterator
+from pathlib import PurePosixPath
 
 from gateway.fetch.address import Address
 
 _GIPHY_PAGE = re.compile(r"/(?:gifs|stickers|clips|embed)/(?:[^/]*-)?(?P<id>[A-Za-z0-9]+)(?:/.*)?")
-_OTHER_FORM = re.compile(r"(?P<stem>/.+)\.(?:webp|mp4)", re.IGNORECASE)
-# Of Giphy's sizes these exist in each form; the others are of films alone.
-_FILM_SIZE = re.compile(r"(?P<folder>/media/.+/)(?!(?:giphy|[0-9]+w?(?:_d)?)$)[^/]+")
+_VIDEO = re.compile(r"(?P<folder>/(?:media/(?:[^/]+/)*)?)(?P<name>[^/]+)\.mp4", re.IGNORECASE)
 _TENOR_PAGE = re.compile(r"/(?:[a-z]{2}(?:-[A-Za-z]{2,4})?/)?(?:view|embed)/[^/]+/?|/[A-Za-z0-9]+\.gif")
 # Bounded, and without < or > inside: a page that is made to be slow to read is not.
 _TAG = re.compile(rb"<(?:meta|link)\b[^<>]{1,4000}>", re.IGNORECASE)
 _ATTRIBUTE = re.compile(r"""\b([a-z-]{1,20})\s{0,9}=\s{0,9}(?:"([^"]*)"|'([^']*)')""", re.IGNORECASE)
-_DECLARES = {"og:image", "og:image:url", "og:image:secure_url", "twitter:image", "contenturl", "image_src"}
+_DECLARES = {
+    *("og:image", "og:image:url", "og:image:secure_url", "twitter:image", "contenturl", "image_src"),
+    *("og:video", "og:video:url", "og:video:secure_url", "twitter:player:stream"),
+}
+_VIDEOS = (".mp4", ".webm")
+_BEST_FIRST = (".gif", ".webp", *_VIDEOS, ".png", ".jpg", ".jpeg")
 
 
 def media_by_id(address: Address) -> Address | None:
@@ -37,12 +44,11 @@ def media_by_id(address: Address) -> Address | None:
         found = _GIPHY_PAGE.fullmatch(address.path)
         return found and Address("https", "media.giphy.com", 443, f"/media/{found['id']}/giphy.gif")
     if address.host.endswith(".giphy.com"):
-        found = _OTHER_FORM.fullmatch(address.path)
+        found = _VIDEO.fullmatch(address.path)
         if found is None:
             return None
-        film = _FILM_SIZE.fullmatch(found["stem"])
-        stem = f"{film['folder']}giphy" if film else found["stem"]
-        return dataclasses.replace(address, path=f"{stem}.gif", query="")
+        name = "giphy" if found["folder"].startswith("/media/") else found["name"]
+        return dataclasses.replace(address, path=f"{found['folder']}{name}.gif", query="")
     return None
 
 
@@ -51,8 +57,23 @@ def is_page(address: Address) -> bool:
     return address.host in ("tenor.com", "www.tenor.com") and _TENOR_PAGE.fullmatch(address.path) is not None
 
 
-def media_in(page: bytes) -> Iterator[str]:
-    """Yield the addresses of GIFs that a page declares, in its order; they are as untrusted as the page."""
+def media_in(page: bytes, *, videos: bool = False) -> list[str]:
+    """List the addresses of files that a page declares, the best first; they are as untrusted as the page.
+
+    Args:
+        page: its bytes, or the first of them.
+        videos: whether videos can be decoded.
+    """
+    found = [
+        (_BEST_FIRST.index(suffix), media)
+        for media in _declared(page)
+        for suffix in (PurePosixPath(media.partition("?")[0].lower()).suffix,)
+        if suffix in _BEST_FIRST and (videos or suffix not in _VIDEOS)
+    ]
+    return [media for _, media in sorted(found, key=lambda each: each[0])]
+
+
+def _declared(page: bytes) -> Iterator[str]:
     for tag in _TAG.finditer(page):
         attributes = {
             name.lower(): html.unescape(quoted or single)
@@ -62,5 +83,5 @@ def media_in(page: bytes) -> Iterator[str]:
             (attributes[name] for name in ("property", "name", "itemprop", "rel") if name in attributes), ""
         )
         media = attributes.get("content") or attributes.get("href") or ""
-        if kind.lower() in _DECLARES and media.partition("?")[0].lower().endswith(".gif"):
+        if kind.lower() in _DECLARES:
             yield media

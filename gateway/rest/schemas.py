@@ -8,6 +8,7 @@ from pydantic import Base64Str, BaseModel, Field
 
 from gateway.rest.keys import HEADER
 from gateway.rest.problem import MEDIA_TYPE, problem_json
+from gateway.rest.upload import EXPECTED, MEDIA_TYPES
 from services.errors import (
     AddressRefused,
     AnalyzerError,
@@ -77,6 +78,13 @@ class Identification(BaseModel):
     """The answer for one GIF: the message gif_analyzer.v1.Identification as proto3 JSON."""
 
     source: Annotated[str, Field(description="address or file name, as given", examples=["meadow.gif"])]
+    format: Annotated[
+        str,
+        Field(
+            description="what the file is: gif, webp, png, apng, jpeg, mp4 or webm",
+            examples=["gif"],
+        ),
+    ]
     shows: Annotated[list[ShowProbability], Field(description="most probable first")]
     known: Annotated[bool, Field(description="if false, `shows` are the nearest guesses")]
     verdict: Verdict
@@ -132,12 +140,12 @@ class Problem(BaseModel):
 OF_VALUES = (InvalidArgument("top_k", expected="at least 1", found="'0'"),)
 OF_BODIES = (
     InvalidRequest("its multipart body has no part `file`"),
-    UnsupportedMedia("text/plain", expected="multipart/form-data, image/gif or application/json"),
+    UnsupportedMedia("text/plain", expected=EXPECTED),
     RequestTooLarge(allowed=26_048_576),
     RequestTooSlow("its body took longer than 300 s"),
 )
 OF_GIFS = (
-    NotAGif("a PNG image"),
+    NotAGif("a PDF document"),
     CorruptGif("not one frame is whole"),
     GifTooLarge("animation", allowed=5_000, found=20_000, unit="frames"),
 )
@@ -185,7 +193,7 @@ def gif_body() -> dict[str, Any]:
             "multipart/form-data": {
                 "schema": {"type": "object", "required": ["file"], "properties": {"file": binary}}
             },
-            "image/gif": {"schema": binary},
+            **{media_type: {"schema": binary} for media_type in MEDIA_TYPES},
             "application/json": {
                 "schema": {
                     "type": "object",

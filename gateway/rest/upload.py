@@ -1,7 +1,7 @@
 """What a request asks about: **its body** -> a file with its name, or an address.
 
 Three forms, by Content-Type: multipart/form-data with one part `file`, which may have a file name or none;
-image/gif, the bytes themselves; and application/json with one member `url`.
+image/gif or the type of another format, the bytes themselves; and application/json with one member `url`.
 """
 
 from __future__ import annotations
@@ -14,8 +14,18 @@ from starlette.requests import Request
 from gateway.rest.form import read_form
 from services.errors import InvalidRequest, UnsupportedMedia
 
-RAW = ("image/gif", "application/octet-stream")
-EXPECTED = "multipart/form-data, image/gif or application/json"
+# Of the bytes themselves. What they are is told by the bytes: a wrong one of these does no harm.
+MEDIA_TYPES = (
+    "image/gif",
+    "image/webp",
+    "image/png",
+    "image/apng",
+    "image/jpeg",
+    "video/mp4",
+    "video/webm",
+)
+RAW = (*MEDIA_TYPES, "application/octet-stream")
+EXPECTED = "multipart/form-data, the media type of a picture such as image/gif, or application/json"
 MAX_JSON_BYTES = 65_536
 
 

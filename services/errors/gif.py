@@ -10,25 +10,25 @@ class GifError(AnalyzerError):
 
 
 class NotAGif(GifError):
-    """The bytes are something else than a GIF; the message says what."""
+    """The bytes are of no format that is read here; the message says what they are."""
 
     reason = "NOT_A_GIF"
     grpc_code = "INVALID_ARGUMENT"
     http_status = 415
 
     def __init__(self, found: str) -> None:
-        super().__init__(f"not a GIF: this is {found}", found=found)
+        super().__init__(f"not a GIF, WebP, PNG or JPEG: this is {found}", found=found)
 
 
 class CorruptGif(GifError):
-    """The bytes begin as a GIF and hold not one whole frame."""
+    """The bytes begin as a GIF, or as another format that is read, and hold not one whole frame."""
 
     reason = "CORRUPT_GIF"
     grpc_code = "INVALID_ARGUMENT"
     http_status = 422
 
-    def __init__(self, why: str) -> None:
-        super().__init__(f"corrupt GIF: {why}", why=why)
+    def __init__(self, why: str, *, kind: str = "GIF") -> None:
+        super().__init__(f"corrupt {kind}: {why}", why=why)
 
 
 class GifTooLarge(GifError):

@@ -128,6 +128,7 @@ class Classifier:
                 for frame, vote, show in zip(seen.frames, seen.frame_probabilities, best, strict=True)
             ),
             model=self.model,
+            format=clip.source.format if clip.source else "",
         )
 
     def look(self, frames: NDArray[np.uint8], *, exact: bool = False) -> tuple[Look, Verdict]:

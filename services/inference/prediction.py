@@ -62,12 +62,15 @@ class Prediction:
         frames: one vote for each frame that was looked at, in time: all that differ from each other, ten at
             most, or fewer where these decided. A still image is one frame.
         model: which model answered.
+        format: of the file that the clip was made from, a key of `services.clip.FORMATS`; "" where the clip
+            does not say.
     """
 
     shows: tuple[ShowProbability, ...]
     verdict: Verdict
     frames: tuple[FrameVote, ...]
     model: ModelInfo
+    format: str = ""
 
     @property
     def known(self) -> bool:

@@ -136,6 +136,7 @@ class RemoteClassifier:
                 FrameVote(vote.timestamp_ms, vote.show, vote.probability) for vote in response.frames
             ),
             model=_model_from_message(response.model),
+            format=clip.source.format if clip.source else "",
         )
 
     def describe(self) -> tuple[ModelInfo, tuple[str, ...], float]:

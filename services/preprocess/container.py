@@ -1,38 +1,41 @@
-"""The blocks of a GIF, without its pixels.
+"""A file without its pixels: what every format is read into, before a pixel is decoded.
 
-GIF bytes -> `scan` -> **Container**: the canvas and every whole frame's rectangle, delay, disposal, palette
-and the place of its compressed pixels. No pixel is decoded and nothing is allocated by what the bytes claim:
-the budget is checked while reading.
-
-The format: https://www.w3.org/Graphics/GIF/spec-gif89a.txt. Where that leaves room, Chromium decides.
+file -> `services.preprocess.formats.read` -> **Container**: the canvas, and of every whole frame its
+rectangle, its delay, its disposal, and how its pixels are decoded and drawn. Nothing is allocated by what the
+bytes claim: the budget is checked while reading.
 """
 
 from __future__ import annotations
 
 import enum
+import functools
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from services.errors import CorruptGif, GifTooLarge
-from services.preprocess.signature import check_signature
+import numpy as np
+from numpy.typing import NDArray
 
-HEADER_BYTES = 13  # signature and version, then the logical screen descriptor
-PALETTE_ENTRY_BYTES = 3  # red, green, blue
+from services.errors import GifTooLarge
+from services.preprocess.ahead import map_ahead
 
-EXTENSION, IMAGE = 0x21, 0x2C  # the byte that begins a block
-GRAPHIC_CONTROL = 0xF9  # the label of the extension that times and disposes of the next image
-CONTROL_BYTES = 4  # of its one data sub-block
-MAX_CODE_SIZE = 8  # bits: a pixel is a palette index, 0..255
+if TYPE_CHECKING:
+    from services.preprocess.backend import Backend, Canvas
+
+PIXEL = np.dtype("<u4")  # of a canvas: little-endian, so that red comes first in memory
+# Of canvases whose frames are decoded at once: decoders take up to 16 bytes a pixel.
+_PIXELS_AHEAD = 8_000_000
+Decoded = NDArray[Any]  # [height, width]: the pixels of one frame, as its format gives them
 
 
 @dataclass(frozen=True)
 class Budget:
-    """What one GIF may cost. Going over it is `GifTooLarge`, naming the limit.
+    """What one file may cost. Going over it is `GifTooLarge`, naming the limit.
 
     Attributes:
-        max_bytes: length of the GIF.
+        max_bytes: length of the file.
         max_canvas_pixels: width times height of the canvas, and of any single frame.
-        max_frames: how many frames the GIF holds.
+        max_frames: how many frames the file holds.
         max_decoded_pixels: pixels that must be decoded or cleared for one clip, after planning.
     """
 
@@ -42,12 +45,31 @@ class Budget:
     max_decoded_pixels: int = 1_000_000_000  # at about 250 million a second: a few seconds at the very worst
 
 
+class BrokenDataError(Exception):
+    """Compressed pixels that end early or make no sense."""
+
+
+class BrokenFrameError(Exception):
+    """The compressed pixels of a frame end early or make no sense: browsers end the animation before it."""
+
+    def __init__(self, index: int) -> None:
+        super().__init__(f"frame {index} is broken")
+        self.index = index
+
+
 class Disposal(enum.IntEnum):
     """What happens to a frame's rectangle before the next frame is drawn."""
 
     KEEP = 1
     CLEAR = 2  # to transparent
     RESTORE = 3  # to what was there before this frame
+
+
+class Blend(enum.Enum):
+    """How Chromium lays a frame over what is there; colours are not yet weighed by their alpha."""
+
+    PNG = enum.auto()  # exact, then rounded to the nearest; Chromium rounds some halves down
+    WEBP = enum.auto()  # by libwebp's whole numbers, rounded down
 
 
 class Rect(NamedTuple):
@@ -83,202 +105,99 @@ class Rect(NamedTuple):
         )
 
 
-class Frame(NamedTuple):
-    """One image of a GIF, as its blocks describe it.
+class Frame(Protocol):
+    """One frame as its container describes it."""
 
-    Attributes:
-        rect: where it is drawn; may reach outside the canvas.
-        delay_ms: as written, 0 where the GIF says nothing.
-        disposal: what becomes of it before the next frame.
-        transparent: the palette index that draws nothing; None where all indices draw.
-        interlaced: whether its rows come in four passes.
-        palette: RGB bytes of its colours, at most 256 of them; empty where the GIF has none.
-        code_size: bits of an uncompressed pixel, as the LZW data begins.
-        start: offset of its first data sub-block in the GIF.
-        stop: offset just behind the empty sub-block that ends its data.
-    """
+    @property
+    def rect(self) -> Rect:
+        """Where it is drawn; may reach outside the canvas."""
 
-    rect: Rect
-    delay_ms: int
-    disposal: Disposal
-    transparent: int | None
-    interlaced: bool
-    palette: bytes
-    code_size: int
-    start: int
-    stop: int
+    @property
+    def delay_ms(self) -> int:
+        """As written, 0 where the file says nothing."""
+
+    @property
+    def disposal(self) -> Disposal:
+        """What becomes of it before the next frame."""
 
     @property
     def opaque(self) -> bool:
-        """Whether it is sure to draw every pixel of its rectangle."""
-        return self.transparent is None or self.transparent >= 1 << self.code_size
+        """Whether it is sure to replace every pixel of its rectangle."""
+
+    @property
+    def cost_pixels(self) -> int:
+        """How many pixels are decoded to decode it."""
+
+    def decode(self, data: bytes, backend: Backend) -> Decoded:
+        """Decode its pixels out of the file that it was read from.
+
+        Raises:
+            BrokenDataError: they end early or make no sense.
+        """
+
+    def paint(self, canvas: Canvas, place: Rect, pixels: Decoded, backend: Backend) -> None:
+        """Draw what `decode` gave on a place within the canvas; what reaches beyond it is dropped."""
 
 
 @dataclass(frozen=True)
 class Container:
-    """A GIF without its pixels: the canvas in pixels, and at least one frame."""
+    """A file without its pixels.
 
+    Attributes:
+        format: what it is, a key of `services.clip.FORMATS`.
+        data: the whole file.
+        width: of the canvas, in pixels.
+        height: of the canvas, in pixels.
+        frames: at least one.
+        translucent: whether a pixel may be neither opaque nor absent. The canvas then holds colours that are
+            not yet weighed by their alpha.
+        orientation: how the canvas is turned to be shown, 1..8 as in EXIF.
+    """
+
+    format: str
+    data: bytes
     width: int
     height: int
-    frames: tuple[Frame, ...]
+    frames: Sequence[Frame]
+    translucent: bool = False
+    orientation: int = 1
 
     @property
     def canvas(self) -> Rect:
         """The whole canvas."""
         return Rect(0, 0, self.width, self.height)
 
+    @property
+    def shown_size(self) -> tuple[int, int]:
+        """Width and height of the canvas as it is shown."""
+        return (self.height, self.width) if self.orientation >= 5 else (self.width, self.height)
 
-class _Control(NamedTuple):
-    """A graphic control extension: it holds for the next image only."""
+    def cost_pixels(self, decoded: Collection[int], cleared: Collection[int] = ()) -> int:
+        """Count the pixels that it takes to decode some frames and to clear the rectangles of others."""
+        cost = sum(self.frames[index].cost_pixels for index in decoded)
+        return cost + sum(self.frames[index].rect.area for index in cleared)
 
-    delay_ms: int = 0
-    disposal: Disposal = Disposal.KEEP
-    transparent: int | None = None
+    def decode(self, indices: Iterable[int], backend: Backend, *, threads: int) -> Iterator[Decoded]:
+        """Yield the pixels of these frames, whose indices increase.
 
+        Raises:
+            BrokenFrameError: a frame cannot be decoded; it comes in its turn.
+        """
+        threads = min(threads, max(_PIXELS_AHEAD // self.canvas.area, 1))
+        return map_ahead(functools.partial(self._decode, backend=backend), indices, threads=threads)
 
-class _BadBlockError(Exception):
-    """A block that Chromium refuses, and with it all that follows."""
-
-
-# Browsers read 4 as "restore" too, which some encoders meant; 0 and the undefined 5 to 7 keep.
-_DISPOSALS = (
-    Disposal.KEEP,
-    Disposal.KEEP,
-    Disposal.CLEAR,
-    Disposal.RESTORE,
-    Disposal.RESTORE,
-    Disposal.KEEP,
-    Disposal.KEEP,
-    Disposal.KEEP,
-)
+    def _decode(self, index: int, *, backend: Backend) -> Decoded:
+        try:
+            return self.frames[index].decode(self.data, backend)
+        except BrokenDataError:
+            raise BrokenFrameError(index) from None
 
 
-def scan(gif: bytes, budget: Budget) -> Container:
-    """Read the blocks of a GIF up to its trailer, its end or the first block that is cut or unknown.
-
-    The frames before that are whole as far as their blocks go; their pixels may still prove broken. As in
-    Chromium, a first frame that reaches outside the canvas enlarges it, and later ones do not.
+def check_limit(limit: str, allowed: int, found: int, unit: str, *, at_least: bool = False) -> None:
+    """Refuse what is over a limit.
 
     Raises:
-        NotAGif: the bytes do not begin as a GIF; the message says what they are.
-        CorruptGif: the canvas is empty, or no frame is whole.
-        GifTooLarge: bytes, canvas, one frame or the number of frames are over the budget.
+        GifTooLarge: naming the limit.
     """
-    check_signature(gif)
-    _check("length", budget.max_bytes, len(gif), "bytes")
-    if len(gif) < HEADER_BYTES:
-        raise CorruptGif("it ends inside its header")
-    width = gif[6] | gif[7] << 8
-    height = gif[8] | gif[9] << 8
-    if not width * height:
-        raise CorruptGif(f"its canvas is empty ({width} x {height} pixels)")
-    _check("canvas", budget.max_canvas_pixels, width * height, "pixels")
-    palette, position = _read_palette(gif, HEADER_BYTES, gif[10])
-    frames = _read_frames(gif, position, palette, budget)
-    if not frames:
-        raise CorruptGif("not one frame is whole")
-    width = max(width, frames[0].rect.right)
-    height = max(height, frames[0].rect.bottom)
-    _check("canvas", budget.max_canvas_pixels, width * height, "pixels")
-    return Container(width, height, tuple(frames))
-
-
-def _check(limit: str, allowed: int, found: int, unit: str) -> None:
     if found > allowed:
-        raise GifTooLarge(limit, allowed=allowed, found=found, unit=unit)
-
-
-def _read_palette(gif: bytes, position: int, flags: int) -> tuple[bytes, int]:
-    """Return the palette that the flags announce, empty for none, and the offset behind it."""
-    if not flags & 0x80:
-        return b"", position
-    stop = position + (PALETTE_ENTRY_BYTES << ((flags & 7) + 1))
-    return gif[position:stop], stop
-
-
-def _read_frames(gif: bytes, position: int, palette: bytes, budget: Budget) -> list[Frame]:
-    """Follow the blocks from `position` on; one that is cut or makes no sense ends the animation."""
-    frames: list[Frame] = []
-    control = _Control()
-    try:
-        while True:
-            kind = gif[position]
-            if kind == EXTENSION:
-                if gif[position + 1] == GRAPHIC_CONTROL:
-                    control = _read_control(gif, position + 2)
-                position = _skip_sub_blocks(gif, position + 2)
-            elif kind == IMAGE:
-                if len(frames) == budget.max_frames:
-                    found = len(frames) + _count_images(gif, position)
-                    raise GifTooLarge("animation", allowed=budget.max_frames, found=found, unit="frames")
-                frame = _read_image(gif, position + 1, palette, control)
-                _check("frame", budget.max_canvas_pixels, frame.rect.area, "pixels")
-                frames.append(frame)
-                position = frame.stop
-                control = _Control()
-            else:  # the trailer, or no block at all
-                return frames
-    except (IndexError, _BadBlockError):
-        return frames
-
-
-def _read_control(gif: bytes, position: int) -> _Control:
-    if gif[position] != CONTROL_BYTES:
-        raise _BadBlockError
-    flags = gif[position + 1]
-    return _Control(
-        delay_ms=10 * (gif[position + 2] | gif[position + 3] << 8),
-        disposal=_DISPOSALS[flags >> 2 & 7],
-        transparent=gif[position + 4] if flags & 1 else None,
-    )
-
-
-def _read_image(gif: bytes, position: int, palette: bytes, control: _Control) -> Frame:
-    left = gif[position] | gif[position + 1] << 8
-    top = gif[position + 2] | gif[position + 3] << 8
-    right = left + (gif[position + 4] | gif[position + 5] << 8)
-    bottom = top + (gif[position + 6] | gif[position + 7] << 8)
-    flags = gif[position + 8]
-    local, position = _read_palette(gif, position + 9, flags)
-    code_size = gif[position]
-    if code_size > MAX_CODE_SIZE:
-        raise _BadBlockError
-    return Frame(
-        Rect(left, top, right, bottom),
-        control.delay_ms,
-        control.disposal,
-        control.transparent,
-        bool(flags & 0x40),
-        local or palette,
-        code_size,
-        position + 1,
-        _skip_sub_blocks(gif, position + 1),
-    )
-
-
-def _skip_sub_blocks(gif: bytes, position: int) -> int:
-    """Return the offset behind the empty sub-block that ends a chain; IndexError where it never ends."""
-    while length := gif[position]:
-        position += length + 1
-    return position + 1
-
-
-def _count_images(gif: bytes, position: int) -> int:
-    """Count the images from `position` on, keeping nothing: to tell how far over the limit a GIF is."""
-    found = 0
-    try:
-        while True:
-            kind = gif[position]
-            if kind == EXTENSION:
-                position += 2
-            elif kind == IMAGE:
-                flags = gif[position + 9]
-                position += 11 + (PALETTE_ENTRY_BYTES << ((flags & 7) + 1) if flags & 0x80 else 0)
-            else:
-                return found
-            while length := gif[position]:
-                position += length + 1
-            position += 1
-            found += kind == IMAGE
-    except IndexError:
-        return found
+        raise GifTooLarge(limit, allowed=allowed, found=found, unit=unit, at_least=at_least)

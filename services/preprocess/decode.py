@@ -1,6 +1,6 @@
-"""The first step of the product: GIF bytes in, a `Clip` or whole canvases out.
+"""The first step of the product: the bytes of a file in, a `Clip` or whole canvases out.
 
-GIF bytes -> scan -> timeline -> plan -> render -> shrink -> cut -> resize -> **Clip**
+bytes -> read -> timeline -> plan -> render -> shrink -> cut -> resize -> **Clip**
 
 A frame is scaled to a square without padding: training and serving see the same distortion, and no pixel is
 spent on bars. Transparent pixels are 0 and so become black.
@@ -20,19 +20,20 @@ from collections.abc import Collection, Iterable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from services.clip import CLIP_FRAMES, CLIP_SHAPE, Clip, GifSource
-from services.errors import CorruptGif, GifTooLarge
+from services.clip import CLIP_FRAMES, CLIP_SHAPE, FORMATS, Clip, GifSource
+from services.errors import CorruptGif
 from services.preprocess.ahead import map_ahead
 from services.preprocess.backend import Backend, Picture, fastest
-from services.preprocess.container import Budget, Container, Rect, scan
+from services.preprocess.container import BrokenFrameError, Budget, Container, Rect, check_limit
 from services.preprocess.crop import cut
+from services.preprocess.formats import read
 from services.preprocess.plan import Step, cost_pixels, plan
-from services.preprocess.render import BrokenFrameError, decompress, render
+from services.preprocess.render import render
 from services.preprocess.timeline import Timeline, sample
 
 # The version of the pixels of clips. Raise it when any GIF gives another clip than before: every cache of
 # clips, and of results computed from clips, is keyed by it. A golden test fails if pixels change without it.
-PIXELS_VERSION = 1
+PIXELS_VERSION = 2
 
 DEFAULT_BUDGET = Budget()
 
@@ -42,33 +43,35 @@ def decode_gif(
 ) -> Clip:
     """Make the clip of a GIF: ten frames at the middles of ten equal parts of its duration.
 
+    A file of another format of `services.clip.FORMATS` does as well as a GIF.
+
     Only the frames that the clip needs are decompressed. If one of those is broken, the animation ends
     before the first broken frame, as in a browser, and the clip is made of what is left. A broken frame that
     the clip does not need is not noticed: it changes no pixel, but still counts in the duration.
 
     Args:
-        gif: the bytes of the GIF.
+        gif: the bytes of the file.
         budget: what it may cost.
         backend: moves the pixels; None is the fastest that is installed. The clip is the same by any.
         threads: that decompress and scale frames, at least 1; one, if the backend gains nothing by more.
 
     Raises:
-        NotAGif: the bytes are something else; the message says what.
+        NotAGif: the bytes are of no format that is read; the message says what they are.
         CorruptGif: not one frame is whole.
         GifTooLarge: a limit of the budget is exceeded; the message names it.
     """
-    container = scan(gif, budget)
+    container = read(gif, budget)
     backend = backend or fastest()
     threads = threads if backend.gains_by_threads else 1
-    make = functools.partial(_make_clip, gif, budget=budget, backend=backend, threads=threads)
+    make = functools.partial(_make_clip, budget=budget, backend=backend, threads=threads)
     try:
         return make(container, spent=0)
     except BrokenFrameError as broken:
-        spent = sum(frame.rect.area for frame in container.frames[: broken.index + 1])
+        spent = container.cost_pixels(range(broken.index + 1))
         _check_pixels(spent, budget)
-        whole = _count_whole(gif, container, broken.index, backend)
+        whole = _count_whole(container, broken.index, backend)
     if not whole:
-        raise CorruptGif("not one frame is whole")
+        raise CorruptGif("not one frame is whole", kind=FORMATS[container.format])
     return make(dataclasses.replace(container, frames=container.frames[:whole]), spent=spent)
 
 
@@ -77,10 +80,11 @@ def render_frames(
 ) -> Iterator[NDArray[np.uint8]]:
     """Show frames of a GIF as a browser does: uint8 [height, width, 4] RGBA, the whole canvas, each a copy.
 
-    Alpha is 0 where nothing was drawn, and so are red, green and blue; else 255.
+    Colours are those on a black ground: red, green and blue are 0 where alpha is 0. In a GIF, that is where
+    nothing was drawn, and alpha is 255 elsewhere.
 
     Args:
-        gif: the bytes of the GIF.
+        gif: the bytes of the file, in any of `services.clip.FORMATS`.
         indices: which frames to show, counted from 0, in increasing order.
         budget: `max_decoded_pixels` holds for all of these frames together.
         backend: moves the pixels; None is the fastest that is installed.
@@ -88,10 +92,10 @@ def render_frames(
     Raises:
         NotAGif, CorruptGif, GifTooLarge: as `decode_gif`; CorruptGif also, while iterating, at a frame that
             cannot be decoded.
-        ValueError: the indices do not increase, or the GIF has no such frame.
+        ValueError: the indices do not increase, or the file has no such frame.
     """
     wanted = list(indices)
-    container = scan(gif, budget)
+    container = read(gif, budget)
     if any(later <= earlier for earlier, later in itertools.pairwise(wanted)):
         raise ValueError(f"frame indices must increase: {wanted}")
     if wanted and not 0 <= wanted[0] <= wanted[-1] < len(container.frames):
@@ -101,17 +105,15 @@ def render_frames(
 
     def canvases() -> Iterator[NDArray[np.uint8]]:
         try:
-            for _, canvas in render(gif, container, steps, backend or fastest()):
+            for _, canvas in render(container, steps, backend or fastest()):
                 yield canvas.copy().view(np.uint8).reshape(*canvas.shape, 4)
         except BrokenFrameError as broken:
-            raise CorruptGif(str(broken)) from broken
+            raise CorruptGif(str(broken), kind=FORMATS[container.format]) from broken
 
     return canvases()
 
 
-def _make_clip(
-    gif: bytes, container: Container, *, budget: Budget, spent: int, backend: Backend, threads: int
-) -> Clip:
+def _make_clip(container: Container, *, budget: Budget, spent: int, backend: Backend, threads: int) -> Clip:
     """Make the clip of these frames; `spent` pixels were decoded for it before.
 
     Raises:
@@ -122,20 +124,21 @@ def _make_clip(
     steps = plan(container, timeline.frames)
     _check_pixels(spent + cost_pixels(container, steps), budget)
     shown = sorted(set(timeline.frames))  # a frame that is sampled more than once is drawn once
-    pictures = _draw(gif, container, steps, backend, threads=threads)
+    pictures = _draw(container, steps, backend, threads=threads)
     cropped = cut(pictures, len(shown), backend)
     frames = _scale(cropped, len(shown), backend, threads=threads)
     if len(shown) < CLIP_FRAMES:
         frames = frames[np.searchsorted(shown, timeline.frames)]
-    return Clip(frames, timeline.instants_ms, _source(gif, container, timeline))
+    return Clip(frames, timeline.instants_ms, _source(container, timeline))
 
 
 def _draw(
-    gif: bytes, container: Container, steps: Collection[Step], backend: Backend, *, threads: int
+    container: Container, steps: Collection[Step], backend: Backend, *, threads: int
 ) -> Iterator[Picture]:
     """Yield the picture of each step that shows a frame."""
-    for _, canvas in render(gif, container, steps, backend, threads=threads):
+    for _, canvas in render(container, steps, backend, threads=threads):
         yield backend.shrink(canvas)
+        del canvas  # it may be 64 MB of its own, not to be held while the next frame is decoded
 
 
 def _scale(
@@ -155,27 +158,27 @@ def _scale(
     return frames
 
 
-def _source(gif: bytes, container: Container, timeline: Timeline) -> GifSource:
+def _source(container: Container, timeline: Timeline) -> GifSource:
     return GifSource(
-        width=container.width,
-        height=container.height,
+        format=container.format,
+        width=container.shown_size[0],
+        height=container.shown_size[1],
         frames=len(container.frames),
         duration_ms=timeline.duration_ms,
-        size_bytes=len(gif),
-        sha256=hashlib.sha256(gif).hexdigest(),
+        size_bytes=len(container.data),
+        sha256=hashlib.sha256(container.data).hexdigest(),
     )
 
 
 def _check_pixels(found: int, budget: Budget) -> None:
-    if found > budget.max_decoded_pixels:
-        raise GifTooLarge("decoding", allowed=budget.max_decoded_pixels, found=found, unit="pixels")
+    check_limit("decoding", budget.max_decoded_pixels, found, "pixels")
 
 
-def _count_whole(gif: bytes, container: Container, broken: int, backend: Backend) -> int:
+def _count_whole(container: Container, broken: int, backend: Backend) -> int:
     """Count the frames before the first broken one, which is at `broken` or earlier."""
-    for index in range(broken):
-        try:
-            decompress(gif, container, index, backend=backend)
-        except BrokenFrameError:
-            return index
+    try:
+        for _ in container.decode(range(broken), backend, threads=1):
+            pass
+    except BrokenFrameError as first:
+        return first.index
     return broken

@@ -2,7 +2,7 @@
 
 `Container` and the frames wanted -> `plan` -> steps for `services.preprocess.render`.
 
-Most frames of a GIF matter only by what they leave behind on the canvas. One that is not wanted itself
+Most frames matter only by what they leave behind on the canvas. One that is not wanted itself
 leaves nothing (disposal RESTORE), an empty rectangle (CLEAR) or its pixels (KEEP); and what it leaves does
 not matter where something else covers it before the canvas is looked at again. So the plan is made backwards,
 carrying the rectangles that are sure to be overwritten. It never changes a pixel of a wanted frame.
@@ -61,4 +61,5 @@ def plan(container: Container, wanted: Collection[int]) -> tuple[Step, ...]:
 
 def cost_pixels(container: Container, steps: Collection[Step]) -> int:
     """Count the pixels that these steps decode or clear."""
-    return sum(container.frames[step.frame].rect.area for step in steps)
+    cleared = [step.frame for step in steps if step.action is Action.CLEAR]
+    return container.cost_pixels([step.frame for step in steps if step.action is not Action.CLEAR], cleared)

@@ -41,6 +41,7 @@ def write_source(source: GifSource, message: clip_pb2.GifSource) -> None:
     message.duration_ms = source.duration_ms
     message.size_bytes = source.size_bytes
     message.sha256 = source.sha256
+    message.format = source.format
 
 
 def read_source(message: clip_pb2.GifSource) -> GifSource:
@@ -52,4 +53,5 @@ def read_source(message: clip_pb2.GifSource) -> GifSource:
         duration_ms=message.duration_ms,
         size_bytes=message.size_bytes,
         sha256=message.sha256,
+        format=message.format,
     )

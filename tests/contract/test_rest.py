@@ -27,6 +27,7 @@ from services.errors import catalogue
 from services.inference import Classifier
 from services.preprocess import decode_gif
 from tests.support.local_host import NO_TRUST, Detour, LocalHost, Names, http_answer, redirect
+from tests.support.pictures import FORMATS_OF
 
 IMAGE = {"content-type": "image/gif"}
 JSON = {"content-type": "application/json"}
@@ -89,6 +90,19 @@ def ask(request: pytest.FixtureRequest, model_path: Path, fetch: Fetcher) -> Ite
             )
 
         yield ask_client
+
+
+@pytest.mark.parametrize("name", FORMATS_OF)
+def test_other_formats_are_answered_and_named(ask: Ask, name: str) -> None:
+    file = FORMATS_OF[name]
+    media_type = "image/png" if name == "apng" else f"image/{name}"
+
+    answers = [ask(each) for each in (raw(file), raw(file, **{"content-type": media_type}), multipart(file))]
+
+    for answer in answers:
+        assert answer.status == 200, answer.body
+        told = json.loads(answer.body)
+        assert (told["format"], told["shows"][0]["show"]) == (name, "Red Show")
 
 
 def multipart(content: bytes, *, field: str = "file", more: str = '; filename="a.gif"') -> Request:
@@ -184,8 +198,9 @@ def test_an_answer_that_is_known_already_is_not_sent_again(ask: Ask, gif: bytes)
 
 
 ERRORS: dict[str, tuple[Request, str]] = {
-    "a PNG": (raw(b"\x89PNG\r\n\x1a\n" + bytes(100)), "NOT_A_GIF"),
-    "a PNG in a form": (multipart(b"\x89PNG\r\n\x1a\n" + bytes(100)), "NOT_A_GIF"),
+    "a PDF": (raw(b"%PDF-1.7\n" + bytes(100)), "NOT_A_GIF"),
+    "a broken PNG": (raw(b"\x89PNG\r\n\x1a\n" + bytes(100)), "CORRUPT_GIF"),
+    "a PDF in a form": (multipart(b"%PDF-1.7\n" + bytes(100)), "NOT_A_GIF"),
     "the start of a GIF": (raw(b"GIF89a"), "CORRUPT_GIF"),
     "a page by address": (by_query("http://giphy.com/page.gif"), "NOT_A_GIF"),
     "no host": (by_address("http://"), "INVALID_ADDRESS"),

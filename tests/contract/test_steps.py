@@ -21,6 +21,7 @@ from services.preprocess.rpc import RemotePreprocess
 from services.rpc.server import RpcServer, serving
 from services.rpc.settings import ServerSettings
 from tests.support.paths import CORPUS, ROOT, SHARED
+from tests.support.pictures import FORMATS_OF
 from tests.support.steps import Steps
 
 EXAMPLES = sorted((ROOT / "examples").glob("*.gif"))
@@ -107,11 +108,20 @@ def test_the_model_says_what_it_is(steps: Steps) -> None:
     assert steps.classifier.embedding_size == 3
 
 
+@pytest.mark.parametrize("name", FORMATS_OF)
+def test_other_formats_are_answered_and_named(steps: Steps, name: str) -> None:
+    clip = steps.decode_gif(FORMATS_OF[name])
+
+    assert clip.source is not None and clip.source.format == name
+    prediction = steps.classify(clip, 1)
+    assert (prediction.shows[0].show, prediction.format) == ("Red Show", name)
+
+
 def test_something_else_is_no_gif(steps: Steps) -> None:
     with pytest.raises(NotAGif) as caught:
-        steps.decode_gif(b"\x89PNG\r\n\x1a\n" + bytes(100))
+        steps.decode_gif(b"%PDF-1.7\n" + bytes(100))
 
-    assert caught.value.details == {"found": "a PNG image"}
+    assert caught.value.details == {"found": "a PDF document"}
 
 
 def test_nothing_is_no_gif(steps: Steps) -> None:

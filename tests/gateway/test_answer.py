@@ -11,13 +11,15 @@ def test_a_prediction_as_json() -> None:
         verdict=Verdict("kind", ("live action",)),
         frames=(FrameVote(150, "Friends", 0.5),),
         model=ModelInfo("gif-shows", "2026.11.23", "0" * 64, "Apache-2.0"),
+        format="webp",
     )
 
     told = prediction_json("a.gif", prediction)
 
-    assert list(told) == ["source", "shows", "known", "verdict", "frames", "model"]
+    assert list(told) == ["source", "format", "shows", "known", "verdict", "frames", "model"]
     assert told == {
         "source": "a.gif",
+        "format": "webp",
         "shows": [
             {"show": "Friends", "probability": 0.75},
             {"show": "The Office", "probability": 0.25},
@@ -34,7 +36,7 @@ def test_a_prediction_as_json() -> None:
 
 
 def test_an_error_as_json() -> None:
-    assert error_json("a.gif", NotAGif("a PNG image")) == {
+    assert error_json("a.gif", NotAGif("a PDF document")) == {
         "source": "a.gif",
-        "error": {"reason": "NOT_A_GIF", "message": "not a GIF: this is a PNG image"},
+        "error": {"reason": "NOT_A_GIF", "message": "not a GIF, WebP, PNG or JPEG: this is a PDF document"},
     }

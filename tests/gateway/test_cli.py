@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from services.clip import FORMATS
 from tests.support import programs
+from tests.support.pictures import FORMATS_OF
 from tests.support.programs import Done, command
 
 SaveGif = Callable[..., Path]
@@ -112,16 +114,25 @@ def test_one_bad_file_does_not_stop_the_others(run: Run, save_gif: SaveGif, tmp_
     assert "red.gif: Red Show" in done.stdout
     assert "blue.gif: Blue Show" in done.stdout
     page, missing, directory, empty = done.stderr.splitlines()
-    assert page.startswith("gif-analyzer: page.gif: not a GIF: this is ")
+    assert page.startswith("gif-analyzer: page.gif: not a GIF, WebP, PNG or JPEG: this is ")
     assert missing == "gif-analyzer: none.gif: cannot read the file: there is no such file"
     assert directory == "gif-analyzer: .: cannot read the file: it is a directory"
-    assert empty.startswith("gif-analyzer: empty.gif: not a GIF: this is ")
+    assert empty.startswith("gif-analyzer: empty.gif: not a GIF, WebP, PNG or JPEG: this is ")
 
 
 def test_a_name_cannot_steer_the_terminal(run: Run) -> None:
     done = run("identify", "\x1b[2Jgone\n.gif")
 
     assert "\\x1b[2Jgone\\n.gif: cannot read the file" in done.stderr
+
+
+@pytest.mark.parametrize("name", FORMATS_OF)
+def test_another_format_is_named_in_the_headline(run: Run, tmp_path: Path, name: str) -> None:
+    (tmp_path / "picture").write_bytes(FORMATS_OF[name])
+
+    done = run("identify", "picture")
+
+    assert done.stdout.startswith(f"picture ({FORMATS[name]}): Red Show\n")
 
 
 def test_a_gif_comes_through_standard_input(run: Run, save_gif: SaveGif) -> None:
@@ -141,7 +152,7 @@ def test_json_is_one_object_on_a_line_for_each_input(run: Run, save_gif: SaveGif
     assert done.returncode == 1
     assert done.stderr == ""
     named, failed, piped = [json.loads(line) for line in done.stdout.splitlines()]
-    assert named.keys() == {"source", "shows", "known", "verdict", "frames", "model"}
+    assert named.keys() == {"source", "format", "shows", "known", "verdict", "frames", "model"}
     assert named["source"] == str(red)
     assert [ranked["show"] for ranked in named["shows"]] == ["Red Show", "Green Show"]
     assert named["known"] is True

@@ -1,7 +1,11 @@
-"""Generated animations: all disposals, transparency, local palettes, interlace, offsets off the canvas."""
+"""Generated animations: all disposals, transparency, local palettes, interlace, offsets off the canvas.
+
+GIFs as `Animation`, which knows what they show; APNG and WebP as bytes.
+"""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -10,6 +14,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from tests.support.gif_writer import COLOURS, Picture, show, write_gif
+from tests.support.picture_writer import Part, write_apng, write_webp
 
 SIDE = 7  # pixels, of the largest canvas
 
@@ -63,3 +68,44 @@ def animations(draw: Callable[[st.SearchStrategy], object], max_frames: int = 14
     width, height = draw(st.integers(1, SIDE)), draw(st.integers(1, SIDE))
     frames = draw(st.lists(pictures(width, height), min_size=1, max_size=max_frames))
     return Animation(width, height, tuple(frames))
+
+
+@st.composite
+def parts(draw: Callable[[st.SearchStrategy], object], width: int, height: int, *, first: bool) -> Part:
+    """A frame of an APNG or a WebP within a canvas of this size, at even places."""
+    left = top = 0
+    if not first and draw(st.booleans()):
+        left, top = 2 * draw(st.integers(0, (width - 1) // 2)), 2 * draw(st.integers(0, (height - 1) // 2))
+        width, height = draw(st.integers(1, width - left)), draw(st.integers(1, height - top))
+    pixels = np.random.default_rng(draw(st.integers(0, 2**32))).integers(0, 256, (height, width, 4), np.uint8)
+    if draw(st.booleans()):
+        pixels[..., 3] = 255
+    return Part(
+        pixels,
+        left,
+        top,
+        delay_ms=draw(st.sampled_from([0, 10, 20, 50, 300])),
+        dispose=draw(st.integers(0, 2)),
+        over=draw(st.booleans()),
+    )
+
+
+@st.composite
+def apngs(draw: Callable[[st.SearchStrategy], object]) -> bytes:
+    """An APNG of a few small frames, in full colour."""
+    return write_apng(*draw(_canvases()))
+
+
+@st.composite
+def webps(draw: Callable[[st.SearchStrategy], object]) -> bytes:
+    """An animated WebP of a few small frames, lossless or lossy."""
+    width, height, frames = draw(_canvases())
+    kept = [dataclasses.replace(frame, dispose=frame.dispose % 2) for frame in frames]
+    return write_webp(width, height, kept, lossless=draw(st.booleans()))
+
+
+@st.composite
+def _canvases(draw: Callable[[st.SearchStrategy], object]) -> tuple[int, int, list[Part]]:
+    width, height = draw(st.integers(1, SIDE)), draw(st.integers(1, SIDE))
+    others = draw(st.lists(parts(width, height, first=False), max_size=12))
+    return width, height, [draw(parts(width, height, first=True)), *others]

@@ -16,6 +16,12 @@ CORPUS = ROOT / "tests/corpus"
 SHARED = Path(os.environ.get("GIF_ANALYZER_SHARED", ROOT.parent / "shared"))
 
 
+def corpus_files() -> list[Path]:
+    """The files of the corpus in the repository, in any format that is read."""
+    suffixes = (".gif", ".jpg", ".png", ".webp")
+    return sorted(path for path in CORPUS.glob("*/*") if path.suffix in suffixes)
+
+
 def read_table(path: Path) -> list[dict[str, str]]:
     """The rows of a CSV file; none where there is no such file, as in a clone without the shared GIFs."""
     if not path.is_file():

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from services.preprocess import PIXELS_VERSION
 from tests.support.paths import ROOT
 
 PARTS = (
@@ -166,7 +167,7 @@ def test_an_edit_makes_only_the_stages_stale_that_use_its_package(copy, path, st
 def test_another_version_of_the_pixels_makes_all_stale_that_decode(copy):
     file = copy.folder / "services/preprocess/decode.py"
     text = file.read_text()
-    file.write_text(text.replace("PIXELS_VERSION = 1", "PIXELS_VERSION = 1_000"))
+    file.write_text(text.replace(f"PIXELS_VERSION = {PIXELS_VERSION}", "PIXELS_VERSION = 1_000"))
     try:
         assert sorted(json.loads(copy.dvc("status", "--json"))) == ["evaluate", "export", "fit", "prepare"]
     finally:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from services.clip import SUFFIXES
 from services.errors import GifTooLarge, UnreadableFile
 from training.errors import InvalidCollection
 
@@ -144,6 +145,8 @@ class Provider(Protocol):
 class Folder:
     """GIFs on this machine: FOLDER/SHOW/*.gif, or FOLDER/SHOW/USERNAME/*.gif where it is known who made them.
 
+    Files of the other formats of `services.clip.SUFFIXES` are GIFs, too.
+
     Args:
         path: of the folder; each folder in it is a show, named after it.
         max_bytes: of one GIF.
@@ -172,7 +175,7 @@ class Folder:
     def search(self, search: Search, cursor: str) -> Page:
         """All GIFs of a show on one page, by path."""
         root = self.folder / search.show
-        files = sorted(path for path in root.rglob("*") if path.suffix.lower() == ".gif" and path.is_file())
+        files = sorted(path for path in root.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
         return Page(tuple(self._found(path, search.show) for path in files))
 
     def fetch(self, found: Found) -> bytes:

@@ -17,7 +17,7 @@ from PIL import Image
 
 from services.errors import CorruptGif
 from services.preprocess import Budget, render_frames
-from services.preprocess.container import scan
+from services.preprocess.formats import read
 from services.preprocess.timeline import played_ms
 from training.data.augment import Frames, with_border, with_caption, with_crop, with_tint
 
@@ -104,7 +104,7 @@ def perturb(gif: bytes, name: str, *, budget: Budget = DEFAULT_BUDGET) -> bytes:
     """
     change = PERTURBATIONS[name]
     seed = int.from_bytes(hashlib.sha256(name.encode() + gif).digest()[:8], "big")
-    delays = [played_ms(frame.delay_ms) for frame in scan(gif, budget).frames]
+    delays = [played_ms(frame.delay_ms) for frame in read(gif, budget).frames]
     images: list[Image.Image] = []
     for frame in _whole_frames(gif, len(delays), budget):
         # Frame by frame, so that a long GIF fits into memory, and with the same draws for each.

@@ -2,7 +2,7 @@
 // frame large.
 
 import { byId, make } from "./dom.js";
-import { isSure, percent, rankingWords, seconds, stripWords, verdict } from "./words.js";
+import { formatName, isSure, percent, rankingWords, seconds, stripWords, verdict } from "./words.js";
 
 let frames = []; // of the answer that is drawn: {source, words}
 let large = 0; // which of them is open
@@ -22,7 +22,8 @@ export function drawAnswer(identification) {
     ...identification.shows.map((show, rank) => rankedShow(show, rank, identification.verdict.names)),
   );
   const { name, version } = identification.model;
-  byId("model").textContent = `Model ${name} ${version}`;
+  const format = formatName(identification.format);
+  byId("model").textContent = `${format ? `${format} · ` : ""}Model ${name} ${version}`;
   drawStrip(identification);
 }
 

@@ -39,7 +39,8 @@ export function nameOf(question) {
 }
 
 function looksLikeGif(file) {
-  return file.type === "image/gif" || /\.gif$/i.test(file.name);
+  // A still PNG or JPEG is what browsers copy of a GIF, so its address says more.
+  return /^image\/(gif|webp|apng)$|^video\//.test(file.type) || /\.(gif|webp|apng|mp4|webm)$/i.test(file.name);
 }
 
 function imageAddress(html) {

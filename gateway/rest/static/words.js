@@ -104,7 +104,7 @@ export function explain(problem, question, keyWasGiven = false) {
       `The server did not answer${sizeHint(question)}. Check your connection and try again.`,
       true,
     ],
-    NOT_A_GIF: ["That is not a GIF.", `It is ${about.found ?? "something else"}. Only GIFs can be named: save it as one, or try another.`],
+    NOT_A_GIF: ["That is not a GIF.", `It is ${about.found ?? "something else"}. GIF, WebP, APNG, PNG and JPEG can be named: save it as one of these, or try another.`],
     CORRUPT_GIF: ["This GIF is broken.", "Not one whole frame of it can be read. Perhaps it was cut off on its way: save it again."],
     GIF_TOO_LARGE: ["This GIF is too large.", tooLarge(about)],
     REQUEST_TOO_LARGE: [
@@ -157,6 +157,13 @@ function soon(retryAfterS) {
   if (!retryAfterS) return "in a moment";
   const whole = Math.ceil(retryAfterS);
   return `in ${whole} second${whole === 1 ? "" : "s"}`;
+}
+
+const FORMATS = { gif: "GIF", webp: "WebP", png: "PNG", apng: "APNG", jpeg: "JPEG", mp4: "MP4", webm: "WebM" };
+
+/** What a file is, as people write it; "" where the answer does not say. */
+export function formatName(format) {
+  return FORMATS[format] ?? "";
 }
 
 export function capital(text) {

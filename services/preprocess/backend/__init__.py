@@ -14,7 +14,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from services.preprocess.container import Frame, Rect
+from services.preprocess.container import Blend, Rect
+from services.preprocess.formats.gif import GifFrame
 
 # [height, width]: red, green, blue and alpha, a byte each, in the order of memory
 Canvas = NDArray[np.uint32]
@@ -28,10 +29,6 @@ Counts = NDArray[np.int64]  # [rows or columns]
 PICTURE_SIZE = 448  # pixels
 
 
-class BrokenDataError(Exception):
-    """Compressed pixels that end early or make no sense."""
-
-
 class Backend(Protocol):
     """The work on pixels. Any number of threads may share one; none of it holds Python's lock for long."""
 
@@ -43,15 +40,21 @@ class Backend(Protocol):
     def gains_by_threads(self) -> bool:
         """Whether the work on a frame takes longer than to hand it to another thread."""
 
-    def decompress(self, gif: bytes, frame: Frame) -> NDArray[np.uint8]:
-        """Decompress a frame that has pixels: palette indices, uint8 [height, width].
+    def decompress(self, gif: bytes, frame: GifFrame) -> NDArray[np.uint8]:
+        """Decompress a frame of a GIF that has pixels: palette indices, uint8 [height, width].
 
         Raises:
             BrokenDataError: the data is short or no LZW.
         """
 
-    def paint(self, canvas: Canvas, place: Rect, indices: NDArray[np.uint8], frame: Frame) -> None:
+    def paint(self, canvas: Canvas, place: Rect, indices: NDArray[np.uint8], frame: GifFrame) -> None:
         """Draw a frame's indices on a place within the canvas; those that reach beyond it are dropped."""
+
+    def blend(self, canvas: Canvas, place: Rect, pixels: Canvas, rule: Blend) -> None:
+        """Lay pixels over a place within the canvas; those that reach beyond it are dropped."""
+
+    def on_black(self, canvas: Canvas) -> Canvas:
+        """Return a copy of a canvas whose colours are weighed by their alpha, rounded to the nearest."""
 
     def shrink(self, canvas: Canvas) -> Picture:
         """Divide each side of a canvas by a whole number to under twice `PICTURE_SIZE`.

@@ -7,13 +7,13 @@ import functools
 import numpy as np
 from numpy.typing import NDArray
 
-from services.preprocess.container import Frame
+from services.preprocess.container import PIXEL
+from services.preprocess.formats.gif import GifFrame
 
 ENTRIES = 256
-PIXEL = np.dtype("<u4")  # little-endian, so that red comes first in memory
 
 
-def palette_pixels(frame: Frame) -> NDArray[np.uint32]:
+def palette_pixels(frame: GifFrame) -> NDArray[np.uint32]:
     """Return 256 pixels, not to be written to; colours that the GIF does not define are opaque black."""
     return _pixels(frame.palette)
 

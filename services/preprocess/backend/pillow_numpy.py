@@ -8,7 +8,6 @@ from PIL import Image
 
 from services.clip import CLIP_SIZE
 from services.preprocess.backend import (
-    BrokenDataError,
     Canvas,
     Colour,
     Counts,
@@ -17,8 +16,11 @@ from services.preprocess.backend import (
     Span,
     shrink_factors,
 )
-from services.preprocess.backend.palette import PIXEL, palette_pixels
-from services.preprocess.container import Frame, Rect
+from services.preprocess.backend.interlace import in_order
+from services.preprocess.backend.narrow import decompress_narrow
+from services.preprocess.backend.palette import palette_pixels
+from services.preprocess.container import PIXEL, Blend, BrokenDataError, Rect
+from services.preprocess.formats.gif import NARROW_CODE_SIZE, GifFrame
 
 _BAND_PIXELS = 65_536  # drawn at once: numpy widens indices to 8 bytes each, 512 KB that stay in the cache
 
@@ -32,8 +34,11 @@ class Portable:
     name = "portable"
     gains_by_threads = True
 
-    def decompress(self, gif: bytes, frame: Frame) -> NDArray[np.uint8]:
-        """Let Pillow decompress a frame."""
+    def decompress(self, gif: bytes, frame: GifFrame) -> NDArray[np.uint8]:
+        """Let Pillow decompress a frame, but for code sizes that it reads otherwise than browsers."""
+        if frame.code_size <= NARROW_CODE_SIZE:
+            rows = decompress_narrow(gif, frame)
+            return in_order(rows) if frame.interlaced else rows
         data = gif[frame.start : frame.stop]
         try:
             image = Image.frombytes(
@@ -43,7 +48,7 @@ class Portable:
             raise BrokenDataError from None
         return np.asarray(image)
 
-    def paint(self, canvas: Canvas, place: Rect, indices: NDArray[np.uint8], frame: Frame) -> None:
+    def paint(self, canvas: Canvas, place: Rect, indices: NDArray[np.uint8], frame: GifFrame) -> None:
         """Look the colours up, a band of rows at a time."""
         width, height = place.size
         part = canvas[place.top : place.bottom, place.left : place.right]
@@ -59,6 +64,27 @@ class Portable:
             else:
                 colours = np.take(palette, some, mode="wrap")
                 band[...] = np.where(some != frame.transparent, colours, band)
+
+    def blend(self, canvas: Canvas, place: Rect, pixels: Canvas, rule: Blend) -> None:
+        """Blend a band of rows at a time, all channels at once."""
+        width, height = place.size
+        blend = _blend_png if rule is Blend.PNG else _blend_webp
+        part = canvas[place.top : place.bottom, place.left : place.right]
+        rows = max(_BAND_PIXELS // width, 1)
+        for top in range(0, height, rows):
+            band = part[top : top + rows]
+            over, under = (_channels(each) for each in (pixels[top : top + len(band), :width], band))
+            band[...] = _pixels(blend(over, under))
+
+    def on_black(self, canvas: Canvas) -> Canvas:
+        """Weigh a band of rows at a time."""
+        black = np.empty_like(canvas)
+        rows = max(_BAND_PIXELS // canvas.shape[1], 1)
+        for top in range(0, len(canvas), rows):
+            channels = _channels(canvas[top : top + rows])
+            channels[..., :3] = (channels[..., :3] * channels[..., 3:] + 127) // 255
+            black[top : top + rows] = _pixels(channels)
+        return black
 
     def shrink(self, canvas: Canvas) -> Picture:
         """Average boxes of pixels, which Pillow calls reducing."""
@@ -110,3 +136,34 @@ def _bounds(pictures: Pictures, part: Rect) -> tuple[NDArray[np.uint8], NDArray[
 def _repeated(colour: NDArray[np.uint8], fourth: int, width: int) -> NDArray[np.uint8]:
     """A row of pixels, uint8 [4 * width]."""
     return np.full(width, int.from_bytes((*colour.tolist(), fourth), "little"), PIXEL).view(np.uint8)
+
+
+def _channels(pixels: Canvas) -> NDArray[np.uint32]:
+    """Pixels as [height, width, 4] whole numbers that leave room to multiply."""
+    return np.ascontiguousarray(pixels).view(np.uint8).reshape(*pixels.shape, 4).astype(np.uint32)
+
+
+def _pixels(channels: NDArray[np.uint32]) -> Canvas:
+    pixels: Canvas = channels.astype(np.uint8).view(PIXEL)[..., 0]
+    return pixels
+
+
+def _blend_png(over: NDArray[np.uint32], under: NDArray[np.uint32]) -> NDArray[np.uint32]:
+    """Weigh both colours by what is seen of them, in units of 1 / 255 of alpha, and round to the nearest."""
+    seen, behind = over[..., 3:] * 255, under[..., 3:] * (255 - over[..., 3:])
+    both = seen + behind
+    blended: NDArray[np.uint32] = (2 * (over * seen + under * behind) + both) // np.maximum(2 * both, 1)
+    blended[..., 3:] = (both + 127) // 255
+    return blended
+
+
+def _blend_webp(over: NDArray[np.uint32], under: NDArray[np.uint32]) -> NDArray[np.uint32]:
+    """As BlendPixelNonPremult in libwebp's src/demux/anim_decode.c, but that opaque pixels replace."""
+    alpha = over[..., 3:]
+    behind = (under[..., 3:] * (256 - alpha)) >> 8
+    both = alpha + behind
+    blended: NDArray[np.uint32] = ((over * alpha + under * behind) * ((1 << 24) // np.maximum(both, 1))) >> 24
+    blended[..., 3:] = both
+    np.copyto(blended, under, where=alpha == 0)
+    np.copyto(blended, over, where=alpha == 255)
+    return blended

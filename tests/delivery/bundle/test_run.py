@@ -18,6 +18,7 @@ from gateway.pipeline import local
 from services.errors import CorruptGif, NotAGif
 from tests.support.emulator import PYTHON, needs_emulator
 from tests.support.paths import ROOT
+from tests.support.pictures import FORMATS_OF
 
 EXAMPLES = sorted((ROOT / "examples").glob("*.gif"))
 FORBIDDEN = (
@@ -80,6 +81,16 @@ def test_a_gif_is_answered_as_the_pipeline_here_answers(function: Emulator, exam
     answered = read(function.ask(raw(gif) if way == "raw" else multipart(gif)), 200)
 
     here = prediction_json("", local().identify(gif))
+    assert_same({key: answered[key] for key in here if key != "source"}, without_source(here))
+
+
+@needs_emulator
+@pytest.mark.parametrize("name", FORMATS_OF)
+def test_other_formats_are_answered_as_the_pipeline_here_answers(function: Emulator, name: str) -> None:
+    answered = read(function.ask(raw(FORMATS_OF[name])), 200)
+
+    here = prediction_json("", local().identify(FORMATS_OF[name]))
+    assert answered["format"] == name
     assert_same({key: answered[key] for key in here if key != "source"}, without_source(here))
 
 

@@ -294,7 +294,7 @@ def test_a_page_of_tenor_is_read_for_the_first_media_file_that_may_be_asked(
 
 
 def test_a_page_that_names_no_gif_is_one_clear_error(open_host: OpenHost) -> None:
-    page = tenor_page("http://media1.tenor.com/cat.png")
+    page = tenor_page("http://media1.tenor.com/cat.svg")
 
     with pytest.raises(FetchFailed, match=r"tenor\.com: its page names no GIF"):
         Fetch(open_host({"/view/cat-1": page}))("http://tenor.com/view/cat-1")

@@ -61,6 +61,7 @@ def test_a_clip_fits_the_contract_and_knows_its_source() -> None:
     assert clip.timestamps_ms == (20, 60, 100, 140, 180, 220, 260, 300, 340, 380)
     assert clip.source is not None
     assert dataclasses.asdict(clip.source) == {
+        "format": "gif",
         "width": 9,
         "height": 7,
         "frames": 4,

@@ -8,7 +8,7 @@ from services.errors import GifError
 from services.preprocess import PIXELS_VERSION, decode_gif
 from services.preprocess.backend import Backend
 from tests.support.golden import assert_golden_lines
-from tests.support.paths import CORPUS, EXAMPLES
+from tests.support.paths import EXAMPLES, corpus_files
 
 
 def describe(gif: bytes, backend: Backend) -> str:
@@ -20,7 +20,7 @@ def describe(gif: bytes, backend: Backend) -> str:
 
 
 def test_the_clips_are_those_of_this_version(backend: Backend) -> None:
-    paths = [*sorted(CORPUS.glob("*/*.gif")), *sorted(EXAMPLES.glob("*.gif"))]
+    paths = [*corpus_files(), *sorted(EXAMPLES.glob("*.gif"))]
 
     found = [f"{path.parent.name}/{path.name} {describe(path.read_bytes(), backend)}" for path in paths]
 

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,19 +12,20 @@ from numpy.typing import NDArray
 
 from services.errors import CorruptGif, GifTooLarge
 from services.preprocess.backend import portable
-from services.preprocess.container import Budget, Container, scan
+from services.preprocess.container import BrokenFrameError, Budget, Container
+from services.preprocess.formats import read
 from services.preprocess.plan import Action, Step, cost_pixels, plan
-from services.preprocess.render import BrokenFrameError, decompress, render
+from services.preprocess.render import render
 from services.preprocess.timeline import sample
-from tests.support.animations import Animation, animations
+from tests.support.animations import Animation, animations, apngs, webps
 from tests.support.gif_writer import CLEAR, KEEP, RESTORE, Picture, plain, write_gif
-from tests.support.paths import CORPUS, SHARED, read_table
+from tests.support.paths import SHARED, corpus_files, read_table
 
 DRAW, SHOW = Action.DRAW, Action.SHOW
 
 
 def planned(wanted: set[int], *pictures: Picture) -> list[tuple[int, Action]]:
-    return [tuple(step) for step in plan(scan(write_gif(4, 4, pictures), Budget()), wanted)]
+    return [tuple(step) for step in plan(read(write_gif(4, 4, pictures), Budget()), wanted)]
 
 
 FULL = plain(4, 4, 1)
@@ -81,7 +82,7 @@ def test_a_covered_frame_is_skipped() -> None:
 
 
 def test_the_price_counts_pixels_drawn_and_cleared() -> None:
-    container = scan(
+    container = read(
         write_gif(4, 4, [Picture(FULL), Picture(PART, disposal=CLEAR), Picture(PART, left=1)]), Budget()
     )
 
@@ -90,18 +91,16 @@ def test_the_price_counts_pixels_drawn_and_cleared() -> None:
     assert plan(container, set()) == ()
 
 
-def draw_everything(gif: bytes, container: Container, wanted: set[int]) -> dict[int, NDArray[np.uint32]]:
+def draw_everything(container: Container, wanted: set[int]) -> dict[int, NDArray[np.uint32]]:
     """Decode and dispose of each frame up to the last that is wanted, as a browser does."""
     steps = [Step(index, SHOW) for index in range(max(wanted) + 1)]
-    return {
-        index: canvas.copy() for index, canvas in render(gif, container, steps, portable()) if index in wanted
-    }
+    return {index: canvas.copy() for index, canvas in render(container, steps, portable()) if index in wanted}
 
 
-def assert_plan_changes_nothing(gif: bytes, container: Container, wanted: set[int]) -> None:
-    everything = draw_everything(gif, container, wanted)
+def assert_plan_changes_nothing(container: Container, wanted: set[int]) -> None:
+    everything = draw_everything(container, wanted)
     shown = set()
-    for index, canvas in render(gif, container, plan(container, wanted), portable()):
+    for index, canvas in render(container, plan(container, wanted), portable()):
         assert np.array_equal(canvas, everything[index]), f"frame {index}"
         shown.add(index)
     assert shown == wanted
@@ -109,10 +108,20 @@ def assert_plan_changes_nothing(gif: bytes, container: Container, wanted: set[in
 
 @given(animations(), st.data())
 def test_the_plan_changes_no_pixel(animation: Animation, data: st.DataObject) -> None:
-    container = scan(animation.gif, Budget())
+    container = read(animation.gif, Budget())
     wanted = data.draw(st.sets(st.integers(0, len(container.frames) - 1), min_size=1))
 
-    assert_plan_changes_nothing(animation.gif, container, wanted)
+    assert_plan_changes_nothing(container, wanted)
+
+
+@given(st.sampled_from([apngs, webps]), st.data())
+def test_the_plan_changes_no_pixel_of_pictures(
+    kind: Callable[[], st.SearchStrategy[bytes]], data: st.DataObject
+) -> None:
+    container = read(data.draw(kind()), Budget())
+    wanted = data.draw(st.sets(st.integers(0, len(container.frames) - 1), min_size=1))
+
+    assert_plan_changes_nothing(container, wanted)
 
 
 REAL = [
@@ -125,22 +134,21 @@ REAL = [
 def compare_real_file(gif: bytes) -> bool:
     """Compare a clip's frames, and the last of them alone; whether there was anything to compare."""
     try:
-        container = scan(gif, Budget())
+        container = read(gif, Budget())
     except (CorruptGif, GifTooLarge):
         return False
     frames = container.frames
-    for index in range(len(frames)):
-        try:
-            decompress(gif, container, index, backend=portable())
-        except BrokenFrameError:
-            frames = frames[:index]
-            break
+    try:
+        for _ in container.decode(range(len(frames)), portable(), threads=1):
+            pass
+    except BrokenFrameError as broken:
+        frames = frames[: broken.index]
     if not frames:
         return False
     container = dataclasses.replace(container, frames=frames)
     timeline = sample([frame.delay_ms for frame in frames])
     for wanted in (set(timeline.frames), {timeline.frames[-1]}):
-        assert_plan_changes_nothing(gif, container, wanted)
+        assert_plan_changes_nothing(container, wanted)
     return True
 
 
@@ -151,7 +159,7 @@ def assert_plan_changes_nothing_of(paths: Sequence[Path]) -> None:
 
 
 def test_the_plan_changes_no_pixel_of_the_corpus() -> None:
-    assert_plan_changes_nothing_of(sorted(CORPUS.glob("*/*.gif")))
+    assert_plan_changes_nothing_of(corpus_files())
 
 
 @pytest.mark.corpus

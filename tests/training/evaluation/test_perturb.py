@@ -47,7 +47,7 @@ def test_a_truncated_gif_keeps_its_whole_frames(gif):
 
 def test_what_is_no_gif_is_refused(gif):
     with pytest.raises(NotAGif):
-        perturb(b"\x89PNG\r\n\x1a\n", "mirrored")
+        perturb(b"%PDF-1.7\n", "mirrored")
     with pytest.raises(CorruptGif):
         perturb(gif[:60], "mirrored")
     with pytest.raises(KeyError):

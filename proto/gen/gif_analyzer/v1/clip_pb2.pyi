@@ -52,7 +52,7 @@ Global___Clip: _TypeAlias = Clip  # noqa: Y015
 
 @_typing.final
 class GifSource(_message.Message):
-    """What was read of the GIF that a clip was made from."""
+    """What was read of the GIF that a clip was made from, or of the file of another format."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -62,6 +62,7 @@ class GifSource(_message.Message):
     DURATION_MS_FIELD_NUMBER: _builtins.int
     SIZE_BYTES_FIELD_NUMBER: _builtins.int
     SHA256_FIELD_NUMBER: _builtins.int
+    FORMAT_FIELD_NUMBER: _builtins.int
     width: _builtins.int
     """Width of the canvas in pixels. Range [1, 65535]."""
     height: _builtins.int
@@ -74,6 +75,10 @@ class GifSource(_message.Message):
     """Length of the GIF in bytes, at least 1."""
     sha256: _builtins.str
     """SHA-256 digest of the bytes of the GIF: 64 lower-case hexadecimal digits."""
+    format: _builtins.str
+    """What the file is: "gif", "webp", "png", "apng", "jpeg", "mp4" or "webm". Empty where a server of an earlier
+    version does not say.
+    """
     def __init__(
         self,
         *,
@@ -83,10 +88,11 @@ class GifSource(_message.Message):
         duration_ms: _builtins.int = ...,
         size_bytes: _builtins.int = ...,
         sha256: _builtins.str = ...,
+        format: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["duration_ms", b"duration_ms", "frames", b"frames", "height", b"height", "sha256", b"sha256", "size_bytes", b"size_bytes", "width", b"width"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["duration_ms", b"duration_ms", "format", b"format", "frames", b"frames", "height", b"height", "sha256", b"sha256", "size_bytes", b"size_bytes", "width", b"width"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -34,10 +34,15 @@ class Identification(_message.Message):
     MODEL_FIELD_NUMBER: _builtins.int
     PICTURES_FIELD_NUMBER: _builtins.int
     VERDICT_FIELD_NUMBER: _builtins.int
+    FORMAT_FIELD_NUMBER: _builtins.int
     source: _builtins.str
     """Where the GIF came from: its address, the name of the file that was sent, or "" where neither is known."""
     known: _builtins.bool
     """Whether the verdict names shows; if not, `shows` are the nearest guesses."""
+    format: _builtins.str
+    """What the file is: "gif", "webp", "png", "apng", "jpeg", "mp4" or "webm". Empty where the service that decoded it
+    does not say.
+    """
     @_builtins.property
     def shows(self) -> _containers.RepeatedCompositeFieldContainer[_inference_pb2.ShowProbability]:
         """Most probable first; as many as `top_k` asked for, and no more than the model knows."""
@@ -73,10 +78,11 @@ class Identification(_message.Message):
         model: _inference_pb2.Model | None = ...,
         pictures: _abc.Iterable[_builtins.bytes] | None = ...,
         verdict: _inference_pb2.Verdict | None = ...,
+        format: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["model", b"model", "verdict", b"verdict"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["frames", b"frames", "known", b"known", "model", b"model", "pictures", b"pictures", "shows", b"shows", "source", b"source", "verdict", b"verdict"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["format", b"format", "frames", b"frames", "known", b"known", "model", b"model", "pictures", b"pictures", "shows", b"shows", "source", b"source", "verdict", b"verdict"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -26,7 +26,7 @@ class DecodeGifRequest(_message.Message):
     GIF_FIELD_NUMBER: _builtins.int
     BUDGET_FIELD_NUMBER: _builtins.int
     gif: _builtins.bytes
-    """The whole file, as it was read. The server's limit is 25,000,000 bytes unless it was set otherwise."""
+    """The whole file in any of these formats, as it was read. The server's limit is 25,000,000 bytes unless it was set otherwise."""
     @_builtins.property
     def budget(self) -> Global___Budget:
         """Tighter limits than the server's own, where the caller wants them. Of two limits the lower one holds."""

@@ -26,7 +26,8 @@ if _version_not_supported:
 
 
 class PreprocessServiceStub(object):
-    """Makes clips of GIFs.
+    """Makes clips of GIFs, and of what people call GIFs: WebP, APNG, PNG and JPEG; MP4 and WebM where the server has the
+    decoders of videos.
 
     An error is a google.rpc.Status whose details hold a google.rpc.ErrorInfo with domain "gif-analyzer", one of
     the reasons named at each method, and what the message says as metadata. Every method may also answer
@@ -50,7 +51,8 @@ class PreprocessServiceStub(object):
 
 
 class PreprocessServiceServicer(object):
-    """Makes clips of GIFs.
+    """Makes clips of GIFs, and of what people call GIFs: WebP, APNG, PNG and JPEG; MP4 and WebM where the server has the
+    decoders of videos.
 
     An error is a google.rpc.Status whose details hold a google.rpc.ErrorInfo with domain "gif-analyzer", one of
     the reasons named at each method, and what the message says as metadata. Every method may also answer
@@ -64,7 +66,7 @@ class PreprocessServiceServicer(object):
         """Decodes a GIF as a browser shows it, samples ten instants, crops plain borders and resizes.
 
         Errors:
-        INVALID_ARGUMENT  NOT_A_GIF      the bytes are something else; metadata: found
+        INVALID_ARGUMENT  NOT_A_GIF      the bytes are of no format that is read; metadata: found
         INVALID_ARGUMENT  CORRUPT_GIF    not one frame is whole; metadata: why
         INVALID_ARGUMENT  GIF_TOO_LARGE  a limit of the budget is exceeded; metadata: limit, allowed, found, unit
         """
@@ -89,7 +91,8 @@ def add_PreprocessServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class PreprocessService(object):
-    """Makes clips of GIFs.
+    """Makes clips of GIFs, and of what people call GIFs: WebP, APNG, PNG and JPEG; MP4 and WebM where the server has the
+    decoders of videos.
 
     An error is a google.rpc.Status whose details hold a google.rpc.ErrorInfo with domain "gif-analyzer", one of
     the reasons named at each method, and what the message says as metadata. Every method may also answer

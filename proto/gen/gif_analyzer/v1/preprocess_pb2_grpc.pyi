@@ -27,7 +27,8 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class PreprocessServiceStub:
-    """Makes clips of GIFs.
+    """Makes clips of GIFs, and of what people call GIFs: WebP, APNG, PNG and JPEG; MP4 and WebM where the server has the
+    decoders of videos.
 
     An error is a google.rpc.Status whose details hold a google.rpc.ErrorInfo with domain "gif-analyzer", one of
     the reasons named at each method, and what the message says as metadata. Every method may also answer
@@ -45,14 +46,15 @@ class PreprocessServiceStub:
     """Decodes a GIF as a browser shows it, samples ten instants, crops plain borders and resizes.
 
     Errors:
-      INVALID_ARGUMENT  NOT_A_GIF      the bytes are something else; metadata: found
+      INVALID_ARGUMENT  NOT_A_GIF      the bytes are of no format that is read; metadata: found
       INVALID_ARGUMENT  CORRUPT_GIF    not one frame is whole; metadata: why
       INVALID_ARGUMENT  GIF_TOO_LARGE  a limit of the budget is exceeded; metadata: limit, allowed, found, unit
     """
 
 @_typing.type_check_only
 class PreprocessServiceAsyncStub(PreprocessServiceStub):
-    """Makes clips of GIFs.
+    """Makes clips of GIFs, and of what people call GIFs: WebP, APNG, PNG and JPEG; MP4 and WebM where the server has the
+    decoders of videos.
 
     An error is a google.rpc.Status whose details hold a google.rpc.ErrorInfo with domain "gif-analyzer", one of
     the reasons named at each method, and what the message says as metadata. Every method may also answer
@@ -67,13 +69,14 @@ class PreprocessServiceAsyncStub(PreprocessServiceStub):
     """Decodes a GIF as a browser shows it, samples ten instants, crops plain borders and resizes.
 
     Errors:
-      INVALID_ARGUMENT  NOT_A_GIF      the bytes are something else; metadata: found
+      INVALID_ARGUMENT  NOT_A_GIF      the bytes are of no format that is read; metadata: found
       INVALID_ARGUMENT  CORRUPT_GIF    not one frame is whole; metadata: why
       INVALID_ARGUMENT  GIF_TOO_LARGE  a limit of the budget is exceeded; metadata: limit, allowed, found, unit
     """
 
 class PreprocessServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Makes clips of GIFs.
+    """Makes clips of GIFs, and of what people call GIFs: WebP, APNG, PNG and JPEG; MP4 and WebM where the server has the
+    decoders of videos.
 
     An error is a google.rpc.Status whose details hold a google.rpc.ErrorInfo with domain "gif-analyzer", one of
     the reasons named at each method, and what the message says as metadata. Every method may also answer
@@ -92,7 +95,7 @@ class PreprocessServiceServicer(metaclass=_abc_1.ABCMeta):
         """Decodes a GIF as a browser shows it, samples ten instants, crops plain borders and resizes.
 
         Errors:
-          INVALID_ARGUMENT  NOT_A_GIF      the bytes are something else; metadata: found
+          INVALID_ARGUMENT  NOT_A_GIF      the bytes are of no format that is read; metadata: found
           INVALID_ARGUMENT  CORRUPT_GIF    not one frame is whole; metadata: why
           INVALID_ARGUMENT  GIF_TOO_LARGE  a limit of the budget is exceeded; metadata: limit, allowed, found, unit
         """

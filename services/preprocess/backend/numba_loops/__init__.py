@@ -1,7 +1,7 @@
 """Pixels by loops that Numba compiles: the same as the portable ones'; docs/clip.md tells how much faster.
 
 Everything here runs without Python's lock and none of it checks bounds: what it is given was checked by
-`services.preprocess.container` and by the plan.
+`services.preprocess.formats.gif` and by the plan.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from services.clip import CLIP_SIZE
 from services.preprocess.backend import (
-    BrokenDataError,
     Canvas,
     Colour,
     Counts,
@@ -20,6 +19,8 @@ from services.preprocess.backend import (
     Span,
     shrink_factors,
 )
+from services.preprocess.backend.interlace import in_order
+from services.preprocess.backend.numba_loops.alpha import blend_png, blend_webp, on_black
 from services.preprocess.backend.numba_loops.borders import count_near, middle_colour
 from services.preprocess.backend.numba_loops.lzw import LETTERS, decompress
 from services.preprocess.backend.numba_loops.memory import SLACK
@@ -27,10 +28,8 @@ from services.preprocess.backend.numba_loops.paint import paint
 from services.preprocess.backend.numba_loops.reduce import reduce
 from services.preprocess.backend.numba_loops.resample import lanes, resample, weights
 from services.preprocess.backend.palette import palette_pixels
-from services.preprocess.container import Frame, Rect
-
-# The first row and the distance of rows in each of the four passes of an interlaced picture.
-_PASSES = ((0, 8), (4, 8), (2, 4), (1, 2))
+from services.preprocess.container import Blend, BrokenDataError, Rect
+from services.preprocess.formats.gif import GifFrame
 
 
 class Compiled:
@@ -39,7 +38,7 @@ class Compiled:
     name = "compiled"
     gains_by_threads = False  # one is done in the time that waking another thread takes
 
-    def decompress(self, gif: bytes, frame: Frame) -> NDArray[np.uint8]:
+    def decompress(self, gif: bytes, frame: GifFrame) -> NDArray[np.uint8]:
         """Decompress a frame into memory of its own."""
         width, height = frame.rect.size
         count = width * height
@@ -48,12 +47,21 @@ class Compiled:
         if decompress(data, frame.start, frame.stop, frame.code_size, pixels, count) != count:
             raise BrokenDataError
         indices = pixels[LETTERS : LETTERS + count].reshape(height, width)
-        return _in_order(indices) if frame.interlaced else indices
+        return in_order(indices) if frame.interlaced else indices
 
-    def paint(self, canvas: Canvas, place: Rect, indices: NDArray[np.uint8], frame: Frame) -> None:
+    def paint(self, canvas: Canvas, place: Rect, indices: NDArray[np.uint8], frame: GifFrame) -> None:
         """Draw pixel by pixel."""
         transparent = -1 if frame.opaque or frame.transparent is None else frame.transparent
         paint(canvas, *place, indices, palette_pixels(frame), transparent)
+
+    def blend(self, canvas: Canvas, place: Rect, pixels: Canvas, rule: Blend) -> None:
+        """Blend pixel by pixel."""
+        (blend_png if rule is Blend.PNG else blend_webp)(canvas, *place, pixels)
+
+    def on_black(self, canvas: Canvas) -> Canvas:
+        """Weigh pixel by pixel."""
+        black: Canvas = on_black(canvas)
+        return black
 
     def shrink(self, canvas: Canvas) -> Picture:
         """Average boxes of pixels."""
@@ -83,14 +91,3 @@ class Compiled:
         horizontal = lanes(content.size[0], width / across)
         vertical = weights(content.size[1], height / down)
         resample(pixels, *content, *horizontal, *vertical, out.reshape(CLIP_SIZE, -1))
-
-
-def _in_order(rows: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Put the rows of an interlaced picture in their places."""
-    picture = np.empty_like(rows)
-    first = 0
-    for start, step in _PASSES:
-        places = picture[start::step]
-        places[...] = rows[first : first + len(places)]
-        first += len(places)
-    return picture

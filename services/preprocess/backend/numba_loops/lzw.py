@@ -4,7 +4,7 @@ A string of the table is not kept as a chain of letters but as the place in the 
 written, so that it is copied 32 bytes at once, which are more than most strings have. Nothing is asked about
 a code whose answer is hard to predict: single pixels are strings too, which lie before the picture, and the
 string that a code is about to complete is in the table before that code is read. What is a whole frame and
-what is a broken one is as in Pillow's decoder (GifDecode.c), which Chromium agrees with.
+what is a broken one is as in Chromium's decoder (Wuffs); Pillow's agrees but for code sizes 0 and 1.
 
 The format: https://www.w3.org/Graphics/GIF/spec-gif89a.txt, appendix F.
 """
@@ -51,9 +51,8 @@ def _join(gif, start, stop, data):
 
 @njit(uint64(uint64, uint64), nogil=True, inline="always")
 def _growth(width, clear):
-    """How many strings make codes of this width too short; never, where the first string of all is beyond."""
-    limit = _ONE << width
-    return limit if width < _MAX_WIDTH and clear + np.uint64(2) < limit else _NEVER
+    """How many strings make codes of this width too short; the first counts, though no code names it."""
+    return max(_ONE << width, clear + np.uint64(2)) if width < _MAX_WIDTH else _NEVER
 
 
 @njit(int64(_Gif, int64, int64, int64, uint8[::1], int64), nogil=True, cache=True)

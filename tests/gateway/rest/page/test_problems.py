@@ -36,12 +36,12 @@ def expect_problem(page: Page, title: str, text: str) -> None:
 
 
 def test_a_file_that_is_no_gif_is_called_what_it_is(visit: Visit, server: str, tmp_path: Path) -> None:
-    Image.new("RGB", (32, 18), "teal").save(tmp_path / "teal.png")
+    Image.new("RGB", (32, 18), "teal").save(tmp_path / "teal.bmp")
     page = visit(server)
 
-    drop_file(page, tmp_path / "teal.png")
+    drop_file(page, tmp_path / "teal.bmp")
 
-    expect_problem(page, "That is not a GIF.", "^It is a PNG image")
+    expect_problem(page, "That is not a GIF.", "^It is a BMP image")
     expect(page.get_by_role("heading", name="That is not a GIF.")).to_be_focused()
     expect(page.get_by_text("NOT_A_GIF")).to_be_visible()
     expect(page.get_by_role("button", name="Try again")).to_be_hidden()  # it would stay what it is

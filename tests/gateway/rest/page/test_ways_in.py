@@ -6,6 +6,7 @@ import dataclasses
 import re
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from urllib.parse import quote
 
 import pytest
@@ -17,6 +18,7 @@ from gateway.rest.settings import RestSettings
 from services.clip import Clip
 from tests.support.page.gestures import drag_over, drop_file, drop_text, paste
 from tests.support.page.server import EXAMPLES, HOST, LocalAddresses, serving
+from tests.support.pictures import FORMATS_OF
 
 MEADOW = EXAMPLES / "meadow.gif"
 Visit = Callable[..., Page]
@@ -37,6 +39,18 @@ def test_a_file_dropped_anywhere_is_answered(visit: Visit, server: str) -> None:
 
     expect_the_bunny(page)
     expect(page.get_by_role("img", name="Preview of meadow.gif")).to_be_visible()
+
+
+def test_an_animated_picture_is_answered_and_named(visit: Visit, server: str, tmp_path: Path) -> None:
+    (tmp_path / "red.webp").write_bytes(FORMATS_OF["webp"])
+    page = visit(server)
+
+    drop_file(page, tmp_path / "red.webp")
+
+    expect(page.get_by_role("list", name="How probable each show is").get_by_role("listitem")).to_have_count(
+        5
+    )
+    expect(page.locator("#credit")).to_have_text(re.compile(r"^WebP · Model gif-shows "))
 
 
 def test_a_file_held_above_the_page_shows_where_it_may_go(visit: Visit, server: str) -> None:

@@ -8,7 +8,7 @@ pytest.importorskip(
     "numba", reason="This test needs Numba, which is not installed: the extra [fast] brings it."
 )
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -20,23 +20,24 @@ from numpy.typing import NDArray
 from services.clip import CLIP_CHANNELS, CLIP_SIZE
 from services.errors import GifError
 from services.preprocess import decode_gif
-from services.preprocess.backend import Backend, BrokenDataError, compiled, portable
-from services.preprocess.container import Disposal, Frame, Rect
-from tests.support.animations import Animation, animations
+from services.preprocess.backend import Backend, compiled, portable
+from services.preprocess.container import Blend, BrokenDataError, Disposal, Rect
+from services.preprocess.formats.gif import GifFrame
+from tests.support.animations import Animation, animations, apngs, webps
 from tests.support.gif_writer import sub_blocks
-from tests.support.paths import CORPUS, SHARED, read_table
+from tests.support.paths import SHARED, corpus_files, read_table
 
 _T = TypeVar("_T")
 BOTH = portable(), compiled()
 
 
-def frame_of(data: bytes, width: int, height: int, code_size: int, *, interlaced: bool = False) -> Frame:
+def frame_of(data: bytes, width: int, height: int, code_size: int, *, interlaced: bool = False) -> GifFrame:
     """A frame whose data is all there is of the GIF."""
     rect = Rect(0, 0, width, height)
-    return Frame(rect, 0, Disposal.KEEP, None, interlaced, b"", code_size, 0, len(data))
+    return GifFrame(rect, 0, Disposal.KEEP, None, interlaced, b"", code_size, 0, len(data))
 
 
-def decompressed(backend: Backend, data: bytes, frame: Frame) -> list[list[int]] | str:
+def decompressed(backend: Backend, data: bytes, frame: GifFrame) -> list[list[int]] | str:
     """The indices, or that they are broken."""
     try:
         return backend.decompress(data, frame).tolist()  # type: ignore[no-any-return]
@@ -70,11 +71,10 @@ def lzw_codes(draw: st.DrawFn) -> tuple[int, bytes]:
         position += width
         if code == clear:
             width, free, first = code_size + 1, clear + 2, True
-        elif first:
-            first = False
         elif free < 4096:
-            free += 1
-            width += free == 1 << width and width < 12
+            free += not first  # the first code completes no string
+            first = False
+            width += width < 12 and free >> width & 1
     return code_size, number.to_bytes(position // 8 + 1, "little")
 
 
@@ -185,6 +185,34 @@ def test_any_animation_makes_the_same_clip(animation: Animation, threads: int) -
     assert clip.source == expected.source
 
 
+@given(st.sampled_from([apngs, webps]), st.data())
+def test_any_animated_picture_makes_the_same_clip(
+    kind: Callable[[], st.SearchStrategy[bytes]], data: st.DataObject
+) -> None:
+    picture = data.draw(kind())
+
+    expected = decode_gif(picture, backend=portable())
+
+    assert np.array_equal(decode_gif(picture, backend=compiled()).frames, expected.frames)
+
+
+@given(st.integers(0, 2**32), st.integers(1, 300), st.integers(1, 300), st.sampled_from(Blend))
+def test_any_pixels_are_blended_and_weighed_alike(seed: int, height: int, width: int, rule: Blend) -> None:
+    rng = np.random.default_rng(seed)
+    under, over = rng.integers(0, 2**32, (2, height, width), np.uint32)
+    for pixels in (under, over):
+        pixels[rng.random((height, width)) < 0.2] |= 0xFF000000
+        pixels[rng.random((height, width)) < 0.2] &= 0x00FFFFFF
+    place = Rect(int(rng.integers(0, width)), int(rng.integers(0, height)), width, height)
+    canvases = [under.copy() for _ in BOTH]
+
+    for backend, canvas in zip(BOTH, canvases, strict=True):
+        backend.blend(canvas, place, over, rule)
+
+    assert np.array_equal(*canvases)
+    assert np.array_equal(*(backend.on_black(over) for backend in BOTH))
+
+
 def clip_or_error(gif: bytes, backend: Backend, threads: int) -> bytes | str:
     try:
         return decode_gif(gif, backend=backend, threads=threads).frames.tobytes()
@@ -204,8 +232,8 @@ def assert_both_make_the_same(paths: Sequence[Path], threads: int) -> None:
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-def test_every_gif_of_the_corpus_makes_the_same_clip_or_the_same_error(threads: int) -> None:
-    assert_both_make_the_same(sorted(CORPUS.glob("*/*.gif")), threads)
+def test_every_file_of_the_corpus_makes_the_same_clip_or_the_same_error(threads: int) -> None:
+    assert_both_make_the_same(corpus_files(), threads)
 
 
 @pytest.mark.corpus

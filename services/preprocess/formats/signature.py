@@ -1,4 +1,4 @@
-"""What a file really is, by its first bytes: nothing, or `NotAGif` that says what was found instead.
+"""What a file really is, by its first bytes: the name of a format, or `NotAGif` that says what was found.
 
 Collections of GIFs hold WebP, MP4 and error pages under the name .gif; their owners need to know which.
 """
@@ -7,21 +7,25 @@ from __future__ import annotations
 
 from services.errors import NotAGif
 
-GIF_SIGNATURES = (b"GIF87a", b"GIF89a")
-
+# (offset, bytes there, the format)
+_FORMATS = (
+    (0, b"GIF87a", "gif"),
+    (0, b"GIF89a", "gif"),
+    (0, b"\x89PNG\r\n\x1a\n", "png"),
+    (0, b"\xff\xd8\xff", "jpeg"),
+    (8, b"WEBP", "webp"),
+)
+_IMAGES_OF_FTYP = (b"avif", b"avis", b"heic", b"heix", b"hevc", b"heim", b"mif1", b"msf1", b"qt  ")
 # (offset, bytes there, what such a file is); the first that fits is the answer.
 _SIGNATURES = (
-    (0, b"\x89PNG\r\n\x1a\n", "a PNG image"),
-    (0, b"\xff\xd8\xff", "a JPEG image"),
-    (8, b"WEBP", "a WebP image"),
     (8, b"AVI ", "an AVI video"),
     (8, b"WAVE", "a WAVE sound"),
     (4, b"ftypavi", "an AVIF image"),
     (4, b"ftyphei", "an HEIF image"),
     (4, b"ftypmif1", "an HEIF image"),
     (4, b"ftypqt", "a QuickTime video"),
-    (4, b"ftyp", "an MP4 video"),
-    (0, b"\x1a\x45\xdf\xa3", "a WebM or Matroska video"),
+    (4, b"ftyp", "an HEIF image"),
+    (0, b"\x1a\x45\xdf\xa3", "a Matroska video"),
     (0, b"BM", "a BMP image"),
     (0, b"II*\x00", "a TIFF image"),
     (0, b"MM\x00*", "a TIFF image"),
@@ -39,14 +43,20 @@ _TEXTS = (
 _SNIFFED_BYTES = 512  # of text: enough to pass a byte-order mark, blanks and an XML declaration
 
 
-def check_signature(data: bytes) -> None:
-    """Refuse what does not begin as a GIF.
+def recognise(data: bytes) -> str:
+    """Name the format of a file: a key of `services.clip.FORMATS`; "png" is any PNG.
 
     Raises:
-        NotAGif: the message says what the bytes are.
+        NotAGif: it is of none of them; the message says what it is.
     """
-    if not data.startswith(GIF_SIGNATURES):
-        raise NotAGif(_name(data))
+    for offset, signature, name in _FORMATS:
+        if data.startswith(signature, offset):
+            return name
+    if data.startswith(b"ftyp", 4) and data[8:12] not in _IMAGES_OF_FTYP:
+        return "mp4"
+    if data.startswith(b"\x1a\x45\xdf\xa3") and b"webm" in data[:64]:
+        return "webm"
+    raise NotAGif(_name(data))
 
 
 def _name(data: bytes) -> str:
