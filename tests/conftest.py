@@ -50,6 +50,7 @@ MARKERS = {
     "gateway/rest/page": ("browser",),
     "live": ("cloud",),
     "services/preprocess/test_bombs.py": (SERIAL,),
+    "services/preprocess/test_chromium_live.py": ("browser",),
     "terraform": ("cloud",),
     "test_workflows.py": ("tools",),
     "training/commands": ("registry",),

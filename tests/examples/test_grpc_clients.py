@@ -50,7 +50,7 @@ def test_the_client_in_python_says_what_is_wrong(address: str) -> None:
     done = run(sys.executable, EXAMPLES / "grpc_client.py", EXAMPLES / "README.md", address)
 
     assert done.returncode == 1
-    assert done.stderr == "INVALID_ARGUMENT: not a GIF: this is plain text\n"
+    assert done.stderr == "INVALID_ARGUMENT: not a GIF, WebP, PNG or JPEG: this is plain text\n"
 
 
 def test_the_client_in_python_has_twenty_lines() -> None:
@@ -74,4 +74,4 @@ def test_the_client_in_shell_says_what_is_wrong(address: str) -> None:
     done = run(EXAMPLES / "grpc_client.sh", EXAMPLES / "README.md", address)
 
     assert done.returncode != 0
-    assert "not a GIF: this is plain text" in done.stderr
+    assert "not a GIF, WebP, PNG or JPEG: this is plain text" in done.stderr

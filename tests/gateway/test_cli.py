@@ -132,7 +132,7 @@ def test_another_format_is_named_in_the_headline(run: Run, tmp_path: Path, name:
 
     done = run("identify", "picture")
 
-    assert done.stdout.startswith(f"picture ({FORMATS[name]}): Red Show\n")
+    assert done.stdout.startswith(f"picture ({FORMATS[name]}): unknown; nearest guess: Red Show\n")
 
 
 def test_a_gif_comes_through_standard_input(run: Run, save_gif: SaveGif) -> None:
