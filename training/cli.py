@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import logging
 import sys
+from typing import Annotated
 
 import typer
 
 from services.errors import AnalyzerError
+from services.extras import advice, version_text
 from services.memory import keep_freed_memory
 from training.commands.collect import collect
 from training.commands.compare import compare
@@ -38,7 +40,6 @@ INTERRUPTED = 130
 GO_ON = ("collect", "effort", "evaluate", "fit")  # what was done is kept, and the rest follows
 
 app = typer.Typer(
-    add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
@@ -46,8 +47,18 @@ app = typer.Typer(
 )
 
 
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(version_text("gif-train"))
+        raise typer.Exit
+
+
 @app.callback()
-def gif_train() -> None:
+def gif_train(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
     """Train a model that names the show of a GIF."""
 
 
@@ -63,10 +74,16 @@ def main() -> None:
     keep_freed_memory()
     logging.getLogger("absl").setLevel(logging.ERROR)
     try:
-        app()
+        app(prog_name="gif-train")
     except (TrainingError, AnalyzerError) as error:
         sys.stderr.write(f"error: {error.message}\n")
         raise SystemExit(_exit_code(error)) from None
+    except ModuleNotFoundError as error:
+        what_to_do = advice(error.name or "", takes="train")
+        if what_to_do is None:
+            raise
+        sys.stderr.write(f"error: {what_to_do}\n")
+        raise SystemExit(USAGE) from None
     except SystemExit as end:
         if end.code == INTERRUPTED:  # Typer's way to say KeyboardInterrupt
             goes_on = sys.argv[1:2] and sys.argv[1] in GO_ON

@@ -46,7 +46,7 @@ def serve_all(
     """
     if context.invoked_subcommand is not None:
         return
-    with usage_errors():
+    with usage_errors("grpc,rest"):
         settings = read_settings(model)
         from gateway import serve as servers  # noqa: PLC0415 - grpc is an extra
 
@@ -79,7 +79,7 @@ def serve_rest(
     GIF_ANALYZER_METRICS, GIF_ANALYZER_WORKERS, GIF_ANALYZER_GRACE_S and GIF_ANALYZER_NOTICE_S.
     """
     check_services(preprocess, inference, model)
-    with usage_errors():
+    with usage_errors("rest" if preprocess is None else "grpc,rest"):
         settings = read_settings(model)
         from gateway.rest.server import serve_rest as serve_until_told  # noqa: PLC0415 - an extra
         from services.log import log_as_json  # noqa: PLC0415
@@ -107,7 +107,7 @@ def serve_grpc(host: Host = "127.0.0.1", port: Port = 50051, model: Model = None
     GIF_ANALYZER_GRACE_S, GIF_ANALYZER_NOTICE_S, GIF_ANALYZER_METRICS_PORT; and for TLS
     GIF_ANALYZER_SERVER_CERTIFICATE, GIF_ANALYZER_SERVER_KEY and GIF_ANALYZER_CLIENT_CA.
     """
-    with usage_errors():
+    with usage_errors("grpc"):
         settings = read_settings(model)
         from gateway import serve as servers  # noqa: PLC0415 - grpc is an extra
 

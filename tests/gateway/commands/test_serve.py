@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -146,4 +147,7 @@ main()
     ):
         done = without_grpc(*words)
         assert done.returncode == 2
-        assert done.stderr == "gif-analyzer: this takes the gRPC packages: install gif-analyzer[grpc]\n"
+        advice = "in the checkout run make setup, or pip install '.[grpc]'"
+        assert re.fullmatch(
+            rf"gif-analyzer: packages are missing \([\w.]+\): {re.escape(advice)}\n", done.stderr
+        )
