@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import logging
+import os
+import sys
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -32,7 +35,8 @@ def serve_all(
 ) -> None:
     """Serve REST and the web page, and both steps over gRPC behind them, until SIGTERM or Ctrl-C.
 
-    `serve rest` and `serve grpc` start one of the two alone. The log is JSON on standard error.
+    `serve rest` and `serve grpc` start one of the two alone. The log is JSON on standard error; on a terminal
+    it begins with the address to open.
 
     **Examples**
 
@@ -50,7 +54,8 @@ def serve_all(
         settings = read_settings(model)
         from gateway import serve as servers  # noqa: PLC0415 - grpc is an extra
 
-        servers.serve_both(settings, host=host, port=port, grpc_port=grpc_port)
+        servers.serve_both(settings, host=host, port=port, grpc_port=grpc_port, opened=_say_where)
+    _end()
 
 
 @serve.command("rest")
@@ -86,7 +91,20 @@ def serve_rest(
 
         log_as_json()
         pipeline = open_pipeline(settings, preprocess, inference)
-        serve_until_told(pipeline, settings, host=host, port=port)
+        serve_until_told(pipeline, settings, host=host, port=port, opened=_say_where)
+    _end()
+
+
+def _say_where(address: str) -> None:
+    """Tell a person at a terminal where to look; a program reads the log."""
+    if sys.stderr.isatty():
+        typer.echo(f"Open {address} in a browser. Ctrl-C ends this.", err=True)
+
+
+def _end() -> NoReturn:
+    """End at once: a thread may still compile, and Python would crash or wait for it."""
+    logging.shutdown()
+    os._exit(0)
 
 
 @serve.command("grpc")

@@ -23,12 +23,14 @@ from gateway.rest.keys import HEADER, check_key
 from gateway.rest.limits import BodyLimit, Gate
 from gateway.rest.observer import REQUEST_ID, Observer
 from gateway.rest.page import add_page
+from gateway.rest.parameters import check_parameters
 from gateway.rest.problem import add_problems
 from gateway.rest.schemas import (
     OF_ADDRESSES,
     OF_BODIES,
     OF_GIFS,
     OF_KEYS,
+    OF_NAMES,
     OF_SERVICES,
     OF_VALUES,
     Health,
@@ -131,7 +133,7 @@ def _add_identify(
         "/v1/identify",
         dependencies=authorized,
         response_model=Identification,
-        responses=problems(*OF_VALUES, *OF_BODIES, *OF_GIFS, *OF_ADDRESSES, *OF_SERVICES, *keys),
+        responses=problems(OF_NAMES, *OF_VALUES, *OF_BODIES, *OF_GIFS, *OF_ADDRESSES, *OF_SERVICES, *keys),
         openapi_extra={"requestBody": gif_body()},
     )
     async def identify(
@@ -169,7 +171,7 @@ def _add_identify(
 
 def _add_model(app: FastAPI, identifier: Identifier, settings: RestSettings) -> None:
     authorized, keys = _authorization(settings)
-    documented = problems(*OF_SERVICES, *keys)
+    documented = problems(OF_NAMES, *OF_SERVICES, *keys)
 
     @app.get("/v1/model", dependencies=authorized, response_model=ModelAnswer, responses=documented)
     async def read_model() -> dict[str, object]:
@@ -206,12 +208,13 @@ def _add_health(app: FastAPI, pipeline: Pipeline) -> None:
 
 
 def _authorization(settings: RestSettings) -> tuple[list[Any], tuple[Any, ...]]:
-    """What stands before a question that takes a key, and the error it may answer."""
+    """What stands before every question at /v1, and the error that is answered where keys are asked for."""
 
     async def check(request: Request) -> None:
         check_key(request.headers, settings.api_keys)
 
-    return ([Depends(check)], OF_KEYS) if settings.api_keys else ([], ())
+    named = Depends(check_parameters)
+    return ([Depends(check), named], OF_KEYS) if settings.api_keys else ([named], ())
 
 
 def _identification(source: str, found: Identified) -> dict[str, object]:
