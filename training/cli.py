@@ -15,6 +15,7 @@ import typer
 from services.errors import AnalyzerError
 from services.extras import advice, version_text
 from services.memory import keep_freed_memory
+from training.commands.all import train_all
 from training.commands.collect import collect
 from training.commands.compare import compare
 from training.commands.cut import cut
@@ -37,7 +38,7 @@ FAILED = 1  # the data or the work
 USAGE = 2  # the command itself cannot run
 LATER = 75  # EX_TEMPFAIL: the same command goes on later
 INTERRUPTED = 130
-GO_ON = ("collect", "effort", "evaluate", "fit")  # what was done is kept, and the rest follows
+GO_ON = ("all", "collect", "effort", "evaluate", "fit")  # what was done is kept, and the rest follows
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -62,6 +63,7 @@ def gif_train(
     """Train a model that names the show of a GIF."""
 
 
+app.command("all")(train_all)
 for command in (collect, cut, regroup, prepare, fit, measure, evaluate, effort, export):
     app.command()(command)
 for of_registry in (register, compare, promote, rollback, pull, status):
