@@ -227,7 +227,7 @@ def measure_calibration(
     )
 
 
-def ece_by_chance(probabilities: ArrayLike, *, bins: int = BINS, share: float = 0.95, seed: int = 0) -> float:
+def ece_by_chance(probabilities: ArrayLike, *, bins: int = BINS, share: float = 0.99, seed: int = 0) -> float:
     """The calibration error that well calibrated answers stay below in this share of cases.
 
     With few clips it is far from 0, for a few answers are right more or less often than they should be.

@@ -40,7 +40,7 @@ def test_chance_gives_well_calibrated_answers_an_error_that_shrinks_with_their_n
             labels = (probabilities.cumsum(axis=1) > generator.random((clips, 1))).argmax(axis=1)
             below += measure_calibration(probabilities, labels).ece <= ece_by_chance(probabilities)
         bounds.append(ece_by_chance(probabilities))
-        assert below >= 32  # of 40, where 38 are expected
+        assert below >= 36  # of 40, where hardly one is not expected
 
     assert bounds[0] > 0.3 > bounds[1] > 0.06 > bounds[2]
 
