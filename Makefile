@@ -22,7 +22,7 @@ help: ## list the verbs
 setup: .venv/dev ## install everything that developing takes, into .venv
 
 demo: .venv/serve ## name the shows of the example GIFs
-	@$(BIN)/gif-analyzer identify examples/*.gif
+	@$(BIN)/gif-analyzer identify --frames examples/*.gif
 
 .venv/grpc: .venv/serve
 	@$(BIN)/uv pip install -q -p $(BIN)/python -c constraints.txt -e ".[grpc,rest]"

@@ -7,6 +7,7 @@ Exit codes: 0 done, 1 a check failed and users get what they got before, 2 the c
 from __future__ import annotations
 
 import sys
+from typing import Annotated
 
 import typer
 
@@ -18,13 +19,13 @@ from delivery.commands.rollout import rollout
 from delivery.commands.smoke import smoke
 from delivery.commands.status import status
 from delivery.errors import CheckFailed, DeliveryError, RollbackFailed
+from services.extras import advice, version_text
 
 FAILED = 1  # a check; users get what they got before
 USAGE = 2  # the command itself cannot run
 UNKNOWN = 3  # nobody knows what users get
 
 app = typer.Typer(
-    add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
@@ -32,8 +33,18 @@ app = typer.Typer(
 )
 
 
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(version_text("gif-deliver"))
+        raise typer.Exit
+
+
 @app.callback()
-def gif_deliver() -> None:
+def gif_deliver(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
     """Bring a model to users by AWS Lambda, and take it back."""
 
 
@@ -48,6 +59,12 @@ def main() -> None:
     except DeliveryError as error:
         sys.stderr.write(f"error: {error.message}\n")
         raise SystemExit(_exit_code(error)) from None
+    except ModuleNotFoundError as error:
+        what_to_do = advice(error.name or "", takes="deliver")
+        if what_to_do is None:
+            raise
+        sys.stderr.write(f"error: {what_to_do}\n")
+        raise SystemExit(USAGE) from None
     except KeyboardInterrupt:
         sys.stderr.write("interrupted; users get what they got before\n")
         raise SystemExit(130) from None

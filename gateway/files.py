@@ -1,15 +1,60 @@
-"""GIFs that lie on this machine: a path, or `-` for standard input -> bytes, within a limit."""
+"""GIFs on this machine: **a path, folder or glob** -> paths; **a path**, or `-` (standard input) -> bytes."""
 
 from __future__ import annotations
 
+import glob
 import os
 import stat
 import sys
+from collections.abc import Iterator
 from typing import BinaryIO
 
+from gateway.fetch.address import is_address
 from services.errors import GifTooLarge, UnreadableFile
+from services.names import is_picture
 
 STDIN = "-"
+
+
+def find_gifs(given: str) -> list[str]:
+    """Name the files that are meant: the file itself, those of a folder or those that a glob matches.
+
+    Standard input, an address and what is not there are returned as they are.
+
+    Raises:
+        UnreadableFile: a folder without GIFs or that cannot be read, or a glob that matches nothing.
+    """
+    if given == STDIN or is_address(given):
+        return [given]
+    if os.path.isdir(given):  # noqa: PTH112 - a Path would lose how the folder was written
+        found, missing = list(walk_gifs(given)), "there is no GIF in this folder"
+    elif glob.has_magic(given) and not os.path.lexists(given):
+        found = sorted(filter(os.path.isfile, glob.iglob(given, recursive=True)))  # noqa: PTH207
+        missing = "no file has such a name"
+    else:
+        return [given]
+    if not found:
+        raise UnreadableFile(given, missing)
+    return found
+
+
+def walk_gifs(folder: str) -> Iterator[str]:
+    """Yield the GIFs of a folder and of those in it by name, and then the folders in it that cannot be read.
+
+    Raises:
+        UnreadableFile: the folder itself cannot be read.
+    """
+    unreadable: list[str] = []
+
+    def complain(error: OSError) -> None:
+        if error.filename == folder:
+            raise UnreadableFile(folder, (error.strerror or str(error)).lower()) from error
+        unreadable.append(error.filename)  # whoever reads it says why, and the others are answered
+
+    for root, folders, files in os.walk(folder, onerror=complain):
+        folders.sort()
+        yield from (os.path.join(root, name) for name in sorted(files) if is_picture(name))  # noqa: PTH118
+    yield from unreadable
 
 
 def read_gif(source: str, *, max_bytes: int) -> bytes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,7 +72,7 @@ def local(
     threads: int = 1,
     early_exit: bool = False,
     budget: Budget | None = None,
-    backend: Backend | None = None,
+    backend: Callable[[], Backend] = fastest,
 ) -> Pipeline:
     """Make a pipeline whose steps run in this process; threads may share it.
 
@@ -82,7 +81,7 @@ def local(
         threads: that decoding or classifying one GIF may use, at least 1.
         early_exit: whether it may stop when the first frames decide.
         budget: what a GIF may cost; None is the default budget.
-        backend: moves the pixels of GIFs; None is the fastest that is installed.
+        backend: gives what moves the pixels, asked for each GIF.
 
     Raises:
         ModelError: the file is not a model that takes a clip and names shows, or holds no rule for early exit
@@ -90,10 +89,10 @@ def local(
     """
     classifier = Classifier(model_path or default_model_path(), threads=threads, early_exit=early_exit)
     description = ModelDescription(classifier.model, classifier.shows, classifier.threshold)
+    backend()  # loaded before the first GIF comes, not by it
+    limits = budget or Budget()
     return Pipeline(
-        functools.partial(
-            decode_gif, budget=budget or Budget(), backend=backend or fastest(), threads=threads
-        ),
+        lambda gif: decode_gif(gif, budget=limits, backend=backend(), threads=threads),
         classifier.classify,
         describe=lambda: description,
         check=lambda: None,  # whoever has a pipeline has its model

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 
 from gateway.remote import remote
-from gateway.rest.server import serve_rest
+from gateway.rest.server import nearby, serve_rest
 from gateway.settings import Settings
 from services.inference import Classifier
 from services.log import log_as_json
@@ -20,10 +21,13 @@ def serve_grpc(settings: Settings, *, host: str, port: int) -> None:
     run(lambda: build_pair(server, _open_classifier(settings), settings.budget))
 
 
-def serve_both(settings: Settings, *, host: str, port: int, grpc_port: int) -> None:
+def serve_both(
+    settings: Settings, *, host: str, port: int, grpc_port: int, opened: Callable[[str], None]
+) -> None:
     """Serve both steps over gRPC, and REST before them that asks them, until SIGTERM or SIGINT.
 
-    REST ends first, so that what it has begun is still answered by the services.
+    REST ends first, so that what it has begun is still answered by the services. `opened` is called with the
+    address of the page.
 
     Raises:
         CannotServe, ModelError, UnreadableFile: it cannot start.
@@ -32,10 +36,9 @@ def serve_both(settings: Settings, *, host: str, port: int, grpc_port: int) -> N
     server = dataclasses.replace(settings.server, host=host, port=grpc_port)
     classifier = _open_classifier(settings)
     with serving(lambda: build_pair(server, classifier, settings.budget)) as bound:
-        nearby = "127.0.0.1" if host in ("", "0.0.0.0", "::") else host
-        address = f"[{nearby}]:{bound}" if ":" in nearby else f"{nearby}:{bound}"
+        address = nearby(host, bound)
         pipeline = remote(address, address, channel=settings.channel, budget=settings.budget)
-        serve_rest(pipeline, settings, host=host, port=port)
+        serve_rest(pipeline, settings, host=host, port=port, opened=opened)
 
 
 def _open_classifier(settings: Settings) -> Classifier:

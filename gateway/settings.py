@@ -61,17 +61,18 @@ Of GIFs that are named by their address:
 
 from __future__ import annotations
 
+import difflib
 import math
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from gateway.fetch.settings import FetchSettings, HostRule
 from gateway.rest.settings import ENVELOPE_BYTES, RestSettings
 from services.address import UNREADABLE, plain_address
-from services.errors import InvalidSetting
+from services.errors import InvalidSetting, UnknownSetting
 from services.inference import default_model_path
 from services.preprocess import Budget
 from services.rpc.settings import ChannelSettings, ClientTls, ServerSettings, ServerTls
@@ -110,7 +111,9 @@ class Settings:
 
         Raises:
             InvalidSetting: names the variable and what it must be.
+            UnknownSetting: a variable begins like those above and is none of them.
         """
+        environ = asked = _Asked(environ)
         defaults = cls()
         limits = {
             limit.name: _read_count(
@@ -118,7 +121,7 @@ class Settings:
             )
             for limit in fields(Budget)
         }
-        return cls(
+        settings = cls(
             model=Path(environ.get(PREFIX + "MODEL") or defaults.model),
             threads=_read_count(environ, PREFIX + "THREADS", defaults.threads),
             budget=Budget(**limits),
@@ -128,6 +131,46 @@ class Settings:
             rest=_read_rest(environ, defaults.rest, max_bytes=limits["max_bytes"]),
             early_exit=_read_switch(environ, PREFIX + "EARLY_EXIT", "off"),
         )
+        asked.check_names()
+        return settings
+
+
+class _Asked(Mapping[str, str]):
+    """An environment that remembers which variables it was asked for: these are the settings there are."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+        self._names: set[str] = set()
+
+    def __getitem__(self, name: str) -> str:
+        self._names.add(name)
+        return self._environ[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._environ)
+
+    def __len__(self) -> int:
+        return len(self._environ)
+
+    def check_names(self) -> None:
+        """Refuse a variable that nothing asked for: it is misspelt, and would silently do nothing.
+
+        Raises:
+            UnknownSetting: names the nearest right one.
+        """
+        for name in names_of_settings(self._environ):
+            if name not in self._names:
+                near = difflib.get_close_matches(name, sorted(self._names), n=1)
+                raise UnknownSetting(name, nearest=near[0] if near else None)
+
+
+# Kubernetes tells every container of a service named gif-analyzer its addresses in such variables.
+_OF_KUBERNETES = re.compile(PREFIX + r"(SERVICE_HOST|SERVICE_PORT(_.*)?|PORT|PORT_\d+_.*)")
+
+
+def names_of_settings(environ: Mapping[str, str] = os.environ) -> list[str]:
+    """Variables that are meant as settings of this project, by name."""
+    return sorted(name for name in environ if name.startswith(PREFIX) and not _OF_KUBERNETES.fullmatch(name))
 
 
 def silence_libraries() -> None:

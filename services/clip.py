@@ -29,8 +29,6 @@ FORMATS = {
     "mp4": "MP4",
     "webm": "WebM",
 }
-# What their files are called.
-SUFFIXES = (".gif", ".webp", ".png", ".apng", ".jpg", ".jpeg", ".mp4", ".webm")
 
 
 @dataclass(frozen=True)

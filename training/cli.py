@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import logging
 import sys
+from typing import Annotated
 
 import typer
 
 from services.errors import AnalyzerError
+from services.extras import advice, version_text
 from services.memory import keep_freed_memory
+from training.commands.all import train_all
 from training.commands.collect import collect
 from training.commands.compare import compare
 from training.commands.cut import cut
@@ -35,10 +38,9 @@ FAILED = 1  # the data or the work
 USAGE = 2  # the command itself cannot run
 LATER = 75  # EX_TEMPFAIL: the same command goes on later
 INTERRUPTED = 130
-GO_ON = ("collect", "effort", "evaluate", "fit")  # what was done is kept, and the rest follows
+GO_ON = ("all", "collect", "effort", "evaluate", "fit")  # what was done is kept, and the rest follows
 
 app = typer.Typer(
-    add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
@@ -46,11 +48,22 @@ app = typer.Typer(
 )
 
 
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(version_text("gif-train"))
+        raise typer.Exit
+
+
 @app.callback()
-def gif_train() -> None:
+def gif_train(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
     """Train a model that names the show of a GIF."""
 
 
+app.command("all")(train_all)
 for command in (collect, cut, regroup, prepare, fit, measure, evaluate, effort, export):
     app.command()(command)
 for of_registry in (register, compare, promote, rollback, pull, status):
@@ -63,10 +76,16 @@ def main() -> None:
     keep_freed_memory()
     logging.getLogger("absl").setLevel(logging.ERROR)
     try:
-        app()
+        app(prog_name="gif-train")
     except (TrainingError, AnalyzerError) as error:
         sys.stderr.write(f"error: {error.message}\n")
         raise SystemExit(_exit_code(error)) from None
+    except ModuleNotFoundError as error:
+        what_to_do = advice(error.name or "", takes="train")
+        if what_to_do is None:
+            raise
+        sys.stderr.write(f"error: {what_to_do}\n")
+        raise SystemExit(USAGE) from None
     except SystemExit as end:
         if end.code == INTERRUPTED:  # Typer's way to say KeyboardInterrupt
             goes_on = sys.argv[1:2] and sys.argv[1] in GO_ON

@@ -33,6 +33,8 @@ from __future__ import annotations
 import math
 from typing import ClassVar
 
+from services.extras import install
+
 
 class TrainingError(Exception):
     """The base of the family: a reason for programs, a message of one line for people.
@@ -157,8 +159,9 @@ class ProviderUnavailable(TrainingError):
     reason = "PROVIDER_UNAVAILABLE"
 
     def __init__(self, provider: str, why: str, *, attempts: int) -> None:
+        tried = f", after {attempts} attempts" if attempts > 1 else ""
         super().__init__(
-            f"{provider} does not answer: {why}, after {attempts} attempts; the same command goes on",
+            f"{provider} does not answer: {why}{tried}; the same command goes on",
             provider=provider,
             why=why,
             attempts=str(attempts),
@@ -188,7 +191,7 @@ class MissingPackage(TrainingError):
 
     def __init__(self, package: str, *, extra: str) -> None:
         super().__init__(
-            f"this takes {package}, which is not installed: pip install 'gif-analyzer[{extra}]'",
+            f"packages are missing ({package}): {install(extra)}",
             package=package,
             extra=extra,
         )

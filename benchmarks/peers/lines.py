@@ -15,7 +15,7 @@ def this_project(model: str, fast: bool = False) -> Subject:
     from gateway.pipeline import local  # noqa: PLC0415 - as all libraries here
     from services.preprocess.backend import compiled, portable  # noqa: PLC0415
 
-    pipeline = local(model, backend=compiled() if fast else portable())
+    pipeline = local(model, backend=compiled if fast else portable)
     return Subject(
         f"model {pipeline.describe().model.version}",
         lambda path: pipeline.identify(Path(path).read_bytes()).shows[0].show,

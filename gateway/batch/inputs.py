@@ -16,8 +16,9 @@ from daft.exceptions import DaftCoreException
 from daft.io import IOConfig
 
 from gateway.fetch.address import is_address
-from services.clip import SUFFIXES
+from gateway.files import walk_gifs
 from services.errors import UnreadableFile
+from services.names import is_picture, name_text
 
 STORES = ("s3://", "hf://")
 COLUMNS = ("path", "url")  # of a manifest: it has one of them
@@ -28,7 +29,7 @@ class Source(NamedTuple):
     """One GIF that is asked about.
 
     Attributes:
-        name: path or address.
+        name: path, as `services.names` writes it, or address.
         size: in bytes, where the listing of a store told it.
     """
 
@@ -54,36 +55,23 @@ def list_sources(given: str, io_config: IOConfig) -> Iterator[Source]:
     if is_address(given):
         raise UnreadableFile(given, "put addresses into a manifest, or name an s3:// or hf:// prefix")
     if os.path.isdir(given):  # noqa: PTH112 - a Path would lose how the folder was written
-        return (Source(name) for name in _walk(given))
+        return (Source(name_text(name)) for name in walk_gifs(given))
     if os.path.isfile(given):  # noqa: PTH113
-        return iter([Source(given)])
+        return iter([Source(name_text(given))])
     if glob.has_magic(given):
         return (
-            Source(name)
+            Source(name_text(name))
             for name in glob.iglob(given, recursive=True)  # noqa: PTH207
             if os.path.isfile(name)  # noqa: PTH113
         )
     raise UnreadableFile(given, "there is no such folder, glob or manifest")
 
 
-def _walk(folder: str) -> Iterator[str]:
-    def complain(error: OSError) -> None:
-        raise UnreadableFile(str(error.filename), (error.strerror or str(error)).lower()) from error
-
-    for root, folders, files in os.walk(folder, onerror=complain):
-        folders.sort()
-        yield from (os.path.join(root, name) for name in sorted(files) if _is_gif(name))  # noqa: PTH118
-
-
-def _is_gif(name: str) -> bool:
-    return name.lower().endswith(SUFFIXES)
-
-
 def _list_store(prefix: str, io_config: IOConfig) -> Iterator[Source]:
-    pattern = prefix if glob.has_magic(prefix) or _is_gif(prefix) else f"{prefix.rstrip('/')}/**"
+    pattern = prefix if glob.has_magic(prefix) or is_picture(prefix) else f"{prefix.rstrip('/')}/**"
     try:
         for row in daft.from_glob_path(pattern, io_config=io_config).iter_rows():
-            if _is_gif(row["path"]):
+            if is_picture(row["path"]):
                 yield Source(row["path"], row["size"])
     except FileNotFoundError as error:
         raise UnreadableFile(prefix, "there is nothing by this name") from error
@@ -110,7 +98,7 @@ def _read_manifest(given: str, io_config: IOConfig) -> Iterator[Source]:
         for batch in names.to_arrow_iter():
             for name in batch.column(0).to_pylist():
                 # An empty cell is an input as well: it gets a row that says so.
-                yield Source(str(folder / name) if name and not is_address(name) else name or "")
+                yield Source(name_text(str(folder / name)) if name and not is_address(name) else name or "")
     except FileNotFoundError as error:
         raise UnreadableFile(given, "there is no such file") from error
     except (DaftCoreException, OSError) as error:

@@ -14,9 +14,11 @@ from types import TracebackType
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from gateway.answer import Tally
 from gateway.batch.inputs import Source
 from services.errors import GifError, catalogue
 
+_COLUMNS = ("source", "sha256", "verdict", "show", "error_reason")  # of a row, that it is known by
 READ_ROWS = 4_096  # of a part, at a time
 
 # What is wrong with the bytes themselves stays so; what else went wrong is tried again.
@@ -36,8 +38,9 @@ class Ledger:
         self._db.execute("PRAGMA journal_mode = OFF")
         self._db.execute("PRAGMA synchronous = OFF")
         self._db.execute(
-            "CREATE TABLE sources (source TEXT PRIMARY KEY, sha256 TEXT, failed INTEGER, final INTEGER,"
-            " part INTEGER, row INTEGER, wanted INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID"
+            "CREATE TABLE sources (source TEXT PRIMARY KEY, sha256 TEXT, verdict TEXT, show TEXT,"
+            " reason TEXT, final INTEGER, part INTEGER, row INTEGER, wanted INTEGER NOT NULL DEFAULT 0)"
+            " WITHOUT ROWID"
         )
 
     def __enter__(self) -> Ledger:
@@ -51,28 +54,35 @@ class Ledger:
     def load(self, part: int, path: Path) -> None:
         """Take in the rows of a file; a later row of a source stands for an earlier one."""
         row = 0
-        columns = ["source", "sha256", "error_reason"]
-        with pq.ParquetFile(path) as file:
-            for batch in file.iter_batches(READ_ROWS, columns=columns):
+        with path.open("rb") as opened, pq.ParquetFile(opened) as file:
+            for batch in file.iter_batches(READ_ROWS, columns=list(_COLUMNS)):
                 self.record(part, row, batch)
                 row += batch.num_rows
 
     def record(self, part: int, first_row: int, rows: pa.RecordBatch | pa.Table) -> None:
         """Take in rows that lie in a part from a row on."""
         lines = [
-            (source, sha256, reason is not None, reason is None or reason in _FINAL, part, first_row + index)
-            for index, (source, sha256, reason) in enumerate(
-                zip(
-                    *(rows[name].to_pylist() for name in ("source", "sha256", "error_reason")),
-                    strict=True,
-                )
+            (
+                source,
+                sha256,
+                verdict,
+                show,
+                reason,
+                reason is None or reason in _FINAL,
+                part,
+                first_row + index,
+            )
+            for index, (source, sha256, verdict, show, reason) in enumerate(
+                zip(*(rows[name].to_pylist() for name in _COLUMNS), strict=True)
             )
         ]
         self._db.execute("BEGIN")
         self._db.executemany(
-            "INSERT INTO sources (source, sha256, failed, final, part, row) VALUES (?, ?, ?, ?, ?, ?)"
-            " ON CONFLICT (source) DO UPDATE SET sha256 = excluded.sha256, failed = excluded.failed,"
-            " final = excluded.final, part = excluded.part, row = excluded.row",
+            "INSERT INTO sources (source, sha256, verdict, show, reason, final, part, row)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+            " ON CONFLICT (source) DO UPDATE SET sha256 = excluded.sha256, verdict = excluded.verdict,"
+            " show = excluded.show, reason = excluded.reason, final = excluded.final, part = excluded.part,"
+            " row = excluded.row",
             lines,
         )
         self._db.execute("COMMIT")
@@ -96,13 +106,21 @@ class Ledger:
         self._db.execute("COMMIT")
         return wanted
 
-    def counts(self) -> tuple[int, int]:
-        """How many of the wanted sources are answered, and how many have failed."""
-        answered, failed = self._db.execute(
-            "SELECT COUNT(*) FILTER (WHERE NOT failed), COUNT(*) FILTER (WHERE failed)"
-            " FROM sources WHERE wanted AND part IS NOT NULL"
-        ).fetchone()
-        return answered, failed
+    def verdicts(self) -> Tally:
+        """How many of the wanted sources were given each verdict."""
+        found = self._db.execute(
+            "SELECT verdict, CASE WHEN verdict = 'show' THEN show ELSE '' END AS named, COUNT(*) FROM sources"
+            " WHERE wanted AND part IS NOT NULL AND reason IS NULL GROUP BY verdict, named"
+        )
+        return {(level, show): count for level, show, count in found}
+
+    def reasons(self) -> dict[str, int]:
+        """How many of the wanted sources failed for each reason, the most frequent first."""
+        found = self._db.execute(
+            "SELECT reason, COUNT(*) FROM sources WHERE wanted AND part IS NOT NULL AND reason IS NOT NULL"
+            " GROUP BY reason ORDER BY COUNT(*) DESC, reason"
+        )
+        return dict(found.fetchall())
 
     def order(self) -> None:
         """Prepare for `rows`."""

@@ -11,7 +11,7 @@ import contextlib
 import fcntl
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 from gateway.answer import JsonObject
 from gateway.batch.ledger import READ_ROWS, Ledger
-from gateway.batch.schema import read_terms, with_terms, writing
+from gateway.batch.schema import Writer, check_format, read_terms, with_terms, writing
 from services.errors import UnreadableFile
 
 PART_ROWS = 1_024
@@ -49,8 +49,10 @@ class Parts:
         """Hold the folder, and yield the ledger of what is in it.
 
         Raises:
+            InvalidArgument: the output is of no format that is known.
             UnreadableFile: the output cannot be written here, is no file of ours, or another run is at it.
         """
+        check_format(self._out)
         try:
             if self._out.exists() and read_terms(self._out) is None:
                 raise UnreadableFile(str(self._out), "it is there already, and is not an output of batch")
@@ -94,22 +96,28 @@ class Parts:
         self._next += 1
         self._pending = []
 
-    def merge(self, ledger: Ledger) -> None:
-        """Write the output, one row for each source that is wanted, and remove the parts."""
+    def merge(self, ledger: Ledger, *more: Writer) -> None:
+        """Write the output, one row for each source that is wanted, and remove the parts.
+
+        Args:
+            ledger: of this run.
+            more: these get the same rows.
+        """
         ledger.order()
         with writing(self._out, self._schema) as writer:
             for part, path in sorted(self._files.items()):
-                self._copy(part, path, ledger, writer)
+                self._copy(part, path, ledger, (writer, *more))
         shutil.rmtree(self._folder)
 
-    def _copy(self, part: int, path: Path, ledger: Ledger, writer: pq.ParquetWriter) -> None:
+    def _copy(self, part: int, path: Path, ledger: Ledger, writers: Sequence[Writer]) -> None:
         start = 0
-        with pq.ParquetFile(path) as file:
+        with path.open("rb") as opened, pq.ParquetFile(opened) as file:
             for batch in file.iter_batches(READ_ROWS):
                 rows = ledger.rows(part, start, start + batch.num_rows)
                 if rows:
                     kept = pa.Table.from_batches([batch]).take([row - start for row in rows])
-                    writer.write_table(kept.replace_schema_metadata(self._schema.metadata))
+                    for writer in writers:
+                        writer.write_table(kept.replace_schema_metadata(self._schema.metadata))
                 start += batch.num_rows
 
     def _load(self, ledger: Ledger) -> None:

@@ -1,4 +1,4 @@
-"""Millions of GIFs: **an input** -> sources -> Daft's workers -> rows -> parts -> **one Parquet file**.
+"""Millions of GIFs: **an input** -> sources -> Daft's workers -> rows -> parts -> **one file**.
 
 The same plan runs on Daft's own engine on this machine or on a Ray cluster. It is run in rounds of so many
 sources: a round is what memory holds of the input, and within it answers flow back as they are made.
@@ -10,20 +10,23 @@ import dataclasses
 import functools
 import hashlib
 import itertools
+import logging
 import math
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import daft
 import pyarrow as pa
 from daft.io import IOConfig, S3Config
 
-from gateway.answer import JsonObject
-from gateway.batch.inputs import Source, list_sources
+from gateway.answer import JsonObject, Tally
+from gateway.batch.inputs import Source, is_stored, list_sources
 from gateway.batch.ledger import Ledger
 from gateway.batch.parts import Parts
+from gateway.batch.report import Report, check_report, write_page
 from gateway.batch.worker import Worker, WorkerSettings
 from gateway.settings import Settings
 from services.errors import CannotServe, UnreadableFile
@@ -40,11 +43,12 @@ class BatchOptions:
 
     Attributes:
         given: the input, as `list_sources` understands it.
-        out: path of the Parquet file.
+        out: path of the output, whose ending names its format.
         top_k: how many shows to name, at least 1.
         workers: processes that compute; None is one for each processor, of this machine or of the cluster.
         ray: address of a Ray cluster; "local" starts one here; None is Daft's own engine.
         s3_endpoint: address of a store that speaks S3, in place of Amazon's.
+        report: path of a page about the answers; None writes none.
         round_rows: sources of a round.
     """
 
@@ -54,6 +58,7 @@ class BatchOptions:
     workers: int | None = None
     ray: str | None = None
     s3_endpoint: str | None = None
+    report: Path | None = None
     round_rows: int = ROUND_ROWS
 
 
@@ -62,27 +67,58 @@ class BatchSummary:
     """What came of it.
 
     Attributes:
-        answered: sources with an answer, those from before among them.
-        failed: sources with an error.
         kept: sources whose answer, or error, of an earlier run holds.
+        verdicts: how many were given each verdict.
+        reasons: how many failed for each reason, the most frequent first.
     """
 
-    answered: int
-    failed: int
     kept: int
+    verdicts: Tally
+    reasons: dict[str, int]
+
+    @property
+    def answered(self) -> int:
+        """Sources with an answer, those from before among them."""
+        return sum(self.verdicts.values())
+
+    @property
+    def failed(self) -> int:
+        """Sources with an error."""
+        return sum(self.reasons.values())
+
+
+class Progress(Protocol):
+    """Is told how far a run is: sources done so far, of how many; None where that is not known yet."""
+
+    def __call__(self, done: int, total: int | None, /) -> None:
+        """Show it."""
+
+
+class BatchInterrupted(KeyboardInterrupt):
+    """Ctrl-C, after what was answered is on the disk.
+
+    Attributes:
+        done: sources that were answered or have failed in this run.
+    """
+
+    def __init__(self, done: int) -> None:
+        super().__init__()
+        self.done = done
 
 
 def run_batch(
-    options: BatchOptions, settings: Settings, progress: Callable[[int], None] = lambda sources: None
+    options: BatchOptions, settings: Settings, progress: Progress = lambda done, total: None
 ) -> BatchSummary:
     """Answer every source of the input and write the output, which is whole or as it was before.
 
     Args:
         options: what is asked.
         settings: model, limits, and what may be fetched.
-        progress: called with how many sources were done since the last call.
+        progress: called whenever sources were done, first with none.
 
     Raises:
+        BatchInterrupted: the same options go on from there.
+        InvalidArgument: the name of the output or of the report.
         UnreadableFile: the input or the output is none.
         ModelError: the model is none.
         CannotServe: there is no such Ray cluster.
@@ -98,24 +134,39 @@ def run_batch(
         options.top_k,
         io_config,
     )
+    if options.report is not None:
+        check_report(options.report)
     parts = Parts(options.out, _terms(worker))
     with parts.held() as ledger:
         run = _choose_engine(options, worker)
-        kept = 0
-        for sources in _rounds(list_sources(options.given, io_config), options.round_rows, ledger):
-            try:
-                for rows in run(sources):
-                    new = [row for row in rows if not row.pop("kept")]
-                    kept += len(rows) - len(new)
-                    parts.add(new, ledger)
-                    progress(len(rows))
-            finally:  # also when it is interrupted: what is answered is not answered again
-                parts.flush(ledger)
-        answered, failed = ledger.counts()
-        if not answered + failed:
+        kept = done = 0
+        # The listing of a store is asked for once: it may cost money, and Daft holds it whole.
+        stored = is_stored(options.given)
+        total = None if stored else sum(1 for _ in list_sources(options.given, io_config))
+        try:
+            progress(done, total)
+            for sources in _rounds(list_sources(options.given, io_config), options.round_rows, ledger):
+                try:
+                    for rows in run(sources):
+                        new = [row for row in rows if not row.pop("kept")]
+                        kept += len(rows) - len(new)
+                        parts.add(new, ledger)
+                        done += len(rows)
+                        progress(done, total)
+                finally:  # also when it is interrupted: what is answered is not answered again
+                    parts.flush(ledger)
+        except KeyboardInterrupt as error:
+            raise BatchInterrupted(done) from error
+        summary = BatchSummary(kept, ledger.verdicts(), ledger.reasons())
+        if not summary.answered + summary.failed:
             raise UnreadableFile(options.given, "it names no GIF")
-        parts.merge(ledger)
-    return BatchSummary(answered, failed, kept)
+        if options.report is None:
+            parts.merge(ledger)
+        else:
+            report = Report(settings.budget)
+            parts.merge(ledger, report)
+            write_page(report.page(options.out), options.report)
+    return summary
 
 
 def _terms(worker: WorkerSettings) -> JsonObject:
@@ -159,6 +210,8 @@ def _choose_engine(
 
 @functools.cache  # Daft takes an engine once in a process
 def _use_native_engine() -> None:
+    # It calls it an error that counters of its own are not at their end when a run is interrupted.
+    logging.getLogger("daft_local_execution.runtime_stats").setLevel(logging.CRITICAL)
     daft.set_runner_native()
 
 

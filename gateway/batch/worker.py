@@ -10,6 +10,7 @@ import asyncio
 import functools
 import hashlib
 import logging
+import signal
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -21,15 +22,16 @@ from daft.expressions import ExpressionsProjection
 from daft.io import IOConfig
 from daft.recordbatch import RecordBatch
 
-from gateway.answer import JsonObject
+from gateway.answer import JsonObject, answer_row, error_row
 from gateway.batch.inputs import is_stored
-from gateway.batch.schema import SCHEMA, answer_row, error_row
+from gateway.batch.schema import SCHEMA
 from gateway.fetch.address import is_address
 from gateway.fetch.settings import FetchSettings
 from gateway.files import read_gif
 from gateway.pipeline import local
 from services.errors import AnalyzerError, FetchFailed, GifTooLarge, InternalError, UnreadableFile
 from services.memory import keep_freed_memory
+from services.names import name_from_text
 from services.preprocess import Budget
 
 BATCH_ROWS = 16  # that one call takes: at most so many files, each within the budget, are in memory
@@ -69,6 +71,8 @@ class Worker:
 
     def __init__(self, settings: WorkerSettings) -> None:
         keep_freed_memory()  # the worker is a process of its own
+        # Ctrl-C reaches every process of a terminal; the one that started this one decides what ends.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         self._settings = settings
         self._pipeline = local(
             settings.model, threads=settings.threads, early_exit=settings.early_exit, budget=settings.budget
@@ -80,7 +84,7 @@ class Worker:
         """Answer some sources.
 
         Args:
-            sources: paths and addresses.
+            sources: paths, as `services.names` writes them, and addresses.
             sizes: in bytes, null where nobody told.
             digests: sha256 of the bytes for which there is an answer that holds, else null.
         """
@@ -115,7 +119,7 @@ class Worker:
                 return self._fetch(name)
             if name == "":
                 raise UnreadableFile(name, "it has no name")
-            return read_gif(f"./{name}" if name == "-" else name, max_bytes=limit)
+            return read_gif(f"./{name}" if name == "-" else name_from_text(name), max_bytes=limit)
         except AnalyzerError as error:
             return error
 

@@ -1,11 +1,16 @@
-"""`gif-analyzer batch`: **options and settings** -> a Parquet file, progress on standard error, a summary."""
+"""`gif-analyzer batch`: **options and settings** -> a table in a file, progress, a summary."""
 
 from __future__ import annotations
 
-import dataclasses
+import contextlib
 import json
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
@@ -16,11 +21,15 @@ from rich.progress import (
     SpinnerColumn,
     TextColumn,
     TimeElapsedColumn,
+    TimeRemainingColumn,
 )
 
+from gateway.answer import tally_text
 from gateway.commands.options import EarlyExit, Model, TopK, read_settings
-from gateway.commands.terminal import FAILED, usage_errors
+from gateway.commands.table import printable
+from gateway.commands.terminal import FAILED, INTERRUPTED, complain, usage_errors
 from gateway.settings import silence_libraries
+from services.names import name_text
 
 
 def batch(
@@ -29,7 +38,11 @@ def batch(
         typer.Argument(metavar="INPUT", help="A folder, a glob, a manifest, or an s3:// or hf:// prefix."),
     ],
     *,
-    out: Annotated[Path, typer.Option(metavar="FILE", help="The Parquet file to write.")],
+    out: Annotated[Path, typer.Option(metavar="FILE", help="File to write: .parquet, .csv or .jsonl.")],
+    report: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.html", help="Write a page of the GIFs, sorted by show, too."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as a JSON object.")] = False,
     top_k: TopK = 5,
     model: Model = None,
@@ -45,19 +58,25 @@ def batch(
         str | None, typer.Option(metavar="URL", help="A store that speaks S3, instead of Amazon's.")
     ] = None,
 ) -> None:
-    """Name the shows of many GIFs, and write one row for each into a Parquet file.
+    """Name the shows of many GIFs, and write one row for each into a file.
 
     A folder is searched whole for .gif files; a glob must be quoted; a manifest is a .csv or .parquet file
     with a column `path` (relative to it) or `url`. What cannot be answered is a row with its reason.
 
-    A run that was interrupted or killed goes on when it is started again, and a finished one takes in what
-    is new: files are read again, and only those whose bytes have no answer yet are computed.
+    The end of FILE's name says how it is written: Parquet and .jsonl hold everything, .csv what fits a cell.
+    With --report a page shows the GIFs by show with small pictures, the doubtful ones first.
+
+    A run that was interrupted or killed goes on when it is started again, and a finished one that wrote
+    Parquet takes in what is new: files are read again, and only those whose bytes have no answer yet are
+    computed.
 
     **Examples**
 
         gif-analyzer batch gifs/ --out labels.parquet
 
         gif-analyzer batch 'gifs/2026-*/*.gif' --out labels.parquet --top-k 1
+
+        gif-analyzer batch gifs/ --out labels.csv --report report.html
 
         gif-analyzer batch addresses.csv --out labels.parquet --json
 
@@ -68,12 +87,14 @@ def batch(
 
     **Settings** from the environment: those of `identify`, but for services. docs/batch.md tells the columns.
     """
-    with usage_errors():
+    with usage_errors("ray" if ray else "batch"), _heed_interrupts() as interrupted:
         settings = read_settings(model, early_exit=early_exit)
         silence_libraries()
-        from gateway.batch.run import BatchOptions, run_batch  # noqa: PLC0415 - Daft is an extra
+        from gateway.batch.run import BatchInterrupted, BatchOptions, run_batch  # noqa: PLC0415 - Daft is an extra
 
-        options = BatchOptions(given, out, top_k=top_k, workers=workers, ray=ray, s3_endpoint=s3_endpoint)
+        options = BatchOptions(
+            given, out, top_k=top_k, workers=workers, ray=ray, s3_endpoint=s3_endpoint, report=report
+        )
         columns = (
             SpinnerColumn(),
             TextColumn("{task.description}"),
@@ -81,22 +102,70 @@ def batch(
             MofNCompleteColumn(),
             TextColumn("{task.fields[speed]}"),
             TimeElapsedColumn(),
+            TimeRemainingColumn(),
         )
-        with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        console = Console(stderr=True)
+        with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
             task = bar.add_task("GIFs", total=None, speed="")
 
-            def advance(sources: int) -> None:
-                bar.advance(task, sources)
+            def show(done: int, total: int | None) -> None:
+                if interrupted.is_set():
+                    raise KeyboardInterrupt
+                bar.update(task, completed=done, total=total)
                 speed = bar.tasks[task].speed
                 bar.update(task, speed=f"{speed:.1f} a second" if speed else "")
 
-            summary = run_batch(options, settings, advance)
+            try:
+                summary = run_batch(options, settings, show)
+            except BatchInterrupted as stopped:
+                bar.stop()
+                complain(f"interrupted after {stopped.done:,} GIFs; the same command goes on from there")
+                _end(INTERRUPTED)
     if as_json:
-        typer.echo(json.dumps({"out": str(out), **dataclasses.asdict(summary)}))
+        said = {
+            "out": name_text(str(out)),
+            "answered": summary.answered,
+            "failed": summary.failed,
+            "kept": summary.kept,
+            "verdicts": [
+                {"level": level, "show": show or None, "gifs": gifs}
+                for (level, show), gifs in summary.verdicts.items()
+            ],
+            "reasons": summary.reasons,
+        }
+        typer.echo(json.dumps(said))
     else:
-        typer.echo(
-            f"{out}: {summary.answered:,} answered, {summary.failed:,} failed,"
-            f" {summary.kept:,} of them kept from before"
-        )
+        kept = f", {summary.kept:,} of these kept from before" if summary.kept else ""
+        typer.echo(f"{printable(str(out))}: {summary.answered:,} answered, {summary.failed:,} failed{kept}")
+        typer.echo(f"  {printable(tally_text(summary.verdicts))}")
+        for reason, gifs in summary.reasons.items():
+            typer.echo(f"  {gifs:,} failed: {reason}")
+        if report is not None:
+            typer.echo(f"{printable(str(report))}: the same as a page")
+    if interrupted.is_set():  # too late: all was answered already
+        _end(FAILED if summary.failed else 0)
     if summary.failed:
         raise typer.Exit(FAILED)
+
+
+@contextlib.contextmanager
+def _heed_interrupts() -> Iterator[threading.Event]:
+    """Yield what is set from Ctrl-C on: Daft loses the exception when it comes at the wrong moment."""
+    interrupted = threading.Event()
+
+    def interrupt(*_: object) -> None:
+        interrupted.set()
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield interrupted
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _end(code: int) -> NoReturn:
+    """End at once: all is on the disk, and Daft may crash when it is asked to end after Ctrl-C."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)

@@ -14,9 +14,7 @@ from gateway.fetch.settings import ANY_HOST, DEFAULT_HOSTS, FetchSettings, HostR
 from gateway.pipeline import Pipeline, local
 from gateway.settings import Settings
 from services.errors import InvalidAddress
-from services.preprocess.backend import portable
-
-_MANY = 100  # GIFs, with which the second that compiled loops take to load is made up for
+from services.preprocess.backend import MANY, FastestSoFar, fastest, portable
 
 Model = Annotated[Path | None, typer.Option(metavar="PATH", help="Model file, instead of the packaged one.")]
 Preprocess = Annotated[
@@ -81,7 +79,8 @@ def open_pipeline(
         settings: of both ways.
         preprocess: address of the one service, or None.
         inference: address of the other, or None.
-        gifs: how many will be identified, where that is known: few are not worth loading compiled loops for.
+        gifs: how many will be identified; few are not worth loading compiled loops for. None is a server,
+            which does not wait for them.
 
     Raises:
         ModelError: the file is not a model that takes a clip and names shows, or cannot stop early.
@@ -92,13 +91,13 @@ def open_pipeline(
         from gateway.remote import remote  # noqa: PLC0415 - grpc is an extra
 
         return remote(preprocess, inference, channel=settings.channel, budget=settings.budget)
-    few = gifs is not None and gifs < _MANY
+    backend = FastestSoFar() if gifs is None else portable if gifs < MANY else fastest
     return local(
         settings.model,
         threads=settings.threads,
         early_exit=settings.early_exit,
         budget=settings.budget,
-        backend=portable() if few else None,
+        backend=backend,
     )
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import logging
+import os
+import sys
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -32,7 +35,8 @@ def serve_all(
 ) -> None:
     """Serve REST and the web page, and both steps over gRPC behind them, until SIGTERM or Ctrl-C.
 
-    `serve rest` and `serve grpc` start one of the two alone. The log is JSON on standard error.
+    `serve rest` and `serve grpc` start one of the two alone. The log is JSON on standard error; on a terminal
+    it begins with the address to open.
 
     **Examples**
 
@@ -46,11 +50,12 @@ def serve_all(
     """
     if context.invoked_subcommand is not None:
         return
-    with usage_errors():
+    with usage_errors("grpc,rest"):
         settings = read_settings(model)
         from gateway import serve as servers  # noqa: PLC0415 - grpc is an extra
 
-        servers.serve_both(settings, host=host, port=port, grpc_port=grpc_port)
+        servers.serve_both(settings, host=host, port=port, grpc_port=grpc_port, opened=_say_where)
+    _end()
 
 
 @serve.command("rest")
@@ -81,14 +86,27 @@ def serve_rest(
     GIF_ANALYZER_NOTICE_S.
     """
     check_services(preprocess, inference, model)
-    with usage_errors():
+    with usage_errors("rest" if preprocess is None else "grpc,rest"):
         settings = read_settings(model)
         from gateway.rest.server import serve_rest as serve_until_told  # noqa: PLC0415 - an extra
         from services.log import log_as_json  # noqa: PLC0415
 
         log_as_json()
         pipeline = open_pipeline(settings, preprocess, inference)
-        serve_until_told(pipeline, settings, host=host, port=port)
+        serve_until_told(pipeline, settings, host=host, port=port, opened=_say_where)
+    _end()
+
+
+def _say_where(address: str) -> None:
+    """Tell a person at a terminal where to look; a program reads the log."""
+    if sys.stderr.isatty():
+        typer.echo(f"Open {address} in a browser. Ctrl-C ends this.", err=True)
+
+
+def _end() -> NoReturn:
+    """End at once: a thread may still compile, and Python would crash or wait for it."""
+    logging.shutdown()
+    os._exit(0)
 
 
 @serve.command("grpc")
@@ -109,7 +127,7 @@ def serve_grpc(host: Host = "127.0.0.1", port: Port = 50051, model: Model = None
     GIF_ANALYZER_GRACE_S, GIF_ANALYZER_NOTICE_S, GIF_ANALYZER_METRICS_PORT; and for TLS
     GIF_ANALYZER_SERVER_CERTIFICATE, GIF_ANALYZER_SERVER_KEY and GIF_ANALYZER_CLIENT_CA.
     """
-    with usage_errors():
+    with usage_errors("grpc"):
         settings = read_settings(model)
         from gateway import serve as servers  # noqa: PLC0415 - grpc is an extra
 

@@ -39,8 +39,25 @@ class VoteRun:
     frames: int
 
 
-def prediction_lines(source: str, prediction: Prediction, *, ascii_only: bool = False) -> Iterable[Text]:
-    """Yield the lines that say what a GIF shows; ascii_only draws the bars of `#`."""
+def prediction_line(source: str, prediction: Prediction) -> Text:
+    """Say on one line what a GIF shows, with the probability where a show is named or guessed."""
+    line = _headline(source, prediction)
+    if prediction.verdict.level != "one_of":  # the probability of one of several would say little
+        line.append(f" ({prediction.shows[0].probability:.1%})", "dim")
+    return line
+
+
+def prediction_lines(
+    source: str, prediction: Prediction, *, frames: bool = True, ascii_only: bool = False
+) -> Iterable[Text]:
+    """Yield the lines that say what a GIF shows.
+
+    Args:
+        source: what stands in front.
+        prediction: the answer.
+        frames: whether the lines about frames are wanted.
+        ascii_only: draws the bars of `#`.
+    """
     yield _headline(source, prediction)
     width = max(cell_len(printable(ranked.show)) for ranked in prediction.shows)
     digits = len(str(len(prediction.shows)))
@@ -54,7 +71,7 @@ def prediction_lines(source: str, prediction: Prediction, *, ascii_only: bool = 
             (bar(ranked.probability, ascii_only=ascii_only), "green" if prediction.known else "yellow"),
         )
     total = len(prediction.frames)
-    for run in vote_runs(prediction.frames):
+    for run in vote_runs(prediction.frames) if frames else ():
         yield Text.assemble(
             (f"  {_seconds(run.start_ms, run.end_ms)}  ", "dim"),
             printable(run.show),

@@ -8,39 +8,31 @@ from collections.abc import Iterator
 import typer
 
 from gateway.commands.table import printable
-from services.errors import CannotServe, InvalidSetting, ModelError, UnreadableFile
+from services.errors import CannotServe, InvalidArgument, InvalidSetting, ModelError, UnreadableFile
+from services.extras import advice
 
 FAILED = 1  # an input could not be answered
 USAGE = 2  # the command itself cannot run: its options, its settings, its model
-
-# Modules that only an extra brings -> the extra, and what it is for.
-EXTRAS = {
-    **dict.fromkeys(
-        ("grpc", "grpc_health", "grpc_reflection", "grpc_status", "google", "pythonjsonlogger"),
-        ("grpc", "gRPC"),
-    ),
-    **dict.fromkeys(
-        ("anyio", "certifi", "fastapi", "h11", "httpcore", "prometheus_client", "starlette", "uvicorn"),
-        ("rest", "HTTP"),
-    ),
-    **dict.fromkeys(("daft", "pyarrow"), ("batch", "batch")),
-    "ray": ("ray", "Ray"),
-}
+INTERRUPTED = 130  # by Ctrl-C
 
 
 @contextlib.contextmanager
-def usage_errors() -> Iterator[None]:
-    """End the command with one line where it cannot begin."""
+def usage_errors(takes: str = "") -> Iterator[None]:
+    """End the command with one line where it cannot begin.
+
+    Args:
+        takes: extras of pyproject.toml that the command needs, apart by commas.
+    """
     try:
         yield
-    except (CannotServe, InvalidSetting, ModelError, UnreadableFile) as error:
+    except (CannotServe, InvalidArgument, InvalidSetting, ModelError, UnreadableFile) as error:
         complain(error.message)
         raise typer.Exit(USAGE) from error
     except ModuleNotFoundError as error:
-        if (error.name or "").split(".")[0] not in EXTRAS:
+        what_to_do = advice(error.name or "", takes=takes)
+        if what_to_do is None:
             raise
-        extra, what = EXTRAS[(error.name or "").split(".")[0]]
-        complain(f"this takes the {what} packages: install gif-analyzer[{extra}]")
+        complain(what_to_do)
         raise typer.Exit(USAGE) from error
 
 

@@ -23,12 +23,14 @@ from gateway.rest.keys import HEADER, check_key
 from gateway.rest.limits import BodyLimit, Gate
 from gateway.rest.observer import REQUEST_ID, Observer
 from gateway.rest.page import add_page
+from gateway.rest.parameters import check_parameters
 from gateway.rest.problem import add_problems
 from gateway.rest.schemas import (
     OF_ADDRESSES,
     OF_BODIES,
     OF_GIFS,
     OF_KEYS,
+    OF_NAMES,
     OF_SERVICES,
     OF_VALUES,
     Health,
@@ -142,7 +144,7 @@ def _add_identify(
         "/v1/identify",
         dependencies=authorized,
         response_model=Identification,
-        responses=problems(*OF_VALUES, *OF_BODIES, *OF_GIFS, *OF_ADDRESSES, *OF_SERVICES, *OF_KEYS),
+        responses=problems(OF_NAMES, *OF_VALUES, *OF_BODIES, *OF_GIFS, *OF_ADDRESSES, *OF_SERVICES, *OF_KEYS),
         openapi_extra={"requestBody": gif_body()},
     )
     async def identify(
@@ -180,7 +182,7 @@ def _add_identify(
 
 def _add_model(app: FastAPI, identifier: Identifier, settings: RestSettings) -> None:
     authorized = _authorization(settings)
-    documented = problems(*OF_SERVICES, *OF_KEYS)
+    documented = problems(OF_NAMES, *OF_SERVICES, *OF_KEYS)
 
     @app.get("/v1/model", dependencies=authorized, response_model=ModelAnswer, responses=documented)
     async def read_model() -> dict[str, object]:
@@ -217,12 +219,13 @@ def _add_health(app: FastAPI, pipeline: Pipeline) -> None:
 
 
 def _authorization(settings: RestSettings) -> list[Any]:
-    """What stands before a question that takes a key."""
+    """What stands before every question at /v1: known parameters, and a key where one is asked for."""
 
     async def check(request: Request) -> None:
         check_key(request.headers, settings.api_keys)
 
-    return [Depends(check)] if settings.api_keys else []
+    named = Depends(check_parameters)
+    return [Depends(check), named] if settings.api_keys else [named]
 
 
 def _identification(source: str, found: Identified) -> dict[str, object]:

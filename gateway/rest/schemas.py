@@ -138,6 +138,7 @@ class Problem(BaseModel):
 
 # One of each kind of error that a request can meet: their texts are the examples of the document.
 OF_VALUES = (InvalidArgument("top_k", expected="at least 1", found="'0'"),)
+OF_NAMES = InvalidRequest("unknown parameter 'topk'; did you mean top_k?")
 OF_BODIES = (
     InvalidRequest("its multipart body has no part `file`"),
     UnsupportedMedia("text/plain", expected=EXPECTED),

@@ -10,7 +10,7 @@ import math
 import resource
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, cast
 
 import uvicorn
@@ -30,7 +30,14 @@ BACKLOG = 2048  # connections that the system holds for us, uvicorn's own number
 _log = logging.getLogger(__name__)
 
 
-def serve_rest(pipeline: Pipeline, settings: Settings, *, host: str, port: int) -> None:
+def serve_rest(
+    pipeline: Pipeline,
+    settings: Settings,
+    *,
+    host: str,
+    port: int,
+    opened: Callable[[str], None] = lambda address: None,
+) -> None:
     """Serve REST and the page until SIGTERM or SIGINT, then end as a load balancer needs it.
 
     First /health/ready says no, for the notice time; then no new connection is taken, and what is in flight
@@ -41,6 +48,7 @@ def serve_rest(pipeline: Pipeline, settings: Settings, *, host: str, port: int) 
         settings: of the gateway, of addresses, and the two times of the servers.
         host: name or address to listen at.
         port: 0 is any free one, told in the log.
+        opened: called with the address of the page on this machine, once connections are taken.
 
     Raises:
         CannotServe: the address is taken, or not one of this machine.
@@ -49,6 +57,7 @@ def serve_rest(pipeline: Pipeline, settings: Settings, *, host: str, port: int) 
     with listen(host, port) as listening:
         bound = listening.getsockname()[1]
         _log.info("serving", extra={"address": f"[{host}]:{bound}" if ":" in host else f"{host}:{bound}"})
+        opened(f"http://{nearby(host, bound)}")
         asyncio.run(_serve(pipeline, settings, listening))
         _log.info("stopped")
 
@@ -121,6 +130,12 @@ class _Server(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+
+def nearby(host: str, port: int) -> str:
+    """Write the address under which this machine reaches what listens at a host."""
+    here = "127.0.0.1" if host in ("", "0.0.0.0", "::") else host
+    return f"[{here}]:{port}" if ":" in here else f"{here}:{port}"
 
 
 @contextlib.contextmanager

@@ -9,6 +9,7 @@
     ├── InvalidArgument     INVALID_ARGUMENT
     ├── InvalidClip         INVALID_CLIP
     ├── InvalidSetting      INVALID_SETTING
+    │   └── UnknownSetting      UNKNOWN_SETTING
     ├── ModelError          MODEL_ERROR
     ├── ModelNotFound       MODEL_NOT_FOUND
     ├── CannotServe         CANNOT_SERVE
@@ -62,7 +63,13 @@ from services.errors.service import (
     ServiceError,
     ServiceUnavailable,
 )
-from services.errors.value import InvalidArgument, InvalidClip, InvalidSetting, UnreadableFile
+from services.errors.value import (
+    InvalidArgument,
+    InvalidClip,
+    InvalidSetting,
+    UnknownSetting,
+    UnreadableFile,
+)
 
 __all__ = [
     "DOMAIN",
@@ -95,6 +102,7 @@ __all__ = [
     "ServiceUnavailable",
     "Unauthorized",
     "UnknownPath",
+    "UnknownSetting",
     "UnreadableFile",
     "UnsupportedMedia",
     "catalogue",

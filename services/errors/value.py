@@ -62,3 +62,15 @@ class InvalidSetting(AnalyzerError):
             expected=expected,
             found=found,
         )
+
+
+class UnknownSetting(InvalidSetting):
+    """A variable of the environment is named like a setting and is none; names the nearest one."""
+
+    reason = "UNKNOWN_SETTING"
+
+    def __init__(self, variable: str, *, nearest: str | None) -> None:
+        did_you_mean = f"; did you mean {nearest}?" if nearest else ""
+        AnalyzerError.__init__(
+            self, f"unknown setting: {variable}{did_you_mean}", variable=variable, nearest=nearest or ""
+        )

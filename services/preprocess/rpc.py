@@ -10,7 +10,7 @@ from gif_analyzer.v1 import preprocess_pb2_grpc as pb_grpc
 from grpc import aio
 
 from services.clip import Clip
-from services.preprocess.backend import fastest
+from services.preprocess.backend import FastestSoFar
 from services.preprocess.container import Budget
 from services.preprocess.decode import decode_gif
 from services.rpc.channel import Channel
@@ -45,7 +45,7 @@ class PreprocessServicer(pb_grpc.PreprocessServiceServicer):
     def __init__(self, workers: Workers, budget: Budget) -> None:
         self._workers = workers
         self._budget = budget
-        self._backend = fastest()  # loaded before the first GIF comes, not by it
+        self._backend = FastestSoFar()
 
     async def DecodeGif(  # noqa: N802, D102 - the contract says what it does
         self, request: pb.DecodeGifRequest, context: aio.ServicerContext[Any, Any]
@@ -53,7 +53,7 @@ class PreprocessServicer(pb_grpc.PreprocessServiceServicer):
         return await self._workers.run(self._decode, request)
 
     def _decode(self, request: pb.DecodeGifRequest) -> pb.DecodeGifResponse:
-        clip = decode_gif(request.gif, budget=self._tighter(request.budget), backend=self._backend)
+        clip = decode_gif(request.gif, budget=self._tighter(request.budget), backend=self._backend())
         assert clip.source is not None, "decode_gif says what it read"
         response = pb.DecodeGifResponse()
         write_clip(clip, response.clip)

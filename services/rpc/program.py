@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from services.errors import AnalyzerError
+from services.extras import version_text
 from services.log import log_as_json
 from services.memory import keep_freed_memory
 from services.rpc.server import RpcServer, serve
@@ -68,13 +69,15 @@ def server_options() -> argparse.ArgumentParser:
 
 def parser(description: str, example: str, *parents: argparse.ArgumentParser) -> argparse.ArgumentParser:
     """Return a command line that takes the options of a server and those of `parents`."""
-    return argparse.ArgumentParser(
+    made = argparse.ArgumentParser(
         prog=example.split(" --", maxsplit=1)[0],
         description=description,
         epilog=f"example: {example}",
         parents=[server_options(), *parents],
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
+    made.add_argument("--version", action="version", version=version_text(made.prog))
+    return made
 
 
 def server_settings(options: argparse.Namespace) -> ServerSettings:

@@ -35,6 +35,7 @@ GOOD = clip_pb2.Clip(frames=bytes(CLIP_BYTES), timestamps_ms=range(10))
 NOT_WRITTEN = {
     "UNREADABLE_FILE": "services are given bytes, not files",
     "INVALID_SETTING": "of the program's start",
+    "UNKNOWN_SETTING": "of the program's start",
     "CANNOT_SERVE": "of the server's start",
     "SERVICE_UNAVAILABLE": "the client's own: nobody answered",
     "DEADLINE_EXCEEDED": "the client's own: nobody answered in time",

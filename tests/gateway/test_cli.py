@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import csv
+import hashlib
+import importlib.metadata
+import io
 import json
+import os
 import signal
 import subprocess
 import time
@@ -70,7 +75,7 @@ def test_a_model_with_thresholds_says_what_it_is_sure_of_and_counts_frames_that_
         save_gif("olive.gif", "#c8be3c"),
     ]
 
-    done = run("identify", "--top-k", "1", "--model", familiar_path, *(gif.name for gif in gifs))
+    done = run("identify", "--frames", "--top-k", "1", "--model", familiar_path, *(gif.name for gif in gifs))
 
     assert [line for line in done.stdout.splitlines() if "%" not in line] == [
         "still.gif: Red Show",
@@ -108,16 +113,93 @@ def test_one_bad_file_does_not_stop_the_others(run: Run, save_gif: SaveGif, tmp_
     (tmp_path / "page.gif").write_text("<!doctype html>")
     (tmp_path / "empty.gif").touch()
 
-    done = run("identify", red, "page.gif", "none.gif", ".", "empty.gif", blue)
+    (tmp_path / "folder").mkdir()
+
+    done = run("identify", red, "page.gif", "none.gif", "folder", "x/*.gif", "empty.gif", blue)
 
     assert done.returncode == 1
     assert "red.gif: Red Show" in done.stdout
     assert "blue.gif: Blue Show" in done.stdout
-    page, missing, directory, empty = done.stderr.splitlines()
+    assert done.stdout.splitlines()[-1] == "1 Blue Show, 1 Red Show, 5 unreadable"
+    page, missing, folder, glob, empty = done.stderr.splitlines()
     assert page.startswith("gif-analyzer: page.gif: not a GIF, WebP, PNG or JPEG: this is ")
     assert missing == "gif-analyzer: none.gif: cannot read the file: there is no such file"
-    assert directory == "gif-analyzer: .: cannot read the file: it is a directory"
+    assert folder == "gif-analyzer: folder: cannot read the file: there is no GIF in this folder"
+    assert glob == "gif-analyzer: x/*.gif: cannot read the file: no file has such a name"
     assert empty.startswith("gif-analyzer: empty.gif: not a GIF, WebP, PNG or JPEG: this is ")
+
+
+@pytest.mark.parametrize("word", [[], ["identify"]])
+def test_several_have_a_line_each_and_a_summary(
+    run: Run, save_gif: SaveGif, familiar_path: Path, tmp_path: Path, word: list[str]
+) -> None:
+    (tmp_path / "more" / "deep").mkdir(parents=True)
+    save_gif("red.gif", "red")
+    save_gif("more/deep/two.gif", "red", "#ffdc00", "lime")
+    save_gif("more/OLIVE.GIF", "#c8be3c")
+    save_gif("more/red2.gif", "red")
+    (tmp_path / "more" / "notes.txt").touch()
+
+    done = run(*word, "red.gif", "more", "more/*2.gif", GIF_ANALYZER_MODEL=str(familiar_path))
+
+    assert done.returncode == 0, done.stderr
+    assert [line.partition(" (")[0] for line in done.stdout.splitlines()] == [
+        "red.gif: Red Show",
+        "more/OLIVE.GIF: live action, but no show that I know; nearest guess: Red Show",
+        "more/red2.gif: Red Show",
+        "more/deep/two.gif: Red Show or Green Show",
+        "more/red2.gif: Red Show",
+        "3 Red Show, 1 one of several shows, 1 of a kind, but no show that I know",
+    ]
+
+
+def test_identify_may_be_left_out(run: Run, save_gif: SaveGif) -> None:
+    save_gif("red.gif", "red")
+
+    said = run("identify", "red.gif").stdout
+
+    assert said.startswith("red.gif: Red Show\n  1  Red Show")
+    assert run("red.gif").stdout == said
+    assert run("--no-frames", "red.gif").stdout == "".join(said.splitlines(keepends=True)[:4])
+    assert run("--json", "red.gif").stdout == run("identify", "red.gif", "--json").stdout
+    assert run("-", stdin=Path("examples/spinner.gif").read_bytes()).stdout.startswith("standard input: ")
+
+
+def test_frames_may_be_left_out_of_json(run: Run, save_gif: SaveGif) -> None:
+    done = run("--json", "--no-frames", save_gif("red.gif", "red"))
+
+    assert json.loads(done.stdout).keys() == {"source", "format", "shows", "known", "verdict", "model"}
+
+
+def test_csv_is_a_table_with_a_row_for_each(run: Run, save_gif: SaveGif, tmp_path: Path) -> None:
+    red = save_gif("red, or so.gif", "red")
+    (tmp_path / "page.gif").write_text("<!doctype html>")
+
+    done = run("--csv", red.name, "page.gif", "none.gif")
+
+    assert done.returncode == 1
+    assert done.stderr == ""
+    first, second, third = csv.DictReader(io.StringIO(done.stdout))
+    assert (first["source"], first["text"], first["known"]) == (red.name, "Red Show", "true")
+    assert first["sha256"] == hashlib.sha256(red.read_bytes()).hexdigest()
+    assert (second["text"], second["error_reason"]) == ("", "NOT_A_GIF")
+    assert (third["sha256"], third["error_reason"]) == ("", "UNREADABLE_FILE")
+
+
+@pytest.mark.parametrize("options", [["--json"], ["--csv"], ["--frames"], []])
+def test_a_name_that_is_not_utf8_is_answered_and_written_as_text(
+    run: Run, save_gif: SaveGif, tmp_path: Path, options: list[str]
+) -> None:
+    (tmp_path / "in").mkdir()
+    save_gif("red.gif", "red").rename(tmp_path / "in" / os.fsdecode(b"\xff.gif"))
+    save_gif("in/blue.gif", "blue")
+
+    done = run(*options, "in")
+
+    assert done.returncode == 0, done.stderr
+    name = r"in/\\xff.gif" if options == ["--json"] else r"in/\xff.gif"
+    assert name in done.stdout
+    done.stdout.encode()  # no half characters
 
 
 def test_a_name_cannot_steer_the_terminal(run: Run) -> None:
@@ -215,7 +297,8 @@ def test_limits_come_from_the_environment(
         (["identify", "--top-k", "many", "a.gif"], "--top-k"),
         (["identify", "--colour", "a.gif"], "No such option"),
         (["identify", "-", "-"], "can be read only once"),
-        (["identyfi", "a.gif"], "No such command"),
+        (["identyfi", "a.gif"], "Did you mean 'identify'?"),
+        (["--json", "--csv", "a.gif"], "give one of the two"),
         (["identify", "--model", "none.onnx", "a.gif"], "none.onnx: there is no such file"),
         (["identify", "--json", "--model", ".", "a.gif"], "it is a directory"),
     ],
@@ -236,6 +319,15 @@ def test_a_bad_setting_exits_2_and_names_the_variable(run: Run) -> None:
     assert done.stderr == (
         "gif-analyzer: invalid setting: "
         "GIF_ANALYZER_THREADS must be a whole number, at least 1, it is 'all'\n"
+    )
+
+
+def test_a_misspelt_setting_exits_2_and_names_the_nearest(run: Run) -> None:
+    done = run("a.gif", GIF_ANALYZER_THREDS="2")
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        "gif-analyzer: unknown setting: GIF_ANALYZER_THREDS; did you mean GIF_ANALYZER_THREADS?\n"
     )
 
 
@@ -291,6 +383,48 @@ def test_version_and_help(run: Run) -> None:
     for promised in ("Examples", "--json", "--top-k", "--model", "Exit codes", "GIF_ANALYZER_THREADS"):
         assert promised in help_text.stdout
     assert {version.returncode, overview.returncode, help_text.returncode} == {0}
+
+
+@pytest.mark.parametrize(
+    ("program", "name"),
+    [
+        ("gif-analyzer", "gif-analyzer"),
+        ("gif-train", "gif-train"),
+        ("gif-deliver", "gif-deliver"),
+        ("services", "python -m services"),
+    ],
+)
+def test_every_program_says_its_version(program: str, name: str) -> None:
+    done = programs.call(program, "--version")
+
+    assert (done.returncode, done.stdout) == (0, f"{name} {importlib.metadata.version('gif-analyzer')}\n")
+
+
+@pytest.mark.parametrize("program", ["gif-analyzer", "gif-train", "gif-deliver"])
+def test_every_program_completes_words_in_a_shell(program: str) -> None:
+    variable = f"_{program.replace('-', '_').upper()}_COMPLETE"
+    last = {"gif-analyzer": "ident", "gif-train": "fi", "gif-deliver": "roll"}[program]
+
+    offered = programs.call(program, "--help").stdout
+    words = {variable: "complete_bash", "COMP_WORDS": f"{program} {last}", "COMP_CWORD": "1"}
+    done = programs.call(program, **words)
+
+    assert "--install-completion" in offered
+    assert {"gif-analyzer": "identify", "gif-train": "fit", "gif-deliver": "rollback"}[program] in done.stdout
+
+
+def test_the_shows_are_listed_with_their_kinds(run: Run, familiar_path: Path) -> None:
+    plain, with_kinds = run("shows"), run("shows", "--model", familiar_path)
+    parsed = json.loads(run("shows", "--json").stdout)
+
+    assert plain.stdout.splitlines() == [
+        "mean-colour 1.2.3 names 3 shows:",
+        "  Blue Show",
+        "  Green Show",
+        "  Red Show",
+    ]
+    assert "  Red Show  (live action)" in with_kinds.stdout.splitlines()
+    assert parsed["shows"][0] == {"show": "Blue Show", "kind": None}
 
 
 # Interrupted, cut off, full

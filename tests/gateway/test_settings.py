@@ -9,7 +9,7 @@ import pytest
 from gateway.fetch.settings import FetchSettings, HostRule
 from gateway.rest.settings import ENVELOPE_BYTES, RestSettings
 from gateway.settings import Settings
-from services.errors import InvalidSetting
+from services.errors import InvalidSetting, UnknownSetting
 from services.inference import default_model_path
 from services.preprocess import Budget
 from services.rpc.settings import ChannelSettings, ClientTls, ServerSettings, ServerTls
@@ -180,6 +180,39 @@ def test_tls_of_the_clients_is_switched(environ: dict[str, str], tls: ClientTls 
 def test_bad_settings_of_services_name_the_variable(environ: dict[str, str], says: str) -> None:
     with pytest.raises(InvalidSetting, match=says):
         Settings.from_env(environ)
+
+
+@pytest.mark.parametrize(
+    ("variable", "says"),
+    [
+        (
+            "GIF_ANALYZER_MAX_BYTE",
+            "unknown setting: GIF_ANALYZER_MAX_BYTE; did you mean GIF_ANALYZER_MAX_BYTES?",
+        ),
+        ("GIF_ANALYZER_API_KEY", "did you mean GIF_ANALYZER_API_KEYS?"),
+        ("GIF_ANALYZER_model", "did you mean GIF_ANALYZER_"),
+        ("GIF_ANALYZER_", "unknown setting: GIF_ANALYZER_"),
+    ],
+)
+def test_a_misspelt_variable_is_an_error_that_names_the_nearest_and_no_value(
+    variable: str, says: str
+) -> None:
+    with pytest.raises(UnknownSetting) as error:
+        Settings.from_env({variable: "secret"})
+
+    assert says in error.value.message
+    assert "secret" not in error.value.message
+
+
+def test_variables_that_kubernetes_sets_for_a_service_of_our_name_are_left_alone() -> None:
+    environ = {
+        "GIF_ANALYZER_SERVICE_HOST": "10.0.0.1",
+        "GIF_ANALYZER_SERVICE_PORT_HTTP": "80",
+        "GIF_ANALYZER_PORT": "tcp://10.0.0.1:80",
+        "GIF_ANALYZER_PORT_80_TCP_ADDR": "10.0.0.1",
+    }
+
+    assert Settings.from_env(environ) == Settings()
 
 
 def test_settings_are_frozen() -> None:

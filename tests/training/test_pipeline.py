@@ -11,6 +11,7 @@ import pytest
 
 from services.preprocess import PIXELS_VERSION
 from tests.support.paths import ROOT
+from tests.support.programs import call
 
 PARTS = (
     "dvc.yaml",
@@ -92,6 +93,18 @@ def test_the_first_run_ends_with_a_challenger(copy):
     assert metrics["top_1"] > 0.5  # of three shows, drawn to be told apart
     assert 0 <= metrics["unknown_auroc"] <= 1
     assert metrics["clips"] == 6
+
+
+def test_the_first_tour_ends_in_a_champion(copy):
+    """The two commands after `make pipeline` in docs/pipeline.md; margins are those of params.yaml."""
+    registry = {"MLFLOW_TRACKING_URI": f"sqlite:///{copy.folder}/runs/mlflow.db"}
+    asked = str(OUT / "prepared" / "evaluation.csv")
+
+    compared = call("gif-train", "compare", asked, "--options", "params.yaml", cwd=copy.folder, **registry)
+    promoted = call("gif-train", "promote", cwd=copy.folder, **registry)
+
+    assert compared.returncode == 0, compared.stdout + compared.stderr
+    assert promoted.stdout == "version 1 is champion, the first\n"
 
 
 def test_every_file_of_the_evaluation_is_an_output_that_dvc_knows(copy):

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from services.errors import AnalyzerError
+from services.errors import AnalyzerError, NotAGif
 from services.preprocess import Budget, decode_gif
 from training.collect.collection import Collection, Entry, Refused, in_order
 from training.collect.fingerprint import Fingerprint, fingerprint
@@ -23,7 +23,7 @@ from training.collect.grouping import group
 from training.collect.journal import Journal, Kept, Look
 from training.collect.progress import Watch
 from training.collect.providers import Found, Gone, Provider, Search
-from training.errors import TrainingError
+from training.errors import ProviderUnavailable, TrainingError
 from training.files import replacing
 
 T = TypeVar("T")
@@ -53,7 +53,8 @@ class Collector:
     ) -> None:
         self._provider, self._out, self._journal, self._watch = provider, out, journal, watch
         self._budget = dataclasses.replace(Budget(), max_bytes=max_bytes)
-        self._passing: dict[str, str] = {}  # GIFs that could not be had this time
+        # GIFs that could not be had this time: reason and message
+        self._passing: dict[str, tuple[str, str]] = {}
         self.trouble: TrainingError | None = None
 
     def run(self) -> Collection:
@@ -114,6 +115,11 @@ class Collector:
                 remark=f"results of {search.query!r}" if search.query else "",
             )
             page = self._provider.search(search, progress.cursor)
+            if page.attempts:
+                if not progress.found:  # else it may well be the end
+                    name, why = self._provider.name.title(), f"its page for {search.query!r} is empty"
+                    self.trouble = self.trouble or ProviderUnavailable(name, why, attempts=page.attempts)
+                return
             self._journal.add_page(search, progress.cursor, page)
 
     def _wanted(self, searches: Iterable[Search]) -> tuple[Found, ...]:
@@ -144,7 +150,9 @@ class Collector:
             if gone.forever:
                 self._journal.refuse(found.id, UNAVAILABLE, gone.why)
             else:
-                self._passing[found.id] = gone.why
+                self._passing[found.id] = UNAVAILABLE, gone.why
+        except NotAGif as error:  # a page of a host in trouble, as likely as not: the next run asks again
+            self._passing[found.id] = error.reason, error.message
         except AnalyzerError as error:
             self._journal.refuse(found.id, error.reason, error.message)
         else:
@@ -179,8 +187,7 @@ class Collector:
         kept = self._journal.kept(found.id)
         look = self._journal.look(kept.sha256) if kept else None
         if kept is None or look is None:
-            waiting = self._passing.get(found.id)
-            reason = (UNAVAILABLE, waiting) if waiting else (PENDING, "it was not fetched yet")
+            reason = self._passing.get(found.id) or (PENDING, "it was not fetched yet")
             return Refused(id_, found.show, found.address, *(self._journal.refused(found.id) or reason))
         seen = Fingerprint.from_bytes(look.fingerprint)
         path = Path(kept.path)

@@ -19,6 +19,7 @@ import av.error
 from PIL import Image
 from rich.console import Console
 
+from services.names import name_text
 from services.preprocess import decode_gif
 from training.collect.collection import MANIFEST, Entry, write_table
 from training.collect.fingerprint import Fingerprint, fingerprint
@@ -89,10 +90,13 @@ def cut_video(
         The rows of the manifest.
 
     Raises:
-        InvalidOptions: a length, a rate or a window is out of its range.
+        InvalidOptions: a length, a rate or a window is out of its range, or a name is not UTF-8.
         InvalidVideo: the file cannot be read as a video, ends before a window does, or has no scene that is
             long enough.
     """
+    for option, name in (("show", show), ("video", path.stem)):
+        if name_text(name) != name:  # found out now, not when the manifest is written
+            raise InvalidOptions(option, expected="a name in UTF-8", found=name_text(name))
     _check(windows, clip_s=clip_s, step_s=step_s, fps=fps, height=height, framings=len(framings))
     stretches = windows
     if stretches is None:

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from services.clip import SUFFIXES
 from services.errors import GifTooLarge, UnreadableFile
+from services.names import is_picture, name_from_text, name_text
 from training.errors import InvalidCollection
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")  # it becomes part of a file's name
@@ -79,11 +79,14 @@ class Page:
         found: GIFs, in the provider's order; some may have come before.
         next: cursor of the next page, None at the end.
         left_out: what was on the page and is no GIF to learn from, such as stickers.
+        attempts: how often an empty page was asked for that does not say that it is the last; such a page is
+            not remembered, and the next run asks again. 0 for a page that is what it says.
     """
 
     found: tuple[Found, ...]
     next: str | None = None
     left_out: int = 0
+    attempts: int = 0
 
 
 class Gone(Exception):
@@ -145,7 +148,7 @@ class Provider(Protocol):
 class Folder:
     """GIFs on this machine: FOLDER/SHOW/*.gif, or FOLDER/SHOW/USERNAME/*.gif where it is known who made them.
 
-    Files of the other formats of `services.clip.SUFFIXES` are GIFs, too.
+    Files of the other formats of `services.names.PICTURES` are GIFs, too.
 
     Args:
         path: of the folder; each folder in it is a show, named after it.
@@ -165,7 +168,7 @@ class Folder:
             InvalidCollection: the folder cannot be read, or has no folder in it.
         """
         try:
-            folders = sorted(entry.name for entry in self.folder.iterdir() if _is_show(entry))
+            folders = sorted(name_text(entry.name) for entry in self.folder.iterdir() if _is_show(entry))
         except OSError as error:
             raise InvalidCollection(str(self.folder), f"it cannot be read: {error.strerror}") from error
         if not folders:
@@ -174,13 +177,15 @@ class Folder:
 
     def search(self, search: Search, cursor: str) -> Page:
         """All GIFs of a show on one page, by path."""
-        root = self.folder / search.show
-        files = sorted(path for path in root.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
+        root = self.folder / name_from_text(search.show)
+        files = sorted(path for path in root.rglob("*") if is_picture(path.name) and path.is_file())
         return Page(tuple(self._found(path, search.show) for path in files))
 
     def fetch(self, found: Found) -> bytes:
         """Read one file, within the limit of its size."""
-        path = self.folder / found.media
+        path = self.folder / name_from_text(found.media)
+        if name_text(str(path.absolute())) != str(path.absolute()):
+            raise UnreadableFile(found.media, "no manifest can hold its name, which is not UTF-8: rename it")
         try:
             size = path.stat().st_size
             if size > self._max_bytes:
@@ -192,9 +197,9 @@ class Folder:
     def _found(self, path: Path, show: str) -> Found:
         inside = path.relative_to(self.folder)
         username = inside.parts[1] if len(inside.parts) > 2 else ""
-        name = inside.as_posix()
+        name = name_text(inside.as_posix())
         identity = hashlib.sha256(name.encode()).hexdigest()[:16]
-        return Found(identity, show, "", name, username, path.stem, name)
+        return Found(identity, show, "", name, name_text(username), name_text(path.stem), name)
 
 
 def _is_show(path: Path) -> bool:

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 import typer
+from rich.console import Console
 
 from training.commands.terminal import CACHE, CacheDir, Json, import_tensorflow, progress, report
 from training.data.clips import load_clips
 from training.data.manifest import Row, read_manifests
 from training.errors import InvalidManifest, InvalidOptions, InvalidRun
+
+if TYPE_CHECKING:
+    from services.inference import EarlyExit
+    from training.export.model_file import Exported, Precision
 
 COMPARED = 16  # clips that an exported model is compared on
 COMPARED_INT8 = 200  # answers are near ones there, so a share is counted: 3 % of these are 6 clips
@@ -75,30 +80,17 @@ def export(
         raise InvalidManifest(str(compare[0]), "int8 takes a GIF to measure ranges on and another to compare")
     if not (run / "model.npz").exists():
         raise InvalidRun(str(run), "there is no fitted model")
-    import_tensorflow()
-    from training.export.int8 import CALIBRATED  # noqa: PLC0415
-    from training.export.model_file import export as export_model  # noqa: PLC0415
-    from training.network.backbone import load_backbone  # noqa: PLC0415 - ten seconds, and --help must not wait
-    from training.network.model import FittedModel  # noqa: PLC0415
-
-    ranges = _spread(rows, min(CALIBRATED, len(rows) // 2)) if int8 else []
-    chosen = _spread([row for row in rows if row not in ranges], COMPARED_INT8 if int8 else COMPARED)
-    fitted = FittedModel.load(run / "model.npz")
-    clips = load_clips(chosen, cache, console=console)
-    learned = load_clips(ranges, cache, console=console) if ranges else None
-    facts = fitted.facts
-    with console.status("exporting"):
-        exported = export_model(
-            fitted,
-            load_backbone(fitted.backbone),
-            out,
-            clips=np.stack([clips.frames(index) for index in range(len(clips))]),
-            version=version,
-            licence=licence or f"pretrained weights: {facts['weights_licence']}, {facts['weights_source']}",
-            precision="int8" if int8 else "float32" if full else "float16",
-            calibration=(learned.frames(index) for index in range(len(learned))) if learned else (),
-            early_exit=rule,
-        )
+    exported = write_model(
+        run,
+        rows,
+        out,
+        version=version,
+        licence=licence,
+        precision="int8" if int8 else "float32" if full else "float16",
+        early_exit=rule,
+        cache=cache,
+        console=console,
+    )
     report(
         as_json,
         {
@@ -115,6 +107,46 @@ def export(
             else f"answers as Keras does within {exported.worst_error:.0e} on {exported.clips} clips"
         ),
     )
+
+
+def write_model(
+    run: Path,
+    rows: Sequence[Row],
+    out: Path,
+    *,
+    version: str,
+    licence: str | None = None,
+    precision: Precision = "float16",
+    early_exit: EarlyExit | None = None,
+    cache: Path,
+    console: Console,
+) -> Exported:
+    """Write the model of a finished fit, compared on some of the rows; see `export`."""
+    import_tensorflow()
+    from training.export.int8 import CALIBRATED  # noqa: PLC0415
+    from training.export.model_file import export as export_model  # noqa: PLC0415
+    from training.network.backbone import load_backbone  # noqa: PLC0415 - ten seconds, and --help must not wait
+    from training.network.model import FittedModel  # noqa: PLC0415
+
+    int8 = precision == "int8"
+    ranges = _spread(rows, min(CALIBRATED, len(rows) // 2)) if int8 else []
+    chosen = _spread([row for row in rows if row not in ranges], COMPARED_INT8 if int8 else COMPARED)
+    fitted = FittedModel.load(run / "model.npz")
+    clips = load_clips(chosen, cache, console=console)
+    learned = load_clips(ranges, cache, console=console) if ranges else None
+    facts = fitted.facts
+    with console.status("exporting"):
+        return export_model(
+            fitted,
+            load_backbone(fitted.backbone),
+            out,
+            clips=np.stack([clips.frames(index) for index in range(len(clips))]),
+            version=version,
+            licence=licence or f"pretrained weights: {facts['weights_licence']}, {facts['weights_source']}",
+            precision=precision,
+            calibration=(learned.frames(index) for index in range(len(learned))) if learned else (),
+            early_exit=early_exit,
+        )
 
 
 def _spread(rows: Sequence[Row], count: int) -> list[Row]:

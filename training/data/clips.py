@@ -159,6 +159,8 @@ def _decode_once(path: Path, folder: Path, budget: Budget) -> tuple[str, Path]:
         gif = path.read_bytes()
     except OSError as error:
         raise UnreadableFile(str(path), error.strerror or "unknown reason") from error
+    except ValueError as error:  # a null character in the name
+        raise UnreadableFile(str(path), str(error)) from error
     digest = hashlib.sha256(gif).hexdigest()
     file = folder / f"{digest}.npy"
     if not file.exists():

@@ -11,10 +11,12 @@ from __future__ import annotations
 import dataclasses
 import json
 import logging
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from rich.console import Console
 
 from services.preprocess import PIXELS_VERSION
@@ -23,15 +25,17 @@ from training.data.clips import Clips
 from training.data.splits import folds
 from training.errors import InvalidRun, SplitImpossible
 from training.files import write_text
-from training.fit.crossvalidate import cross_validate
+from training.fit.crossvalidate import HeldOut, cross_validate
 from training.fit.hardware import Accelerator
 from training.fit.operating import Operating, find_operating
 from training.fit.options import FitOptions, Hardware, Precision
 from training.fit.trainer import Trained, Trainer
 from training.network.backbone import Backbone
+from training.network.head import Answer
 from training.network.model import FittedModel
 
 DEFAULT_HARDWARE = Hardware()
+FOLDS = "folds"  # the folder of what models said that learned from a part of the clips
 _logger = logging.getLogger(__name__)
 
 
@@ -73,7 +77,7 @@ def fit(
     trainer = Trainer(clips, options, cache_dir, backbone=backbone, console=console, accelerator=accelerator)
     out_of_fold: dict[str, Any] = {}
     if operating is None:
-        operating, out_of_fold = _calibrate(trainer, folder / "folds", console)
+        operating, out_of_fold = _calibrate(trainer, folder / FOLDS, console)
     trained = trainer.train(np.arange(len(clips)), folder / "final")
     fitted = FittedModel(
         backbone=options.backbone,
@@ -88,6 +92,30 @@ def fit(
     )
     fitted.save(folder / "model.npz")
     return fitted
+
+
+def held_out(clips: Clips, options: FitOptions, folder: Path) -> HeldOut:
+    """Read back what a finished fit said of each of its clips while it had not learned from its source.
+
+    Raises:
+        InvalidRun: the folder holds no finished folds of these clips.
+    """
+    dealt = folds(clips.rows, options.folds, seed=options.seed)
+    return cross_validate(_Finished(clips, folder), dealt, folder / FOLDS)
+
+
+@dataclass
+class _Finished:
+    """A learner of a fit that is finished: there is nothing to learn, all is on the disk."""
+
+    clips: Clips
+    folder: Path
+
+    def train(self, indices: NDArray[np.intp], folder: Path) -> Trained:
+        raise InvalidRun(str(self.folder), "its folds are not finished")
+
+    def answer(self, trained: Trained, clips: Clips) -> Answer:
+        raise InvalidRun(str(self.folder), "its folds are not finished")
 
 
 def _calibrate(trainer: Trainer, folder: Path, console: Console | None) -> tuple[Operating, dict[str, Any]]:

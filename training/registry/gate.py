@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from training.registry.contender import Contender, EvaluationSet
 from training.registry.gate_options import GateOptions
 from training.registry.verdict import Check, Figure, ShowChange, Verdict
-from training.statistics.calibration import measure_calibration
+from training.statistics.calibration import ece_by_chance, measure_calibration
 from training.statistics.comparison import paired_difference
 from training.statistics.estimate import Bootstrap, Estimate
 from training.statistics.metrics import mean_of_shows, top_k_correct
@@ -63,7 +63,8 @@ def judge(
     ]
     change: Estimate | None = None
     shows: tuple[ShowChange, ...] = ()
-    bound = options.max_ece
+    # With few clips even a well calibrated model may be further off: that is no fault of the challenger.
+    bound = max(options.max_ece, ece_by_chance(challenger.probabilities, seed=options.seed))
     if champion is None:
         remarks.append("There is no champion yet: only what needs no comparison was checked.")
     else:

@@ -227,6 +227,24 @@ def measure_calibration(
     )
 
 
+def ece_by_chance(probabilities: ArrayLike, *, bins: int = BINS, share: float = 0.99, seed: int = 0) -> float:
+    """The calibration error that well calibrated answers stay below in this share of cases.
+
+    With few clips it is far from 0, for a few answers are right more or less often than they should be.
+
+    Args:
+        probabilities: float [clip, show], rows that sum to 1.
+        bins: as for `measure_calibration`.
+        share: of the draws, 0..1.
+        seed: of the draws.
+    """
+    confidence = np.minimum(np.asarray(probabilities, np.float64).max(axis=1), 1.0)
+    place = np.digitize(confidence, np.linspace(0, 1, bins + 1)[1:-1], right=True)
+    right = np.random.default_rng(seed).random((1000, len(confidence))) < confidence  # bool [draw, clip]
+    gaps = [np.abs((right[:, place == each] - confidence[place == each]).sum(axis=1)) for each in range(bins)]
+    return float(np.quantile(np.sum(gaps, axis=0) / len(confidence), share))
+
+
 def _reliability(
     confidence: NDArray[np.float64], right: NDArray[np.bool_], bins: int
 ) -> tuple[ReliabilityBin, ...]:

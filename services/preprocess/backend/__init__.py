@@ -9,6 +9,9 @@ from __future__ import annotations
 
 import functools
 import importlib.util
+import logging
+import threading
+from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
@@ -27,6 +30,11 @@ Counts = NDArray[np.int64]  # [rows or columns]
 
 # A picture keeps at least twice the resolution of the clip; ten of them take at most 32 MB.
 PICTURE_SIZE = 448  # pixels
+
+MANY = 100  # GIFs, with which the second that compiled loops take to load is made up for
+
+
+_log = logging.getLogger(__name__)
 
 
 class Backend(Protocol):
@@ -85,6 +93,7 @@ def shrink_factors(canvas: Canvas) -> tuple[int, int]:
     return max(width // PICTURE_SIZE, 1), max(height // PICTURE_SIZE, 1)
 
 
+@functools.cache
 def portable() -> Backend:
     """Pillow and NumPy, which are there anyway."""
     from services.preprocess.backend.pillow_numpy import Portable  # noqa: PLC0415 - each may be left unloaded
@@ -107,3 +116,27 @@ def compiled() -> Backend:
 def fastest() -> Backend:
     """The compiled backend where Numba is installed, else the portable one."""
     return compiled() if importlib.util.find_spec("numba") else portable()
+
+
+class FastestSoFar:
+    """Gives the portable backend until the compiled loops are there, and those from then on.
+
+    A server answers at once so, while a thread compiles. The pixels are the same by both.
+
+    Args:
+        make: gives the backend that is to be had in the end.
+    """
+
+    def __init__(self, make: Callable[[], Backend] = fastest) -> None:
+        self._backend = portable()
+        threading.Thread(target=self._switch, args=(make,), name="compile", daemon=True).start()
+
+    def __call__(self) -> Backend:
+        """Give the backend for one GIF."""
+        return self._backend
+
+    def _switch(self, make: Callable[[], Backend]) -> None:
+        try:
+            self._backend = make()
+        except Exception:  # whatever is wrong with Numba, GIFs are decoded as before, only slower
+            _log.exception("no compiled loops: the portable ones go on")

@@ -60,7 +60,7 @@ def test_ray_gives_the_rows_of_the_native_engine(
     if sys.platform == "linux":
         assert len(workers) == 2
     assert (native.returncode, on_ray.returncode) == (1, 1), on_ray.stderr
-    assert on_ray.stdout == "ray.parquet: 60 answered, 1 failed, 0 of them kept from before\n"
+    assert on_ray.stdout.startswith("ray.parquet: 60 answered, 1 failed\n")
     rows = read_rows(tmp_path / "native.parquet")
     assert len(rows) == 61
     assert read_rows(tmp_path / "ray.parquet") == rows

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import os
 import re
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 pytest.importorskip("daft", reason="This test needs Daft, which is not installed: make setup.")
+from gateway.answer import CSV_COLUMNS, row_json
 from gateway.batch.schema import SCHEMA
 from tests.support.batch import RunBatch, SaveGif, read_rows
 from tests.support.paths import ROOT
@@ -39,7 +41,17 @@ def test_a_folder_is_answered_whole(run_batch: RunBatch, folder: Path, tmp_path:
     done = run_batch("gifs", "--out", "labels.parquet", "--json", "--top-k", "2")
 
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout) == {"out": "labels.parquet", "answered": 3, "failed": 0, "kept": 0}
+    assert json.loads(done.stdout) == {
+        "out": "labels.parquet",
+        "answered": 3,
+        "failed": 0,
+        "kept": 0,
+        "verdicts": [
+            {"level": "show", "show": "Blue Show", "gifs": 2},
+            {"level": "show", "show": "Red Show", "gifs": 1},
+        ],
+        "reasons": {},
+    }
     rows = read_rows(tmp_path / "labels.parquet")
     assert {source: row["show"] for source, row in rows.items()} == {
         "gifs/red.gif": "Red Show",
@@ -49,6 +61,7 @@ def test_a_folder_is_answered_whole(run_batch: RunBatch, folder: Path, tmp_path:
     red = rows["gifs/red.gif"]
     assert red["sha256"] == hashlib.sha256((folder / "red.gif").read_bytes()).hexdigest()
     assert (red["known"], red["verdict"], red["names"]) == (True, "show", ["Red Show"])
+    assert red["text"] == "Red Show"
     assert [ranked["show"] for ranked in red["shows"]] == ["Red Show", "Green Show"]
     assert red["probability"] == red["shows"][0]["probability"] > 0.9
     assert [frame["show"] for frame in red["frames"]] == ["Red Show"] * 10
@@ -58,12 +71,15 @@ def test_a_folder_is_answered_whole(run_batch: RunBatch, folder: Path, tmp_path:
 
 
 def test_a_glob_and_a_single_file(run_batch: RunBatch, folder: Path, tmp_path: Path) -> None:
-    glob, single = run_batch("gifs/**/*.gif", "--out", "a.parquet"), run_batch("gifs/red.gif", "--out", "b")
+    glob, single = (
+        run_batch("gifs/**/*.gif", "--out", "a.parquet"),
+        run_batch("gifs/red.gif", "--out", "b.parquet"),
+    )
 
     assert (glob.returncode, single.returncode) == (0, 0)
-    assert glob.stdout == "a.parquet: 2 answered, 0 failed, 0 of them kept from before\n"
+    assert glob.stdout == "a.parquet: 2 answered, 0 failed\n  1 Blue Show, 1 Red Show\n"
     assert read_rows(tmp_path / "a.parquet").keys() == {"gifs/red.gif", "gifs/more/two.gif"}
-    assert read_rows(tmp_path / "b").keys() == {"gifs/red.gif"}
+    assert read_rows(tmp_path / "b.parquet").keys() == {"gifs/red.gif"}
 
 
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
@@ -107,7 +123,14 @@ def test_what_cannot_be_answered_is_a_row_with_its_reason(
     done = run_batch("list.parquet", "--out", "labels.parquet", "--json", GIF_ANALYZER_FETCH_HOSTS="*")
 
     assert done.returncode == 1
-    assert json.loads(done.stdout) == {"out": "labels.parquet", "answered": 1, "failed": 7, "kept": 0}
+    said = json.loads(done.stdout)
+    assert (said["answered"], said["failed"]) == (1, 7)
+    assert said["reasons"] == {
+        "UNREADABLE_FILE": 3,
+        "INVALID_ADDRESS": 2,
+        "ADDRESS_REFUSED": 1,
+        "NOT_A_GIF": 1,
+    }
     rows = read_rows(tmp_path / "labels.parquet")
     assert {source: row["error_reason"] for source, row in rows.items()} == {
         "gifs/red.gif": None,
@@ -145,7 +168,10 @@ def test_limits_come_from_the_environment(run_batch: RunBatch, folder: Path, tmp
         (["https://example.org/a.gif", "--out", "a.parquet"], "put addresses into a manifest"),
         (["gifs", "--out", "none/a.parquet"], "no such file or directory"),
         (["gifs", "--out", "bad.csv"], "is not an output of batch"),
-        (["gifs", "--out", "empty"], "is a directory"),
+        (["gifs", "--out", "empty.csv"], "is a directory"),
+        (["gifs", "--out", "a.txt"], "it must be a name that ends in .parquet, .csv or .jsonl"),
+        (["gifs", "--out", "a.csv", "--report", "r.txt"], "it must be a name that ends in .html"),
+        (["gifs", "--out", "a.csv", "--report", "none/r.html"], "in a folder that can be written to"),
         (["gifs", "--out", "a.parquet", "--model", "none.onnx"], "there is no such file"),
         (["gifs", "--out", "a.parquet", "--top-k", "0"], "--top-k"),
         (["gifs"], "--out"),
@@ -157,6 +183,7 @@ def test_what_cannot_run_exits_2_says_why_and_leaves_nothing(
     (tmp_path / "bad.csv").write_text("id,file\n1,a.gif\n")
     (tmp_path / "bad.parquet").write_text("not Parquet")
     (tmp_path / "empty").mkdir()
+    (tmp_path / "empty.csv").mkdir()
     before = sorted(tmp_path.rglob("*"))
 
     done = call("gif-analyzer", "batch", *arguments, cwd=tmp_path, **variables)
@@ -167,7 +194,92 @@ def test_what_cannot_run_exits_2_says_why_and_leaves_nothing(
     assert sorted(tmp_path.rglob("*")) == before
 
 
+def test_names_that_are_not_utf8_are_answered_each_under_a_name_of_its_own(
+    run_batch: RunBatch, save_gif: SaveGif, tmp_path: Path
+) -> None:
+    (tmp_path / "in").mkdir()
+    for name, colour in ((b"in/\xff.gif", "red"), (rb"in/\xff.gif", "blue"), (b"in/bad\xe9.gif", None)):
+        path = tmp_path / os.fsdecode(name)
+        if colour is None:
+            path.write_bytes(b"no GIF")
+        else:
+            path.write_bytes(save_gif("drawn.gif", colour).read_bytes())
+
+    first, second = (run_batch("in", "--out", "labels.parquet") for _ in range(2))
+
+    assert (first.returncode, second.returncode) == (1, 1)
+    assert "3 of these kept from before" in second.stdout
+    rows = read_rows(tmp_path / "labels.parquet")
+    assert {source: row["text"] or row["error_reason"] for source, row in rows.items()} == {
+        r"in/\xff.gif": "Red Show",
+        r"in/\x5cxff.gif": "Blue Show",
+        r"in/bad\xe9.gif": "NOT_A_GIF",
+    }
+
+
+def test_bad_lines_of_a_manifest_are_rows_of_their_own(
+    run_batch: RunBatch, folder: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "list.csv").write_bytes(b"path\ngifs/red.gif\ngifs/\xff.gif\ngifs/\x00.gif\n")
+
+    run_batch("list.csv", "--out", "labels.parquet")
+
+    rows = read_rows(tmp_path / "labels.parquet")
+    assert rows.pop("gifs/red.gif")["text"] == "Red Show"
+    assert [row["error_reason"] for row in rows.values()] == ["UNREADABLE_FILE"] * 2
+
+
 # The output
+
+
+def test_the_end_of_the_name_says_the_format(
+    run_batch: RunBatch, variables: dict[str, str], folder: Path, tmp_path: Path
+) -> None:
+    (folder / 'bad, "quoted".gif').write_bytes(b"no GIF")
+
+    for name in ("a.parquet", "a.csv", "a.jsonl", "a.csv", "a.jsonl"):  # the last two write over their own
+        done = run_batch("gifs", "--out", name)
+        assert done.returncode == 1, done.stderr
+        assert done.stdout.splitlines()[1:] == ["  2 Blue Show, 1 Red Show", "  1 failed: NOT_A_GIF"]
+
+    rows = read_rows(tmp_path / "a.parquet")
+    with (tmp_path / "a.csv").open(newline="") as file:
+        cells = {line["source"]: line for line in csv.DictReader(file)}
+    objects = {
+        line["source"]: line for line in map(json.loads, (tmp_path / "a.jsonl").read_text().splitlines())
+    }
+    assert rows.keys() == cells.keys() == objects.keys()
+    assert tuple(cells["gifs/red.gif"]) == CSV_COLUMNS
+    for source, row in rows.items():
+        assert cells[source]["text"] == (row["text"] or "")
+        assert cells[source]["error_message"] == (row["error_message"] or "")
+        assert objects[source] == row_json(row)
+    identified = call("gif-analyzer", "identify", "--json", "gifs/red.gif", cwd=tmp_path, **variables)
+    assert json.loads(identified.stdout) == {
+        name: value for name, value in objects["gifs/red.gif"].items() if name != "sha256"
+    }
+
+
+def test_a_report_is_one_page_with_the_doubtful_first(
+    run_batch: RunBatch, folder: Path, save_gif: SaveGif, tmp_path: Path
+) -> None:
+    save_gif("gifs/mixed & <b>.gif", "red", "red", "green")
+    save_gif("gifs/grey.gif", "grey")
+    (folder / "bad.gif").write_bytes(b"no GIF")
+
+    done = run_batch("gifs", "--out", "labels.csv", "--report", "report.html")
+
+    assert done.returncode == 1
+    page = (tmp_path / "report.html").read_text("utf-8")
+    assert re.findall(r"<h2>(.*?) <small>(\d+)", page) == [
+        ("Unknown", "1"),
+        ("Blue Show", "2"),
+        ("Red Show", "2"),
+        ("Could not be read", "1"),
+    ]
+    assert page.index("gifs/mixed &amp; &lt;b&gt;.gif") < page.index("gifs/red.gif")
+    assert page.count('src="data:image/jpeg;base64,') == 5
+    assert not re.search(r"(src|href)=\"(?!data:|#)|@import|url\(|<script", page)
 
 
 def test_the_schema_is_the_documented_one(run_batch: RunBatch, folder: Path, tmp_path: Path) -> None:

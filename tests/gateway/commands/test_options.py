@@ -2,22 +2,35 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 
+import gateway.pipeline
 from gateway.commands.options import open_pipeline
 from gateway.settings import Settings
-from services.preprocess.backend import fastest
+from services.clip import Clip
+from services.preprocess import decode_gif
+from services.preprocess.backend import Backend, fastest
 from tests.support.paths import ROOT
 
 EXAMPLE = ROOT / "examples" / "meadow.gif"
 
 
-@pytest.mark.parametrize(("gifs", "backend"), [(1, "portable"), (99, "portable"), (100, None), (None, None)])
-def test_compiled_loops_are_loaded_for_many_gifs(gifs: int | None, backend: str | None) -> None:
-    pipeline = open_pipeline(Settings(), None, None, gifs=gifs)
+@pytest.mark.parametrize(("gifs", "backend"), [(1, "portable"), (99, "portable"), (100, None)])
+def test_compiled_loops_are_loaded_for_many_gifs(
+    monkeypatch: pytest.MonkeyPatch, gifs: int, backend: str | None
+) -> None:
+    used = []
 
-    assert pipeline.decode.keywords["backend"].name == (backend or fastest().name)  # type: ignore[attr-defined]
+    def watch(gif: bytes, *, backend: Backend, **options: Any) -> Clip:
+        used.append(backend.name)
+        return decode_gif(gif, backend=backend, **options)
+
+    monkeypatch.setattr(gateway.pipeline, "decode_gif", watch)
+    open_pipeline(Settings(), None, None, gifs=gifs).identify(EXAMPLE.read_bytes())
+
+    assert used == [backend or fastest().name]
 
 
 def test_naming_one_gif_loads_no_compiler() -> None:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
+import re
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.support.paths import ROOT
@@ -66,6 +70,39 @@ def test_serve_ends_when_it_is_told_to(served: tuple[subprocess.Popen[str], str]
     process.send_signal(signal.SIGTERM)
 
     assert process.wait(120) == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [
+        (["serve", "rest", "--port", "0"], "http://127.0.0.1:"),
+        (["serve", "--port", "0", "--grpc-port", "0", "--host", "0.0.0.0"], "http://127.0.0.1:"),
+    ],
+)
+def test_a_terminal_is_told_where_to_open_the_page(
+    model_path: Path, tmp_path: Path, words: list[str], shown: str
+) -> None:
+    """With loops that are not compiled yet: the server answers at once, and ends while they are compiled."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        command("gif-analyzer", *words, "--model", model_path),
+        env=environ(NUMBA_CACHE_DIR=str(tmp_path)),
+        cwd=ROOT,
+        stderr=theirs,
+        stdin=subprocess.DEVNULL,
+    )
+    os.close(theirs)
+    with os.fdopen(ours, encoding="utf-8") as terminal:
+        said = next(line for line in terminal if line.startswith("Open "))
+        address = said.split()[1]
+        answer = httpx.get(f"{address}/health/ready", trust_env=False, timeout=60)
+        process.send_signal(signal.SIGINT)
+        ended = process.wait(60)
+
+    assert said == f"Open {address} in a browser. Ctrl-C ends this.\n"
+    assert address.startswith(shown)
+    assert answer.json() == {"status": "ready"}
+    assert ended == 0
 
 
 def test_a_service_that_is_not_there_is_one_line_and_exit_1(save_gif: SaveGif) -> None:
@@ -146,4 +183,7 @@ main()
     ):
         done = without_grpc(*words)
         assert done.returncode == 2
-        assert done.stderr == "gif-analyzer: this takes the gRPC packages: install gif-analyzer[grpc]\n"
+        advice = "in the checkout run make setup, or pip install '.[grpc]'"
+        assert re.fullmatch(
+            rf"gif-analyzer: packages are missing \([\w.]+\): {re.escape(advice)}\n", done.stderr
+        )

@@ -77,6 +77,26 @@ def reason(answer: httpx.Response) -> tuple[int, str]:
 
 
 @pytest.mark.parametrize(
+    ("method", "path", "says"),
+    [
+        ("GET", "/v1/identify?ulr=https://a.example/a.gif", "unknown parameter 'ulr'; did you mean url?"),
+        ("POST", "/v1/identify?topk=3", "unknown parameter 'topk'; did you mean top_k?"),
+        ("POST", "/v1/identify?Exact=true", "unknown parameter 'Exact'; did you mean exact?"),
+        ("GET", "/v1/shows?kind=anime", "unknown parameter 'kind'; known are none"),
+        ("POST", "/v1/identify?" + "x" * 500, "known are exact, pictures, top_k"),
+    ],
+)
+def test_a_misspelt_parameter_is_an_error_that_names_the_nearest(
+    open_gateway, method: str, path: str, says: str
+) -> None:
+    answer = open_gateway().request(method, path)
+
+    assert reason(answer) == (400, "INVALID_REQUEST")
+    assert says in answer.json()["detail"]
+    assert len(answer.json()["detail"]) < 250
+
+
+@pytest.mark.parametrize(
     ("request_of", "source"),
     [
         (lambda gif: {"files": {"file": ("red.gif", gif, "image/gif")}}, "red.gif"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import os
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -89,7 +90,6 @@ def test_killed_it_asks_nothing_twice_and_loses_nothing(library, tmp_path, place
 
 def test_running_twice_asks_nothing_and_changes_nothing(library, tmp_path):
     shows, out = write_shows(tmp_path, TWO), tmp_path / "out"
-    library.faults["file red3"] = ["html"]
     library.faults["file red4"] = ["404"]
     first = collect(library, shows, out)
     written = {
@@ -105,7 +105,7 @@ def test_running_twice_asks_nothing_and_changes_nothing(library, tmp_path):
         path: path.read_bytes() for path in out.rglob("*") if path.suffix != ".sqlite" and path.is_file()
     } == written
     reasons = {line["id"]: line["reason"] for line in table(out / "set-aside.csv")}
-    assert reasons == {"giphy:red3": "NOT_A_GIF", "giphy:red4": "UNAVAILABLE"}
+    assert reasons == {"giphy:red4": "UNAVAILABLE"}
 
 
 def test_interrupted_while_it_waits_it_says_how_to_go_on(small, tmp_path):
@@ -244,6 +244,31 @@ def test_a_gif_that_could_not_be_had_is_asked_for_again(small, tmp_path):
     assert table(out / "set-aside.csv") == []
 
 
+def test_a_page_in_place_of_a_gif_is_asked_for_again(small, tmp_path):
+    shows, out = write_shows(tmp_path, {"Red Show": ("red",)}), tmp_path / "out"
+    small.faults["file red1"] = ["html"]
+
+    collect(small, shows, out)
+    waiting = table(out / "set-aside.csv")
+    second = collect(small, shows, out)
+
+    assert [(line["id"], line["reason"]) for line in waiting] == [("giphy:red1", "NOT_A_GIF")]
+    assert second.returncode == 0
+    assert len(table(out / "manifest.csv")) == 3
+
+
+def test_an_empty_page_that_stays_is_trouble_and_the_next_run_asks_again(small, tmp_path):
+    shows, out = write_shows(tmp_path, {"Red Show": ("red",)}), tmp_path / "out"
+    small.faults["search red 0"] = ["empty no pagination"] * 2
+
+    first, second = collect(small, shows, out), collect(small, shows, out)
+
+    assert first.returncode == 1
+    assert "Giphy does not answer: its page for 'red' is empty, after 2 attempts" in first.stderr
+    assert second.returncode == 0
+    assert len(table(out / "manifest.csv")) == 3
+
+
 # What a page may hold
 
 
@@ -335,3 +360,21 @@ def test_a_folder_is_collected_where_it_lies_and_nobody_is_asked(small, tmp_path
     again = collect(small, write_shows(tmp_path, TWO), out, "--folder", folder, key="unused-key")
 
     assert json.loads(again.stdout)["shows"] == {"Red Show": 2}
+
+
+def test_a_name_that_is_not_utf8_is_set_aside_and_the_others_are_collected(small, tmp_path):
+    folder, out = tmp_path / "mine", tmp_path / "out"
+    for name, number in ((b"Red Show/a.gif", 1), (b"Red Show/\xff.gif", 2), (b"Show \xe9/b.gif", 3)):
+        path = folder / os.fsdecode(name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(draw_scene(number))
+
+    done = collect(small, write_shows(tmp_path, TWO), out, "--folder", folder, key="unused-key")
+
+    assert done.returncode == 0, done.stderr
+    assert [line["title"] for line in table(out / "manifest.csv")] == ["a"]
+    aside = {line["address"]: (line["show"], line["reason"]) for line in table(out / "set-aside.csv")}
+    assert aside == {
+        r"Red Show/\xff.gif": ("Red Show", "UNREADABLE_FILE"),
+        r"Show \xe9/b.gif": (r"Show \xe9", "UNREADABLE_FILE"),
+    }

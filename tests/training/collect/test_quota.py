@@ -99,6 +99,11 @@ def test_calls_of_earlier_runs_count(tmp_path: Path):
         ({}, WINDOW_S),
         ({"retry-after": "soon"}, WINDOW_S),
         ({"retry-after": "1e12"}, 86_400),
+        ({"retry-after": "nan"}, WINDOW_S),
+        ({"retry-after": "inf"}, WINDOW_S),
+        ({"retry-after": "-5"}, 1),
+        ({"retry-after": "Mon, 01 Jan 0001 00:00:00 GMT"}, 1),
+        ({"x-ratelimit-reset": "nan"}, WINDOW_S),
     ],
 )
 def test_a_refusal_closes_for_as_long_as_the_provider_says(headers, seconds):

@@ -9,6 +9,7 @@ from hypothesis.extra import numpy as arrays
 from numpy.typing import NDArray
 
 from training.statistics.calibration import (
+    ece_by_chance,
     fit_temperature,
     measure_calibration,
     negative_log_likelihood,
@@ -27,6 +28,21 @@ def test_calibration_error_lies_between_zero_and_one(logits: NDArray[np.float64]
     assert 0 <= report.brier <= 2
     assert abs(report.accuracy - report.confidence) <= report.ece + 1e-12  # the bins cannot cancel less
     assert sum(part.clips for part in report.bins) == 12
+
+
+def test_chance_gives_well_calibrated_answers_an_error_that_shrinks_with_their_number() -> None:
+    generator = np.random.default_rng(2)
+    bounds = []
+    for clips in (6, 100, 1_000):
+        below = 0
+        for _ in range(40):
+            probabilities = softmax(generator.normal(0, 2, (clips, 4)))
+            labels = (probabilities.cumsum(axis=1) > generator.random((clips, 1))).argmax(axis=1)
+            below += measure_calibration(probabilities, labels).ece <= ece_by_chance(probabilities)
+        bounds.append(ece_by_chance(probabilities))
+        assert below >= 36  # of 40, where hardly one is not expected
+
+    assert bounds[0] > 0.3 > bounds[1] > 0.06 > bounds[2]
 
 
 @given(logit_tables, label_lists)

@@ -82,6 +82,9 @@ class Giphy:
     def search(self, search: Search, cursor: str) -> Page:
         """One call of the API; the cursor is the offset.
 
+        An empty page ends a search only where it says so itself: Giphy also gives empty pages without a word
+        while it is in trouble. Such a page is asked for again, and if it stays empty, it is not the end.
+
         Raises:
             QuotaExhausted: no call is left, and nobody waits.
             ProviderRefused: the key is wrong, or the request is.
@@ -100,6 +103,8 @@ class Giphy:
         except _Passing as passing:
             if passing.quota:
                 raise self._quota.exhausted() from None
+            if passing.empty:
+                return Page((), cursor, attempts=self._options.attempts)
             raise ProviderUnavailable("Giphy", passing.why, attempts=self._options.attempts) from None
         results = answer["data"]
         found = [
@@ -137,6 +142,9 @@ class Giphy:
             raise ProviderRefused("Giphy", f"its answer is over {_MAX_ANSWER:,} bytes") from None
         self._quota.heed(headers)
         said = self._message(body)
+        answer = mapping(_json(body)) if status == 200 else {}
+        # What the answer itself says counts for more: "too many calls" also comes inside a 200.
+        status = count(mapping(answer.get("meta")).get("status")) or status
         if status == 429:
             self._quota.refuse(headers)
             raise _Passing("too many calls", quota=True)
@@ -146,9 +154,10 @@ class Giphy:
             raise ProviderRefused("Giphy", f"HTTP {status}{said}; is the key in GIPHY_API_KEY right?")
         if status != 200:
             raise ProviderRefused("Giphy", f"HTTP {status}{said}")
-        answer = mapping(_json(body))
         if not isinstance(answer.get("data"), list):
             raise _Passing("its answer is not one of a search")
+        if not answer["data"] and not _is_last(answer, int(parameters["offset"])):
+            raise _Passing("its answer is empty", empty=True)
         return answer
 
     def _download(self, media: str) -> bytes:
@@ -215,11 +224,22 @@ class _Passing(Exception):
         why: for people.
         after_s: seconds that the server asks to wait; None where it does not.
         quota: whether there were too many calls.
+        empty: whether the answer was in order, but for being empty without saying why.
     """
 
-    def __init__(self, why: str, *, after_s: float | None = None, quota: bool = False) -> None:
+    def __init__(
+        self, why: str, *, after_s: float | None = None, quota: bool = False, empty: bool = False
+    ) -> None:
         super().__init__(why)
-        self.why, self.after_s, self.quota = why, after_s, quota
+        self.why, self.after_s, self.quota, self.empty = why, after_s, quota, empty
+
+
+def _is_last(answer: Mapping[str, Any], offset: int) -> bool:
+    """Whether an empty page says that there is nothing from its offset on."""
+    total = mapping(answer.get("pagination")).get("total_count")
+    answered = bool(text(mapping(answer.get("meta")).get("response_id")))  # absent where no search was made
+    beyond = offset + PAGE > MAX_RESULTS  # there Giphy gives nothing, whatever the total
+    return beyond or (answered and total is not None and count(total) <= offset)
 
 
 def _json(body: bytes) -> object:

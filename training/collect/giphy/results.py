@@ -5,12 +5,16 @@ Every value may be missing or of another type than its documentation says; sizes
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 import httpx
 
 from training.collect.providers import Found, Search
+
+# Half a character, which JSON can hold and UTF-8 cannot, and what steers a terminal or ends a line.
+_NO_TEXT = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 RENDITIONS = ("fixed_height", "downsized", "downsized_medium", "original")  # the first that fits is taken
 
@@ -48,8 +52,10 @@ def mapping(value: object) -> dict[str, Any]:
 
 
 def text(value: object) -> str:
-    """A text on one line; empty for anything else."""
-    return " ".join(value.split()) if isinstance(value, str) else ""
+    """A text on one line that UTF-8 can write; empty for anything else."""
+    return (
+        _NO_TEXT.sub("\N{REPLACEMENT CHARACTER}", " ".join(value.split())) if isinstance(value, str) else ""
+    )
 
 
 def count(value: object) -> int:

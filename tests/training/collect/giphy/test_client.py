@@ -59,7 +59,7 @@ def test_pages_are_asked_for_up_to_the_last_offset(giphy_of):
     assert asked == [("0", "50", "pg-13", "en"), ("4950", "49", "pg-13", "en")]
 
 
-def test_without_pagination_a_search_ends_at_an_empty_page(giphy_of):
+def test_without_pagination_a_search_goes_on_and_an_empty_page_is_not_taken_for_its_end(giphy_of):
     with serving(Library({"red": [Item(f"r{number}", GIF) for number in range(50)]})) as library:
         giphy = giphy_of(library)
         told = giphy.search(SEARCH, "")
@@ -67,7 +67,39 @@ def test_without_pagination_a_search_ends_at_an_empty_page(giphy_of):
 
         bare, last = giphy.search(SEARCH, ""), giphy.search(SEARCH, "50")
 
-    assert (told.next, bare.next, last.next) == (None, "50", None)
+    assert (told.next, bare.next, last.next) == (None, "50", "50")
+    assert (told.attempts, bare.attempts, last.attempts) == (0, 0, 3)
+    assert library.asked[2:] == ["search red 50"] * 3
+
+
+@pytest.mark.parametrize("fault", ["empty", "empty no pagination", "empty no id"])
+def test_an_empty_page_that_does_not_say_it_is_the_last_is_asked_for_again(giphy_of, fault):
+    with serving(Library({"red": [Item("r", GIF)]})) as library:
+        library.faults["search red 0"] = [fault, fault]
+
+        page = giphy_of(library).search(SEARCH, "")
+
+    assert [found.id for found in page.found] == ["r"]
+    assert library.asked == ["search red 0"] * 3
+
+
+def test_a_search_that_finds_nothing_says_so_once(giphy_of):
+    with serving(Library()) as library:
+        page = giphy_of(library).search(SEARCH, "")
+
+    assert (page.found, page.next, page.attempts) == ((), None, 0)
+    assert library.asked == ["search red 0"]
+
+
+def test_too_many_calls_inside_a_200_are_too_many_calls(giphy_of):
+    waits: list[float] = []
+    with serving(Library({"red": [Item("r", GIF)]})) as library:
+        library.faults["search red 0"] = ["429 in 200"]
+
+        page = giphy_of(library, waits).search(SEARCH, "")
+
+    assert [found.id for found in page.found] == ["r"]
+    assert waits == [3600]
 
 
 def test_too_many_calls_without_a_word_wait_until_the_oldest_call_is_an_hour_old(giphy_of):
@@ -174,6 +206,19 @@ def test_values_of_another_type_are_none_at_all():
 
     assert found is not None
     assert (found.title, found.username, found.address) == ("", "ann b", "https://giphy.com/gifs/a")
+
+
+def test_half_characters_and_control_characters_do_not_reach_a_title():
+    values = {
+        **result(Item("a", GIF), "https://media.giphy.com"),
+        "title": "a\ud83d\x00b\x1b",
+        "username": "\udfff",
+    }
+
+    found = read(values)
+
+    assert found is not None
+    assert (found.title, found.username) == ("a\ufffd\ufffdb\ufffd", "\ufffd")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,190 @@
+"""A page about one batch: **rows** -> the doubtful ones of each show -> **one HTML file** with pictures.
+
+The page loads nothing from elsewhere. Of each show it has the GIFs that the model is least sure of; the
+others are counted, and stand in the output.
+"""
+
+from __future__ import annotations
+
+import base64
+import heapq
+import io
+import itertools
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from PIL import Image
+
+from gateway.answer import JsonObject
+from gateway.fetch.address import is_address
+from gateway.files import read_gif
+from services.errors import AnalyzerError, InvalidArgument
+from services.names import name_from_text, name_text
+from services.preprocess import Budget, decode_gif
+
+MOST = 100  # GIFs of one section that are shown
+HEIGHT = 96  # pixels of a picture; it is at most twice as wide
+_QUALITY = 70  # of JPEG, 0..100: some 4 kB a picture
+
+# What comes before the shows, which are sorted by title: the most doubtful answers.
+_LEVELS = {"one_of": "One of several shows", "kind": "Only the kind of picture", "unknown": "Unknown"}
+
+
+@dataclass
+class _Section:
+    """GIFs with the same verdict.
+
+    Attributes:
+        count: how many they are.
+        doubtful: those that the model is least sure of, MOST at most: minus the probability, a number to tell
+            equals apart, the row.
+    """
+
+    count: int = 0
+    doubtful: list[tuple[float, int, JsonObject]] = field(default_factory=list)
+
+
+class Report:
+    """Collects what the page needs while rows pass by.
+
+    Args:
+        budget: what a GIF may cost whose picture is drawn.
+    """
+
+    def __init__(self, budget: Budget) -> None:
+        self._budget = budget
+        self._levels: dict[str, _Section] = {}
+        self._shows: dict[str, _Section] = {}
+        self._failed = _Section()
+        self._numbers = itertools.count()
+
+    def write_table(self, table: pa.Table) -> None:
+        """Take some rows of an output."""
+        for row in table.to_pylist():
+            if row["error_reason"] is not None:
+                section, doubt = self._failed, 0.0
+            elif row["verdict"] == "show":
+                section, doubt = self._shows.setdefault(row["show"], _Section()), -row["probability"]
+            else:
+                section, doubt = self._levels.setdefault(row["verdict"], _Section()), -row["probability"]
+            section.count += 1
+            entry = (doubt, next(self._numbers), row)
+            if len(section.doubtful) < MOST:
+                heapq.heappush(section.doubtful, entry)
+            else:
+                heapq.heappushpop(section.doubtful, entry)
+
+    def page(self, out: Path) -> Iterator[str]:
+        """Yield the page about an output, piece by piece."""
+        sections = [(_LEVELS[level], self._levels[level]) for level in _LEVELS if level in self._levels]
+        sections += sorted(self._shows.items())
+        answered = sum(section.count for _, section in sections)
+        failed = f", {self._failed.count:,} could not be read" if self._failed.count else ""
+        yield _HEAD.format(name=escape(out.name), summary=f"{answered:,} GIFs were answered{failed}.")
+        yield "<nav><ul>"
+        named = [*sections, *([("Could not be read", self._failed)] if self._failed.count else [])]
+        for number, (title, section) in enumerate(named):
+            yield f'<li><a href="#s{number}">{escape(title)}</a> {section.count:,}</li>'
+        yield "</ul></nav>\n"
+        for number, (title, section) in enumerate(named):
+            yield f'<section id="s{number}"><h2>{escape(title)} <small>{section.count:,}</small></h2>\n'
+            draw = self._line if section is self._failed else self._card
+            yield "<ul class=lines>" if section is self._failed else "<ul class=cards>"
+            for *_, row in sorted(section.doubtful, reverse=True, key=lambda entry: (entry[0], -entry[1])):
+                yield draw(row)
+            yield "</ul>\n"
+            if section.count > len(section.doubtful):
+                yield f"<p>{section.count - len(section.doubtful):,} more stand in {escape(out.name)}.</p>\n"
+            yield "</section>\n"
+        yield "</main></body></html>\n"
+
+    def _card(self, row: dict[str, Any]) -> str:
+        guesses = "".join(
+            f"<li><span>{escape(ranked['show'])}</span> <meter value={ranked['probability']:.3f}></meter>"
+            f" {ranked['probability']:.0%}</li>"
+            for ranked in row["shows"][:3]
+        )
+        text = f"<b>{escape(row['text'])}</b>{_name(row['source'])}"
+        return f"<li>{self._picture(row)}{text}<ol>{guesses}</ol></li>\n"
+
+    def _line(self, row: dict[str, Any]) -> str:
+        return f"<li>{_name(row['source'])} {escape(row['error_message'])}</li>\n"
+
+    def _picture(self, row: dict[str, Any]) -> str:
+        """The frame that speaks most for the answer; none of a GIF that does not lie on this machine."""
+        if is_address(row["source"]):
+            return "<div class=picture>at its address</div>"
+        try:
+            gif = read_gif(name_from_text(row["source"]), max_bytes=self._budget.max_bytes)
+            clip = decode_gif(gif, budget=self._budget)
+        except AnalyzerError:  # it was changed or removed since
+            return "<div class=picture>not there any more</div>"
+        vote = max(row["frames"], key=lambda vote: (vote["show"] == row["show"], vote["probability"]))
+        frame = clip.frames[clip.timestamps_ms.index(vote["timestamp_ms"])]
+        source = clip.source
+        ratio = min(source.width / source.height, 2.0) if source else 1.0
+        size = (max(round(HEIGHT * ratio), 1), HEIGHT)
+        jpeg = io.BytesIO()
+        Image.fromarray(frame).resize(size, Image.Resampling.BILINEAR).save(jpeg, "JPEG", quality=_QUALITY)
+        data = base64.b64encode(jpeg.getvalue()).decode()
+        return f'<img alt="" width={size[0]} height={size[1]} src="data:image/jpeg;base64,{data}">'
+
+
+def _name(source: str) -> str:
+    href = f' href="{escape(source)}"' if source.startswith(("http://", "https://")) else ""
+    return f"<a class=name{href}>{escape(source)}</a>"
+
+
+def check_report(path: Path) -> None:
+    """Refuse a place where no page can be written, before anything is computed.
+
+    Raises:
+        InvalidArgument: its name does not end in .html, or its folder is missing or not ours to write in.
+    """
+    if path.suffix not in (".html", ".htm"):
+        raise InvalidArgument("report", expected="a name that ends in .html", found=name_text(str(path)))
+    if path.is_dir() or not os.access(path.parent, os.W_OK):
+        raise InvalidArgument(
+            "report", expected="a file in a folder that can be written to", found=name_text(str(path))
+        )
+
+
+def write_page(pieces: Iterable[str], path: Path) -> None:
+    """Write a page whole or not at all."""
+    unfinished = path.with_name(f".{path.name}.unfinished")
+    try:
+        with unfinished.open("w", encoding="utf-8") as file:
+            file.writelines(pieces)
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+_HEAD = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>{name}: GIFs by show</title>
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<style>
+:root {{ color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif }}
+body {{ margin: 0 auto; max-width: 72rem; padding: 1rem }}
+h2 small {{ font-weight: normal }}
+nav ul {{ display: flex; flex-wrap: wrap; gap: .25rem 1.25rem; padding: 0; list-style: none }}
+.cards {{ display: grid; grid-template-columns: repeat(auto-fill, minmax(15rem, 1fr)); gap: 1rem;
+  padding: 0 }}
+.cards > li {{ list-style: none; border: 1px solid #8886; border-radius: .5rem; padding: .75rem;
+  display: flex; flex-direction: column; overflow-wrap: anywhere }}
+.cards img, .picture {{ height: 6rem; width: auto; align-self: flex-start; border-radius: .25rem }}
+.picture {{ border: 1px dashed #888; padding: .5rem; box-sizing: border-box }}
+.cards ol {{ margin: .5rem 0 0; padding: 0; list-style: none; font-size: .875rem }}
+.cards ol li {{ display: flex; gap: .5rem; align-items: center }}
+.cards ol span {{ flex: 1 }}
+.cards meter {{ width: 4rem }}
+.name {{ font-size: .875rem }}
+</style></head>
+<body><main><h1>GIFs by show</h1>
+<p>{summary} Of each show, the GIFs that the model is least sure of come first.</p>
+"""

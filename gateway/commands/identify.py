@@ -1,0 +1,240 @@
+"""`gif-analyzer identify`: **files, folders, globs, addresses** -> the answer, or a line for each."""
+
+from __future__ import annotations
+
+import csv
+import functools
+import hashlib
+import json
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from gateway.answer import (
+    CSV_COLUMNS,
+    answer_row,
+    csv_cells,
+    error_json,
+    error_row,
+    prediction_json,
+    tally_text,
+)
+from gateway.commands.options import (
+    AllowHost,
+    EarlyExit,
+    Inference,
+    Model,
+    Preprocess,
+    TopK,
+    allow_hosts,
+    check_services,
+    is_meant_as_address,
+    open_pipeline,
+    read_settings,
+)
+from gateway.commands.table import prediction_line, prediction_lines, printable
+from gateway.commands.terminal import FAILED, complain, usage_errors
+from gateway.fetch.settings import FetchSettings
+from gateway.files import STDIN, find_gifs, read_gif
+from services.errors import AnalyzerError
+from services.inference import Prediction
+from services.names import name_text
+
+Outcome = Prediction | AnalyzerError
+
+
+def identify(
+    sources: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="FILE|FOLDER|URL", help="GIF files, folders, globs or addresses; `-` is standard input."
+        ),
+    ],
+    *,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object on a line for each input.")
+    ] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print a table for spreadsheets.")] = False,
+    frames: Annotated[
+        bool | None,
+        typer.Option(help="Show the ranking and what the frames say; without either, if one GIF is given."),
+    ] = None,
+    top_k: TopK = 5,
+    model: Model = None,
+    preprocess: Preprocess = None,
+    inference: Inference = None,
+    early_exit: EarlyExit = None,
+    allow_host: AllowHost = None,
+) -> None:
+    """Name the show of each GIF, with probabilities and the frames that say so.
+
+    The word *identify* may be left out. One GIF is answered in full, several with a line each and a summary.
+    Where the model is not sure of one show it names two or three, or the kind of picture, or says *unknown*;
+    the nearest guess follows.
+    An input that cannot be read is reported, and the others are answered all the same.
+    With --early-exit a GIF whose first frames leave little doubt is answered by these alone (docs/effort.md).
+
+    **Examples**
+
+        gif-analyzer meadow.gif
+
+        gif-analyzer gifs/ 'more/**/*.gif'
+
+        gif-analyzer identify --top-k 1 --json *.gif
+
+        gif-analyzer identify --csv gifs/ > shows.csv
+
+        gif-analyzer identify --early-exit *.gif
+
+        curl -s https://example.org/some.gif | gif-analyzer identify -
+
+        gif-analyzer identify giphy.com/gifs/cat-yAqdjThdDEMF2 https://example.org/cat.gif
+
+        gif-analyzer identify --preprocess localhost:50051 --inference localhost:50051 meadow.gif
+
+    **Exit codes**: 0 when all inputs were answered, 1 when any failed, 2 when the command could not run
+    (usage, a bad setting, a bad model), 130 when interrupted.
+
+    **Settings** from the environment: GIF_ANALYZER_MODEL, GIF_ANALYZER_THREADS,
+    GIF_ANALYZER_EARLY_EXIT, and the limits GIF_ANALYZER_MAX_BYTES, GIF_ANALYZER_MAX_CANVAS_PIXELS,
+    GIF_ANALYZER_MAX_FRAMES and GIF_ANALYZER_MAX_DECODED_PIXELS. For services: GIF_ANALYZER_TIMEOUT_S,
+    GIF_ANALYZER_ATTEMPTS, GIF_ANALYZER_KEEPALIVE_S, and for TLS GIF_ANALYZER_TLS, GIF_ANALYZER_SERVER_CA,
+    GIF_ANALYZER_CLIENT_CERTIFICATE and GIF_ANALYZER_CLIENT_KEY. For addresses: GIF_ANALYZER_FETCH_HOSTS,
+    GIF_ANALYZER_FETCH_TIMEOUT_S and GIF_ANALYZER_FETCH_CONNECT_S.
+    """
+    if sources.count(STDIN) > 1:
+        raise typer.BadParameter("standard input (-) can be read only once", param_hint="FILE")
+    if as_json and as_csv:
+        raise typer.BadParameter("give one of the two", param_hint="--json, --csv")
+    check_services(preprocess, inference, model, early_exit=early_exit)
+    given = list(_find(sources))
+    with usage_errors("rest" if preprocess is None else "grpc"):
+        settings = read_settings(model, early_exit=early_exit)
+        pipeline = open_pipeline(settings, preprocess, inference, gifs=len(given))
+        hosts = allow_hosts(settings.fetch, allow_host)
+        read = _reader((source for source, _ in given), settings.budget.max_bytes, hosts)
+    identify_one = functools.partial(pipeline.identify, top_k=top_k, exact=early_exit is False)
+    outcomes = (_answer(source, problem, read, identify_one) for source, problem in given)
+    if as_json:
+        failed = _report_json(outcomes, frames=frames is not False)
+    elif as_csv:
+        failed = _report_csv(outcomes)
+    elif len(given) > 1 and not frames:
+        failed = _report_lines(outcomes)
+    else:
+        failed = _report_table(outcomes, frames=frames is not False)
+    if failed:
+        raise typer.Exit(FAILED)
+
+
+def _find(sources: Iterable[str]) -> Iterator[tuple[str, AnalyzerError | None]]:
+    """Yield every GIF that is meant, and what is wrong with a folder or a glob."""
+    for source in sources:
+        try:
+            yield from ((name, None) for name in find_gifs(source))
+        except AnalyzerError as error:
+            yield source, error
+
+
+def _reader(sources: Iterable[str], max_bytes: int, hosts: FetchSettings) -> Callable[[str], bytes]:
+    """Make the function that gets the bytes of each source; the HTTP client is imported if one needs it."""
+    read_file = functools.partial(read_gif, max_bytes=max_bytes)
+    if not any(map(is_meant_as_address, sources)):
+        return read_file
+    import asyncio  # noqa: PLC0415 - it takes its time too
+
+    from gateway.fetch.fetcher import Fetcher  # noqa: PLC0415 - the HTTP client is an extra
+
+    fetch = Fetcher(hosts)
+    return lambda source: asyncio.run(fetch(source)) if is_meant_as_address(source) else read_file(source)
+
+
+def _answer(
+    source: str,
+    problem: AnalyzerError | None,
+    read: Callable[[str], bytes],
+    identify_one: Callable[[bytes], Prediction],
+) -> tuple[str, str | None, Outcome]:
+    """Return the source, the digest of its bytes where they could be had, and what came of it."""
+    sha256 = None
+    try:
+        if problem is not None:
+            raise problem
+        gif = read(source)
+        sha256 = hashlib.sha256(gif).hexdigest()
+        return source, sha256, identify_one(gif)
+    except AnalyzerError as error:
+        return source, sha256, error
+
+
+# Each of these reports an outcome as soon as it is there, and returns how many have failed.
+Outcomes = Iterable[tuple[str, str | None, Outcome]]
+
+
+def _report_json(outcomes: Outcomes, *, frames: bool) -> int:
+    failed = 0
+    for source, _, outcome in outcomes:
+        if isinstance(outcome, AnalyzerError):
+            failed += 1
+            typer.echo(json.dumps(error_json(source, outcome)))
+            continue
+        said = prediction_json(source, outcome)
+        if not frames:
+            del said["frames"]
+        typer.echo(json.dumps(said, allow_nan=False))
+    return failed
+
+
+def _report_csv(outcomes: Outcomes) -> int:
+    failed = 0
+    lines = csv.writer(sys.stdout, lineterminator="\n")
+    lines.writerow(CSV_COLUMNS)
+    for source, sha256, outcome in outcomes:
+        if isinstance(outcome, AnalyzerError):
+            failed += 1
+            row = error_row(name_text(source), sha256, outcome)
+        else:
+            row = answer_row(name_text(source), str(sha256), outcome)
+        lines.writerow(csv_cells(row))
+        sys.stdout.flush()
+    return failed
+
+
+def _report_lines(outcomes: Outcomes) -> int:
+    """Print a line for each GIF, on standard error if it failed, and a summary."""
+    console = Console(highlight=False)
+    tally, failed = Counter[tuple[str, str]](), 0
+    for source, _, outcome in outcomes:
+        if isinstance(outcome, AnalyzerError):
+            failed += 1
+            complain(f"{_name(source)}: {outcome.message}")
+            continue
+        verdict = outcome.verdict
+        tally[verdict.level, verdict.names[0] if verdict.level == "show" else ""] += 1
+        console.print(prediction_line(_name(source), outcome), soft_wrap=True)
+    console.print(printable(tally_text(tally, unreadable=failed)), style="bold", markup=False, soft_wrap=True)
+    return failed
+
+
+def _report_table(outcomes: Outcomes, *, frames: bool) -> int:
+    """Print some lines for each GIF, on standard error if it failed."""
+    console = Console(highlight=False)
+    failed = 0
+    for source, _, outcome in outcomes:
+        if isinstance(outcome, AnalyzerError):
+            failed += 1
+            complain(f"{_name(source)}: {outcome.message}")
+            continue
+        for line in prediction_lines(
+            _name(source), outcome, frames=frames, ascii_only=console.options.ascii_only
+        ):
+            console.print(line, soft_wrap=True)  # a long name stays on its line: it may be copied
+    return failed
+
+
+def _name(source: str) -> str:
+    return "standard input" if source == STDIN else name_text(source) or "''"

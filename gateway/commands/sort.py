@@ -1,0 +1,212 @@
+"""`gif-analyzer sort`: **a folder of GIFs** -> the same GIFs in folders by show, which can be taken back."""
+
+from __future__ import annotations
+
+import contextlib
+import enum
+import hashlib
+import os
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import Progress
+
+from gateway.answer import tally_text
+from gateway.commands.options import Model, open_pipeline, read_settings
+from gateway.commands.table import printable
+from gateway.commands.terminal import FAILED, INTERRUPTED, complain, usage_errors
+from gateway.files import find_gifs, read_gif
+from gateway.sorting import LEVELS, How, Sorting, target_of, undo
+from services.errors import AnalyzerError, UnreadableFile
+from services.inference import Verdict
+from services.names import name_text
+from services.preprocess.ahead import map_ahead
+
+
+class _How(enum.StrEnum):
+    copy = "copy"
+    link = "link"
+    move = "move"
+
+
+class _Level(enum.StrEnum):
+    show = "show"
+    one_of = "one_of"
+    kind = "kind"
+    unknown = "unknown"
+
+
+def sort(
+    folder: Annotated[
+        Path | None, typer.Argument(metavar="FOLDER", help="Folder that is searched for GIFs.")
+    ] = None,
+    *,
+    into: Annotated[Path, typer.Option(metavar="FOLDER", help="Folder that gets a folder for each show.")],
+    how: Annotated[
+        _How, typer.Option(help="Copy the files, give each a second name (no room is taken), or move them.")
+    ] = _How.copy,
+    at_least: Annotated[
+        _Level,
+        typer.Option(help="The least sure answer that is sorted; other GIFs stay where they are."),
+    ] = _Level.show,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")
+    ] = False,
+    take_back: Annotated[
+        bool, typer.Option("--undo", help="Take the latest run into this folder back.")
+    ] = False,
+    model: Model = None,
+) -> None:
+    """Sort a folder of GIFs by show: copy, link or move them into a folder for each.
+
+    By default only GIFs of which one show is named are sorted, and they are copied. With `--at-least one_of`
+    those between two or three shows get a folder such as *Friends or Seinfeld*, with `kind` those whose kind
+    of picture is known, with `unknown` all. No file is ever written over, and a run that is interrupted
+    leaves no half of a file: start it again, or take it back.
+
+    **Examples**
+
+        gif-analyzer sort gifs/ --into sorted/ --dry-run
+
+        gif-analyzer sort gifs/ --into sorted/ --how move --at-least one_of
+
+        gif-analyzer sort --into sorted/ --undo
+
+    **Exit codes**: 0 when every GIF was read and put in its place, 1 when any failed or could not be taken
+    back, 2 when the command could not run, 130 when interrupted.
+
+    **Settings** from the environment: GIF_ANALYZER_MODEL, GIF_ANALYZER_EARLY_EXIT and the limits, as for
+    `identify`.
+    """
+    if take_back:
+        if folder is not None or dry_run:
+            raise typer.BadParameter("--undo takes --into alone", param_hint="--undo")
+        _undo(into)
+        return
+    if folder is None:
+        raise typer.BadParameter("name the folder of GIFs", param_hint="FOLDER")
+    with usage_errors():
+        if not folder.is_dir():
+            raise UnreadableFile(str(folder), "there is no such folder")
+        sources = [source for source in find_gifs(str(folder)) if not _is_sorted(source, folder, into)]
+        settings = read_settings(model)
+        pipeline = open_pipeline(settings, None, None, gifs=len(sources))
+
+    def look(source: str) -> tuple[str, bytes, Verdict | AnalyzerError]:
+        try:
+            gif = read_gif(source, max_bytes=settings.budget.max_bytes)
+            return source, gif, pipeline.identify(gif, 1).verdict
+        except AnalyzerError as error:
+            return source, b"", error
+
+    run = _Run(into, how.value, LEVELS[: LEVELS.index(at_least.value) + 1])
+    threads = os.cpu_count() or 1
+    console = Console(stderr=True)
+    with (
+        usage_errors(),
+        contextlib.nullcontext() if dry_run else run.sorting.held(),
+        Progress(console=console, transient=True, disable=not console.is_terminal) as bar,
+    ):
+        try:
+            for source, gif, found in bar.track(
+                map_ahead(look, sources, threads=threads), total=len(sources), description="GIFs"
+            ):
+                (run.say if dry_run else run.do)(source, gif, found)
+        except KeyboardInterrupt:
+            bar.stop()
+            complain(f"interrupted after {run.done:,} GIFs; start it again, or take it back with --undo")
+            raise typer.Exit(INTERRUPTED) from None
+    run.sum_up(dry_run=dry_run)
+    if run.failed:
+        raise typer.Exit(FAILED)
+
+
+class _Run:
+    """One run: what is done with each GIF, and how many there were of each kind.
+
+    Args:
+        into: the folder that is sorted into.
+        how: what is done with a GIF.
+        levels: of the verdicts that are sorted.
+    """
+
+    def __init__(self, into: Path, how: How, levels: Sequence[str]) -> None:
+        self.sorting = Sorting(into)
+        self.failed = self.done = 0
+        self._into, self._how, self._levels = into, how, levels
+        self._tally = Counter[tuple[str, str]]()
+        self._stayed = Counter[tuple[str, str]]()
+        self._there = 0
+        self._planned: dict[Path, str] = {}
+
+    def do(self, source: str, gif: bytes, found: Verdict | AnalyzerError) -> None:
+        """Put one GIF in its place."""
+        self._treat(source, found, lambda verdict: self.sorting.put(self._how, source, gif, verdict))
+
+    def say(self, source: str, gif: bytes, found: Verdict | AnalyzerError) -> None:
+        """Print what would be done with one GIF."""
+
+        def plan(verdict: Verdict) -> Path | None:
+            sha256 = hashlib.sha256(gif).hexdigest()
+            place = target_of(self._into, verdict, source, sha256, taken=self._planned)
+            if place is not None:
+                self._planned[place] = sha256
+                typer.echo(printable(f"{self._how} {name_text(source)} -> {name_text(str(place))}"))
+            return place
+
+        self._treat(source, found, plan)
+
+    def _treat(
+        self, source: str, found: Verdict | AnalyzerError, place: Callable[[Verdict], Path | None]
+    ) -> None:
+        try:
+            if isinstance(found, AnalyzerError):
+                raise found
+            kind = (found.level, found.names[0] if found.level == "show" else "")
+            if found.level not in self._levels:
+                self._stayed[kind] += 1
+            elif place(found) is None:
+                self._there += 1
+            else:
+                self._tally[kind] += 1
+        except AnalyzerError as error:
+            self.failed += 1
+            complain(f"{name_text(source)}: {error.message}")
+        self.done += 1
+
+    def sum_up(self, *, dry_run: bool) -> None:
+        """Print what came of it."""
+        begin = "nothing was done; it would sort" if dry_run else f"sorted into {name_text(str(self._into))}"
+        typer.echo(printable(f"{begin}: {tally_text(self._tally)}"))
+        if self._there:
+            typer.echo(f"  there already: {self._there:,}")
+        if self._stayed:
+            typer.echo(f"  left where they are: {tally_text(self._stayed)}")
+        if self.failed:
+            typer.echo(f"  failed: {self.failed:,}")
+        if self._tally and not dry_run:
+            typer.echo(
+                printable(f"  to take it back: gif-analyzer sort --into {name_text(str(self._into))} --undo")
+            )
+
+
+def _is_sorted(source: str, folder: Path, into: Path) -> bool:
+    """Whether a GIF lies in the folder that is sorted into, where that is a part of the one searched."""
+    inside = into.resolve() != folder.resolve() and into.resolve().is_relative_to(folder.resolve())
+    return inside and Path(source).parent.resolve().is_relative_to(into.resolve())
+
+
+def _undo(into: Path) -> None:
+    with usage_errors():
+        undone = undo(into)
+    for path, why in undone.kept:
+        complain(f"{path} stays: {why}")
+    typer.echo(
+        f"{undone.files:,} files were taken back" + (f", {len(undone.kept):,} stay" if undone.kept else "")
+    )
+    if undone.kept:
+        raise typer.Exit(FAILED)

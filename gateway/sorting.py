@@ -1,0 +1,354 @@
+"""GIFs put into a folder by show: **a file, its verdict** -> a copy, a link or the file moved, and **a log**.
+
+    INTO/Friends/some.gif
+    INTO/.gif-analyzer/sort-000001.jsonl      what one run did, which `undo` takes back
+    INTO/.gif-analyzer/unfinished             a copy until it is whole
+
+Nothing is ever written over: a file appears under its name in one step, or with a number where the name is
+taken. The log says what will be done before it is done, so that a run that was killed can be taken back too.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import hashlib
+import itertools
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, TextIO
+
+from services.errors import UnreadableFile
+from services.inference import Level, Verdict
+from services.names import name_from_text, name_text
+
+How = Literal["copy", "link", "move"]
+LEVELS: tuple[Level, ...] = ("show", "one_of", "kind", "unknown")  # the surest first
+HOME = ".gif-analyzer"  # the folder of logs
+_UNFINISHED = "unfinished"
+_LOG = re.compile(r"sort-(\d{6})\.jsonl")
+_MOST_BYTES = 200  # of a folder's name, of the 255 that file systems take
+_OTHER_DISK = (errno.EXDEV, errno.EPERM, errno.EOPNOTSUPP, errno.EMLINK, errno.ENOSYS)
+
+
+@dataclass(frozen=True)
+class Undone:
+    """What came of taking a run back.
+
+    Attributes:
+        files: how many are as they were before.
+        kept: what could not be taken back without a loss: path and why.
+    """
+
+    files: int
+    kept: tuple[tuple[str, str], ...]
+
+
+def folder_name(verdict: Verdict) -> str:
+    """Name the folder of a verdict: the show, the shows, the kind of picture, or "unknown"."""
+    text = verdict.names[0] if verdict.level == "kind" else verdict.text
+    plain = re.sub(r"[/\\\x00-\x1f\x7f]", "-", text).strip()
+    short = plain.encode("utf-8", "replace")[:_MOST_BYTES].decode("utf-8", "ignore").rstrip()
+    return short if short.strip(".") and not short.startswith(".") else f"_{short}"
+
+
+def target_of(
+    into: Path, verdict: Verdict, source: str, sha256: str, *, taken: Mapping[Path, str]
+) -> Path | None:
+    """Say where a file would be put; None where the same file, or its like, is there already.
+
+    Args:
+        into: the folder that is sorted into.
+        verdict: says where the file belongs.
+        source: path of the file.
+        sha256: of its bytes.
+        taken: digests by the places that others would be put in before.
+    """
+    for place in _places(into / folder_name(verdict), source):
+        if taken.get(place) == sha256 or _holds(place, sha256):
+            return None
+        if place not in taken and not os.path.lexists(place):
+            return place
+    raise AssertionError("there is always another number")
+
+
+class Sorting:
+    """One run that sorts into a folder, which it makes if need be; one run at a time may do so.
+
+    Args:
+        into: the folder.
+
+    """
+
+    def __init__(self, into: Path) -> None:
+        self._into = into
+        self._log: TextIO | None = None
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Hold the folder for this run.
+
+        Raises:
+            UnreadableFile: it cannot be made or written to, or another run is at it.
+        """
+        made = not self._into.exists()
+        with _held(self._into) as home:
+            number = 1 + max((int(found[1]) for found in _logs(home)), default=0)
+            with (home / f"sort-{number:06d}.jsonl").open("x", encoding="utf-8") as self._log:
+                if made:
+                    self._note(made="")
+                yield
+
+    def put(self, how: How, source: str, gif: bytes, verdict: Verdict) -> Path | None:
+        """Copy, link or move one file to its place.
+
+        Args:
+            how: what is done.
+            source: path of the file.
+            gif: its bytes, as they were identified.
+            verdict: says where it belongs.
+
+        Returns:
+            Its new path; None where the same file, or its like, was there already.
+
+        Raises:
+            UnreadableFile: it cannot be put there; the file is where it was.
+        """
+        try:
+            return self._put(how, source, gif, verdict)
+        except OSError as error:
+            raise UnreadableFile(source, (error.strerror or str(error)).lower()) from error
+
+    def _put(self, how: How, source: str, gif: bytes, verdict: Verdict) -> Path | None:
+        if how == "move" and Path(source).is_symlink():
+            raise UnreadableFile(source, "it is a symbolic link, which is not moved: copy it")
+        folder = self._into / folder_name(verdict)
+        if not folder.exists():
+            self._note(made=folder.name)
+            folder.mkdir()
+        sha256 = hashlib.sha256(gif).hexdigest()
+        for place in _places(folder, source):
+            if os.path.lexists(place):
+                if how == "move" and _is_second_name(source, place):
+                    Path(source).unlink()  # a run was killed in the middle of its move
+                    return place
+                if _holds(place, sha256):
+                    return None
+                continue
+            self._note(how=how, source=str(Path(source).absolute()), target=place, sha256=sha256)
+            try:
+                self._place(how, source, gif, place)
+            except FileExistsError:  # somebody else was quicker
+                continue
+            return place
+        raise AssertionError("there is always another number")
+
+    def _place(self, how: How, source: str, gif: bytes, place: Path) -> None:
+        if how != "copy":
+            try:
+                os.link(os.path.realpath(source), place)
+            except OSError as error:
+                if error.errno not in _OTHER_DISK:
+                    raise
+                if how == "link":
+                    raise UnreadableFile(source, "it cannot be linked on another disk: copy it") from error
+            else:
+                if how == "move":
+                    Path(source).unlink()
+                return
+        unfinished = self._into / HOME / _UNFINISHED
+        _write(unfinished, gif, like=source)
+        _publish(unfinished, place)
+        if how == "move" and _holds(Path(source), hashlib.sha256(gif).hexdigest()):
+            Path(source).unlink()
+
+    def _note(self, **values: Any) -> None:
+        """Write a line of the log, to the disk."""
+        assert self._log is not None  # it is held
+        if "target" in values:
+            values["target"] = name_text(os.path.relpath(values["target"], self._into))
+            values["source"] = name_text(values["source"])
+        self._log.write(json.dumps(values) + "\n")
+        self._log.flush()
+        os.fsync(self._log.fileno())
+
+
+def undo(into: Path) -> Undone:
+    """Take the latest run back: copies and links are removed, files that were moved are moved back.
+
+    What was changed since, and copies whose original is gone, are left where they are and stay in the log.
+
+    Raises:
+        UnreadableFile: there is nothing to take back, or the log cannot be read.
+    """
+    if not (into / HOME).is_dir():
+        raise UnreadableFile(str(into), "nothing was sorted into it")
+    with _held(into) as home:
+        logs = _logs(home)
+        if not logs:
+            raise UnreadableFile(str(into), "nothing is left to take back")
+        log = home / max(found[0] for found in logs)
+        left: list[dict[str, str]] = []
+        files, kept = 0, []
+        lines = _read_log(log)
+        for line in reversed(lines):
+            if "made" in line:
+                continue
+            why = _take_back(into, line)
+            if why is None:
+                files += 1
+            elif why:
+                kept.append((line["target"], why))
+                left.insert(0, line)
+        made = [line["made"] for line in lines if "made" in line]
+        for name in made:
+            if name:
+                _remove_if_empty(into / name_from_text(name))
+        if left:
+            unfinished = home / _UNFINISHED
+            noted = [{"made": name} for name in made] + left
+            unfinished.write_text("".join(json.dumps(line) + "\n" for line in noted), encoding="utf-8")
+            unfinished.replace(log)
+        else:
+            log.unlink()
+        last = not _logs(home)
+    if last:
+        shutil.rmtree(into / HOME)
+        if "" in made:
+            _remove_if_empty(into)
+    return Undone(files, tuple(kept))
+
+
+def _take_back(into: Path, line: dict[str, str]) -> str | None:
+    """Undo one line; return None if that was done, "" if there was nothing to do, else why not."""
+    source, target = Path(name_from_text(line["source"])), into / name_from_text(line["target"])
+    try:
+        if not os.path.lexists(target):
+            return ""  # it was never done, or the user removed it
+        if not _holds(target, line["sha256"]):
+            return "it was changed since"
+        if os.path.lexists(source):
+            if not _holds(source, line["sha256"]):
+                return "another file is where it was" if line["how"] == "move" else "its original was changed"
+            target.unlink()
+        elif line["how"] == "move":
+            source.parent.mkdir(parents=True, exist_ok=True)
+            _move_back(target, source)
+        else:
+            return "its original is gone"
+    except OSError as error:
+        return (error.strerror or str(error)).lower()
+    return None
+
+
+def _move_back(target: Path, source: Path) -> None:
+    try:
+        os.link(target, source)
+    except OSError as error:
+        if error.errno not in _OTHER_DISK:
+            raise
+        unfinished = source.with_name(f"{HOME}-{_UNFINISHED}")
+        _write(unfinished, target.read_bytes(), like=str(target))
+        _publish(unfinished, source)
+    target.unlink()
+
+
+@contextlib.contextmanager
+def _held(into: Path) -> Iterator[Path]:
+    """Hold a folder against other runs, and yield the folder of its logs."""
+    home = into / HOME
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        lock = (home / "lock").open("w")
+    except OSError as error:
+        raise UnreadableFile(str(into), (error.strerror or str(error)).lower()) from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # it ends with the process, however that ends
+        except BlockingIOError as error:
+            raise UnreadableFile(str(into), "another run sorts into it") from error
+        try:
+            yield home
+        finally:
+            (home / _UNFINISHED).unlink(missing_ok=True)
+            for found in _logs(home):  # a run that did nothing leaves nothing
+                if not (home / found[0]).stat().st_size:
+                    (home / found[0]).unlink()
+
+
+def _logs(home: Path) -> list[re.Match[str]]:
+    return [found for path in home.iterdir() if (found := _LOG.fullmatch(path.name))]
+
+
+def _read_log(log: Path) -> list[dict[str, str]]:
+    texts = log.read_text("utf-8").splitlines()
+    lines: list[dict[str, str]] = []
+    for number, text in enumerate(texts, start=1):
+        try:
+            lines.append(json.loads(text))
+        except ValueError as error:
+            if number == len(texts):  # the run was killed while it wrote this, and did nothing after
+                break
+            raise UnreadableFile(str(log), f"line {number} of the log is damaged") from error
+    return lines
+
+
+def _places(folder: Path, source: str) -> Iterator[Path]:
+    """Yield the file's own name in a folder, then with numbers: a.gif, a (2).gif, a (3).gif."""
+    name = Path(source).name
+    yield folder / name
+    stem, suffix = os.path.splitext(name)  # noqa: PTH122 - a Path would not take every name
+    for number in itertools.count(2):
+        yield folder / f"{stem} ({number}){suffix}"
+
+
+def _holds(path: Path, sha256: str) -> bool:
+    """Whether a path is a file with these bytes."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest() == sha256
+    except OSError:
+        return False
+
+
+def _is_second_name(source: str, place: Path) -> bool:
+    """Whether two names stand for one file, and not one for the other."""
+    return place.samefile(source) and Path(source).absolute() != place.absolute()
+
+
+def _write(path: Path, content: bytes, *, like: str) -> None:
+    """Write a file to the disk, with the times and rights of another."""
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    shutil.copystat(like, path)
+
+
+def _publish(unfinished: Path, place: Path) -> None:
+    """Move a whole file to its place in one step, never over another.
+
+    Raises:
+        FileExistsError: something is there.
+    """
+    try:
+        os.link(unfinished, place)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without links, such as that of a memory card
+        if os.path.lexists(place):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(place)) from None
+        unfinished.rename(place)
+    else:
+        unfinished.unlink()
+
+
+def _remove_if_empty(folder: Path) -> None:
+    with contextlib.suppress(OSError):
+        folder.rmdir()

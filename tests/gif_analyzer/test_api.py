@@ -1,0 +1,66 @@
+"""The public interface: what it offers, and what comes out of it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import gif_analyzer
+from gif_analyzer import AnalyzerError, Classifier, GifError, api, decode_gif, identify
+from tests.support.paths import ROOT
+
+MEADOW = ROOT / "examples" / "meadow.gif"
+
+
+def test_what_it_offers_is_there_and_documented() -> None:
+    assert gif_analyzer.__all__ == api.__all__ == dir(gif_analyzer)
+    for name in gif_analyzer.__all__:
+        assert getattr(gif_analyzer, name).__doc__
+    with pytest.raises(AttributeError, match="no attribute 'identfy'"):
+        _ = gif_analyzer.identfy
+
+
+def test_a_path_and_its_bytes_and_the_two_steps_give_one_answer(model_path: Path) -> None:
+    gif = MEADOW.read_bytes()
+
+    answer = identify(MEADOW, model=model_path)
+
+    assert identify(str(MEADOW), model=str(model_path)) == answer
+    assert identify(gif, model=model_path) == answer
+    assert Classifier(model_path).classify(decode_gif(gif)) == answer
+    assert len(identify(gif, model=model_path, top_k=1).shows) == 1
+
+
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        ("none.gif", "UNREADABLE_FILE"),
+        ("-", "UNREADABLE_FILE"),
+        ("", "UNREADABLE_FILE"),
+        ("a\0.gif", "UNREADABLE_FILE"),
+        (b"", "NOT_A_GIF"),
+        (b"GIF89a", "CORRUPT_GIF"),
+    ],
+)
+def test_what_cannot_be_read_is_one_error_with_a_reason(given: str | bytes, reason: str) -> None:
+    with pytest.raises(AnalyzerError) as error:
+        identify(given)
+
+    assert error.value.reason == reason
+    assert isinstance(error.value, GifError) == isinstance(given, bytes)
+
+
+def test_importing_the_contracts_loads_nothing_of_it() -> None:
+    program = (
+        "import sys; from gif_analyzer.v1 import inference_pb2\n"
+        "sys.exit(' '.join({'services', 'gateway', 'numpy', 'gif_analyzer.api'} & set(sys.modules)) or None)"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+
+    assert (done.returncode, done.stderr.strip()) == (0, "")

@@ -1,0 +1,152 @@
+from __future__ import annotations
+
+import importlib.metadata
+import re
+import subprocess
+import sys
+import tomllib
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from services.extras import EXTRAS, advice, missing
+from tests.support.paths import ROOT
+from tests.support.programs import HEED_INTERRUPTS, MODULES, Done, call, environ
+
+DECLARED = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
+OF_DEVELOPERS = {"test", "dev"}
+
+
+def test_every_extra_for_users_is_known() -> None:
+    assert {extra.name for extra in EXTRAS} == DECLARED.keys() - OF_DEVELOPERS
+
+
+@pytest.mark.parametrize("extra", EXTRAS, ids=lambda extra: extra.name)
+def test_every_package_of_an_extra_that_is_there_is_known_by_a_module(extra) -> None:
+    of_module = importlib.metadata.packages_distributions()
+    known = {
+        canonicalize_name(name)
+        for module in extra.modules
+        for name in of_module.get(module.partition(".")[0], [])
+    }
+    declared = {canonicalize_name(Requirement(line).name) for line in DECLARED[extra.name]} - {"gif-analyzer"}
+    installed = {
+        canonicalize_name(distribution.metadata["Name"])
+        for distribution in importlib.metadata.distributions()
+    }
+
+    if "mlflow" in installed:  # it brings what mlflow-skinny brings
+        declared -= {"mlflow-skinny"}
+    assert declared & installed <= known
+    if declared <= installed:
+        assert missing(extra) == ()
+
+
+@pytest.mark.parametrize(
+    ("module", "takes", "extras"),
+    [
+        ("grpc.aio", "", "grpc"),
+        ("tensorflow", "train", "train"),
+        ("mlflow", "train", "train"),
+        ("mlflow", "", "registry"),
+        ("uvicorn", "grpc,rest", "grpc,rest"),
+        ("numba", "rest", "fast"),
+    ],
+)
+def test_a_missing_module_is_advised_in_words_that_work_in_a_checkout(module, takes, extras) -> None:
+    said = advice(module, takes=takes)
+
+    assert said == (
+        f"packages are missing ({module}): in the checkout run make setup, or pip install '.[{extras}]'"
+    )
+
+
+def test_a_module_of_no_extra_is_not_explained_away() -> None:
+    assert advice("gateway.none") is None
+
+
+def test_doctor_says_what_is_there_and_no_value_of_a_setting() -> None:
+    done = call("gif-analyzer", "doctor", GIF_ANALYZER_API_KEYS="secret-key")
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(f"gif-analyzer {importlib.metadata.version('gif-analyzer')}, Python ")
+    assert "settings  GIF_ANALYZER_API_KEYS" in done.stdout
+    assert "secret-key" not in done.stdout
+    for extra in EXTRAS:
+        state = "missing" if missing(extra) else "ready"
+        assert re.search(rf"^  {state} +{extra.name} ", done.stdout, re.MULTILINE)
+
+
+REFUSE = """
+import importlib.abc, sys
+class Refuse(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {modules!r}:
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+sys.meta_path.insert(0, Refuse())
+"""
+
+
+def run_without(modules: set[str], program: str, *words: str) -> Done:
+    """Run a program as where these modules are not installed."""
+    start = f"{HEED_INTERRUPTS}; from {MODULES[program]} import main; main()"
+    return subprocess.run(
+        [sys.executable, "-c", REFUSE.format(modules=modules) + start, *words],
+        env=environ(GIPHY_API_KEY="key"),
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=240,
+    )
+
+
+BASE = {"numpy", "onnxruntime", "PIL", "rich", "typer", "google"}
+OPTIONAL = {module.partition(".")[0] for extra in EXTRAS for module in extra.modules} - BASE
+
+
+@pytest.mark.parametrize(
+    ("program", "words", "extras"),
+    [
+        ("gif-analyzer", ("https://giphy.com/gifs/a-b",), "rest"),
+        ("gif-analyzer", ("batch", "examples", "--out", "none/o.csv"), "batch"),
+        ("gif-analyzer", ("serve",), "grpc,rest"),
+        ("gif-analyzer", ("serve", "rest"), "rest"),
+        ("gif-train", ("collect", "--out", "none"), "train"),
+        ("gif-train", ("cut", "README.md", "--show", "S", "--out", "none"), "train"),
+        ("gif-train", ("fit", "MANIFEST", "--run", "none"), "train"),
+        ("gif-train", ("status",), "registry"),
+        ("gif-deliver", ("status", "f"), "deliver"),
+    ],
+)
+def test_with_the_base_alone_each_command_says_in_one_line_what_to_install(
+    tmp_path, program, words, extras
+) -> None:
+    manifest = tmp_path / "manifest.csv"
+    manifest.write_text(
+        f"path,show,group\n{ROOT}/examples/meadow.gif,Red,a\n{ROOT}/examples/brook.gif,Blue,b\n"
+    )
+
+    done = run_without(OPTIONAL, program, *(word.replace("MANIFEST", str(manifest)) for word in words))
+
+    assert done.returncode in (1, 2)
+    assert done.stdout == ""
+    [line] = done.stderr.splitlines()
+    assert "packages are missing (" in line
+    assert line.endswith(f"in the checkout run make setup, or pip install '.[{extras}]'")
+
+
+@pytest.mark.parametrize(
+    ("program", "words"),
+    [
+        *((program, ("--help",)) for program in ("gif-analyzer", "gif-train", "gif-deliver")),
+        ("gif-analyzer", ("examples/meadow.gif",)),
+        ("gif-analyzer", ("shows",)),
+        ("gif-analyzer", ("doctor",)),
+    ],
+)
+def test_the_base_alone_is_enough(program, words) -> None:
+    done = run_without(OPTIONAL, program, *words)
+
+    assert (done.returncode, done.stderr) == (0, "")

@@ -1,0 +1,173 @@
+"""`gif-train all`: **GIFs in folders by show** -> collect, fit, judge, export -> **a model and its card**."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from services.names import is_picture
+from training.commands.export import write_model
+from training.commands.terminal import CACHE, CacheDir, Json, import_tensorflow, progress, report
+from training.data.clips import load_clips
+from training.data.drawn import draw_gifs
+from training.data.manifest import Row, read_manifest
+from training.data.splits import components
+from training.errors import InvalidCollection, InvalidOptions
+from training.fit.recipes import RECIPES
+
+QUICK = "all depths"  # minutes on two cores; fine-tuning takes hours
+MODEL, CARD = "model.onnx", "card.html"
+# What part of the whole time each step takes, measured with the quick recipe; its sum is 1.
+STEPS = {
+    "reading the GIFs": 0.1,
+    "decoding them": 0.1,
+    "learning, once for each fold": 0.65,
+    "judging": 0.05,
+    "exporting": 0.1,
+}
+
+
+def train_all(
+    folder: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="GIFs in folders that are named after their shows.")
+    ],
+    *,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the model, its card and all between.")],
+    unknown: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Folder of GIFs of other things, learned as none of the shows."),
+    ] = None,
+    recipe: Annotated[
+        str, typer.Option(metavar="NAME", help="How to learn: a name in training/fit/recipes.py.")
+    ] = QUICK,
+    version: Annotated[str, typer.Option("--model-version", help="Of the model.")] = "1",
+    cache: CacheDir = CACHE,
+    as_json: Json = False,
+) -> None:
+    """Train a model of your own shows in one go: fit, evaluate, export, and a card to read.
+
+    FOLDER/Friends/some.gif is of the show *Friends*. Where it is known who made a GIF, put it into
+    FOLDER/Friends/MAKER/some.gif: the model is then judged on makers that it did not learn from. A show
+    should have twenty GIFs of three makers at least; you are told where it has not. GIFs that cannot be read
+    are set aside. The same command goes on where an interrupted one was.
+
+    **Examples**
+
+        gif-train all my-gifs --out runs/mine
+
+        gif-train all my-gifs --unknown other-gifs --recipe "all depths, fine-tuned" --out runs/mine
+
+        gif-analyzer --model runs/mine/model.onnx some.gif
+    """
+    if recipe not in RECIPES:
+        raise InvalidOptions("recipe", expected=f"one of {', '.join(RECIPES)}", found=recipe)
+    if out.resolve().is_relative_to(folder.resolve()):
+        raise InvalidOptions("out", expected="outside of the folder of GIFs", found=str(out))
+    others = _others(unknown) if unknown else ()
+    console = progress()
+    steps = _Steps(console)
+    steps.begin("reading the GIFs")
+    rows = _collect(folder, out, console)
+    steps.begin("decoding them")
+    rows = (*rows, *others, *(draw_gifs(cache) if others else ()))
+    clips = load_clips(rows, cache, console=console)
+    for aside in clips.set_aside:
+        console.print(f"set aside: {aside.row.path}: {aside.message}", markup=False, soft_wrap=True)
+    import_tensorflow()
+    from training.evaluation.card import make_card, weaknesses  # noqa: PLC0415 - ten seconds
+    from training.fit.operating import Operating  # noqa: PLC0415
+    from training.fit.run import fit, held_out  # noqa: PLC0415
+
+    for warning in weaknesses(clips):
+        console.print(f"warning: {warning}", style="yellow", markup=False, highlight=False, soft_wrap=True)
+    options = RECIPES[recipe]
+    parts = int(components(clips.rows).max()) + 1
+    options = dataclasses.replace(options, folds=max(min(options.folds, parts), 2))
+    steps.begin("learning, once for each fold")
+    run = out / "fit"
+    fitted = fit(clips, options, run, cache, console=console)
+    steps.begin("judging")
+    operating = Operating(fitted.head.temperature, fitted.unknown_threshold, fitted.verdict)
+    card = make_card(MODEL, clips, held_out(clips, options, run), operating)
+    steps.begin("exporting")
+    exported = write_model(run, clips.rows, out / MODEL, version=version, cache=cache, console=console)
+    card.write(out / CARD)
+    best = card.accuracy.top(1).value
+    report(
+        as_json,
+        {
+            "model": str(out / MODEL),
+            "card": str(out / CARD),
+            "shows": len(fitted.shows),
+            "clips": len(clips),
+            "set_aside": len(clips.set_aside),
+            "top1": best,
+            "size_bytes": exported.size_bytes,
+            "warnings": list(card.warnings),
+        },
+        f"{out / MODEL}: {len(fitted.shows)} shows from {len(clips)} GIFs; of GIFs whose source it did not"
+        f" learn from, {best:.0%} are named right\n{out / CARD}: more about it\n"
+        f"try it: gif-analyzer --model {out / MODEL} some.gif",
+    )
+
+
+def _collect(folder: Path, out: Path, console: Console) -> tuple[Row, ...]:
+    """Group the GIFs of a folder and write their manifest, as `gif-train collect --folder` does."""
+    from training.collect.collection import MANIFEST  # noqa: PLC0415 - with scipy
+    from training.collect.collector import Collector  # noqa: PLC0415
+    from training.collect.giphy.options import GiphyOptions  # noqa: PLC0415
+    from training.collect.journal import Journal  # noqa: PLC0415
+    from training.collect.progress import Watch  # noqa: PLC0415
+    from training.collect.providers import Folder  # noqa: PLC0415
+
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InvalidCollection(str(out), f"it cannot be made: {error.strerror}") from error
+    largest = GiphyOptions.max_bytes
+    with Journal(out, Folder.name) as journal, Watch(console) as watch:
+        collector = Collector(Folder(folder, max_bytes=largest), out, journal, watch=watch, max_bytes=largest)
+        collection = collector.run()
+        collection.write(out)
+    for aside in collection.set_aside:
+        line = f"set aside: {aside.address}: {aside.message}"
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    return read_manifest(out / MANIFEST)
+
+
+def _others(folder: Path) -> tuple[Row, ...]:
+    """Every GIF below a folder, as an example of none of the shows."""
+    paths = sorted(
+        Path(root) / name for root, _, names in os.walk(folder) for name in names if is_picture(name)
+    )
+    if not paths:
+        raise InvalidCollection(str(folder), "it has no GIF in it")
+    return tuple(Row(path.resolve(), "other", str(path), str(path), other=True) for path in paths)
+
+
+class _Steps:
+    """Tells which step begins, how long all took, and how long the rest may take."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._start = time.monotonic()
+
+    def begin(self, step: str) -> None:
+        """Say that a step begins."""
+        names = list(STEPS)
+        number = names.index(step)
+        done = sum(STEPS[name] for name in names[:number])
+        passed = time.monotonic() - self._start
+        left = f", about {_minutes(passed * (1 - done) / done)} left" if done else ""
+        line = f"{number + 1} of {len(names)}: {step} ({_minutes(passed)} so far{left})"
+        self._console.print(line, style="bold", markup=False, highlight=False, soft_wrap=True)
+
+
+def _minutes(seconds: float) -> str:
+    return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s"
