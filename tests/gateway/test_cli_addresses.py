@@ -88,7 +88,7 @@ def test_people_are_told_of_an_address_as_of_a_file(
     )
 
     assert done.returncode == 1
-    assert done.stdout.startswith("http://giphy.com/a.gif: Red Show\n")
+    assert done.stdout.startswith("http://giphy.com/a.gif: Red Show (")
     assert done.stderr == (
         "gif-analyzer: http://127.0.0.1/: address refused: 127.0.0.1: "
         "it is not on the public internet (loopback)\n"

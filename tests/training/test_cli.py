@@ -101,7 +101,8 @@ def test_a_folder_of_shows_becomes_a_model_with_a_card(tmp_path, shows_in):
     assert not re.search(r"(src|href)=\"(?!data:)|<script|@import", page)
 
     again = gif_train(*words, cwd=tmp_path)
-    assert json.loads(again.stdout) == said
+    # Keras numbers its layers anew in one process, and their names are a part of the file.
+    assert {**json.loads(again.stdout), "size_bytes": said["size_bytes"]} == said
 
 
 @pytest.mark.parametrize(

@@ -69,7 +69,7 @@ class Card:
         text = _PAGE.format(
             name=escape(self.name),
             summary=f"Of {judged}, {best.value:.0%} are named right (95 % interval {best.low:.0%} to"
-            f" {best.high:.0%}). It expects {self.calibration.confidence:.0%} of itself.",
+            f" {best.high:.0%}). Its own probabilities expect {self.calibration.confidence:.0%}.",
             warnings=f"<h2>Beware</h2><ul>{warnings}</ul>" if warnings else "",
             tables="\n".join(map(_table, tables)),
             pictures="\n".join(pictures),
@@ -95,6 +95,7 @@ def make_card(name: str, clips: Clips, found: HeldOut, operating: Operating) -> 
         raise SplitImpossible("no show has clips of two sources, so nothing can be tested fairly")
     probabilities = operating.probabilities(found.of_clips()[fair], len(shows))
     groups = np.array([row.group for row in clips.rows])
+    sources = np.array([row.source for row in clips.rows])
     used = np.flatnonzero(fair | others)
     judged = HeldOut(
         found.fold[used], found.labels[used], found.learnable[used], {PLAIN: found.logits[PLAIN][used]}
@@ -110,7 +111,7 @@ def make_card(name: str, clips: Clips, found: HeldOut, operating: Operating) -> 
                     [verdicts[place] for place in places],
                     [shows[judged.labels[place]] if known else None for place in places],
                     clips.kinds,
-                    groups=groups[used[places]],
+                    groups=sources[used[places]],
                     bootstrap=Bootstrap(),
                 )
             )
@@ -162,7 +163,7 @@ _PAGE = """<!doctype html>
 <style>
 :root {{ color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif }}
 body {{ margin: 0 auto; max-width: 60rem; padding: 1rem }}
-table {{ border-collapse: collapse }}
+table {{ border-collapse: collapse; display: block; overflow-x: auto }}
 th, td {{ padding: .25rem .75rem; text-align: left; border-bottom: 1px solid #8886 }}
 img {{ max-width: 100%; background: #fff }}
 </style></head>

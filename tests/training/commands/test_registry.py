@@ -129,7 +129,7 @@ def test_pull_promote_and_status_take_the_registry_extra_alone(light, server, tm
     assert promoted.stdout.startswith(f"version {number} is champion")
     assert status["aliases"]["champion"] == number
     (tmp_path / "evaluation.csv").write_text("path,show,group\na.gif,Red Show,1\n")
-    assert "takes scipy, which is not installed" in program("compare", "evaluation.csv").stderr
+    assert "packages are missing (scipy)" in program("compare", "evaluation.csv").stderr
 
 
 def test_a_registry_in_a_file_says_what_it_takes(light, tmp_path):
