@@ -19,11 +19,10 @@ from training.data.drawn import draw_gifs
 from training.data.manifest import Row, read_manifest
 from training.data.splits import components
 from training.errors import InvalidCollection, InvalidOptions
-from training.fit.recipes import RECIPES
+from training.fit.recipes import CHOSEN, RECIPES
 
-QUICK = "all depths"  # minutes on two cores; fine-tuning takes hours
 MODEL, CARD = "model.onnx", "card.html"
-# What part of the whole time each step takes, measured with the quick recipe; its sum is 1.
+# What part of the whole time each step takes, measured with the default recipe; its sum is 1.
 STEPS = {
     "reading the GIFs": 0.1,
     "decoding them": 0.1,
@@ -45,7 +44,7 @@ def train_all(
     ] = None,
     recipe: Annotated[
         str, typer.Option(metavar="NAME", help="How to learn: a name in training/fit/recipes.py.")
-    ] = QUICK,
+    ] = CHOSEN,
     version: Annotated[str, typer.Option("--model-version", help="Of the model.")] = "1",
     cache: CacheDir = CACHE,
     as_json: Json = False,
@@ -61,7 +60,7 @@ def train_all(
 
         gif-train all my-gifs --out runs/mine
 
-        gif-train all my-gifs --unknown other-gifs --recipe "all depths, fine-tuned" --out runs/mine
+        gif-train all my-gifs --unknown other-gifs --recipe "all depths" --out runs/mine
 
         gif-analyzer --model runs/mine/model.onnx some.gif
     """
