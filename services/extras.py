@@ -36,6 +36,7 @@ EXTRAS = (
         "loops that are compiled on this machine: the same pixels in a quarter of the time",
         ("numba",),
     ),
+    Extra("video", "MP4 and WebM beside GIFs and pictures", ("av",)),
     Extra("rest", "serve rest, and GIFs by their address", (*_HTTP, "prometheus_client", "uvicorn")),
     Extra(
         "grpc",

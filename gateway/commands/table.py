@@ -64,12 +64,14 @@ def prediction_lines(
     for rank, ranked in enumerate(prediction.shows, start=1):
         name = printable(ranked.show)
         best = "bold" if prediction.known and ranked.show in prediction.verdict.names else ""
-        yield Text.assemble(
+        line = Text.assemble(
             (f"  {rank:>{digits}}  ", "dim"),
             (name + " " * (width - cell_len(name)), best),
             f"  {ranked.probability:6.1%}  ",
             (bar(ranked.probability, ascii_only=ascii_only), "green" if prediction.known else "yellow"),
         )
+        line.rstrip()  # where there is no bar
+        yield line
     total = len(prediction.frames)
     for run in vote_runs(prediction.frames) if frames else ():
         yield Text.assemble(

@@ -23,7 +23,7 @@ def identify(*words: str) -> str:
     return done.stdout
 
 
-RANK = re.compile(r"^  \d+  (.+?)\s+([\d.]+)%  [█▏▎▍▌▋▊▉]+$", re.MULTILINE)
+RANK = re.compile(r"^  \d+  (.+?)\s+([\d.]+)%(?:  [█▏▎▍▌▋▊▉]+)?$", re.MULTILINE)
 VOTES = re.compile(r"^  [\d.]+(?:-[\d.]+)? s  (.+?)  (\d+) of 10 frames$", re.MULTILINE)
 
 

@@ -117,7 +117,7 @@ def test_any_public_host_may_be_asked_and_others_by_option(
         "example.org:81: this host is not among those that may be asked; --allow-host, or " in freely.stderr
     )
     assert (by_option.returncode, by_option.stdout.count(": Red Show")) == (0, 2)
-    assert (kept_out.returncode, kept_out.stdout) == (1, "")
+    assert (kept_out.returncode, kept_out.stdout) == (1, "2 unreadable\n")
     assert let_in.returncode == 0
     assert "it is not on the public internet (loopback)" in private.stderr
     assert (wrong.returncode, "--allow-host" in wrong.stderr) == (2, True)
@@ -140,7 +140,7 @@ def test_an_address_at_giphy_needs_no_scheme_unless_it_is_a_file(
         environ=environ,
     )
 
-    assert done.stdout.startswith("giphy.com/file.gif: Blue Show\n")
+    assert done.stdout.startswith("giphy.com/file.gif: Blue Show (")
     assert done.stderr == (
         "gif-analyzer: giphy.com/a.gif: cannot fetch from giphy.com: TLS failed\n"
         "gif-analyzer: example.org/a.gif: cannot read the file: there is no such file\n"

@@ -28,11 +28,11 @@ from services.inference import CONTRACT, Classifier, EarlyExit, Verdict
 from services.inference.look import look
 from services.inference.metadata import write_early_exit, write_verdict
 from training.errors import ExportFailed
-from training.export.int8 import quantize
+from training.export.int8 import RANGED, fit_head, put_head, quantize
 from training.files import replacing
 from training.network.backbone import Backbone
 from training.network.batch_norm import fold_batch_norm
-from training.network.head import Head
+from training.network.head import Head, Linear
 from training.network.model import OUTPUTS, FittedModel, clip_model
 from training.network.onnx import to_onnx
 from training.statistics.agreement import AGREEMENT
@@ -133,7 +133,11 @@ def convert(
     proto = to_onnx(model)
     _name_tensors(proto, model)
     if precision == "int8":
-        proto = quantize(proto, calibration)
+        clips = list(calibration)
+        quantized = quantize(proto, clips[:: max(len(clips) // RANGED, 1)])
+        linear = fit_head(proto, quantized, head.linear, clips)
+        put_head(quantized, head.linear, Linear(_rounded(linear.matrix), linear.bias))
+        proto = quantized
     if precision != "float32":
         _store_as_float16(proto)
     return model, proto

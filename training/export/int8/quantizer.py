@@ -40,7 +40,7 @@ from training.export.int8.stem import Pixels, feed_pixels, find_pixels, gather_c
 from training.quiet import only_errors
 
 NEIGHBOURS = 128  # weights of two taps in sequence, their magnitudes added
-CALIBRATED = 32  # clips that ranges are measured on, 320 frames
+RANGED = 32  # clips that ranges are measured on, 320 frames
 _MOST = 127  # steps of a weight; -128 has no counterpart
 
 Override = list[dict[str, Any]]
