@@ -15,6 +15,7 @@ import onnxruntime
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
+from training.errors import ExportFailed
 from training.network.head import Linear
 
 _EMBEDDING = "embedding"
@@ -47,7 +48,7 @@ def put_head(proto: onnx.ModelProto, before: Linear, after: Linear) -> None:
     """Put another head into a model.
 
     Raises:
-        ValueError: the model does not have the head of before.
+        ExportFailed: the model does not have the head of before.
     """
     for old, new in ((before.matrix, after.matrix), (before.bias, after.bias)):
         same = [
@@ -56,7 +57,7 @@ def put_head(proto: onnx.ModelProto, before: Linear, after: Linear) -> None:
             if tuple(tensor.dims) == old.shape and np.array_equal(numpy_helper.to_array(tensor), old)
         ]
         if not same:
-            raise ValueError("the model does not hold its head")
+            raise ExportFailed("the int8 model does not hold the head that it was made with")
         for tensor in same:
             tensor.CopyFrom(numpy_helper.from_array(new, tensor.name))
 
