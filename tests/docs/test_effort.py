@@ -14,7 +14,7 @@ EFFORT = ROOT / "docs" / "evaluation" / "effort.json"
 
 def test_the_table_is_what_was_measured() -> None:
     measured = json.loads(EFFORT.read_text("utf-8"))
-    rows = re.findall(r"^\| (of known shows|of other shows|all) \|(.*)\|$", TEXT, re.MULTILINE)
+    rows = re.findall(r"^\| (of known shows|of other things|all) \|(.*)\|$", TEXT, re.MULTILINE)
 
     assert len(rows) == len(measured["followed"])
     for (clips, cells), found in zip(rows, measured["followed"], strict=True):
@@ -36,5 +36,6 @@ def test_the_table_is_what_was_measured() -> None:
 def test_the_rule_is_the_one_that_was_found() -> None:
     rule = read_rule(EFFORT)
 
-    assert "Frames {}, {} and {} of 0 to 9".format(*rule.frames) in TEXT
+    *first, last = rule.frames
+    assert f"Frames {', '.join(map(str, first))} and {last} of 0 to 9" in TEXT
     assert f"a probability of {rule.threshold:.4f} on" in TEXT

@@ -222,7 +222,7 @@ def evaluate(
         served = answers[stand_in]
         agreement = measure_agreement(
             stand_in,
-            _answered(verdicts_in_folds(served, shows, kinds)[0], of_clips[stand_in][:, :count]),
+            _answered(verdicts_in_folds(served, shows, kinds, by=held)[0], of_clips[stand_in][:, :count]),
             _answered(verdicts, of_clips[chosen][:, :count]),
             np.where(known, held.labels, -1),
             groups=units,

@@ -82,7 +82,12 @@ def level_table(reports: Sequence[LevelReport]) -> Table:
 
 
 def verdicts_in_folds(
-    held: HeldOut, shows: Sequence[str], kinds: Mapping[str, str] | None, *, beside: str | None = None
+    held: HeldOut,
+    shows: Sequence[str],
+    kinds: Mapping[str, str] | None,
+    *,
+    beside: str | None = None,
+    by: HeldOut | None = None,
 ) -> tuple[list[Verdict], list[Verdict]]:
     """The verdict of every clip, by thresholds that its fold had no part in finding.
 
@@ -91,17 +96,19 @@ def verdicts_in_folds(
         shows: titles, in the order of the outputs.
         kinds: kind of picture by show; None names none.
         beside: a material of other clips, clip i judged by fold i modulo the number of folds; None for none.
+        by: other answers to the same clips, on which the thresholds are found; None takes those of `held`.
 
     Returns:
         Verdicts of the judged clips, and of the clips beside.
     """
     logits = held.of_clips()
+    found_on = by.of_clips() if by else logits
     other = held.of_clips(beside) if beside else np.zeros((0, logits.shape[1]))
     judged, found_beside = [UNKNOWN] * len(logits), [UNKNOWN] * len(other)  # each is replaced
     count = int(held.fold.max()) + 1
     for fold in range(count):
         inside = held.fold == fold
-        operating = find_operating(logits[~inside], held.labels[~inside], shows, kinds=kinds)
+        operating = find_operating(found_on[~inside], held.labels[~inside], shows, kinds=kinds)
         places = np.arange(fold, len(other), count)
         for target, numbers, asked in (
             (judged, np.flatnonzero(inside), logits[inside]),

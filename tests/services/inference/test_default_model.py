@@ -15,7 +15,7 @@ from tests.support.paths import ROOT
 
 CARD = default_model_path().with_name("MODEL_CARD.md")
 EVALUATION = ROOT / "docs" / "evaluation"
-MAX_BYTES = 5_000_000  # the bundle for AWS Lambda is fetched and unpacked at every cold start
+MAX_BYTES = 4_500_000  # the bundle for AWS Lambda is fetched and unpacked at every cold start
 NEIGHBOURS = 128  # weights of two input channels: their products with activations, 0..255, fit in 16 bits
 
 
