@@ -52,7 +52,7 @@ def export(
     """Write a fitted model as the ONNX file that gif-analyzer loads.
 
     The file is written only when gif-analyzer's own inference answers as the trained model does. With
-    --int8 some of the clips are taken to measure ranges on, and others to compare on: for 97 % of these
+    --int8 some of the clips are taken to adapt the model on, and others to compare on: for 93 % of these
     it must name the show that the trained model names.
 
     **Examples**
