@@ -22,7 +22,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
-SHARED = Path(os.environ.get("GIF_ANALYZER_SHARED", Path(__file__).parents[2] / "shared")) / "shows"
+SHARED = Path(os.environ.get("GIFS_SHARED", Path(__file__).parents[2] / "shared")) / "shows"
 COMMAND = [sys.executable, "-c", "from gateway.cli import main; main()", "batch"]
 
 

@@ -26,7 +26,7 @@ WIDTHS = (120, 240, 480, 960)  # pixels, of drawings of 30 frames, 4:3
 
 def shared_folder() -> Path:
     """Where footage that may be measured but not passed on lies, if anywhere."""
-    return Path(os.environ.get("GIF_ANALYZER_SHARED") or ROOT.parent / "shared")
+    return Path(os.environ.get("GIFS_SHARED") or ROOT.parent / "shared")
 
 
 def real_items(count: int, shared: Path) -> tuple[Item, ...]:

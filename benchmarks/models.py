@@ -73,8 +73,8 @@ def untrained() -> Any:
         )
         for options, tap, width in zip(recipe.parts, taps, widths, strict=True)
     )
-    matrix = rng.normal(0, 0.01, (sum(widths), SHOWS)).astype(np.float32)
-    head = Head(parts, Linear(matrix, np.zeros(SHOWS, np.float32)))
+    matrix = rng.normal(0, 0.01, (sum(widths), SHOWS + 1)).astype(np.float32)
+    head = Head(parts, Linear(matrix, np.zeros(SHOWS + 1, np.float32)), others=True)
     return clip_model(network, head, frames=CLIP_FRAMES)
 
 

@@ -32,7 +32,7 @@ TIERS = {
     "cloud": "AWS on this machine: moto, Terraform, or Lambda's emulator",
     "bundle": "a bundle for Lambda, which takes half a minute to build",
     "tools": "a program or an environment that only `make setup` installs",
-    "corpus": "the shared GIFs: a folder ../shared, or GIF_ANALYZER_SHARED naming it",
+    "corpus": "the shared GIFs: a folder ../shared, or GIFS_SHARED naming it",
 }
 SERIAL = "serial"
 # The markers of whole files and folders. Single tests elsewhere carry `tools` or `corpus` themselves.

@@ -201,7 +201,7 @@ def test_one_section_leaves_the_others_as_they_were(
 def test_the_command_measures_this_project_alone(
     tmp_path: Path, model_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("GIF_ANALYZER_SHARED", str(tmp_path))  # no footage: the examples
+    monkeypatch.setenv("GIFS_SHARED", str(tmp_path))  # no footage: the examples
 
     ended = CliRunner().invoke(
         bench.app,

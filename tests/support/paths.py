@@ -13,7 +13,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
 CORPUS = ROOT / "tests/corpus"
-SHARED = Path(os.environ.get("GIF_ANALYZER_SHARED", ROOT.parent / "shared"))
+SHARED = Path(os.environ.get("GIFS_SHARED", ROOT.parent / "shared"))
 
 
 def corpus_files() -> list[Path]:

@@ -9,7 +9,7 @@ export function examples({ name, path, parameters = [], requestBody, security = 
   for (const { name: key, required, schema } of parameters) if (required) url.searchParams.set(key, schema.examples[0]);
   const method = name.split(" ")[0];
   const needsKey = security.length > 0 && security.every((one) => Object.keys(one).length > 0);
-  const forms = requestBody ? Object.entries(requestBody.content) : [[null, {}]];
+  const forms = requestBody ? Object.entries(requestBody.content).filter(([form]) => form in FORMS) : [[null, {}]];
   return forms.map(([form, { example }]) => {
     const asked = { method, url: url.href, form, json: example, headers: needsKey ? { Authorization: "Bearer KEY" } : {} };
     if (form === "image/gif") asked.headers["Content-Type"] = form;

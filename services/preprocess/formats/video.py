@@ -108,8 +108,9 @@ def scan(data: bytes, budget: Budget, *, name: str) -> Container:
         with _open(data, name, budget.max_canvas_pixels) as container:
             stream = container.streams.video[0]
             codec = stream.codec_context
-            if codec.name.removeprefix("lib") not in (*CODECS, "dav1d"):
-                raise NotAGif(f"a video compressed by {codec.name}")
+            codec_name = codec.name if codec else "an unknown codec"  # None where its tag is damaged
+            if codec_name.removeprefix("lib") not in (*CODECS, "dav1d"):
+                raise NotAGif(f"a video compressed by {codec_name}")
             width, height, base = codec.width, codec.height, stream.time_base
             check_limit("canvas", max_pixels, width * height, "pixels")
             shown: list[tuple[int, int]] = []

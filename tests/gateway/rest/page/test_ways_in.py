@@ -47,7 +47,7 @@ def test_an_animated_picture_is_answered_and_named(visit: Visit, server: str, tm
 
     drop_file(page, tmp_path / "red.webp")
 
-    expect(page.locator("#credit")).to_have_text(re.compile(r"^WebP · Model gif-shows "))
+    expect(page.locator("#model")).to_have_text(re.compile(r"^WebP · Model gif-shows "))
 
 
 def test_a_file_held_above_the_page_shows_where_it_may_go(visit: Visit, server: str) -> None:
