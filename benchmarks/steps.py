@@ -70,7 +70,7 @@ class Stopwatch:
 
     @property
     def gains_by_threads(self) -> bool:
-        """As the other."""
+        """Whether the other's work gains by threads."""
         return self.backend.gains_by_threads
 
     def reset(self) -> None:
@@ -85,35 +85,35 @@ class Stopwatch:
         return made
 
     def decompress(self, gif: bytes, frame: GifFrame) -> NDArray[np.uint8]:
-        """As the other."""
+        """Decompress a frame, timed as `decompress`."""
         return self.timed("decompress", self.backend.decompress, gif, frame)
 
     def paint(self, canvas: Canvas, place: Rect, indices: NDArray[np.uint8], frame: GifFrame) -> None:
-        """As the other."""
+        """Paint a frame, timed as `draw`."""
         self.timed("draw", self.backend.paint, canvas, place, indices, frame)
 
     def blend(self, canvas: Canvas, place: Rect, pixels: Canvas, rule: Blend) -> None:
-        """As the other."""
+        """Blend pixels into a canvas, timed as `draw`."""
         self.timed("draw", self.backend.blend, canvas, place, pixels, rule)
 
     def on_black(self, canvas: Canvas) -> Canvas:
-        """As the other."""
+        """Lay a canvas on black, timed as `draw`."""
         return self.timed("draw", self.backend.on_black, canvas)
 
     def shrink(self, canvas: Canvas) -> Picture:
-        """As the other."""
+        """Make a picture of a canvas, timed as `shrink`."""
         return self.timed("shrink", self.backend.shrink, canvas)
 
     def middle_colour(self, pictures: Pictures, part: Rect) -> Colour:
-        """As the other, untimed as all that cutting asks for."""
+        """Find the middle colour, untimed as all that cutting asks for."""
         return self.backend.middle_colour(pictures, part)
 
     def count_near(self, pictures: Pictures, part: Rect, span: Span, *, columns: bool) -> Counts:
-        """As the other."""
+        """Count pixels near a colour, untimed as all that cutting asks for."""
         return self.backend.count_near(pictures, part, span, columns=columns)
 
     def resize(self, picture: Picture, content: Rect, out: NDArray[np.uint8]) -> None:
-        """As the other."""
+        """Resize a picture, timed as `resize`."""
         self.timed("resize", self.backend.resize, picture, content, out)
 
 

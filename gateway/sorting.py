@@ -22,14 +22,14 @@ import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TextIO
+from typing import Any, Literal, TextIO, get_args
 
 from services.errors import UnreadableFile
 from services.inference import Level, Verdict
 from services.names import name_from_text, name_text
 
 How = Literal["copy", "link", "move"]
-LEVELS: tuple[Level, ...] = ("show", "one_of", "kind", "unknown")  # the surest first
+LEVELS: tuple[Level, ...] = get_args(Level)  # the surest first
 HOME = ".gif-analyzer"  # the folder of logs
 _UNFINISHED = "unfinished"
 _LOG = re.compile(r"sort-(\d{6})\.jsonl")

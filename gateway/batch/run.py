@@ -91,7 +91,7 @@ class Progress(Protocol):
     """Is told how far a run is: sources done so far, of how many; None where that is not known yet."""
 
     def __call__(self, done: int, total: int | None, /) -> None:
-        """Show it."""
+        """Show that `done` of `total` sources are done."""
 
 
 class BatchInterrupted(KeyboardInterrupt):

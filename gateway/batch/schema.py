@@ -56,7 +56,7 @@ class Writer(Protocol):
     """Takes rows of SCHEMA for one file."""
 
     def write_table(self, table: pa.Table) -> None:
-        """Write some rows."""
+        """Append the rows of a table of SCHEMA to the file."""
 
 
 class _Csv:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import enum
 import hashlib
 import os
 from collections import Counter
@@ -22,22 +21,9 @@ from gateway.commands.terminal import FAILED, INTERRUPTED, complain, usage_error
 from gateway.files import find_gifs, read_gif
 from gateway.sorting import LEVELS, How, Sorting, target_of, undo
 from services.errors import AnalyzerError, UnreadableFile
-from services.inference import Verdict
+from services.inference import Level, Verdict
 from services.names import name_text
 from services.preprocess.ahead import map_ahead
-
-
-class _How(enum.StrEnum):
-    copy = "copy"
-    link = "link"
-    move = "move"
-
-
-class _Level(enum.StrEnum):
-    show = "show"
-    one_of = "one_of"
-    kind = "kind"
-    unknown = "unknown"
 
 
 def sort(
@@ -47,12 +33,12 @@ def sort(
     *,
     into: Annotated[Path, typer.Option(metavar="FOLDER", help="Folder that gets a folder for each show.")],
     how: Annotated[
-        _How, typer.Option(help="Copy the files, give each a second name (no room is taken), or move them.")
-    ] = _How.copy,
+        How, typer.Option(help="Copy the files, give each a second name (no room is taken), or move them.")
+    ] = "copy",
     at_least: Annotated[
-        _Level,
+        Level,
         typer.Option(help="The least sure answer that is sorted; other GIFs stay where they are."),
-    ] = _Level.show,
+    ] = "show",
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")
     ] = False,
@@ -103,7 +89,7 @@ def sort(
         except AnalyzerError as error:
             return source, b"", error
 
-    run = _Run(into, how.value, LEVELS[: LEVELS.index(at_least.value) + 1])
+    run = _Run(into, how, LEVELS[: LEVELS.index(at_least) + 1])
     threads = os.cpu_count() or 1
     console = Console(stderr=True)
     with (

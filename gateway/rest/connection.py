@@ -56,7 +56,7 @@ class Connection(H11Protocol):
         self._watch()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget it."""
+        """Cancel the timers of a connection that has ended."""
         for timer in (self._patience, self._reading):
             if timer is not None:
                 timer.cancel()
@@ -70,7 +70,7 @@ class Connection(H11Protocol):
         self._watch()
 
     def handle_events(self) -> None:
-        """Read requests."""
+        """Handle what h11 has parsed; a head that it cannot parse is answered with 400."""
         try:
             super().handle_events()
         except ValueError:  # of a length with more than 4,300 digits, which h11 does not expect
@@ -105,7 +105,7 @@ class Connection(H11Protocol):
         self._reading = self.loop.call_later(PATIENCE_S, self.transport.abort)
 
     def resume_writing(self) -> None:
-        """Go on."""
+        """Stop waiting: the client reads again."""
         if self._reading is not None:
             self._reading.cancel()
         super().resume_writing()

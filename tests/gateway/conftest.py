@@ -5,12 +5,26 @@ from __future__ import annotations
 import contextlib
 import ssl
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 
 import pytest
 from fastapi import FastAPI
 
+from gateway.pipeline import Pipeline, local
 from tests.support.local_host import Answer, LocalHost
 from tests.support.serving import Served, serving_app
+
+
+@pytest.fixture
+def gif(save_gif: Callable[..., Path]) -> bytes:
+    """The bytes of a red GIF."""
+    return save_gif("red.gif", "red").read_bytes()
+
+
+@pytest.fixture
+def pipeline(model_path: Path) -> Pipeline:
+    """Both steps in this process, with the tests' model of colours."""
+    return local(model_path)
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -37,11 +36,6 @@ def handler(model_path: Path) -> Handler:
         raise FetchFailed("giphy.com", "there is no network")
 
     return build_handler(local(model_path), fetch)
-
-
-@pytest.fixture
-def gif(save_gif: Callable[..., Path]) -> bytes:
-    return save_gif("red.gif", "red").read_bytes()
 
 
 def run_fresh(program: str, stdin: str = "", **variables: str) -> subprocess.CompletedProcess[str]:

@@ -71,6 +71,12 @@ def saved(pixels: NDArray[np.uint8], kind: str, mode: str | None = None, **optio
     return file.getvalue()
 
 
+def saved_animation(kind: str) -> bytes:
+    """Three pictures of noise as Pillow animates them."""
+    others = [Image.fromarray(noise(each)) for each in (1, 2)]
+    return saved(noise(0), kind, save_all=True, append_images=others, duration=70)
+
+
 def apng(parts: Sequence[Part], colour: int = RGBA, **options: Any) -> bytes:
     """An APNG of the usual size."""
     return write_apng(WIDTH, HEIGHT, parts, colour, **options)
@@ -203,14 +209,7 @@ def apngs() -> dict[str, bytes]:
     found["apng-turned"] = apng(many, before=chunk(b"eXIf", exif(6)))
     found["apng-gap-in-sequence"] = without_chunk(whole, b"fcTL", 3)
     found["apng-control-behind"] = animation_control_behind(many)
-    others = [Image.fromarray(noise(each)) for each in (1, 2)]
-    found["apng-pillow"] = saved(
-        noise(0),
-        "PNG",
-        save_all=True,
-        append_images=others,
-        duration=70,
-    )
+    found["apng-pillow"] = saved_animation("PNG")
     return found
 
 
@@ -313,14 +312,7 @@ def webps() -> dict[str, bytes]:
         riff(b"VP8X", bytes((0x12, 0, 0, 0)) + bytes((WIDTH - 1, 0, 0, HEIGHT - 1, 0, 0)))
         + riff(b"ANMF", write_anmf(many[0]))
     )
-    others = [Image.fromarray(noise(each)) for each in (1, 2)]
-    found["webp-pillow"] = saved(
-        noise(0),
-        "WEBP",
-        save_all=True,
-        append_images=others,
-        duration=70,
-    )
+    found["webp-pillow"] = saved_animation("WEBP")
     found["webp-pillow-mixed"] = saved(
         smooth(),
         "WEBP",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -10,6 +11,7 @@ import signal
 import subprocess
 import time
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -28,22 +30,31 @@ def counts(done: Done) -> tuple[int, int, int]:
     return said["answered"], said["failed"], said["kept"]
 
 
+@contextlib.contextmanager
+def begun_run(environ: dict[str, str], folder: Path) -> Iterator[subprocess.Popen[str]]:
+    """A batch over the GIFs of a folder, of which the first part is on the disk."""
+    with subprocess.Popen(
+        [*IN_SMALL_PARTS, "gifs", "--out", "labels.parquet", "--workers", "2"],
+        env=environ,
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        end = time.monotonic() + 120
+        while not list(folder.glob("labels.parquet.parts/part-*.parquet")) and time.monotonic() < end:
+            assert process.poll() is None
+            time.sleep(0.02)
+        yield process
+
+
 def test_killed_in_the_middle_it_goes_on_without_loss_or_repetition(
     environ: dict[str, str], run_batch: RunBatch, save_gif: SaveGif, tmp_path: Path
 ) -> None:
     make_many(tmp_path / "gifs", save_gif, GIFS)
     parts = tmp_path / "labels.parquet.parts"
-    with subprocess.Popen(
-        [*IN_SMALL_PARTS, "gifs", "--out", "labels.parquet", "--workers", "2"],
-        env=environ,
-        cwd=tmp_path,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    ) as process:
-        end = time.monotonic() + 120
-        while not list(parts.glob("part-*.parquet")) and time.monotonic() < end:
-            assert process.poll() is None
-            time.sleep(0.02)
+    with begun_run(environ, tmp_path) as process:
         os.killpg(process.pid, signal.SIGKILL)
     before = Counter(
         source
@@ -72,20 +83,7 @@ def test_ctrl_c_says_how_to_go_on_and_leaves_what_is_needed_for_it(
     environ: dict[str, str], run_batch: RunBatch, save_gif: SaveGif, tmp_path: Path
 ) -> None:
     make_many(tmp_path / "gifs", save_gif, GIFS)
-    parts = tmp_path / "labels.parquet.parts"
-    with subprocess.Popen(
-        [*IN_SMALL_PARTS, "gifs", "--out", "labels.parquet", "--workers", "2"],
-        env=environ,
-        cwd=tmp_path,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    ) as process:
-        end = time.monotonic() + 120
-        while not list(parts.glob("part-*.parquet")) and time.monotonic() < end:
-            assert process.poll() is None
-            time.sleep(0.02)
+    with begun_run(environ, tmp_path) as process:
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does: every process gets it
         output, errors = process.communicate(timeout=60)
     assert (process.returncode, output) == (130, "")

@@ -9,14 +9,13 @@ import socket
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from fastapi import FastAPI
 
-from gateway.pipeline import Pipeline, local
+from gateway.pipeline import Pipeline
 from gateway.rest.app import create_app
 from gateway.rest.settings import RestSettings
 from services.clip import Clip
@@ -25,16 +24,6 @@ from tests.support.serving import Served
 
 Serve = Callable[[FastAPI], Served]
 ADDRESS = "https://media.giphy.com/media/abc/giphy.gif?secret=1"
-
-
-@pytest.fixture
-def gif(save_gif: Callable[..., Path]) -> bytes:
-    return save_gif("red.gif", "red").read_bytes()
-
-
-@pytest.fixture
-def pipeline(model_path: Path) -> Pipeline:
-    return local(model_path)
 
 
 @pytest.fixture

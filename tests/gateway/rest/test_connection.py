@@ -11,13 +11,12 @@ import threading
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from fastapi import FastAPI, Response
 
-from gateway.pipeline import Pipeline, local
+from gateway.pipeline import Pipeline
 from gateway.rest import connection
 from gateway.rest.app import create_app
 from gateway.rest.settings import RestSettings
@@ -35,16 +34,6 @@ SLOW = (
     b"Content-Type: application/json\r\nContent-Length: 1000\r\n\r\n{",
     b"Content-Type: multipart/form-data; boundary=b\r\nContent-Length: 1000\r\n\r\n--b\r\n",
 )
-
-
-@pytest.fixture
-def gif(save_gif: Callable[..., Path]) -> bytes:
-    return save_gif("red.gif", "red").read_bytes()
-
-
-@pytest.fixture
-def pipeline(model_path: Path) -> Pipeline:
-    return local(model_path)
 
 
 @pytest.fixture
