@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from delivery.errors import FailedStep, NoCandidate
+from services.errors import os_reason
 
 CHALLENGER, CHAMPION = "challenger", "champion"
 ASK_S = 600.0  # a slow registry, and a model to download
@@ -62,7 +63,7 @@ def _ask(*words: str) -> dict[str, Any]:
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=ASK_S)
     except OSError as error:
-        raise FailedStep("gif-train", (error.strerror or str(error)).lower()) from error
+        raise FailedStep("gif-train", os_reason(error)) from error
     except subprocess.TimeoutExpired as error:
         raise FailedStep("gif-train", f"it did not answer within {ASK_S:g} s") from error
     if done.returncode:

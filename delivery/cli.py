@@ -7,9 +7,6 @@ Exit codes: 0 done, 1 a check failed and users get what they got before, 2 the c
 from __future__ import annotations
 
 import sys
-from typing import Annotated
-
-import typer
 
 from delivery.commands.bundle import bundle
 from delivery.commands.candidate import candidate
@@ -19,33 +16,14 @@ from delivery.commands.rollout import rollout
 from delivery.commands.smoke import smoke
 from delivery.commands.status import status
 from delivery.errors import CheckFailed, DeliveryError, RollbackFailed
-from services.extras import advice, version_text
+from services.extras import advice
+from services.terminal import program
 
 FAILED = 1  # a check; users get what they got before
 USAGE = 2  # the command itself cannot run
 UNKNOWN = 3  # nobody knows what users get
 
-app = typer.Typer(
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode="markdown",
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-
-
-def _show_version(wanted: bool) -> None:
-    if wanted:
-        typer.echo(version_text("gif-deliver"))
-        raise typer.Exit
-
-
-@app.callback()
-def gif_deliver(
-    version: Annotated[
-        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
-    ] = False,
-) -> None:
-    """Bring a model to users by AWS Lambda, and take it back."""
+app = program("gif-deliver", "Bring a model to users by AWS Lambda, and take it back.")
 
 
 for command in (candidate, bundle, cost, rollout, rollback, status, smoke):

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from delivery.errors import InvalidMeasurement, InvalidOption
+from services.errors import os_reason
 
 FREE_GB_S = 400_000.0  # a month, for ever
 FREE_REQUESTS = 1_000_000  # a month, for ever
@@ -63,7 +64,7 @@ class Measurement:
             why = "there is no such file; python -m benchmarks.cold_start writes it"
             raise InvalidMeasurement(str(path), why) from None
         except OSError as error:
-            raise InvalidMeasurement(str(path), str(error.strerror)) from error
+            raise InvalidMeasurement(str(path), os_reason(error)) from error
         except KeyError as error:
             raise InvalidMeasurement(str(path), f"it lacks {error}") from error
         except (TypeError, ValueError) as error:

@@ -20,23 +20,13 @@ DeliveryError
 
 from __future__ import annotations
 
-from typing import ClassVar
+from services.errors import ReasonedError
 
 
-class DeliveryError(Exception):
-    """The base of the family: a reason for programs, a message of one line for people.
+class DeliveryError(ReasonedError):
+    """The base of the family."""
 
-    Attributes:
-        reason: UPPER_SNAKE_CASE, stable across versions.
-        details: what the message says, as values by name.
-    """
-
-    reason: ClassVar[str] = "DELIVERY_ERROR"
-
-    def __init__(self, message: str, **details: str) -> None:
-        super().__init__(message)
-        self.message = message
-        self.details = details
+    reason = "DELIVERY_ERROR"
 
 
 class InvalidBundle(DeliveryError):

@@ -28,6 +28,7 @@ from delivery.errors import (
     UnknownFunction,
 )
 from delivery.request import Request, Response, from_result, to_event
+from services.errors import os_reason
 
 MAX_ZIP_BYTES = 50 * 2**20  # 52,428,800 bytes: what Lambda takes without S3
 BEFORE = re.compile(r"before: (\d+)")
@@ -125,7 +126,7 @@ class Function:
         try:
             content = bundle.read_bytes()
         except OSError as error:
-            raise InvalidBundle(str(bundle), (error.strerror or str(error)).lower()) from error
+            raise InvalidBundle(str(bundle), os_reason(error)) from error
         if not is_zipfile(BytesIO(content)):
             raise InvalidBundle(str(bundle), "this is not a zip; make bundle writes one")
         if len(content) > MAX_ZIP_BYTES:

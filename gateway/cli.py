@@ -9,7 +9,6 @@ import glob
 import io
 import os
 import sys
-from typing import Annotated
 
 import typer
 import typer.core
@@ -22,8 +21,9 @@ from gateway.commands.shows import shows
 from gateway.commands.sort import sort
 from gateway.commands.terminal import FAILED, complain
 from gateway.files import STDIN
-from services.extras import version_text
+from services.errors import os_reason
 from services.memory import keep_freed_memory
+from services.terminal import program
 
 
 class _Commands(typer.core.TyperGroup):
@@ -43,28 +43,9 @@ def _may_be_gif(words: list[str]) -> bool:
     return word == STDIN or glob.has_magic(word) or os.path.lexists(word) or any(c in word for c in "./")
 
 
-app = typer.Typer(
-    cls=_Commands,
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode="markdown",
-    context_settings={"help_option_names": ["-h", "--help"]},
+app = program(
+    "gif-analyzer", "Tell which TV show an animated GIF came from: `gif-analyzer some.gif`.", _Commands
 )
-
-
-def _show_version(wanted: bool) -> None:
-    if wanted:
-        typer.echo(version_text("gif-analyzer"))
-        raise typer.Exit
-
-
-@app.callback()
-def gif_analyzer(
-    version: Annotated[
-        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
-    ] = False,
-) -> None:
-    """Tell which TV show an animated GIF came from: `gif-analyzer some.gif`."""
 
 
 for command in (identify, sort, batch, shows, doctor):
@@ -81,7 +62,7 @@ def main() -> None:
     try:
         app(prog_name="gif-analyzer")
     except OSError as error:  # of the output: an input that cannot be read is answered above
-        complain(f"cannot write the answer: {(error.strerror or str(error)).lower()}")
+        complain(f"cannot write the answer: {os_reason(error)}")
         # Python flushes once more when it ends; what is still held back would fail again, with a traceback.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         sys.exit(FAILED)

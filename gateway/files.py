@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from gateway.fetch.address import is_address
-from services.errors import GifTooLarge, UnreadableFile
+from services.errors import GifTooLarge, UnreadableFile, os_reason
 from services.names import is_picture
 
 STDIN = "-"
@@ -48,7 +48,7 @@ def walk_gifs(folder: str) -> Iterator[str]:
 
     def complain(error: OSError) -> None:
         if error.filename == folder:
-            raise UnreadableFile(folder, (error.strerror or str(error)).lower()) from error
+            raise UnreadableFile(folder, os_reason(error)) from error
         unreadable.append(error.filename)  # whoever reads it says why, and the others are answered
 
     for root, folders, files in os.walk(folder, onerror=complain):
@@ -80,7 +80,7 @@ def read_gif(source: str, *, max_bytes: int) -> bytes:
     except IsADirectoryError as error:
         raise UnreadableFile(source, "it is a directory") from error
     except OSError as error:
-        raise UnreadableFile(source, (error.strerror or str(error)).lower()) from error
+        raise UnreadableFile(source, os_reason(error)) from error
     except ValueError as error:  # a null character in the name
         raise UnreadableFile(source, str(error)) from error
 

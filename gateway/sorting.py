@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TextIO, get_args
 
-from services.errors import UnreadableFile
+from services.errors import UnreadableFile, os_reason
 from services.inference import Level, Verdict
 from services.names import name_from_text, name_text
 
@@ -123,7 +123,7 @@ class Sorting:
         try:
             return self._put(how, source, gif, verdict)
         except OSError as error:
-            raise UnreadableFile(source, (error.strerror or str(error)).lower()) from error
+            raise UnreadableFile(source, os_reason(error)) from error
 
     def _put(self, how: How, source: str, gif: bytes, verdict: Verdict) -> Path | None:
         if how == "move" and Path(source).is_symlink():
@@ -243,7 +243,7 @@ def _take_back(into: Path, line: dict[str, str]) -> str | None:
         else:
             return "its original is gone"
     except OSError as error:
-        return (error.strerror or str(error)).lower()
+        return os_reason(error)
     return None
 
 
@@ -267,7 +267,7 @@ def _held(into: Path) -> Iterator[Path]:
         home.mkdir(parents=True, exist_ok=True)
         lock = (home / "lock").open("w")
     except OSError as error:
-        raise UnreadableFile(str(into), (error.strerror or str(error)).lower()) from error
+        raise UnreadableFile(str(into), os_reason(error)) from error
     with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # it ends with the process, however that ends

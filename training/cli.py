@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import logging
 import sys
-from typing import Annotated
-
-import typer
 
 from services.errors import AnalyzerError
-from services.extras import advice, version_text
+from services.extras import advice
 from services.memory import keep_freed_memory
+from services.terminal import program
 from training.commands.all import train_all
 from training.commands.collect import collect
 from training.commands.compare import compare
@@ -40,27 +38,7 @@ LATER = 75  # EX_TEMPFAIL: the same command goes on later
 INTERRUPTED = 130
 GO_ON = ("all", "collect", "effort", "evaluate", "fit")  # what was done is kept, and the rest follows
 
-app = typer.Typer(
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode="markdown",
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-
-
-def _show_version(wanted: bool) -> None:
-    if wanted:
-        typer.echo(version_text("gif-train"))
-        raise typer.Exit
-
-
-@app.callback()
-def gif_train(
-    version: Annotated[
-        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
-    ] = False,
-) -> None:
-    """Train a model that names the show of a GIF."""
+app = program("gif-train", "Train a model that names the show of a GIF.")
 
 
 app.command("all")(train_all)

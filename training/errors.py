@@ -31,25 +31,15 @@ A GIF that cannot be read keeps its own error from services.errors; these are ab
 from __future__ import annotations
 
 import math
-from typing import ClassVar
 
+from services.errors import ReasonedError
 from services.extras import install
 
 
-class TrainingError(Exception):
-    """The base of the family: a reason for programs, a message of one line for people.
+class TrainingError(ReasonedError):
+    """The base of the family."""
 
-    Attributes:
-        reason: UPPER_SNAKE_CASE, stable across versions.
-        details: what the message says, as values by name.
-    """
-
-    reason: ClassVar[str] = "TRAINING_ERROR"
-
-    def __init__(self, message: str, **details: str) -> None:
-        super().__init__(message)
-        self.message = message
-        self.details = details
+    reason = "TRAINING_ERROR"
 
 
 class UnknownBackbone(TrainingError):

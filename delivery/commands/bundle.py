@@ -12,7 +12,7 @@ from rich.table import Column, Table
 
 from delivery.bundle.sizes import UNZIPPED_LIMIT, ZIPPED_LIMIT
 from delivery.bundle.target import Target
-from delivery.commands.terminal import Json, report
+from services.terminal import Json, report
 
 
 def bundle(

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from delivery.commands.terminal import Json, report
+from services.terminal import Json, report
 
 
 def candidate(

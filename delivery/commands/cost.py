@@ -10,8 +10,8 @@ import typer
 from rich.console import Console
 from rich.table import Column, Table
 
-from delivery.commands.terminal import Json, report
 from delivery.cost import FREE_GB_S, FREE_REQUESTS, MEMORIES_MB, Measurement, best, plan
+from services.terminal import Json, report
 
 
 def cost(

@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from delivery.commands.terminal import AliasName, FunctionName, Json, report
+from delivery.commands.terminal import AliasName, FunctionName
+from services.terminal import Json, report
 
 
 def rollback(

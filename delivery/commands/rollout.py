@@ -12,16 +12,15 @@ from delivery.commands.terminal import (
     AliasName,
     FunctionName,
     Gif,
-    Json,
     Key,
     ModelVersion,
     Show,
     checks_json,
     checks_text,
     expected,
-    report,
     say,
 )
+from services.terminal import Json, report
 
 
 def rollout(

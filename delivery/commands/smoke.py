@@ -9,16 +9,15 @@ import typer
 from delivery.commands.terminal import (
     EXAMPLE,
     Gif,
-    Json,
     Key,
     ModelVersion,
     Show,
     checks_json,
     checks_text,
     expected,
-    report,
 )
 from services.address import UNREADABLE, plain_address
+from services.terminal import Json, report
 
 
 def smoke(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from delivery.commands.terminal import AliasName, FunctionName, Json, report
+from delivery.commands.terminal import AliasName, FunctionName
+from services.terminal import Json, report
 
 
 def status(function: FunctionName, *, alias: AliasName = "live", as_json: Json = False) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,12 +9,12 @@ from typing import Annotated, Any
 import typer
 
 from delivery.smoke import Checked, Expected
+from services.errors import os_reason
 
 EXAMPLE = Path("examples/meadow.gif")
 
 FunctionName = Annotated[str, typer.Argument(metavar="FUNCTION", help="Name of the function in AWS Lambda.")]
 AliasName = Annotated[str, typer.Option("--alias", help="The alias that users are given.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object about what was done.")]
 Gif = Annotated[Path, typer.Option("--gif", metavar="FILE", help="A GIF to ask about.")]
 Show = Annotated[str | None, typer.Option("--expect", metavar="SHOW", help="The show that it is from.")]
 ModelVersion = Annotated[str | None, typer.Option(metavar="VERSION", help="The model that must answer.")]
@@ -31,17 +30,12 @@ def say(line: str) -> None:
     sys.stderr.flush()
 
 
-def report(as_json: bool, values: dict[str, Any], text: str) -> None:
-    """Print what was done: values for programs, or a text for people."""
-    typer.echo(json.dumps(values) if as_json else text)
-
-
 def expected(gif: Path, show: str | None, model_version: str | None, key: str | None) -> Expected:
     """What the answers must say, from the options."""
     try:
         content = gif.read_bytes()
     except OSError as error:
-        why = (error.strerror or str(error)).lower()
+        why = os_reason(error)
         raise typer.BadParameter(f"{gif}: {why}", param_hint="--gif") from error
     return Expected(content, show, model_version, key)
 

@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from gateway.answer import JsonObject
 from gateway.batch.ledger import READ_ROWS, Ledger
 from gateway.batch.schema import Writer, check_format, read_terms, with_terms, writing
-from services.errors import UnreadableFile
+from services.errors import UnreadableFile, os_reason
 
 PART_ROWS = 1_024
 PART_S = 5.0  # a part is written after so many seconds even if it is small
@@ -59,7 +59,7 @@ class Parts:
             self._folder.mkdir(exist_ok=True)
             lock = (self._folder / "lock").open("w")
         except OSError as error:
-            why = f"the output cannot be written: {(error.strerror or str(error)).lower()}"
+            why = f"the output cannot be written: {os_reason(error)}"
             raise UnreadableFile(str(self._out), why) from error
         with lock:
             try:

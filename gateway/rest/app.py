@@ -44,7 +44,7 @@ from gateway.rest.schemas import (
 from gateway.rest.settings import RestSettings
 from gateway.rest.upload import read_upload
 from services.errors import InvalidRequest, ServiceUnavailable
-from services.rpc.work import Workers
+from services.workers import Workers
 
 VERSION = "1"
 DESCRIPTION = "Tells which TV show an animated GIF came from."

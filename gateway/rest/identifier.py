@@ -20,7 +20,7 @@ from gateway.rest.pictures import draw_pictures
 from services.clip import CLIP_FRAMES
 from services.errors import InvalidArgument
 from services.inference import Prediction
-from services.rpc.work import Workers
+from services.workers import Workers
 
 DESCRIPTION_S = 30.0  # after which a service is asked again which model it has
 ENTRY_BYTES = 8_192  # an answer without pictures, with room to spare

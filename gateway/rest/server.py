@@ -22,7 +22,7 @@ from gateway.rest.app import create_app
 from gateway.rest.connection import SPARE, Connection
 from gateway.rest.settings import RestSettings
 from gateway.settings import Settings
-from services.errors import CannotServe
+from services.errors import CannotServe, os_reason
 
 OTHER_FILES = 128  # beside connections and fetches: the model, logs, channels to services, libraries
 BACKLOG = 2048  # connections that the system holds for us, uvicorn's own number
@@ -150,7 +150,7 @@ def listen(host: str, port: int) -> Iterator[socket.socket]:
             (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=BACKLOG
         )
     except OSError as error:
-        raise CannotServe(f"{host}:{port}", (error.strerror or str(error)).lower()) from error
+        raise CannotServe(f"{host}:{port}", os_reason(error)) from error
     with listening:
         # asyncio sets this only on sockets that name TCP as their protocol, and these do not. Without it the
         # second part of an answer waits for the client to acknowledge the first: 40 ms on Linux.

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from onnxruntime.capi.onnxruntime_pybind11_state import InvalidProtobuf
 
 from services.clip import CLIP_FRAMES, CLIP_SHAPE, Clip, check_clip
-from services.errors import InvalidArgument, ModelError
+from services.errors import InvalidArgument, ModelError, os_reason
 from services.inference.look import EarlyExit, Look, look
 from services.inference.metadata import ModelMetadata, read_metadata
 from services.inference.outputs import ModelOutputs
@@ -284,7 +284,7 @@ def _read_model(path: Path) -> bytes:
     except FileNotFoundError as error:
         raise ModelError(str(path), "there is no such file") from error
     except OSError as error:
-        raise ModelError(str(path), f"it cannot be read: {error.strerror}") from error
+        raise ModelError(str(path), f"it cannot be read: {os_reason(error)}") from error
     if not content:
         raise ModelError(str(path), "it is empty")
     return content

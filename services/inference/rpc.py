@@ -18,7 +18,7 @@ from services.rpc.channel import Channel
 from services.rpc.messages import read_clip, write_clip
 from services.rpc.server import RpcServer
 from services.rpc.settings import DEFAULT_CHANNEL, ChannelSettings
-from services.rpc.work import Workers
+from services.workers import Workers
 
 SERVICE = "gif_analyzer.v1.InferenceService"
 DEFAULT_TOP_K = 5

@@ -17,7 +17,7 @@ from services.rpc.channel import Channel
 from services.rpc.messages import read_clip, read_source, write_clip, write_source
 from services.rpc.server import RpcServer
 from services.rpc.settings import DEFAULT_CHANNEL, ChannelSettings
-from services.rpc.work import Workers
+from services.workers import Workers
 
 SERVICE = "gif_analyzer.v1.PreprocessService"
 ENVELOPE_BYTES = 1 << 20  # beside the GIF, and so much too long may a GIF be to be told so by us

@@ -9,7 +9,7 @@ from typing import Protocol, TypeVar
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from services.errors import ServiceUnavailable, UnreadableFile
+from services.errors import ServiceUnavailable, UnreadableFile, os_reason
 from services.rpc.settings import ChannelSettings, ClientTls
 from services.rpc.status import from_rpc_error
 
@@ -113,4 +113,4 @@ def _read(path: Path | None) -> bytes | None:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise UnreadableFile(str(path), (error.strerror or str(error)).lower()) from error
+        raise UnreadableFile(str(path), os_reason(error)) from error

@@ -25,10 +25,10 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from prometheus_client import CollectorRegistry, start_http_server
 
-from services.errors import CannotServe, UnreadableFile
+from services.errors import CannotServe, UnreadableFile, os_reason
 from services.rpc.observer import CallObserver
 from services.rpc.settings import ServerSettings, ServerTls
-from services.rpc.work import Workers
+from services.workers import Workers
 
 SETTLE_S = 0.05  # without a new call: then those that arrived before the drain are all in our hands
 POLL_S = 0.01  # between looks at what is in flight
@@ -111,7 +111,7 @@ class RpcServer:
                 )
             except OSError as error:
                 where = _join(settings.host, settings.metrics_port)
-                raise CannotServe(where, (error.strerror or str(error)).lower()) from error
+                raise CannotServe(where, os_reason(error)) from error
         await self._server.start()
         _log.info("serving", extra={"address": _join(settings.host, port), "services": self._names})
         return port
@@ -218,7 +218,7 @@ def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise UnreadableFile(str(path), (error.strerror or str(error)).lower()) from error
+        raise UnreadableFile(str(path), os_reason(error)) from error
 
 
 def _join(host: str, port: int) -> str:

@@ -148,7 +148,7 @@ def test_a_gif_without_a_whole_frame_is_corrupt(steps: Steps, gif: bytes) -> Non
 def test_a_budget_is_kept_and_the_error_names_the_limit(
     steps: Steps, gif: bytes, budget: Budget, limit: str, found: str
 ) -> None:
-    with pytest.raises(GifTooLarge, match=f"GIF too large: {limit} is limited to") as caught:
+    with pytest.raises(GifTooLarge, match=f"file too large: {limit} is limited to") as caught:
         steps.decode_gif(gif, budget=budget)
 
     assert (caught.value.details["limit"], caught.value.details["found"]) == (limit, found)

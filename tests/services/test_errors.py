@@ -36,4 +36,4 @@ def test_an_error_comes_back_from_a_wire_as_it_was() -> None:
 def test_a_limit_says_when_it_did_not_look_further() -> None:
     error = GifTooLarge("length", allowed=1000, found=1001, unit="bytes", at_least=True)
 
-    assert str(error) == "GIF too large: length is limited to 1,000 bytes, this one has at least 1,001"
+    assert str(error) == "file too large: length is limited to 1,000 bytes, this one has at least 1,001"

@@ -19,6 +19,7 @@ import av.error
 from PIL import Image
 from rich.console import Console
 
+from services.errors import os_reason
 from services.names import name_text
 from services.preprocess import decode_gif
 from training.collect.collection import MANIFEST, Entry, write_table
@@ -183,7 +184,7 @@ def _frames(path: Path, start: float, end: float, *, fps: float, height: int) ->
                 if not instants:
                     return
     except (av.error.FFmpegError, OSError) as error:
-        raise InvalidVideo(str(path), f"it cannot be read: {error.strerror or error}") from error
+        raise InvalidVideo(str(path), f"it cannot be read: {os_reason(error)}") from error
     if instants:
         raise InvalidVideo(str(path), f"it ends before second {instants[0]:.1f}")
 

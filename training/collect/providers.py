@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from services.errors import GifTooLarge, UnreadableFile
+from services.errors import GifTooLarge, UnreadableFile, os_reason
 from services.names import is_picture, name_from_text, name_text
 from training.errors import InvalidCollection
 
@@ -170,7 +170,7 @@ class Folder:
         try:
             folders = sorted(name_text(entry.name) for entry in self.folder.iterdir() if _is_show(entry))
         except OSError as error:
-            raise InvalidCollection(str(self.folder), f"it cannot be read: {error.strerror}") from error
+            raise InvalidCollection(str(self.folder), f"it cannot be read: {os_reason(error)}") from error
         if not folders:
             raise InvalidCollection(str(self.folder), "it has no folder of a show in it: FOLDER/SHOW/*.gif")
         return tuple(Search(name) for name in folders)
@@ -192,7 +192,7 @@ class Folder:
                 raise GifTooLarge("length", allowed=self._max_bytes, found=size, unit="bytes")
             return path.read_bytes()
         except OSError as error:
-            raise UnreadableFile(str(path), error.strerror or "unknown reason") from error
+            raise UnreadableFile(str(path), os_reason(error)) from error
 
     def _found(self, path: Path, show: str) -> Found:
         inside = path.relative_to(self.folder)

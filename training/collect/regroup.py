@@ -8,6 +8,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from services.errors import os_reason
 from training.collect.fingerprint import Fingerprint, Pair, join, near_pairs
 from training.collect.grouping import same
 from training.data.manifest import Row
@@ -54,4 +55,4 @@ def rewrite_groups(path: Path, out: Path, groups: Sequence[str]) -> None:
     try:
         write_csv(out, columns, [[line[name] for name in columns] for line in lines])
     except OSError as error:
-        raise InvalidManifest(str(out), f"it cannot be written: {error.strerror}") from error
+        raise InvalidManifest(str(out), f"it cannot be written: {os_reason(error)}") from error

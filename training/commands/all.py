@@ -11,9 +11,11 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from services.errors import os_reason
 from services.names import is_picture
+from services.terminal import Json, report
 from training.commands.export import write_model
-from training.commands.terminal import CACHE, CacheDir, Json, import_tensorflow, progress, report
+from training.commands.terminal import CACHE, CacheDir, import_tensorflow, progress
 from training.data.clips import load_clips
 from training.data.drawn import draw_gifs
 from training.data.manifest import Row, read_manifest
@@ -128,7 +130,7 @@ def _collect(folder: Path, out: Path, console: Console) -> tuple[Row, ...]:
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InvalidCollection(str(out), f"it cannot be made: {error.strerror}") from error
+        raise InvalidCollection(str(out), f"it cannot be made: {os_reason(error)}") from error
     largest = GiphyOptions.max_bytes
     with Journal(out, Folder.name) as journal, Watch(console) as watch:
         collector = Collector(Folder(folder, max_bytes=largest), out, journal, watch=watch, max_bytes=largest)

@@ -12,12 +12,14 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from services.errors import os_reason
+from services.terminal import Json, report
 from training.collect.giphy.options import NAME, GiphyOptions
 from training.collect.progress import Watch
 from training.collect.providers import Folder, Provider
 from training.collect.quota import Quota
 from training.collect.shows import DEFAULT_SHOWS, read_shows
-from training.commands.terminal import Json, progress, report
+from training.commands.terminal import progress
 from training.errors import InvalidCollection, InvalidOptions
 
 KEY = "GIPHY_API_KEY"
@@ -121,7 +123,7 @@ def _run(
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InvalidCollection(str(out), f"it cannot be made: {error.strerror}") from error
+        raise InvalidCollection(str(out), f"it cannot be made: {os_reason(error)}") from error
     with Journal(out, name) as journal, Watch(console) as watch:
 
         def pause(seconds: float) -> None:

@@ -8,8 +8,9 @@ from typing import Annotated
 
 import typer
 
+from services.terminal import Json, report
 from training.commands.registry import open_registry
-from training.commands.terminal import CACHE, CacheDir, Json, progress, report
+from training.commands.terminal import CACHE, CacheDir, progress
 from training.data.clips import load_clips
 from training.data.manifest import read_manifests
 from training.errors import MissingPackage

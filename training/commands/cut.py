@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from training.commands.terminal import Json, progress, report
+from services.terminal import Json, report
+from training.commands.terminal import progress
 from training.errors import InvalidOptions, InvalidVideo
 
 

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from training.commands.terminal import CACHE, CacheDir, Json, Kinds, import_tensorflow, progress, report
+from services.terminal import Json, report
+from training.commands.terminal import CACHE, CacheDir, Kinds, import_tensorflow, progress
 from training.data.manifest import read_kinds, read_manifest, with_kinds
 from training.data.splits import components
 from training.errors import InvalidOptions

@@ -10,7 +10,8 @@ import numpy as np
 import typer
 from rich.console import Console
 
-from training.commands.terminal import CACHE, CacheDir, Json, import_tensorflow, progress, report
+from services.terminal import Json, report
+from training.commands.terminal import CACHE, CacheDir, import_tensorflow, progress
 from training.data.clips import load_clips
 from training.data.manifest import Row, read_manifests
 from training.errors import InvalidManifest, InvalidOptions, InvalidRun

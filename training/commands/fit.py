@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from training.commands.terminal import CACHE, CacheDir, Json, Kinds, import_tensorflow, progress, report
+from services.terminal import Json, report
+from training.commands.terminal import CACHE, CacheDir, Kinds, import_tensorflow, progress
 from training.data.clips import load_clips
 from training.data.drawn import draw_gifs
 from training.data.manifest import as_others, read_kinds, read_manifests, with_kinds

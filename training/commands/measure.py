@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from training.commands.terminal import CACHE, CacheDir, Json, import_tensorflow, progress, report
+from services.terminal import Json, report
+from training.commands.terminal import CACHE, CacheDir, import_tensorflow, progress
 from training.data.clips import load_clips
 from training.data.manifest import read_manifest, read_manifests
 from training.errors import InvalidRun

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from training.commands.terminal import CACHE, CacheDir, Json, progress, report
+from services.terminal import Json, report
+from training.commands.terminal import CACHE, CacheDir, progress
 from training.data.clips import load_clips
 from training.data.manifest import read_manifests
 from training.data.prepare import SET_ASIDE, PrepareOptions

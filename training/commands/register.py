@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
+from services.terminal import Json, report
 from training.commands.registry import open_registry
-from training.commands.terminal import Json, progress, report
+from training.commands.terminal import progress
 
 
 def register(

@@ -8,8 +8,9 @@ from typing import Annotated
 import typer
 from rich.progress import track
 
-from services.errors import AnalyzerError
-from training.commands.terminal import Json, progress, report
+from services.errors import AnalyzerError, os_reason
+from services.terminal import Json, report
+from training.commands.terminal import progress
 
 
 def regroup(
@@ -56,7 +57,7 @@ def regroup(
             prints.append(fingerprint(decode_gif(gif)))
             places.append(place)
         except (AnalyzerError, OSError) as error:
-            why = error.strerror if isinstance(error, OSError) else str(error)
+            why = os_reason(error) if isinstance(error, OSError) else str(error)
             console.print(f"{row.path.name}: {why}", highlight=False, soft_wrap=True)
             unread.append(row.path.name)
     looked = [rows[place] for place in places]

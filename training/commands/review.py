@@ -8,7 +8,7 @@ from typing import Annotated, cast
 
 import typer
 
-from training.commands.terminal import Json, report
+from services.terminal import Json, report
 from training.evaluation.predictions import Order, read_predictions, worst
 from training.review.annotation import apply_annotations, read_annotations
 from training.review.tasks import write_fiftyone, write_label_studio

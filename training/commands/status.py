@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import typer
 from rich.console import Console
 
+from services.terminal import Json, report
 from training.commands.registry import open_registry
-from training.commands.terminal import Json, report
 from training.statistics.report import MISSING, Column, Table
 
 if TYPE_CHECKING:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import importlib
-import json
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -17,7 +16,6 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 CACHE = Path("runs/cache")
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object about what was done.")]
 CacheDir = Annotated[
     Path, typer.Option("--cache", metavar="DIR", help="Where clips and features are kept between runs.")
 ]
@@ -30,11 +28,6 @@ Kinds = Annotated[
 def progress() -> Console:
     """The console for progress and remarks: standard error."""
     return Console(stderr=True)
-
-
-def report(as_json: bool, values: dict[str, Any], text: str) -> None:
-    """Print what was done: values for programs, or a text for people."""
-    typer.echo(json.dumps(values) if as_json else text)
 
 
 def import_tensorflow() -> None:

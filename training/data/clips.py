@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 
-from services.errors import AnalyzerError, UnreadableFile
+from services.errors import AnalyzerError, UnreadableFile, os_reason
 from services.preprocess import PIXELS_VERSION, Budget, decode_gif
 from training.data.manifest import Row
 from training.errors import InvalidManifest
@@ -158,7 +158,7 @@ def _decode_once(path: Path, folder: Path, budget: Budget) -> tuple[str, Path]:
     try:
         gif = path.read_bytes()
     except OSError as error:
-        raise UnreadableFile(str(path), error.strerror or "unknown reason") from error
+        raise UnreadableFile(str(path), os_reason(error)) from error
     except ValueError as error:  # a null character in the name
         raise UnreadableFile(str(path), str(error)) from error
     digest = hashlib.sha256(gif).hexdigest()

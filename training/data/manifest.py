@@ -19,6 +19,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from services.errors import os_reason
 from training.errors import InvalidManifest
 
 REQUIRED = ("path", "show", "group")
@@ -56,7 +57,7 @@ def read_manifest(path: Path, *, may_be_empty: bool = False) -> tuple[Row, ...]:
         with path.open(encoding="utf-8-sig", newline="") as file:
             rows = tuple(_rows(path, csv.DictReader(file, strict=True)))
     except OSError as error:
-        raise InvalidManifest(str(path), f"it cannot be read: {error.strerror}") from error
+        raise InvalidManifest(str(path), f"it cannot be read: {os_reason(error)}") from error
     except UnicodeDecodeError as error:
         raise InvalidManifest(str(path), "it is not UTF-8 text") from error
     except csv.Error as error:

@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import quote
 from xml.sax.saxutils import quoteattr
 
+from services.errors import os_reason
 from training.errors import InvalidAnnotations
 from training.evaluation.predictions import Prediction
 from training.files import replacing, write_json, write_text
@@ -106,7 +107,7 @@ def write_fiftyone(predictions: Sequence[Prediction], out: Path) -> None:
             with replacing(data / name) as partial:
                 shutil.copyfile(each.path, partial)
         except OSError as error:
-            raise InvalidAnnotations(str(each.path), f"it cannot be read: {error.strerror}") from error
+            raise InvalidAnnotations(str(each.path), f"it cannot be read: {os_reason(error)}") from error
         samples.append(
             {
                 "filepath": f"data/{name}",
@@ -140,7 +141,7 @@ def sha256_of(path: Path) -> str:
     try:
         return hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError as error:
-        raise InvalidAnnotations(str(path), f"it cannot be read: {error.strerror}") from error
+        raise InvalidAnnotations(str(path), f"it cannot be read: {os_reason(error)}") from error
 
 
 def _classification(label: str) -> dict[str, Any]:

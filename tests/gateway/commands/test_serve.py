@@ -60,7 +60,7 @@ def test_the_services_keep_the_limits_of_their_own_environment(
     assert done.returncode == 1
     assert json.loads(done.stdout)["error"] == {
         "reason": "GIF_TOO_LARGE",
-        "message": "GIF too large: animation is limited to 2 frames, this one has 3",
+        "message": "file too large: animation is limited to 2 frames, this one has 3",
     }
 
 

@@ -19,7 +19,7 @@ from services.clip import Clip
 from services.errors import InvalidArgument, NotAGif, Overloaded
 from services.inference import Prediction
 from services.preprocess import decode_gif
-from services.rpc.work import Workers
+from services.workers import Workers
 
 
 class Counted:

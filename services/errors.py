@@ -1,0 +1,457 @@
+"""The errors of GIF Analyzer that a user can get.
+
+    AnalyzerError
+    ├── GifError            the bytes are not a picture that can be decoded
+    │   ├── NotAGif         NOT_A_GIF
+    │   ├── CorruptGif      CORRUPT_GIF
+    │   └── GifTooLarge     GIF_TOO_LARGE
+    ├── UnreadableFile      UNREADABLE_FILE
+    ├── InvalidArgument     INVALID_ARGUMENT
+    ├── InvalidClip         INVALID_CLIP
+    ├── InvalidSetting      INVALID_SETTING
+    │   └── UnknownSetting      UNKNOWN_SETTING
+    ├── ModelError          MODEL_ERROR
+    ├── ModelNotFound       MODEL_NOT_FOUND
+    ├── CannotServe         CANNOT_SERVE
+    ├── RequestError        the HTTP request itself is invalid
+    │   ├── UnknownPath         UNKNOWN_PATH
+    │   ├── MethodNotAllowed    METHOD_NOT_ALLOWED
+    │   ├── InvalidRequest      INVALID_REQUEST
+    │   ├── UnsupportedMedia    UNSUPPORTED_MEDIA
+    │   ├── RequestTooLarge     REQUEST_TOO_LARGE
+    │   ├── RequestTooSlow      REQUEST_TOO_SLOW
+    │   └── Unauthorized        UNAUTHORIZED
+    ├── FetchError          a GIF cannot be fetched from its address
+    │   ├── InvalidAddress      INVALID_ADDRESS
+    │   ├── AddressRefused      ADDRESS_REFUSED
+    │   ├── FetchFailed         FETCH_FAILED
+    │   └── FetchTimeout        FETCH_TIMEOUT
+    └── ServiceError        a service gave no answer
+        ├── Overloaded          OVERLOADED
+        ├── DeadlineExceeded    DEADLINE_EXCEEDED
+        ├── ServiceUnavailable  SERVICE_UNAVAILABLE
+        ├── MessageTooLarge     MESSAGE_TOO_LARGE
+        └── InternalError       INTERNAL_ERROR
+
+Each class has a reason, a gRPC status code and an HTTP status. The gRPC services, the REST API and the
+command line read them from here. The codes are plain names and numbers, so this module needs neither grpc
+nor HTTP.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+DOMAIN = "gif-analyzer"  # of google.rpc.ErrorInfo: the reasons are unique within it
+
+
+class ReasonedError(Exception):
+    """The base of all errors of this project: a reason for programs and a message for people.
+
+    Attributes:
+        reason: UPPER_SNAKE_CASE, stable across versions.
+        message: one line.
+        details: the values that the message contains, by name.
+    """
+
+    reason: ClassVar[str]
+
+    def __init__(self, message: str, **details: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.details = details
+
+
+class AnalyzerError(ReasonedError):
+    """The base of the errors of identifying a GIF.
+
+    Attributes:
+        grpc_code: name of a gRPC status code.
+        http_status: 400 to 599.
+    """
+
+    grpc_code: ClassVar[str]
+    http_status: ClassVar[int]
+
+    @classmethod
+    def restore(cls, message: str, details: dict[str, str]) -> AnalyzerError:
+        """Rebuild the error from the message and details that were sent over the network."""
+        error = cls.__new__(cls)
+        AnalyzerError.__init__(error, message, **details)
+        return error
+
+
+def catalogue() -> dict[str, type[AnalyzerError]]:
+    """Return every class that has a reason of its own, by that reason."""
+    found: dict[str, type[AnalyzerError]] = {}
+    waiting = [AnalyzerError]
+    while waiting:
+        error = waiting.pop()
+        waiting.extend(error.__subclasses__())
+        if "reason" in vars(error):
+            found[error.reason] = error
+    return found
+
+
+def os_reason(error: Exception) -> str:
+    """Say in lower case why the operating system or a library refused, such as "permission denied"."""
+    return str(getattr(error, "strerror", None) or error).lower()
+
+
+class UnreadableFile(AnalyzerError):
+    """A file cannot be read: it is missing, is a directory, or its permissions forbid it."""
+
+    reason = "UNREADABLE_FILE"
+    grpc_code = "NOT_FOUND"
+    http_status = 404
+
+    def __init__(self, path: str, why: str) -> None:
+        super().__init__(f"cannot read the file: {why}", path=path, why=why)
+
+
+class InvalidArgument(AnalyzerError):
+    """An argument other than the GIF or the clip is out of its range."""
+
+    reason = "INVALID_ARGUMENT"
+    grpc_code = "INVALID_ARGUMENT"
+    http_status = 400
+
+    def __init__(self, field: str, *, expected: str, found: str) -> None:
+        super().__init__(
+            f"invalid {field}: it must be {expected}, this is {found}",
+            field=field,
+            expected=expected,
+            found=found,
+        )
+
+
+class InvalidClip(AnalyzerError):
+    """A clip has the wrong shape, type or range of values."""
+
+    reason = "INVALID_CLIP"
+    grpc_code = "INVALID_ARGUMENT"
+    http_status = 400
+
+    def __init__(self, field: str, *, expected: str, found: str) -> None:
+        super().__init__(
+            f"invalid clip: {field} must be {expected}, this is {found}",
+            field=field,
+            expected=expected,
+            found=found,
+        )
+
+
+class InvalidSetting(AnalyzerError):
+    """An environment variable has an invalid value. The message names the variable."""
+
+    reason = "INVALID_SETTING"
+    grpc_code = "FAILED_PRECONDITION"
+    http_status = 500
+
+    def __init__(self, variable: str, *, expected: str, found: str) -> None:
+        super().__init__(
+            f"invalid setting: {variable} must be {expected}, it is {found!r}",
+            variable=variable,
+            expected=expected,
+            found=found,
+        )
+
+
+class UnknownSetting(InvalidSetting):
+    """An environment variable looks like a setting but is not one. The message suggests the nearest name."""
+
+    reason = "UNKNOWN_SETTING"
+
+    def __init__(self, variable: str, *, nearest: str | None) -> None:
+        did_you_mean = f"; did you mean {nearest}?" if nearest else ""
+        AnalyzerError.__init__(
+            self, f"unknown setting: {variable}{did_you_mean}", variable=variable, nearest=nearest or ""
+        )
+
+
+class GifError(AnalyzerError):
+    """The bytes are not a picture that can be decoded."""
+
+
+class NotAGif(GifError):
+    """The format of the bytes is not supported. The message says what the bytes are."""
+
+    reason = "NOT_A_GIF"
+    grpc_code = "INVALID_ARGUMENT"
+    http_status = 415
+
+    def __init__(self, found: str) -> None:
+        super().__init__(f"not a GIF, WebP, PNG or JPEG: this is {found}", found=found)
+
+
+class CorruptGif(GifError):
+    """The bytes start like a supported format but contain no complete frame."""
+
+    reason = "CORRUPT_GIF"
+    grpc_code = "INVALID_ARGUMENT"
+    http_status = 422
+
+    def __init__(self, why: str, *, kind: str = "GIF") -> None:
+        super().__init__(f"corrupt {kind}: {why}", why=why)
+
+
+class GifTooLarge(GifError):
+    """The file exceeds a limit of the budget. The message names the limit, its value and what was found."""
+
+    reason = "GIF_TOO_LARGE"
+    grpc_code = "INVALID_ARGUMENT"
+    http_status = 413
+
+    def __init__(self, limit: str, *, allowed: int, found: int, unit: str, at_least: bool = False) -> None:
+        has = "has at least" if at_least else "has"
+        super().__init__(
+            f"file too large: {limit} is limited to {allowed:,} {unit}, this one {has} {found:,}",
+            limit=limit,
+            allowed=str(allowed),
+            found=str(found),
+            unit=unit,
+        )
+
+
+class ModelError(AnalyzerError):
+    """A file is not an ONNX model with the inputs and outputs of this project."""
+
+    reason = "MODEL_ERROR"
+    grpc_code = "FAILED_PRECONDITION"
+    http_status = 500
+
+    def __init__(self, path: str, why: str) -> None:
+        super().__init__(f"not a usable model: {path}: {why}", path=path, why=why)
+
+
+class ModelNotFound(AnalyzerError):
+    """The service does not serve the requested model."""
+
+    reason = "MODEL_NOT_FOUND"
+    grpc_code = "NOT_FOUND"
+    http_status = 404
+
+    def __init__(self, name: str, version: str, *, served: str) -> None:
+        asked = f"{name} {version}".strip() or "without a name"
+        super().__init__(
+            f"no such model: {asked}; this service has {served}", name=name, version=version, served=served
+        )
+
+
+class CannotServe(AnalyzerError):
+    """A service cannot start: its address is in use or invalid, or its certificates are invalid."""
+
+    reason = "CANNOT_SERVE"
+    grpc_code = "FAILED_PRECONDITION"
+    http_status = 500
+
+    def __init__(self, address: str, why: str) -> None:
+        super().__init__(f"cannot serve at {address}: {why}", address=address, why=why)
+
+
+class ServiceError(AnalyzerError):
+    """A service gave no answer. This says nothing about the GIF or the clip."""
+
+
+class Overloaded(ServiceError):
+    """The queue is full. The caller may try again later."""
+
+    reason = "OVERLOADED"
+    grpc_code = "RESOURCE_EXHAUSTED"
+    http_status = 429
+
+    def __init__(self, *, limit: int, retry_after_s: float) -> None:
+        super().__init__(
+            f"overloaded: {limit} calls are being answered or wait; try again in {retry_after_s:g} s",
+            limit=str(limit),
+            retry_after_s=f"{retry_after_s:g}",
+        )
+
+
+class DeadlineExceeded(ServiceError):
+    """The service did not answer in time."""
+
+    reason = "DEADLINE_EXCEEDED"
+    grpc_code = "DEADLINE_EXCEEDED"
+    http_status = 504
+
+    def __init__(self, service: str, *, timeout_s: float) -> None:
+        super().__init__(
+            f"no answer in time: {service} took longer than {timeout_s:g} s",
+            service=service,
+            timeout_s=f"{timeout_s:g}",
+        )
+
+
+class ServiceUnavailable(ServiceError):
+    """The service cannot be reached, or the connection ended before the answer."""
+
+    reason = "SERVICE_UNAVAILABLE"
+    grpc_code = "UNAVAILABLE"
+    http_status = 503
+
+    def __init__(self, service: str, why: str) -> None:
+        super().__init__(f"cannot reach {service}: {why}", service=service, why=why)
+
+
+class MessageTooLarge(ServiceError):
+    """A gRPC message is longer than the service accepts."""
+
+    reason = "MESSAGE_TOO_LARGE"
+    grpc_code = "RESOURCE_EXHAUSTED"
+    http_status = 413
+
+    def __init__(self, service: str, why: str) -> None:
+        super().__init__(f"message too large for {service}: {why}", service=service, why=why)
+
+
+class InternalError(ServiceError):
+    """The service failed unexpectedly. Its log has the details."""
+
+    reason = "INTERNAL_ERROR"
+    grpc_code = "INTERNAL"
+    http_status = 500
+
+    def __init__(self, why: str = "internal error") -> None:
+        super().__init__(f"the service failed: {why}", why=why)
+
+
+class RequestError(AnalyzerError):
+    """The base of errors about the HTTP request itself, not about the GIF."""
+
+
+class UnknownPath(RequestError):
+    """The API has no such path."""
+
+    reason = "UNKNOWN_PATH"
+    grpc_code = "NOT_FOUND"
+    http_status = 404
+
+    def __init__(self, path: str) -> None:
+        super().__init__(f"unknown path: {path}", path=path)
+
+
+class MethodNotAllowed(RequestError):
+    """The path does not support this method."""
+
+    reason = "METHOD_NOT_ALLOWED"
+    grpc_code = "UNIMPLEMENTED"
+    http_status = 405
+
+    def __init__(self, method: str, *, allowed: str) -> None:
+        super().__init__(
+            f"method not allowed: ask with {allowed or 'another'}, not {method}",
+            method=method,
+            allowed=allowed,
+        )
+
+
+class InvalidRequest(RequestError):
+    """The request is malformed: its body is broken, or a part is missing."""
+
+    reason = "INVALID_REQUEST"
+    grpc_code = "INVALID_ARGUMENT"
+    http_status = 400
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"invalid request: {why}", why=why)
+
+
+class UnsupportedMedia(RequestError):
+    """The declared media type of the body is not supported."""
+
+    reason = "UNSUPPORTED_MEDIA"
+    grpc_code = "INVALID_ARGUMENT"
+    http_status = 415
+
+    def __init__(self, found: str, *, expected: str) -> None:
+        super().__init__(
+            f"unsupported media type: send {expected}, not {found}", found=found, expected=expected
+        )
+
+
+class RequestTooLarge(RequestError):
+    """The body is longer than this service accepts, whatever its content."""
+
+    reason = "REQUEST_TOO_LARGE"
+    grpc_code = "RESOURCE_EXHAUSTED"
+    http_status = 413
+
+    def __init__(self, *, allowed: int, advice: str = "") -> None:
+        super().__init__(
+            f"request too large: a body is limited to {allowed:,} bytes{f'; {advice}' if advice else ''}",
+            allowed=str(allowed),
+            **({"advice": advice} if advice else {}),
+        )
+
+
+class RequestTooSlow(RequestError):
+    """The body did not arrive in time, or arrives more slowly than the service allows."""
+
+    reason = "REQUEST_TOO_SLOW"
+    grpc_code = "DEADLINE_EXCEEDED"
+    http_status = 408
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"request too slow: {why}", why=why)
+
+
+class Unauthorized(RequestError):
+    """The request has no valid API key."""
+
+    reason = "UNAUTHORIZED"
+    grpc_code = "UNAUTHENTICATED"
+    http_status = 401
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"unauthorized: {why}", why=why)
+
+
+class FetchError(AnalyzerError):
+    """The base of errors about fetching a GIF from its address."""
+
+
+class InvalidAddress(FetchError):
+    """The text is not an address that can be fetched."""
+
+    reason = "INVALID_ADDRESS"
+    grpc_code = "INVALID_ARGUMENT"
+    http_status = 400
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"invalid address: {why}", why=why)
+
+
+class AddressRefused(FetchError):
+    """The address may not be fetched: its host is not allowed or not public."""
+
+    reason = "ADDRESS_REFUSED"
+    grpc_code = "PERMISSION_DENIED"
+    http_status = 403
+
+    def __init__(self, host: str, why: str) -> None:
+        super().__init__(f"address refused: {host}: {why}", host=host, why=why)
+
+
+class FetchFailed(FetchError):
+    """The host did not send the file."""
+
+    reason = "FETCH_FAILED"
+    grpc_code = "UNAVAILABLE"
+    http_status = 502
+
+    def __init__(self, host: str, why: str) -> None:
+        super().__init__(f"cannot fetch from {host}: {why}", host=host, why=why)
+
+
+class FetchTimeout(FetchError):
+    """The host did not send the whole file in time."""
+
+    reason = "FETCH_TIMEOUT"
+    grpc_code = "DEADLINE_EXCEEDED"
+    http_status = 504
+
+    def __init__(self, host: str, *, timeout_s: float) -> None:
+        super().__init__(
+            f"{host} did not send the file within {timeout_s:g} s", host=host, timeout_s=f"{timeout_s:g}"
+        )

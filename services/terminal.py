@@ -1,0 +1,53 @@
+"""What the programs of this project share on the command line: a Typer app with --version, and --json."""
+
+import json
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import typer
+import typer.core
+
+from services.extras import version_text
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object about what was done.")]
+
+
+def program(name: str, help_text: str, cls: type[typer.core.TyperGroup] | None = None) -> typer.Typer:
+    """Return a Typer app without commands that has the options --version, --help and -h.
+
+    Args:
+        name: of the program, as it is typed.
+        help_text: Markdown, shown by --help.
+        cls: how the app looks up commands.
+    """
+    app = typer.Typer(
+        cls=cls,
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        rich_markup_mode="markdown",
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback(help=help_text)(_with_version(name))
+    return app
+
+
+def report(as_json: bool, values: dict[str, Any], text: str) -> None:
+    """Print the result of a command: `values` as JSON for programs, or `text` for people."""
+    typer.echo(json.dumps(values) if as_json else text)
+
+
+def _with_version(name: str) -> Callable[..., None]:
+    def show_version(wanted: bool) -> None:
+        if wanted:
+            typer.echo(version_text(name))
+            raise typer.Exit
+
+    # Typer reads this annotation when the program starts, so it cannot be a string.
+    Version = Annotated[  # noqa: N806 - a type
+        bool, typer.Option("--version", callback=show_version, is_eager=True, help="Print the version.")
+    ]
+
+    def options(version: Version = False) -> None:
+        """Take the options of the program itself."""
+
+    return options
