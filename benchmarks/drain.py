@@ -27,8 +27,8 @@ from PIL import Image
 from benchmarks.process import ServiceProcess, start_services
 from services.inference import default_model_path
 from services.preprocess import decode_gif
-from services.rpc.messages import write_clip
-from services.rpc.observer import REQUEST_ID
+from services.rpc.server import REQUEST_ID
+from services.rpc.wire import write_clip
 
 CALLS = 200
 LATE_CALLS = 20

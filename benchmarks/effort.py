@@ -22,7 +22,7 @@ from benchmarks.turns import Way, take_turns
 from services.clip import Clip
 from services.errors import AnalyzerError, ModelError
 from services.inference import Classifier, EarlyExit, default_model_path
-from services.inference.look import look
+from services.inference.scoring import score
 from services.preprocess import decode_gif
 
 EFFORT = ROOT / "docs" / "evaluation" / "effort.json"
@@ -90,7 +90,7 @@ def _decoding(gif: bytes) -> Way:
 def _looking(classifier: Classifier, clip: Clip, rule: EarlyExit) -> list[Way]:
     """The clip at once, its first frames alone, and both parts whatever the first say."""
     always, never = (dataclasses.replace(rule, threshold=threshold) for threshold in (0.0, 1.0))
-    return [lambda rule=rule: look(classifier.run, clip.frames, rule) for rule in (None, always, never)]  # type: ignore[misc]
+    return [lambda rule=rule: score(classifier.run, clip.frames, rule) for rule in (None, always, never)]  # type: ignore[misc]
 
 
 def read_stopped(path: Path) -> float:

@@ -22,7 +22,7 @@ from gateway.commands.sort import sort
 from gateway.commands.terminal import FAILED, complain
 from gateway.files import STDIN
 from services.errors import os_reason
-from services.memory import keep_freed_memory
+from services.process import keep_freed_memory
 from services.terminal import program
 
 

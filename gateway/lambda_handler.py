@@ -23,8 +23,7 @@ from gateway.rest.problem import MEDIA_TYPE, problem_json
 from gateway.rest.settings import RestSettings
 from gateway.settings import Settings
 from services.errors import InvalidRequest
-from services.log import log_as_json
-from services.memory import keep_freed_memory
+from services.process import keep_freed_memory, log_as_json
 
 EVENT_BYTES = 6 * 1024 * 1024  # what Lambda carries into a function: JSON, the body in base64 within
 ENVELOPE_BYTES = 100_000  # headers, query and the rest of it, amply

@@ -9,8 +9,8 @@ from gateway.remote import remote
 from gateway.rest.server import nearby, serve_rest
 from gateway.settings import Settings
 from services.inference import Classifier
-from services.log import log_as_json
 from services.pair import build_pair
+from services.process import log_as_json
 from services.rpc.program import run
 from services.rpc.server import serving
 

@@ -1,4 +1,4 @@
-"""What the programs of this project share on the command line: a Typer app with --version, and --json."""
+"""What the command line programs share: a Typer app with --version, and the option --json."""
 
 import json
 from collections.abc import Callable
@@ -27,7 +27,7 @@ def program(name: str, help_text: str, cls: type[typer.core.TyperGroup] | None =
         rich_markup_mode="markdown",
         context_settings={"help_option_names": ["-h", "--help"]},
     )
-    app.callback(help=help_text)(_with_version(name))
+    app.callback(help=help_text)(version_option(name))
     return app
 
 
@@ -36,7 +36,9 @@ def report(as_json: bool, values: dict[str, Any], text: str) -> None:
     typer.echo(json.dumps(values) if as_json else text)
 
 
-def _with_version(name: str) -> Callable[..., None]:
+def version_option(name: str) -> Callable[..., None]:
+    """Return a function whose only parameter is the option --version of this program."""
+
     def show_version(wanted: bool) -> None:
         if wanted:
             typer.echo(version_text(name))

@@ -11,7 +11,7 @@ import sys
 
 from services.errors import AnalyzerError
 from services.extras import advice
-from services.memory import keep_freed_memory
+from services.process import keep_freed_memory
 from services.terminal import program
 from training.commands.all import train_all
 from training.commands.collect import collect

@@ -30,9 +30,9 @@ from gateway.fetch.settings import FetchSettings
 from gateway.files import read_gif
 from gateway.pipeline import local
 from services.errors import AnalyzerError, FetchFailed, GifTooLarge, InternalError, UnreadableFile
-from services.memory import keep_freed_memory
 from services.names import name_from_text
 from services.preprocess import Budget
+from services.process import keep_freed_memory
 
 BATCH_ROWS = 16  # that one call takes: at most so many files, each within the budget, are in memory
 READERS = 4  # files that are read at the same time

@@ -89,7 +89,7 @@ def serve_rest(
     with usage_errors("rest" if preprocess is None else "grpc,rest"):
         settings = read_settings(model)
         from gateway.rest.server import serve_rest as serve_until_told  # noqa: PLC0415 - an extra
-        from services.log import log_as_json  # noqa: PLC0415
+        from services.process import log_as_json  # noqa: PLC0415
 
         log_as_json()
         pipeline = open_pipeline(settings, preprocess, inference)

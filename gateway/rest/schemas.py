@@ -32,7 +32,7 @@ from services.errors import (
     UnsupportedMedia,
 )
 from services.inference import Level
-from services.inference.verdict import MOST_SHOWS
+from services.inference.prediction import MOST_SHOWS
 
 Probability = Annotated[float, Field(ge=0, le=1 + 1e-5, examples=[0.944])]
 Title = Annotated[str, Field(examples=["Big Buck Bunny"])]

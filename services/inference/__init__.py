@@ -1,11 +1,17 @@
 """Step two: a `Clip` to ranked shows."""
 
 from services.inference.classifier import INPUT, OUTPUTS, Classifier, default_model_path
-from services.inference.look import EarlyExit
 from services.inference.metadata import CONTRACT
-from services.inference.outputs import ModelOutputs
-from services.inference.prediction import FrameVote, ModelInfo, Prediction, ShowProbability
-from services.inference.verdict import Level, Verdict, VerdictRule
+from services.inference.prediction import (
+    FrameVote,
+    Level,
+    ModelInfo,
+    Prediction,
+    ShowProbability,
+    Verdict,
+    VerdictRule,
+)
+from services.inference.scoring import EarlyExit, ModelOutputs
 
 __all__ = [
     "CONTRACT",

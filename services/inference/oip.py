@@ -1,6 +1,4 @@
-"""The model under the Open Inference Protocol v2, as KServe and Triton speak it.
-
-**ModelInferRequest** -> a batch of clips -> `Classifier.look` for each -> **ModelInferResponse**
+"""The model as a service of the Open Inference Protocol v2, which KServe and Triton use.
 
 https://kserve.github.io/website/docs/concepts/architecture/data-plane/v2-protocol
 """
@@ -21,29 +19,34 @@ from open_inference.v2 import open_inference_pb2_grpc as pb_grpc
 
 from services.clip import CLIP_BYTES, CLIP_FRAMES, CLIP_SHAPE
 from services.errors import InvalidArgument, ModelNotFound
+from services.extras import NAME
 from services.inference.classifier import INPUT, OUTPUTS, Classifier
-from services.inference.look import Look
-from services.inference.verdict import MOST_SHOWS, Verdict
+from services.inference.prediction import MOST_SHOWS, Verdict
+from services.inference.scoring import Scores
 from services.rpc.server import RpcServer
 
 SERVICE = "inference.GRPCInferenceService"
-PLATFORM = "onnxruntime_onnx"  # as Triton names what runs an ONNX file
+PLATFORM = "onnxruntime_onnx"  # Triton's name for ONNX models run by ONNX Runtime
 VERDICT, VERDICT_NAMES = "verdict", "verdict_names"
-MAX_BATCH = 8  # clips of one request, 12 MB of pixels: a batch holds one worker for as long as its clips take
-MAX_MESSAGE_BYTES = MAX_BATCH * CLIP_BYTES * 2 + (1 << 20)  # typed contents need 2 bytes for a value over 127
+MAX_BATCH = 8  # clips of one request, 12 MB of pixels: a batch occupies one worker until all are computed
+MAX_MESSAGE_BYTES = MAX_BATCH * CLIP_BYTES * 2 + (1 << 20)  # typed contents take 2 bytes for values over 127
 
 
 def add_open_inference(server: RpcServer, classifier: Classifier) -> None:
-    """Let a server speak the protocol for this model."""
+    """Add the service to a server, for this model."""
     servicer = OpenInferenceServicer(server, classifier)
-    server.add(SERVICE, lambda to: pb_grpc.add_GRPCInferenceServiceServicer_to_server(servicer, to))
+    server.add(
+        SERVICE,
+        lambda to: pb_grpc.add_GRPCInferenceServiceServicer_to_server(servicer, to),
+        max_message_bytes=MAX_MESSAGE_BYTES,
+    )
 
 
 class OpenInferenceServicer(pb_grpc.GRPCInferenceServiceServicer):
-    """Answers inference.GRPCInferenceService with one model in one version.
+    """Implements inference.GRPCInferenceService for one model in one version.
 
     Args:
-        server: whose readiness is told, and whose workers compute.
+        server: provides the readiness and the workers.
         classifier: the model.
     """
 
@@ -51,7 +54,7 @@ class OpenInferenceServicer(pb_grpc.GRPCInferenceServiceServicer):
         self._server = server
         self._classifier = classifier
 
-    async def ServerLive(  # noqa: N802, D102 - the contract says what each does
+    async def ServerLive(  # noqa: N802, D102 - documented in the contract
         self, request: pb.ServerLiveRequest, context: aio.ServicerContext[Any, Any]
     ) -> pb.ServerLiveResponse:
         return pb.ServerLiveResponse(live=True)
@@ -64,14 +67,13 @@ class OpenInferenceServicer(pb_grpc.GRPCInferenceServiceServicer):
     async def ModelReady(  # noqa: N802, D102
         self, request: pb.ModelReadyRequest, context: aio.ServicerContext[Any, Any]
     ) -> pb.ModelReadyResponse:
-        here = self._serves(request.name, request.version)
-        return pb.ModelReadyResponse(ready=here and self._server.ready)
+        ready = self._serves(request.name, request.version) and self._server.ready
+        return pb.ModelReadyResponse(ready=ready)
 
     async def ServerMetadata(  # noqa: N802, D102
         self, request: pb.ServerMetadataRequest, context: aio.ServicerContext[Any, Any]
     ) -> pb.ServerMetadataResponse:
-        version = importlib.metadata.version("gif-analyzer")
-        return pb.ServerMetadataResponse(name="gif-analyzer", version=version, extensions=[])
+        return pb.ServerMetadataResponse(name=NAME, version=importlib.metadata.version(NAME))
 
     async def ModelMetadata(  # noqa: N802, D102
         self, request: pb.ModelMetadataRequest, context: aio.ServicerContext[Any, Any]
@@ -117,9 +119,9 @@ class OpenInferenceServicer(pb_grpc.GRPCInferenceServiceServicer):
         for name in wanted:
             if name not in names:
                 raise InvalidArgument("outputs.name", expected=f"one of {', '.join(names)}", found=name)
-        # Clip by clip, as every other way in does, so that the numbers are the same to the last bit.
-        seen = [self._classifier.look(frames, exact=True) for frames in _read_batch(request)]
-        tensors = [_tensor(name, seen) for name in wanted]
+        # Clip by clip, as all other interfaces do, so that the numbers are the same to the last bit.
+        answers = [self._classifier.score(frames, exact=True) for frames in _read_batch(request)]
+        tensors = [_tensor(name, answers) for name in wanted]
         return pb.ModelInferResponse(
             model_name=self._classifier.model.name,
             model_version=self._classifier.model.version,
@@ -139,24 +141,22 @@ class OpenInferenceServicer(pb_grpc.GRPCInferenceServiceServicer):
 
 
 def _tensor(
-    name: str, seen: Sequence[tuple[Look, Verdict]]
+    name: str, answers: Sequence[tuple[Scores, Verdict]]
 ) -> tuple[pb.ModelInferResponse.InferOutputTensor, bytes]:
-    """One output of a batch: its description and its content, little-endian."""
+    """Return the description of one output of a batch, and its little-endian content."""
     if name in (VERDICT, VERDICT_NAMES):
-        texts = [
-            [verdict.level]
-            if name == VERDICT
-            else [*verdict.names, *[""] * (MOST_SHOWS - len(verdict.names))]
-            for _, verdict in seen
-        ]
-        shape = [len(seen)] if name == VERDICT else [len(seen), MOST_SHOWS]
-        elements = [text.encode() for row in texts for text in row]
+        texts: list[str] = []
+        for _, verdict in answers:
+            names = (*verdict.names, *[""] * MOST_SHOWS)
+            texts += [verdict.level] if name == VERDICT else names[:MOST_SHOWS]
+        shape = [len(answers)] if name == VERDICT else [len(answers), MOST_SHOWS]
+        elements = [text.encode() for text in texts]
         content = b"".join(len(text).to_bytes(4, "little") + text for text in elements)
         return pb.ModelInferResponse.InferOutputTensor(name=name, datatype="BYTES", shape=shape), content
     if name == "frame_probabilities":
-        values = np.stack([look.frame_probabilities[list(look.place)] for look, _ in seen])
+        values = np.stack([scores.frame_probabilities[list(scores.rows)] for scores, _ in answers])
     else:
-        values = np.stack([np.asarray(getattr(look, name), np.float32) for look, _ in seen])
+        values = np.stack([np.asarray(getattr(scores, name), np.float32) for scores, _ in answers])
     tensor = pb.ModelInferResponse.InferOutputTensor(name=name, datatype="FP32", shape=values.shape)
     return tensor, values.astype("<f4", copy=False).tobytes()
 
@@ -165,7 +165,7 @@ def _read_batch(request: pb.ModelInferRequest) -> NDArray[np.uint8]:
     """Read the one input: uint8 [batch, 10, 224, 224, 3].
 
     Raises:
-        InvalidArgument: names what is wrong with it.
+        InvalidArgument: names the invalid part.
     """
     if [tensor.name for tensor in request.inputs] != [INPUT]:
         found = ", ".join(tensor.name for tensor in request.inputs) or "none"

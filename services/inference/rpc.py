@@ -1,42 +1,72 @@
-"""Inference over gRPC: `InferenceServicer` answers, `RemoteClassifier` asks."""
+"""Inference over gRPC: the service `InferenceServicer`, its options, and the client `RemoteClassifier`."""
 
 from __future__ import annotations
 
-from types import TracebackType
-from typing import Any, Self, cast, get_args
+from pathlib import Path
+from typing import Annotated, Any, cast, get_args
 
 from gif_analyzer.v1 import inference_pb2 as pb
 from gif_analyzer.v1 import inference_pb2_grpc as pb_grpc
 from grpc import aio
 
 from services.clip import Clip
-from services.inference.classifier import Classifier
+from services.inference.classifier import Classifier, default_model_path
 from services.inference.oip import add_open_inference
-from services.inference.prediction import FrameVote, ModelInfo, Prediction, ShowProbability
-from services.inference.verdict import UNKNOWN, Level, Verdict
-from services.rpc.channel import Channel
-from services.rpc.messages import read_clip, write_clip
+from services.inference.prediction import (
+    UNKNOWN,
+    FrameVote,
+    Level,
+    ModelInfo,
+    Prediction,
+    ShowProbability,
+    Verdict,
+)
+from services.rpc.channel import Client
+from services.rpc.program import option
 from services.rpc.server import RpcServer
 from services.rpc.settings import DEFAULT_CHANNEL, ChannelSettings
+from services.rpc.wire import read_clip, write_clip
 from services.workers import Workers
 
 SERVICE = "gif_analyzer.v1.InferenceService"
 DEFAULT_TOP_K = 5
 INT32 = range(-(2**31), 2**31)
+DEFAULT_MODEL = default_model_path()
+_MODEL = "The model"
+
+
+def open_classifier(
+    model: Annotated[Path, option(_MODEL, "An ONNX file.", metavar="PATH")] = DEFAULT_MODEL,
+    threads: Annotated[int, option(_MODEL, "Threads of one classification.", min=1, metavar="N")] = 1,
+    early_exit: Annotated[
+        bool,
+        option(
+            _MODEL,
+            "Stop when the first frames decide, unless a request wants exact probabilities.",
+            "--early-exit",
+        ),
+    ] = False,
+) -> Classifier:
+    """Load the model as the options of the service say.
+
+    Raises:
+        ModelError: the file is missing or is not a model of this project.
+    """
+    return Classifier(model, threads=threads, early_exit=early_exit)
 
 
 def add_inference(server: RpcServer, classifier: Classifier) -> None:
-    """Let a server answer for inference, under our contract and under the Open Inference Protocol."""
+    """Add the service to a server, together with the Open Inference Protocol."""
     servicer = InferenceServicer(server.workers, classifier)
     server.add(SERVICE, lambda to: pb_grpc.add_InferenceServiceServicer_to_server(servicer, to))
     add_open_inference(server, classifier)
 
 
 class InferenceServicer(pb_grpc.InferenceServiceServicer):
-    """Answers gif_analyzer.v1.InferenceService.
+    """Implements gif_analyzer.v1.InferenceService.
 
     Args:
-        workers: where clips are classified.
+        workers: threads in which clips are classified.
         classifier: the model.
     """
 
@@ -44,12 +74,12 @@ class InferenceServicer(pb_grpc.InferenceServiceServicer):
         self._workers = workers
         self._classifier = classifier
 
-    async def Classify(  # noqa: N802, D102 - the contract says what it does
+    async def Classify(  # noqa: N802, D102 - documented in the contract
         self, request: pb.ClassifyRequest, context: aio.ServicerContext[Any, Any]
     ) -> pb.ClassifyResponse:
         return await self._workers.run(self._classify, request)
 
-    async def GetModel(  # noqa: N802, D102 - the contract says what it does
+    async def GetModel(  # noqa: N802, D102 - documented in the contract
         self, request: pb.GetModelRequest, context: aio.ServicerContext[Any, Any]
     ) -> pb.GetModelResponse:
         classifier = self._classifier
@@ -63,72 +93,62 @@ class InferenceServicer(pb_grpc.InferenceServiceServicer):
     def _classify(self, request: pb.ClassifyRequest) -> pb.ClassifyResponse:
         top_k = request.top_k if request.HasField("top_k") else DEFAULT_TOP_K
         prediction = self._classifier.classify(read_clip(request.clip), top_k, exact=request.exact)
+        verdict = prediction.verdict
         return pb.ClassifyResponse(
-            shows=[
-                pb.ShowProbability(show=ranked.show, probability=ranked.probability)
-                for ranked in prediction.shows
-            ],
+            shows=[pb.ShowProbability(**vars(ranked)) for ranked in prediction.shows],
             known=prediction.known,
-            frames=[
-                pb.FrameVote(timestamp_ms=vote.timestamp_ms, show=vote.show, probability=vote.probability)
-                for vote in prediction.frames
-            ],
+            frames=[pb.FrameVote(**vars(vote)) for vote in prediction.frames],
             model=_model_to_message(prediction.model),
-            verdict=pb.Verdict(
-                level=prediction.verdict.level, names=prediction.verdict.names, text=prediction.verdict.text
-            ),
+            verdict=pb.Verdict(level=verdict.level, names=verdict.names, text=verdict.text),
         )
 
 
-class RemoteClassifier:
-    """A `services.inference.Classifier` that computes elsewhere. Threads may share one.
+class RemoteClassifier(Client):
+    """A `services.inference.Classifier` on another machine. Arguments and errors as of `Client`.
 
-    Args:
-        address: HOST:PORT.
-        settings: deadline, tries, keepalive, TLS.
-
-    Raises:
-        UnreadableFile: one of the files of TLS.
+    Every property is requested from the service when it is read.
     """
 
+    service = SERVICE
+
     def __init__(self, address: str, settings: ChannelSettings = DEFAULT_CHANNEL) -> None:
-        self._channel = Channel(address, settings)
-        self._stub = pb_grpc.InferenceServiceStub(self._channel.grpc)
+        super().__init__(address, settings)
+        self._stub = pb_grpc.InferenceServiceStub(self._channel)
 
     @property
     def shows(self) -> tuple[str, ...]:
-        """Titles of the shows the model knows, in the order of its outputs; asks the service."""
+        """Titles of the shows that the model knows, in the order of its outputs."""
         return tuple(self._get_model().shows)
 
     @property
     def model(self) -> ModelInfo:
-        """Name, version, data and licence of the model; asks the service."""
+        """Name, version, data and licence of the model."""
         return _model_from_message(self._get_model().model)
 
     @property
     def threshold(self) -> float:
-        """The familiarity below which a clip is unknown; asks the service."""
+        """The familiarity below which a clip is unknown."""
         return self._get_model().unknown_threshold
 
     @property
     def embedding_size(self) -> int:
-        """Numbers in one clip's embedding; asks the service."""
+        """Length of one clip's embedding."""
         return self._get_model().embedding_size
 
     def classify(self, clip: Clip, top_k: int = DEFAULT_TOP_K, *, exact: bool = False) -> Prediction:
         """Name the most probable shows of a clip, as `Classifier.classify` does.
 
-        Whether it may stop early is set there; exact asks for all frames.
+        Whether the model may stop early is a setting of the service; `exact` makes it use all frames.
 
         Raises:
             InvalidClip, InvalidArgument, ModelError: as the local method.
-            ServiceError: the service gave no answer.
+            ServiceError: the service did not answer.
         """
-        # A number that the message cannot hold asks for no more than the largest one that it can.
+        # Numbers that do not fit into the message mean the same as the nearest one that does.
         top_k = min(max(top_k, INT32.start), INT32.stop - 1)
         request = pb.ClassifyRequest(top_k=top_k, exact=exact)
         write_clip(clip, request.clip)
-        response = self._channel.call(self._stub.Classify, request)
+        response = self._call(self._stub.Classify, request)
         return Prediction(
             shows=tuple(ShowProbability(ranked.show, ranked.probability) for ranked in response.shows),
             verdict=_verdict_from_message(response),
@@ -140,48 +160,20 @@ class RemoteClassifier:
         )
 
     def describe(self) -> tuple[ModelInfo, tuple[str, ...], float]:
-        """The model, the shows it knows and its threshold, all asked for at once.
+        """Return the model, the shows it knows and its threshold, with one request.
 
         Raises:
-            ServiceError: the service gave no answer.
+            ServiceError: the service did not answer.
         """
         response = self._get_model()
         return _model_from_message(response.model), tuple(response.shows), response.unknown_threshold
 
-    def check(self) -> None:
-        """Return when the service says that it serves.
-
-        Raises:
-            ServiceError: it does not, or cannot be asked.
-        """
-        self._channel.check(SERVICE)
-
-    def close(self) -> None:
-        """End the connection."""
-        self._channel.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
-
     def _get_model(self) -> pb.GetModelResponse:
-        return self._channel.call(self._stub.GetModel, pb.GetModelRequest())
+        return self._call(self._stub.GetModel, pb.GetModelRequest())
 
 
 def _model_to_message(model: ModelInfo) -> pb.Model:
-    return pb.Model(
-        name=model.name,
-        version=model.version,
-        training_data_sha256=model.training_data_sha256,
-        licence=model.licence,
-    )
+    return pb.Model(**vars(model))
 
 
 def _model_from_message(message: pb.Model) -> ModelInfo:
@@ -192,5 +184,5 @@ def _verdict_from_message(response: pb.ClassifyResponse) -> Verdict:
     level = response.verdict.level
     if level in get_args(Level):
         return Verdict(cast("Level", level), tuple(response.verdict.names))
-    # A service that is older than verdicts says known or unknown.
+    # A service from before there were verdicts only sends `known`.
     return Verdict("show", (response.shows[0].show,)) if response.known and response.shows else UNKNOWN

@@ -1,9 +1,9 @@
-"""Preprocess over gRPC: `PreprocessServicer` answers, `RemotePreprocess` asks."""
+"""Preprocess over gRPC: the service `PreprocessServicer`, its options, and the client `RemotePreprocess`."""
 
 from __future__ import annotations
 
-from types import TracebackType
-from typing import Any, Self
+import dataclasses
+from typing import Annotated, Any
 
 from gif_analyzer.v1 import preprocess_pb2 as pb
 from gif_analyzer.v1 import preprocess_pb2_grpc as pb_grpc
@@ -12,34 +12,55 @@ from grpc import aio
 from services.clip import Clip
 from services.preprocess.backend import FastestSoFar
 from services.preprocess.container import Budget
-from services.preprocess.decode import decode_gif
-from services.rpc.channel import Channel
-from services.rpc.messages import read_clip, read_source, write_clip, write_source
+from services.preprocess.decode import DEFAULT_BUDGET, decode_gif
+from services.rpc.channel import Client
+from services.rpc.program import option
 from services.rpc.server import RpcServer
 from services.rpc.settings import DEFAULT_CHANNEL, ChannelSettings
+from services.rpc.wire import read_clip, source_from_message, source_to_message, write_clip
 from services.workers import Workers
 
 SERVICE = "gif_analyzer.v1.PreprocessService"
-ENVELOPE_BYTES = 1 << 20  # beside the GIF, and so much too long may a GIF be to be told so by us
+# Beyond the longest GIF. A GIF that is over its limit by less is still read, so that the error can name the
+# limit.
+ENVELOPE_BYTES = 1 << 20
+_LIMITS = tuple(field.name for field in dataclasses.fields(Budget))
 
 
-def max_message_bytes(budget: Budget) -> int:
-    """Longest request that a server with this budget reads."""
-    return budget.max_bytes + ENVELOPE_BYTES
+def _limit(text: str) -> Any:
+    return option("The most that one file may cost", text, min=1, metavar="N")
+
+
+def read_budget(
+    max_bytes: Annotated[int, _limit("Length of the file in bytes.")] = DEFAULT_BUDGET.max_bytes,
+    max_canvas_pixels: Annotated[
+        int, _limit("Width times height of the canvas, in pixels.")
+    ] = DEFAULT_BUDGET.max_canvas_pixels,
+    max_frames: Annotated[int, _limit("Frames of the file.")] = DEFAULT_BUDGET.max_frames,
+    max_decoded_pixels: Annotated[
+        int, _limit("Pixels to decode for one clip.")
+    ] = DEFAULT_BUDGET.max_decoded_pixels,
+) -> Budget:
+    """Combine the options of the service."""
+    return Budget(max_bytes, max_canvas_pixels, max_frames, max_decoded_pixels)
 
 
 def add_preprocess(server: RpcServer, budget: Budget) -> None:
-    """Let a server answer for preprocess, within this budget."""
+    """Add the service to a server, with this budget."""
     servicer = PreprocessServicer(server.workers, budget)
-    server.add(SERVICE, lambda to: pb_grpc.add_PreprocessServiceServicer_to_server(servicer, to))
+    server.add(
+        SERVICE,
+        lambda to: pb_grpc.add_PreprocessServiceServicer_to_server(servicer, to),
+        max_message_bytes=budget.max_bytes + ENVELOPE_BYTES,
+    )
 
 
 class PreprocessServicer(pb_grpc.PreprocessServiceServicer):
-    """Answers gif_analyzer.v1.PreprocessService.
+    """Implements gif_analyzer.v1.PreprocessService.
 
     Args:
-        workers: where GIFs are decoded.
-        budget: what a GIF may cost at most, whatever a caller allows.
+        workers: threads in which GIFs are decoded.
+        budget: upper limits for every request, whatever limits a caller sets.
     """
 
     def __init__(self, workers: Workers, budget: Budget) -> None:
@@ -47,89 +68,48 @@ class PreprocessServicer(pb_grpc.PreprocessServiceServicer):
         self._budget = budget
         self._backend = FastestSoFar()
 
-    async def DecodeGif(  # noqa: N802, D102 - the contract says what it does
+    async def DecodeGif(  # noqa: N802, D102 - documented in the contract
         self, request: pb.DecodeGifRequest, context: aio.ServicerContext[Any, Any]
     ) -> pb.DecodeGifResponse:
         return await self._workers.run(self._decode, request)
 
     def _decode(self, request: pb.DecodeGifRequest) -> pb.DecodeGifResponse:
         clip = decode_gif(request.gif, budget=self._tighter(request.budget), backend=self._backend())
-        assert clip.source is not None, "decode_gif says what it read"
-        response = pb.DecodeGifResponse()
+        assert clip.source is not None, "decode_gif sets the source"
+        response = pb.DecodeGifResponse(source=source_to_message(clip.source))
         write_clip(clip, response.clip)
-        write_source(clip.source, response.source)
         return response
 
-    def _tighter(self, asked: pb.Budget) -> Budget:
-        own = self._budget
-        return Budget(
-            max_bytes=_lower(own.max_bytes, asked, "max_bytes"),
-            max_canvas_pixels=_lower(own.max_canvas_pixels, asked, "max_canvas_pixels"),
-            max_frames=_lower(own.max_frames, asked, "max_frames"),
-            max_decoded_pixels=_lower(own.max_decoded_pixels, asked, "max_decoded_pixels"),
-        )
+    def _tighter(self, requested: pb.Budget) -> Budget:
+        """Return the lower of both limits, for each limit that the request sets."""
+        limits = dataclasses.asdict(self._budget)
+        for limit in _LIMITS:
+            if requested.HasField(limit):  # type: ignore[arg-type]  # it wants literals
+                limits[limit] = min(limits[limit], getattr(requested, limit))
+        return Budget(**limits)
 
 
-class RemotePreprocess:
-    """`services.preprocess.decode_gif`, computed elsewhere. Threads may share one.
+class RemotePreprocess(Client):
+    """`services.preprocess.decode_gif` on another machine. Arguments and errors as of `Client`."""
 
-    Args:
-        address: HOST:PORT.
-        settings: deadline, tries, keepalive, TLS.
-
-    Raises:
-        UnreadableFile: one of the files of TLS.
-    """
+    service = SERVICE
 
     def __init__(self, address: str, settings: ChannelSettings = DEFAULT_CHANNEL) -> None:
-        self._channel = Channel(address, settings)
-        self._stub = pb_grpc.PreprocessServiceStub(self._channel.grpc)
+        super().__init__(address, settings)
+        self._stub = pb_grpc.PreprocessServiceStub(self._channel)
 
     def decode_gif(self, gif: bytes, *, budget: Budget | None = None) -> Clip:
         """Decode a GIF as `services.preprocess.decode_gif` does.
 
         Args:
             gif: the whole file.
-            budget: limits beside the service's own, the lower one of each holds; None is the service's own.
+            budget: limits; for each the lower of this one and the service's own holds. None for the
+                service's.
 
         Raises:
             NotAGif, CorruptGif, GifTooLarge: as the local function.
-            ServiceError: the service gave no answer.
+            ServiceError: the service did not answer.
         """
-        asked = None
-        if budget is not None:
-            asked = pb.Budget(
-                max_bytes=budget.max_bytes,
-                max_canvas_pixels=budget.max_canvas_pixels,
-                max_frames=budget.max_frames,
-                max_decoded_pixels=budget.max_decoded_pixels,
-            )
-        response = self._channel.call(self._stub.DecodeGif, pb.DecodeGifRequest(gif=gif, budget=asked))
-        return read_clip(response.clip, read_source(response.source))
-
-    def check(self) -> None:
-        """Return when the service says that it serves.
-
-        Raises:
-            ServiceError: it does not, or cannot be asked.
-        """
-        self._channel.check(SERVICE)
-
-    def close(self) -> None:
-        """End the connection."""
-        self._channel.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
-
-
-def _lower(own: int, asked: pb.Budget, limit: str) -> int:
-    return min(own, getattr(asked, limit)) if asked.HasField(limit) else own  # type: ignore[arg-type]
+        limits = None if budget is None else pb.Budget(**dataclasses.asdict(budget))
+        response = self._call(self._stub.DecodeGif, pb.DecodeGifRequest(gif=gif, budget=limits))
+        return read_clip(response.clip, source_from_message(response.source))

@@ -1,9 +1,9 @@
-"""What both gRPC services share: messages, errors on the wire, a server that drains, a channel that retries.
+"""What both gRPC services share: messages, errors on the wire, the server, the client and the command line.
 
-Nothing is imported here, so that `services.rpc.settings` can be had without grpc.
+Nothing is imported here, so that `services.rpc.settings` can be imported without grpc.
 """
 
 import os
 
-# Read when grpc is first imported. Its core would write lines of its own among ours, which are JSON.
+# grpc reads this when it is first imported. Otherwise its core would write its own lines into our JSON log.
 os.environ.setdefault("GRPC_VERBOSITY", "ERROR")

@@ -1,155 +1,153 @@
-"""A server as a program: **command line** -> `ServerSettings` -> JSON log lines until it has drained.
+"""A gRPC server as a program: its command line options, its JSON log and its exit codes.
 
-Exit codes: 0 drained, 2 it cannot start.
+Exit codes: 0 after a graceful shutdown, 2 if it cannot start.
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
+import inspect
 import logging
 import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn
+from typing import Annotated, Any, NoReturn
+
+import typer
 
 from services.errors import AnalyzerError
-from services.extras import version_text
-from services.log import log_as_json
-from services.memory import keep_freed_memory
+from services.process import keep_freed_memory, log_as_json
 from services.rpc.server import RpcServer, serve
 from services.rpc.settings import ServerSettings, ServerTls
+from services.terminal import version_option
 
 CANNOT_START = 2
+DEFAULTS = ServerSettings()
 
 _log = logging.getLogger(__name__)
 
 
-def server_options() -> argparse.ArgumentParser:
-    """Return the options of every server, to be a parent of its parser."""
-    defaults = ServerSettings()
-    options = argparse.ArgumentParser(add_help=False)
-    listen = options.add_argument_group("where it listens")
-    listen.add_argument("--host", default=defaults.host, help="name or address; 0.0.0.0 is every interface")
-    listen.add_argument(
-        "--port", type=_port, default=defaults.port, help="0 is any free one, told in the log"
-    )
-    listen.add_argument(
-        "--metrics-port",
-        type=_port,
-        default=None,
-        help="of the Prometheus page, on the same host",
-    )
-    load = options.add_argument_group("how much it takes on, and how it ends")
-    load.add_argument("--workers", type=at_least_1, default=defaults.workers, help="calls computed at a time")
-    load.add_argument(
-        "--waiting", type=_at_least_0, default=defaults.waiting, help="calls that may wait; more are refused"
-    )
-    load.add_argument(
-        "--grace", type=_seconds, default=defaults.grace_s, help="seconds for calls in flight after SIGTERM"
-    )
-    load.add_argument(
-        "--notice",
-        type=_seconds,
-        default=defaults.notice_s,
-        help="seconds between saying NOT_SERVING and refusing calls",
-    )
-    tls = options.add_argument_group("TLS (files in PEM)")
-    tls.add_argument("--tls-certificate", type=Path, metavar="FILE", help="of the server, with its chain")
-    tls.add_argument("--tls-key", type=Path, metavar="FILE", help="of that certificate")
-    tls.add_argument(
-        "--tls-client-ca",
-        type=Path,
-        metavar="FILE",
-        help="who signs clients: then each must show a certificate",
-    )
-    return options
+def option(group: str, text: str, *names: str, **limits: Any) -> Any:
+    """Declare an option of a program.
+
+    Args:
+        group: under which --help lists it.
+        text: what --help says about it.
+        names: such as "--early-exit"; none to derive them from the parameter.
+        limits: other arguments of `typer.Option`, such as min, max and metavar.
+    """
+    return typer.Option(*names, help=text, rich_help_panel=group, **limits)
 
 
-def parser(description: str, example: str, *parents: argparse.ArgumentParser) -> argparse.ArgumentParser:
-    """Return a command line that takes the options of a server and those of `parents`."""
-    made = argparse.ArgumentParser(
-        prog=example.split(" --", maxsplit=1)[0],
-        description=description,
-        epilog=f"example: {example}",
-        parents=[server_options(), *parents],
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-    )
-    made.add_argument("--version", action="version", version=version_text(made.prog))
-    return made
+def _seconds(value: float) -> float:
+    if not 0 <= value < 1e6:  # also refuses nan, which min and max of Typer would accept
+        raise typer.BadParameter("must be a number of seconds, at least 0")
+    return value
 
 
-def server_settings(options: argparse.Namespace) -> ServerSettings:
-    """Put the options of `server_options` together.
+_LISTEN, _LOAD, _TLS = "Where it listens", "How much it accepts, and how it shuts down", "TLS (files in PEM)"
+
+
+def server_settings(
+    *,
+    host: Annotated[
+        str, option(_LISTEN, "Name or address to listen on; 0.0.0.0 is every interface.")
+    ] = DEFAULTS.host,
+    port: Annotated[
+        int, option(_LISTEN, "0 is any free port; the log names it.", min=0, max=65535)
+    ] = DEFAULTS.port,
+    metrics_port: Annotated[
+        int | None, option(_LISTEN, "Port of the Prometheus page, on the same host.", min=0, max=65535)
+    ] = DEFAULTS.metrics_port,
+    workers: Annotated[int, option(_LOAD, "Calls computed at the same time.", min=1)] = DEFAULTS.workers,
+    waiting: Annotated[
+        int, option(_LOAD, "Calls that may wait; further ones are refused.", min=0)
+    ] = DEFAULTS.waiting,
+    grace: Annotated[
+        float, option(_LOAD, "Seconds for running calls after SIGTERM.", callback=_seconds)
+    ] = DEFAULTS.grace_s,
+    notice: Annotated[
+        float,
+        option(_LOAD, "Seconds between reporting NOT_SERVING and refusing calls.", callback=_seconds),
+    ] = DEFAULTS.notice_s,
+    tls_certificate: Annotated[
+        Path | None, option(_TLS, "Certificate of the server, with its chain.", metavar="FILE")
+    ] = None,
+    tls_key: Annotated[Path | None, option(_TLS, "Key of that certificate.", metavar="FILE")] = None,
+    tls_client_ca: Annotated[
+        Path | None,
+        option(_TLS, "CA of the clients; then every client must present a certificate.", metavar="FILE"),
+    ] = None,
+) -> ServerSettings:
+    """Combine the options of every server.
 
     Raises:
-        ValueError: a certificate without its key, or the other way round.
+        ValueError: a certificate without its key, or a key without its certificate.
     """
-    return ServerSettings(
-        host=options.host,
-        port=options.port,
-        workers=options.workers,
-        waiting=options.waiting,
-        grace_s=options.grace,
-        notice_s=options.notice,
-        metrics_port=options.metrics_port,
-        tls=ServerTls.of(options.tls_certificate, options.tls_key, options.tls_client_ca),
+    tls = ServerTls.of(tls_certificate, tls_key, tls_client_ca)
+    return ServerSettings(host, port, workers, waiting, grace, notice, metrics_port, tls)
+
+
+def serve_program(
+    name: str, description: str, services: dict[Callable[..., Any], Callable[..., None]]
+) -> None:
+    """Read the command line and serve.
+
+    Args:
+        name: of the program, as it is typed.
+        description: Markdown, shown by --help.
+        services: what to serve. The parameters of each key are the options of the service; the value adds the
+            service to a server, given what the key returns.
+    """
+    makers: tuple[Callable[..., Any], ...] = (server_settings, *services, version_option(name))
+    groups = {maker: inspect.signature(maker, eval_str=True).parameters for maker in makers}
+
+    def command(**values: Any) -> None:
+        def make(maker: Callable[..., Any]) -> Any:
+            return maker(**{option: values[option] for option in groups[maker]})
+
+        def build() -> RpcServer:
+            server = RpcServer(make(server_settings))
+            for maker, add in services.items():
+                add(server, make(maker))
+            return server
+
+        run(build)
+
+    parameters = [parameter for group in groups.values() for parameter in group.values()]
+    # Typer reads the options from the signature.
+    command.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+        [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in parameters]
     )
+    app = typer.Typer(
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode="markdown",
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.command(help=description)(command)
+    app(prog_name=name)
 
 
 def run(build: Callable[[], RpcServer]) -> NoReturn:
-    """Serve until SIGTERM or SIGINT has drained the server, then end the process.
+    """Serve until SIGTERM or SIGINT, shut down gracefully, and end the process.
 
     Args:
-        build: makes the server, on the event loop that will run it.
+        build: creates the server, in the event loop that runs it.
     """
     log_as_json()
     keep_freed_memory()
 
-    async def main() -> None:
+    async def serve_built() -> None:
         await serve(build())
 
     try:
-        asyncio.run(main())
+        asyncio.run(serve_built())
     except (AnalyzerError, ValueError) as error:
         reason = error.reason if isinstance(error, AnalyzerError) else "USAGE"
         _log.error("cannot start", extra={"reason": reason, "why": str(error)})
         sys.exit(CANNOT_START)
-    # A thread may still compute for a caller that is gone, and Python would wait for it past the grace time.
+    # A thread may still compute for a call that was cut off. Python would wait for it, past the grace time.
     logging.shutdown()
     os._exit(0)
-
-
-def _at_least_0(text: str) -> int:
-    return _whole(text, 0, None)
-
-
-def at_least_1(text: str) -> int:
-    """Read a whole number, at least 1, from a command line."""
-    return _whole(text, 1, None)
-
-
-def _port(text: str) -> int:
-    return _whole(text, 0, 65535)
-
-
-def _whole(text: str, least: int, most: int | None) -> int:
-    try:
-        value = int(text)
-    except ValueError:
-        value = least - 1
-    if value < least or (most is not None and value > most):
-        until = "" if most is None else f" and at most {most}"
-        raise argparse.ArgumentTypeError(f"must be a whole number, at least {least}{until}, not {text!r}")
-    return value
-
-
-def _seconds(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value < 1e6:
-        raise argparse.ArgumentTypeError(f"must be a number of seconds, at least 0, not {text!r}")
-    return value

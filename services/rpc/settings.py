@@ -1,4 +1,4 @@
-"""What may be set of a server and of a channel, as frozen values."""
+"""Settings of the gRPC servers and clients, as frozen values. This module does not import grpc."""
 
 from __future__ import annotations
 
@@ -6,15 +6,18 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from services.errors import UnreadableFile, os_reason
+
 
 @dataclass(frozen=True)
 class ServerTls:
-    """Files, in PEM, that a server shows and checks.
+    """PEM files of a server.
 
     Attributes:
         certificate: of the server, with its chain.
         key: of that certificate.
-        client_ca: certificates that sign those of clients. With it every client must show one (mutual TLS).
+        client_ca: CA certificates. If set, every client must present a certificate signed by one of them
+            (mutual TLS).
     """
 
     certificate: Path
@@ -23,10 +26,10 @@ class ServerTls:
 
     @classmethod
     def of(cls, certificate: Path | None, key: Path | None, client_ca: Path | None) -> ServerTls | None:
-        """Put files together; None when there are none, and so no TLS.
+        """Combine options; None if no file is given, which means no TLS.
 
         Raises:
-            ValueError: a certificate without its key, a key without its certificate, or clients without both.
+            ValueError: only one of certificate and key is given, or client_ca without them.
         """
         if certificate is not None and key is not None:
             return cls(certificate, key, client_ca)
@@ -37,18 +40,18 @@ class ServerTls:
 
 @dataclass(frozen=True)
 class ServerSettings:
-    """How a server listens, how much it takes on, and how it ends.
+    """Where a server listens, how much work it accepts, and how it shuts down.
 
     Attributes:
-        host: name or address to listen at.
-        port: 0 for any free one, else 1..65535.
+        host: name or address to listen on.
+        port: 1..65535, or 0 for any free port.
         workers: calls computed at the same time, at least 1.
-        waiting: calls that may wait beside them, at least 0. One more is refused at once: a queue without an
-            end would answer everyone too late.
-        grace_s: seconds that calls in flight get to finish after SIGTERM, at least 0.
-        notice_s: seconds between saying NOT_SERVING and refusing calls, at least 0: what a load balancer
-            needs to look elsewhere.
-        metrics_port: of the Prometheus page, on the same host; None for no page.
+        waiting: calls that may wait beside them, at least 0. Further calls are refused at once, because in an
+            unlimited queue every call would be answered too late.
+        grace_s: seconds that running calls get to finish after SIGTERM, at least 0.
+        notice_s: seconds between reporting NOT_SERVING and refusing calls, at least 0. A load balancer needs
+            this time to stop sending calls.
+        metrics_port: port of the Prometheus page on the same host; None for no page.
         tls: None for plain text.
     """
 
@@ -64,11 +67,11 @@ class ServerSettings:
 
 @dataclass(frozen=True)
 class ClientTls:
-    """Files, in PEM, that a client checks and shows.
+    """PEM files of a client.
 
     Attributes:
-        ca: certificates that sign the server's; None for those that gRPC carries.
-        certificate: of the client, where the server asks for one.
+        ca: CA certificates to check the server with; None for the ones that gRPC contains.
+        certificate: of the client, if the server requires one.
         key: of that certificate.
     """
 
@@ -79,11 +82,11 @@ class ClientTls:
 
 @dataclass(frozen=True)
 class ChannelSettings:
-    """How a client asks.
+    """How a client calls a service.
 
     Attributes:
-        timeout_s: seconds for one call with all its tries, more than 0.
-        attempts: tries of one call, 1..5, the first one counted; only UNAVAILABLE is tried again.
+        timeout_s: seconds for one call with all its attempts, more than 0.
+        attempts: of one call, 1..5, including the first; only UNAVAILABLE is retried.
         keepalive_s: seconds without traffic after which the connection is probed, at least 10.
         tls: None for plain text.
     """
@@ -95,3 +98,15 @@ class ChannelSettings:
 
 
 DEFAULT_CHANNEL = ChannelSettings()
+
+
+def read_pem(path: Path) -> bytes:
+    """Read a TLS file.
+
+    Raises:
+        UnreadableFile: it is missing or cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UnreadableFile(str(path), os_reason(error)) from error

@@ -84,7 +84,7 @@ class Older(InferenceServicer):
 
 def test_an_older_service_says_known_or_unknown(classifier: Classifier, clip_of: Callable[..., Clip]) -> None:
     def build() -> RpcServer:
-        server = RpcServer(ServerSettings(port=0), max_message_bytes=10_000_000)
+        server = RpcServer(ServerSettings(port=0))
         servicer = Older(server.workers, classifier)
         server.add(SERVICE, lambda to: add_InferenceServiceServicer_to_server(servicer, to))
         return server

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import subprocess
 import sys
@@ -11,8 +12,8 @@ import pytest
 
 from benchmarks.process import start_services
 from services.errors import catalogue
-from services.inference.program import model_options
-from services.rpc.program import server_options
+from services.inference.rpc import open_classifier
+from services.rpc.program import server_settings
 from tests.support.paths import ROOT
 
 TEXT = (ROOT / "docs/grpc.md").read_text("utf-8")
@@ -66,8 +67,8 @@ def test_the_options_named_are_those_of_the_servers() -> None:
     options = {option for row in named for option in re.findall(r"--[a-z-]+", row)}
 
     assert options
-    taken = [*server_options()._actions, *model_options()._actions]
-    assert options <= {option for action in taken for option in action.option_strings}
+    taken = [*inspect.signature(server_settings).parameters, *inspect.signature(open_classifier).parameters]
+    assert options <= {f"--{name.replace('_', '-')}" for name in taken}
 
 
 def test_the_default_model_has_the_name_of_the_page() -> None:
@@ -88,4 +89,4 @@ def test_every_module_named_is_a_program_with_help(module: str) -> None:
     )
 
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith(f"usage: python -m {module}")
+    assert f"usage: python -m {module}" in done.stdout.lower()

@@ -13,7 +13,7 @@ from tests.support.paths import ROOT
 EXAMPLE = ROOT / "examples" / "meadow.gif"
 COUNT = """
 import pathlib, resource, sys
-from services.memory import keep_freed_memory
+from services.process import keep_freed_memory
 from services.preprocess import decode_gif
 from services.preprocess.backend import portable
 keep_freed_memory()

@@ -79,7 +79,7 @@ class Seen:
 
     Attributes:
         best: the show that is ranked first, int [clip].
-        sure: as `services.inference.look.Look` has it, float [clip].
+        sure: as `services.inference.scoring.Scores` has it, float [clip].
         verdicts: of each clip.
     """
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from services.inference import Verdict
-from services.inference.verdict import UNKNOWN, Level
+from services.inference.prediction import UNKNOWN, Level
 from training.fit.crossvalidate import HeldOut
 from training.fit.operating import find_operating
 from training.statistics.estimate import Bootstrap, Estimate, weighted_mean

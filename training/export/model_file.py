@@ -25,8 +25,8 @@ from onnx import TensorProto, helper, numpy_helper
 from services.clip import CLIP_SHAPE
 from services.errors import ModelError
 from services.inference import CONTRACT, Classifier, EarlyExit, Verdict
-from services.inference.look import look
 from services.inference.metadata import write_early_exit, write_verdict
+from services.inference.scoring import score
 from training.errors import ExportFailed
 from training.export.int8 import RANGED, fit_head, put_head, quantize
 from training.files import replacing
@@ -271,7 +271,7 @@ def _check_parts(classifier: Classifier, clips: NDArray[np.uint8], rule: EarlyEx
     """Look at each clip in two parts, and at once: both must say the same."""
     for clip in clips:
         parts, whole = (
-            look(classifier.run, clip, dataclasses.replace(rule, threshold=1.0)),
+            score(classifier.run, clip, dataclasses.replace(rule, threshold=1.0)),
             classifier.run(clip[None]),
         )
         error = float(np.abs(parts.probabilities - whole.probabilities[0]).max())

@@ -16,13 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.inference import EarlyExit, Verdict, VerdictRule
-from services.inference.verdict import MOST_SHOWS, decide
+from services.inference.prediction import MOST_SHOWS, decide
 from training.errors import InvalidRun
 from training.statistics.calibration import fit_temperature, softmax
 from training.statistics.openset import choose_threshold, largest_probability, odds_of_shows
 from training.statistics.report import Column, Result, Table
 
-# What each level of an answer promises; see `services.inference.verdict`.
+# What each level of an answer promises; see `services.inference.prediction`.
 SHOW_RIGHT = 0.90  # of the known clips for which one show is named, at least
 SHOW_OF_OTHERS = 0.12  # of the clips of other things for which one show is named, at most
 ONE_OF_RIGHT = 0.90  # of the known clips for which several shows are named

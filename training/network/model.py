@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from services.clip import CLIP_SHAPE
 from services.inference import Verdict, VerdictRule
-from services.inference.verdict import decide
+from services.inference.prediction import decide
 from training.errors import InvalidRun
 from training.files import replacing
 from training.network.backbone import Backbone

@@ -94,7 +94,7 @@ def examine(
         frames = np.array(clips.frames(index))
         for number, classifier in enumerate(classifiers):
             start = time.perf_counter()
-            seen, verdict = classifier.look(frames)
+            seen, verdict = classifier.score(frames)
             latency_ms[number, place] = 1000 * (time.perf_counter() - start)
             probabilities[number, place, columns[number]] = seen.probabilities
             known[number, place] = verdict.known

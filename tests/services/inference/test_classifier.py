@@ -302,8 +302,8 @@ def test_a_file_that_may_not_be_read_is_refused(model_path: Path) -> None:
     ("content", "says"),
     [
         (b"", "it is empty"),
-        (b"GIF89a\x01\x00\x01\x00", "it is not an ONNX file, or half of one"),
-        (b"version https://git-lfs.github.com/spec/v1\n", "it is not an ONNX file, or half of one"),
+        (b"GIF89a\x01\x00\x01\x00", "it is not an ONNX file, or only a part of one"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "it is not an ONNX file, or only a part of one"),
     ],
     ids=["empty", "gif", "pointer"],
 )
@@ -319,7 +319,7 @@ def test_half_a_model_is_refused(model_path: Path) -> None:
     whole = model_path.read_bytes()
     model_path.write_bytes(whole[: len(whole) // 2])
 
-    with pytest.raises(ModelError, match="it is not an ONNX file, or half of one"):
+    with pytest.raises(ModelError, match="it is not an ONNX file, or only a part of one"):
         Classifier(model_path)
 
 

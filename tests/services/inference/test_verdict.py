@@ -18,7 +18,7 @@ from services.clip import CLIP_SHAPE, CLIP_SIZE, Clip
 from services.errors import ModelError
 from services.inference import Classifier, Verdict, VerdictRule
 from services.inference.metadata import write_verdict
-from services.inference.verdict import UNKNOWN, decide, is_plain, sigmoid
+from services.inference.prediction import UNKNOWN, decide, is_plain, sigmoid
 from tests.support.models import KINDS, VERDICT, familiar_model
 
 ClipOf = Callable[..., Clip]
@@ -242,9 +242,9 @@ def test_a_rule_is_written_as_it_is_read(tmp_path: Path, clip_of: ClipOf) -> Non
         ({"verdict": json.dumps({**VERDICT, "guess": 0})}, "its verdict must be a JSON object of kind"),
         ({"verdict": json.dumps({**VERDICT, "show": "0.8"})}, "its verdict must hold numbers"),
         ({"verdict": json.dumps({**VERDICT, "show": True})}, "its verdict must hold numbers"),
-        ({"verdict": json.dumps({**VERDICT, "kind": -0.1})}, "its verdict is no rule: kind must be"),
-        ({"verdict": json.dumps({**VERDICT, "kind": float("nan")})}, "its verdict is no rule: kind must be"),
-        ({"verdict": json.dumps({**VERDICT, "kind": 10**400})}, "its verdict is no rule: "),
+        ({"verdict": json.dumps({**VERDICT, "kind": -0.1})}, "its verdict is invalid: kind must be"),
+        ({"verdict": json.dumps({**VERDICT, "kind": float("nan")})}, "its verdict is invalid: kind must be"),
+        ({"verdict": json.dumps({**VERDICT, "kind": 10**400})}, "its verdict is invalid: "),
         ({"kinds": "anime"}, "its kinds must be a JSON object of titles and kinds, they are anime"),
         ({"kinds": '["anime"]'}, "its kinds must be a JSON object of titles and kinds"),
         ({"kinds": json.dumps({**KINDS, "Red Show": " "})}, "its kinds must be a JSON object of titles"),

@@ -13,7 +13,6 @@ from grpc import aio
 from services.clip import Clip
 from services.errors import CannotServe, InternalError, ServiceError, ServiceUnavailable, UnreadableFile
 from services.inference import Classifier
-from services.inference.oip import MAX_MESSAGE_BYTES
 from services.inference.rpc import SERVICE, InferenceServicer, RemoteClassifier
 from services.rpc.server import RpcServer, serving
 from services.rpc.settings import ChannelSettings, ClientTls, ServerSettings, ServerTls
@@ -47,7 +46,7 @@ def stumble(classifier: Classifier) -> Iterator[Callable[..., tuple[Stumbling, s
         made: list[Stumbling] = []
 
         def build() -> RpcServer:
-            server = RpcServer(ServerSettings(port=0), max_message_bytes=MAX_MESSAGE_BYTES)
+            server = RpcServer(ServerSettings(port=0))
             made.append(Stumbling(server, classifier, code, times))
 
             def register(to: aio.Server) -> None:
@@ -210,7 +209,7 @@ def test_certificates_that_are_none_are_refused(
     files["server"].write_text("not a certificate")
 
     with (
-        pytest.raises(CannotServe, match="the certificates are none, or do not fit together"),
+        pytest.raises(CannotServe, match="the certificates are invalid, or do not belong together"),
         serve(classifier, tls=ServerTls(files["server"], files["server-key"])),
     ):
         pass
@@ -220,7 +219,7 @@ def test_a_key_of_another_certificate_is_refused(
     serve: Serve, classifier: Classifier, files: dict[str, Path]
 ) -> None:
     with (
-        pytest.raises(CannotServe, match="do not fit together"),
+        pytest.raises(CannotServe, match="do not belong together"),
         serve(classifier, tls=ServerTls(files["server"], files["client-key"])),
     ):
         pass

@@ -20,9 +20,9 @@ from services.inference import Classifier
 from services.inference.rpc import RemoteClassifier
 from services.pair import build_pair
 from services.preprocess import Budget
-from services.rpc.messages import write_clip
 from services.rpc.server import RpcServer, serving
 from services.rpc.settings import ChannelSettings, ServerSettings
+from services.rpc.wire import write_clip
 from tests.support.steps import HeldClassifier, Serve
 
 ClipOf = Callable[..., Clip]
@@ -307,7 +307,7 @@ def test_a_port_that_is_taken_is_refused(serve: Serve, classifier: Classifier) -
     with serve(classifier) as address:
         port = int(address.rpartition(":")[2])
 
-        with pytest.raises(CannotServe, match="the address is taken"), serve(classifier, port=port):
+        with pytest.raises(CannotServe, match="the address is in use"), serve(classifier, port=port):
             pass
 
 

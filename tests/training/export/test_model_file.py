@@ -9,7 +9,7 @@ import pytest
 
 from services.clip import Clip
 from services.inference import CONTRACT, Classifier, EarlyExit, VerdictRule
-from services.inference.look import look
+from services.inference.scoring import score
 from training.errors import ExportFailed, InvalidRun
 from training.export import model_file as export_module
 from training.export.model_file import export
@@ -168,10 +168,10 @@ def test_a_file_with_a_rule_stops_early_and_says_in_two_parts_what_it_says_at_on
     assert classifier.rule == RULE
     whole = classifier.run(frames)
     for number, clip in enumerate(frames):
-        parts = look(classifier.run, clip, never)
+        parts = score(classifier.run, clip, never)
         np.testing.assert_allclose(parts.probabilities, whole.probabilities[number], atol=1e-5)
         np.testing.assert_allclose(parts.familiarity, whole.familiarity[number], atol=1e-5)
-        first = look(classifier.run, clip, always)
+        first = score(classifier.run, clip, always)
         assert first.frames == RULE.frames
 
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.inference.look import combine, combine_familiarity
+from services.inference.scoring import combine, combine_familiarity
 from training.errors import InvalidOptions
 from training.fit.linear import fit_linear, fit_parts, sample_weights
 from training.fit.options import PartOptions

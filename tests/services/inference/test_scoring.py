@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from services.clip import CLIP_FRAMES, CLIP_SHAPE, Clip
 from services.errors import ModelError
 from services.inference import Classifier, EarlyExit, ModelOutputs
-from services.inference.look import combine, combine_familiarity, first_equal, look
+from services.inference.scoring import combine, combine_familiarity, first_equal, score
 from tests.support.models import EARLY_EXIT, early_exit_model, familiar_model
 
 ClipOf = Callable[..., Clip]
@@ -80,7 +80,7 @@ def test_two_parts_say_what_all_frames_say_and_no_frame_is_looked_at_twice(
     clip = np.random.default_rng(seed).integers(0, 256, (CLIP_FRAMES, 32, 1, 3), np.uint8)
     run = Mean(shows)
 
-    seen, whole = look(run, clip, rule), look(Mean(shows), clip, None)
+    seen, whole = score(run, clip, rule), score(Mean(shows), clip, None)
 
     assert seen.frames in (rule.frames, tuple(range(CLIP_FRAMES)))
     assert run.asked == len(seen.frames) == len(seen.frame_probabilities)
@@ -106,7 +106,7 @@ def test_where_a_probability_is_too_small_for_its_logarithm_all_frames_are_looke
     clip[:5, 0], clip[5:, 1] = 254, 255  # one show's probability in each frame is exp(-254), which is 0
 
     parts, equal = Mean(2, step=1), Familiar(2, step=1)
-    seen = look(parts, clip, EarlyExit((2, 7), 1.0)), look(equal, clip, None, distinct=True)
+    seen = score(parts, clip, EarlyExit((2, 7), 1.0)), score(equal, clip, None, distinct=True)
 
     assert (parts.asked, equal.asked) == (2 + 8 + CLIP_FRAMES, 2 + CLIP_FRAMES)
     assert (seen[0].frames, seen[1].frames) == (tuple(range(CLIP_FRAMES)), (0, 5))
@@ -157,18 +157,18 @@ def test_equal_frames_are_computed_once_and_count_as_often_as_they_are_shown(
 ) -> None:
     clip, run = clip_of_pictures(shown, seed), Familiar(shows)
 
-    seen, whole = look(run, clip, rule, distinct=True), look(Familiar(shows), clip, None)
+    seen, whole = score(run, clip, rule, distinct=True), score(Familiar(shows), clip, None)
 
     assert run.asked == len(seen.frames) == len(seen.frame_probabilities)
     np.testing.assert_array_equal(seen.frame_probabilities, whole.frame_probabilities[list(seen.frames)])
-    if len(seen.place) == CLIP_FRAMES:
-        assert [seen.frames[place] for place in seen.place] == list(map(shown.index, shown))
+    if len(seen.rows) == CLIP_FRAMES:
+        assert [seen.frames[place] for place in seen.rows] == list(map(shown.index, shown))
         np.testing.assert_allclose(seen.probabilities, whole.probabilities, rtol=2e-5, atol=1e-7)
         assert seen.familiarity == pytest.approx(whole.familiarity, abs=1e-4)
         if seen.embedding is not None:
             np.testing.assert_allclose(seen.embedding, whole.embedding, rtol=1e-5)
     else:
-        assert rule is not None and seen.sure >= rule.threshold
+        assert rule is not None and seen.confidence >= rule.threshold
         assert set(seen.frames) == {shown.index(shown[at]) for at in rule.frames}
 
 
@@ -202,7 +202,7 @@ def test_each_distinct_frame_is_computed_once_and_has_one_vote(
     for ranked in prediction.shows:
         at_once = whole.probabilities[0, classifier.shows.index(ranked.show)]
         assert ranked.probability == pytest.approx(at_once, abs=1e-6)
-    seen, _ = classifier.look(clip.frames)
+    seen, _ = classifier.score(clip.frames)
     assert seen.familiarity == pytest.approx(whole.familiarity[0], abs=1e-5)
     np.testing.assert_allclose(seen.embedding, whole.embedding[0], rtol=1e-6)
 
@@ -325,17 +325,17 @@ def test_a_rule_in_a_file_of_ten_frames_is_refused(save_model: Callable[..., Pat
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("often", "must be a JSON object of frames and threshold"),
-        ('{"frames": [1]}', "must be a JSON object of frames and threshold"),
+        ("often", "must be a JSON object of frames, threshold"),
+        ('{"frames": [1]}', "must be a JSON object of frames, threshold"),
         ('{"frames": 3, "threshold": 0.5}', "must hold whole numbers and a threshold"),
         ('{"frames": [1.5], "threshold": 0.5}', "must hold whole numbers and a threshold"),
         ('{"frames": [true], "threshold": 0.5}', "must hold whole numbers and a threshold"),
-        ('{"frames": [], "threshold": 0.5}', "is no rule: frames must grow"),
-        ('{"frames": [5, 2], "threshold": 0.5}', "is no rule: frames must grow"),
-        ('{"frames": [2, 10], "threshold": 0.5}', r"is no rule: frames must lie in 0\.\.9"),
-        ('{"frames": [0, 1, 2, 3, 4, 5, 6, 7, 8, 9], "threshold": 0.5}', "is no rule: frames must grow"),
-        ('{"frames": [2], "threshold": 1.5}', r"is no rule: threshold must lie in 0\.\.1"),
-        ('{"frames": [2], "threshold": NaN}', r"is no rule: threshold must lie in 0\.\.1"),
+        ('{"frames": [], "threshold": 0.5}', "is invalid: frames must grow"),
+        ('{"frames": [5, 2], "threshold": 0.5}', "is invalid: frames must grow"),
+        ('{"frames": [2, 10], "threshold": 0.5}', r"is invalid: frames must lie in 0\.\.9"),
+        ('{"frames": [0, 1, 2, 3, 4, 5, 6, 7, 8, 9], "threshold": 0.5}', "is invalid: frames must grow"),
+        ('{"frames": [2], "threshold": 1.5}', r"is invalid: threshold must lie in 0\.\.1"),
+        ('{"frames": [2], "threshold": NaN}', r"is invalid: threshold must lie in 0\.\.1"),
     ],
 )
 def test_what_is_no_rule_is_refused(tmp_path: Path, text: str, says: str) -> None:

@@ -1,19 +1,23 @@
-"""Errors on the wire: **AnalyzerError** <-> **google.rpc.Status** with ErrorInfo, BadRequest and RetryInfo.
+"""Clips and errors as Protobuf messages, in both directions.
 
-https://google.aip.dev/193 says how such errors are written, grpc-status how they travel.
+Errors follow https://google.aip.dev/193 and travel in the trailing metadata as grpc-status specifies.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 from typing import cast
 
 import grpc
+import numpy as np
+from gif_analyzer.v1 import clip_pb2
 from google.protobuf import any_pb2, duration_pb2
 from google.protobuf.message import DecodeError, Message
 from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
+from services.clip import CLIP_BYTES, CLIP_SHAPE, Clip, GifSource, check_clip
 from services.errors import (
     DOMAIN,
     AnalyzerError,
@@ -27,11 +31,46 @@ from services.errors import (
     catalogue,
 )
 
-MAX_TEXT = 500  # characters of a value: what a caller sent comes back in it, and headers end at 8 KiB
+MAX_TEXT = 500  # characters of one value: errors quote what the caller sent, and headers end at 8 KiB
+
+
+def write_clip(clip: Clip, message: clip_pb2.Clip) -> None:
+    """Write a clip into an existing message, which avoids another copy of its 1.5 MB.
+
+    Raises:
+        InvalidClip: the clip does not fit its contract.
+    """
+    check_clip(clip)
+    message.frames = clip.frames.tobytes()
+    message.timestamps_ms[:] = clip.timestamps_ms
+
+
+def read_clip(message: clip_pb2.Clip, source: GifSource | None = None) -> Clip:
+    """Read a clip. Its frames are read-only, because they share the memory of the message.
+
+    Raises:
+        InvalidClip: the message does not fit the contract of a clip.
+    """
+    frames = message.frames
+    if len(frames) != CLIP_BYTES:
+        raise InvalidClip("frames", expected=f"{CLIP_BYTES:,} bytes", found=f"{len(frames):,} bytes")
+    clip = Clip(np.frombuffer(frames, np.uint8).reshape(CLIP_SHAPE), tuple(message.timestamps_ms), source)
+    check_clip(clip)
+    return clip
+
+
+def source_to_message(source: GifSource) -> clip_pb2.GifSource:
+    """Write what is known about a file; the message has the same fields."""
+    return clip_pb2.GifSource(**dataclasses.asdict(source))
+
+
+def source_from_message(message: clip_pb2.GifSource) -> GifSource:
+    """Read what is known about a file."""
+    return GifSource(**{field.name: getattr(message, field.name) for field in dataclasses.fields(GifSource)})
 
 
 def to_status(error: AnalyzerError) -> status_pb2.Status:
-    """Write an error with all that it knows. Texts longer than 500 characters are cut."""
+    """Write an error with its reason and details. Texts longer than 500 characters are cut."""
     info = error_details_pb2.ErrorInfo(
         reason=error.reason,
         domain=DOMAIN,
@@ -39,15 +78,18 @@ def to_status(error: AnalyzerError) -> status_pb2.Status:
     )
     details: list[Message] = [info]
     if isinstance(error, InvalidArgument | InvalidClip):
+        field = error.details["field"]
         violation = error_details_pb2.BadRequest.FieldViolation(
-            field=_field(error), description=_cut(error.message), reason=error.reason
+            field=f"clip.{field}" if isinstance(error, InvalidClip) else field,
+            description=_cut(error.message),
+            reason=error.reason,
         )
         details.append(error_details_pb2.BadRequest(field_violations=[violation]))
     if isinstance(error, Overloaded):
         delay = duration_pb2.Duration()
         delay.FromTimedelta(datetime.timedelta(seconds=float(error.details["retry_after_s"])))
         details.append(error_details_pb2.RetryInfo(retry_delay=delay))
-    status = status_pb2.Status(code=_number(error.grpc_code), message=_cut(error.message))
+    status = status_pb2.Status(code=grpc.StatusCode[error.grpc_code].value[0], message=_cut(error.message))
     for detail in details:
         packed = any_pb2.Any()
         packed.Pack(detail)
@@ -56,12 +98,12 @@ def to_status(error: AnalyzerError) -> status_pb2.Status:
 
 
 def from_rpc_error(error: grpc.RpcError, *, service: str, timeout_s: float) -> AnalyzerError:
-    """Read what a call ended with: the very class that a local function would have raised, where it was one.
+    """Convert the error of a call into the error that the local function would have raised.
 
     Args:
-        error: of a call, as grpc raises it.
-        service: who was asked, for people.
-        timeout_s: what the call was given, in seconds.
+        error: as grpc raises it.
+        service: address of the service, for the message.
+        timeout_s: deadline of the call, in seconds.
     """
     call = cast(grpc.Call, error)
     info = _error_info(call)
@@ -72,13 +114,13 @@ def from_rpc_error(error: grpc.RpcError, *, service: str, timeout_s: float) -> A
         return DeadlineExceeded(service, timeout_s=timeout_s)
     if code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED):
         return ServiceUnavailable(service, why)
-    if code is grpc.StatusCode.RESOURCE_EXHAUSTED and "larger than max" in why:  # grpc's own, without details
+    if code is grpc.StatusCode.RESOURCE_EXHAUSTED and "larger than max" in why:  # from grpc, without details
         return MessageTooLarge(service, why)
     return InternalError(f"{service} answered {code.name}: {why}")
 
 
 def _error_info(call: grpc.Call) -> error_details_pb2.ErrorInfo | None:
-    """Find what our own services say; None in the answer of anything else on the way, such as a proxy."""
+    """Find the details that our services send; None in an error of anything else, such as a proxy."""
     try:
         status = rpc_status.from_call(call)
     except (ValueError, DecodeError):
@@ -88,16 +130,6 @@ def _error_info(call: grpc.Call) -> error_details_pb2.ErrorInfo | None:
         if detail.Unpack(info) and info.domain == DOMAIN:
             return info
     return None
-
-
-def _field(error: AnalyzerError) -> str:
-    """Name the field of the request, as its message has it."""
-    name = error.details["field"]
-    return f"clip.{name}" if isinstance(error, InvalidClip) else name
-
-
-def _number(code: str) -> int:
-    return int(grpc.StatusCode[code].value[0])
 
 
 def _cut(text: str) -> str:

@@ -1,14 +1,25 @@
-"""Settings of the C allocator for programs that decode many GIFs, one after another."""
+"""Set-up of a long-running process: its JSON log and its memory allocator."""
 
 from __future__ import annotations
 
 import ctypes
+import logging
 import sys
 
 # Parameters of glibc's mallopt(3), from malloc.h. Values are in bytes.
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 _LARGEST_KEPT = 32 << 20  # glibc accepts no more on 64-bit machines
 _MOST_KEPT = 64 << 20
+
+
+def log_as_json() -> None:
+    """Write the log records of this process, from INFO on, as one JSON object a line on standard error."""
+    from pythonjsonlogger.json import JsonFormatter  # noqa: PLC0415 - part of the serving extras
+
+    handler = logging.StreamHandler(sys.stderr)
+    names = {"asctime": "time", "levelname": "level", "name": "logger"}
+    handler.setFormatter(JsonFormatter("{asctime}{levelname}{name}{message}", style="{", rename_fields=names))
+    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
 
 
 def keep_freed_memory() -> None:
