@@ -6,7 +6,7 @@ import httpx
 
 from delivery.errors import CheckFailed, InvalidOption
 from delivery.request import Ask, Request, Response
-from services.address import UNREADABLE, plain_address
+from services.names import UNREADABLE, plain_address
 
 TIMEOUT_S = 60.0  # a cold start included
 

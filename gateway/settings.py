@@ -71,9 +71,9 @@ from pathlib import Path
 
 from gateway.fetch.settings import FetchSettings, HostRule
 from gateway.rest.settings import ENVELOPE_BYTES, RestSettings
-from services.address import UNREADABLE, plain_address
 from services.errors import InvalidSetting, UnknownSetting
 from services.inference import default_model_path
+from services.names import UNREADABLE, plain_address
 from services.preprocess import Budget
 from services.rpc.settings import ChannelSettings, ClientTls, ServerSettings, ServerTls
 

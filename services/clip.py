@@ -1,7 +1,4 @@
-"""The tensor both steps agree on: preprocess makes a `Clip`, inference takes one.
-
-GIF bytes -> services.preprocess -> **Clip** -> services.inference -> Prediction
-"""
+"""The clip: the tensor that `services.preprocess` creates from a GIF and `services.inference` classifies."""
 
 from __future__ import annotations
 
@@ -19,7 +16,7 @@ CLIP_CHANNELS = 3  # red, green, blue
 CLIP_SHAPE = (CLIP_FRAMES, CLIP_SIZE, CLIP_SIZE, CLIP_CHANNELS)
 CLIP_BYTES = CLIP_FRAMES * CLIP_SIZE * CLIP_SIZE * CLIP_CHANNELS  # 1_505_280 bytes
 
-# What is read, by the name that answers give it, and how people write that name.
+# The supported formats: the name in answers, and the usual spelling.
 FORMATS = {
     "gif": "GIF",
     "webp": "WebP",
@@ -33,16 +30,16 @@ FORMATS = {
 
 @dataclass(frozen=True)
 class GifSource:
-    """What was read of the file that a clip was made from.
+    """The file that a clip was made from.
 
     Attributes:
         width: of the canvas, in pixels.
         height: of the canvas, in pixels.
-        frames: how many whole frames the file holds, at least 1.
-        duration_ms: of one run through the frames, in milliseconds, as a browser plays them.
+        frames: number of whole frames, at least 1.
+        duration_ms: of one run through the frames in a browser, in milliseconds.
         size_bytes: length of the file.
         sha256: digest of the file's bytes, 64 lower-case hexadecimal digits.
-        format: a key of `FORMATS`; "" where an older service did not say.
+        format: a key of `FORMATS`; "" from an older service, which does not send it.
     """
 
     width: int
@@ -56,12 +53,12 @@ class GifSource:
 
 @dataclass(frozen=True, eq=False)
 class Clip:
-    """Ten frames of one GIF, ready for a model.
+    """Ten frames of one GIF, the input of a model.
 
     Attributes:
         frames: uint8 [10, 224, 224, 3], RGB in 0..255, C-contiguous.
-        timestamps_ms: the instant that each frame shows, in milliseconds from the start, never decreasing.
-        source: the GIF it was made from; None for a clip that was made otherwise.
+        timestamps_ms: the instant of each frame, in milliseconds from the start, never decreasing.
+        source: the file it was made from; None if it was not made from a file.
     """
 
     frames: NDArray[np.uint8]
@@ -70,10 +67,10 @@ class Clip:
 
 
 def check_clip(clip: Clip) -> None:
-    """Refuse a clip that does not fit the contract above.
+    """Check that a clip fits the description of `Clip`.
 
     Raises:
-        InvalidClip: names the field, what was expected and what was found.
+        InvalidClip: names the field, and what was expected and found.
     """
     frames, times = clip.frames, clip.timestamps_ms
     if frames.dtype != np.uint8:

@@ -1,7 +1,7 @@
-"""Packages that only some commands take: **a module that is missing** -> **what to install**, in one line.
+"""Says which extra to install when a module is missing.
 
-The extras are those of pyproject.toml, and a test holds the two together. The words are those that work in a
-checkout: the project is not published to a package index.
+A test keeps the list equal to the extras of pyproject.toml. The advice is for a checkout, because the project
+is not published on a package index.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ NAME = "gif-analyzer"
 
 @dataclass(frozen=True)
 class Extra:
-    """Packages that are installed together.
+    """An extra of pyproject.toml.
 
     Attributes:
         name: in pyproject.toml.
-        use: what they are for.
-        modules: what they bring to import, each of which is needed.
+        use: what it is for.
+        modules: that its packages provide and that are needed.
     """
 
     name: str
@@ -29,7 +29,7 @@ class Extra:
 
 
 _HTTP = ("anyio", "certifi", "fastapi", "h11", "httpcore", "python_multipart", "pythonjsonlogger")
-# The smallest first: a module that several bring is advised with the first.
+# The smallest extras come first, because the advice for a module is the first extra that has it.
 EXTRAS = (
     Extra(
         "fast",
@@ -40,7 +40,7 @@ EXTRAS = (
     Extra("rest", "serve rest, and GIFs by their address", (*_HTTP, "prometheus_client", "uvicorn")),
     Extra(
         "grpc",
-        "serve grpc, and asking such services",
+        "serve grpc, and clients of such services",
         (
             *("google.rpc", "google.protobuf", "grpc", "grpc_health", "grpc_reflection", "grpc_status"),
             *("prometheus_client", "pythonjsonlogger"),
@@ -65,40 +65,38 @@ EXTRAS = (
 
 
 def advice(module: str, *, takes: str = "") -> str | None:
-    """Say in one line what to install where a module is missing; None for one that no extra brings.
+    """Return one line that says what to install for a missing module; None if no extra contains it.
 
     Args:
         module: its name, such as "grpc.aio".
-        takes: extras that the command takes, apart by commas, as "grpc,rest"; else the smallest that helps.
+        takes: extras that the command needs, separated by commas, as "grpc,rest"; by default the smallest
+            extra that contains the module.
     """
-    bringing = [extra.name for extra in EXTRAS if _brings(extra, module)]
-    if not bringing:
+    package = module.partition(".")[0]
+    found = [extra.name for extra in EXTRAS if any(name.split(".")[0] == package for name in extra.modules)]
+    if not found:
         return None
-    extras = takes if set(takes.split(",")) & set(bringing) else bringing[0]
+    extras = takes if set(takes.split(",")) & set(found) else found[0]
     return f"packages are missing ({module}): {install(extras)}"
 
 
 def install(extras: str) -> str:
-    """Say how extras are installed, apart by commas."""
+    """Return how to install extras, which are separated by commas."""
     return f"in the checkout run make setup, or pip install '.[{extras}]'"
 
 
 def missing(extra: Extra) -> tuple[str, ...]:
-    """Modules of an extra that are not there; nothing is imported for it but what they are parts of."""
+    """Return the modules of an extra that are not installed, importing at most their parent packages."""
     return tuple(module for module in extra.modules if not _is_there(module))
 
 
 def version_text(program: str) -> str:
-    """Say the version of a program of this project."""
+    """Return the name and the version of a program of this project."""
     return f"{program} {importlib.metadata.version(NAME)}"
-
-
-def _brings(extra: Extra, module: str) -> bool:
-    return module.partition(".")[0] in {name.partition(".")[0] for name in extra.modules}
 
 
 def _is_there(module: str) -> bool:
     try:
         return importlib.util.find_spec(module) is not None
-    except ModuleNotFoundError:  # of what it is part of
+    except ModuleNotFoundError:  # its parent package is missing
         return False

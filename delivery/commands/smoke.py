@@ -16,7 +16,7 @@ from delivery.commands.terminal import (
     checks_text,
     expected,
 )
-from services.address import UNREADABLE, plain_address
+from services.names import UNREADABLE, plain_address
 from services.terminal import Json, report
 
 

@@ -23,7 +23,7 @@ from gateway.sorting import LEVELS, How, Sorting, target_of, undo
 from services.errors import AnalyzerError, UnreadableFile
 from services.inference import Level, Verdict
 from services.names import name_text
-from services.preprocess.ahead import map_ahead
+from services.workers import map_ahead
 
 
 def sort(

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.address import plain_address
+from services.names import plain_address
 
 
 @pytest.mark.parametrize(

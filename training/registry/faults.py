@@ -10,7 +10,7 @@ import os
 import re
 from collections.abc import Callable, Iterator
 
-from services.address import UNREADABLE, plain_address
+from services.names import UNREADABLE, plain_address
 from training.errors import (
     MissingPackage,
     NotRegistered,

@@ -26,8 +26,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from services.address import UNREADABLE, plain_address
 from services.inference import Classifier
+from services.names import UNREADABLE, plain_address
 from training.errors import DamagedModel, InvalidOptions, MissingPackage, NotRegistered
 from training.files import replacing
 from training.registry.faults import translate

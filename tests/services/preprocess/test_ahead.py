@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from services.preprocess.ahead import map_ahead
+from services.workers import map_ahead
 
 
 @pytest.mark.parametrize("threads", [1, 2, 5])

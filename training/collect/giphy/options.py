@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from services.address import UNREADABLE, plain_address
+from services.names import UNREADABLE, plain_address
 from training.errors import InvalidOptions
 
 NAME = "giphy"

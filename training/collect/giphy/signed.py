@@ -6,7 +6,7 @@ import urllib.request
 
 import httpx
 
-from services.address import UNREADABLE
+from services.names import UNREADABLE
 from training.errors import InvalidOptions
 
 
