@@ -38,9 +38,8 @@ from services.preprocess.container import Blend, Rect
 from services.preprocess.crop import cut
 from services.preprocess.formats import read
 from services.preprocess.formats.gif import GifFrame
-from services.preprocess.plan import plan
+from services.preprocess.plan import plan, sample
 from services.preprocess.render import render
-from services.preprocess.timeline import sample
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")

@@ -1,4 +1,4 @@
-"""Step one: the bytes of a GIF, or of another format that is read, to a `Clip`."""
+"""Step one: the bytes of a GIF, or of another supported format, to a `Clip`."""
 
 from services.preprocess.container import Budget
 from services.preprocess.decode import PIXELS_VERSION, decode_gif, render_frames

@@ -1,9 +1,7 @@
-"""Borders of one colour around a clip: letterbox bars, pillars, frames drawn around a picture.
+"""Finds borders of one colour around a clip: letterbox bars, pillars, frames drawn around a picture.
 
-pictures uint8 [height, width, 4] of one clip -> `cut` -> each of them with one `Rect` for all.
-
-A bar must have one colour in all pictures, but for compression noise, and must end in an edge along most of
-its length. A caption inside a bar belongs to the bar. In doubt nothing is cropped: a dark scene that fades
+A bar must have one colour in all pictures, except for compression noise, and must end in an edge along most
+of its length. A caption inside a bar belongs to the bar. In doubt nothing is cropped: a dark scene that fades
 into black has no such edge, and neither has a drawing on a plain ground.
 """
 
@@ -19,27 +17,28 @@ from numpy.typing import NDArray
 from services.preprocess.backend import Backend, Picture, Pictures
 from services.preprocess.container import Rect
 
-NOISE = 20  # how far a pixel of a bar may be from the bar's colour, in each channel, 0..255
-CONTRAST = 40  # how far a pixel behind the bar's edge must be from it, in at least one channel
+NOISE = 20  # largest difference from the bar's colour of a pixel in the bar, in each channel, 0..255
+CONTRAST = 40  # smallest difference from it of a pixel behind the bar's edge, in at least one channel
 PLAIN_SHARE = 0.98  # of a row's pixels must have the bar's colour for the row to be plain
-EDGE_SHARE = 0.5  # at most this share of the pixels behind an edge may lack that contrast
-EDGE_DEPTH = 0.1  # of the side's length: how far behind an edge to look
+EDGE_SHARE = 0.5  # of the pixels behind an edge may lack that contrast
+EDGE_DEPTH = 0.1  # of the side's length is checked behind an edge
 MAX_BAR = 0.4  # of the side's length, for one bar
 MIN_CONTENT = 0.25  # of the side's length must be left between two bars
 
-_ROWS = 32  # looked at together
+_ROWS = 32  # checked at once
 
 
 def cut(pictures: Iterable[Picture], count: int, backend: Backend) -> Iterator[tuple[Picture, Rect]]:
-    """Yield each picture of a clip with what is inside the borders of all of them.
+    """Yield each picture of a clip with the rectangle inside the borders, which is the same for all.
 
-    Where the first one has no plain edge, that is everything, and each picture is yielded before the next one
-    is asked for. Elsewhere all of them must be seen first, and copies are yielded.
+    If the first picture has no plain edge, the rectangle is the whole picture, and each picture is yielded
+    before the next one is requested. Otherwise all pictures are read first, and copies are yielded.
 
     Args:
-        pictures: all of one size, C-contiguous; one need only hold until the next is asked for.
-        count: how many they are, at least 1.
-        backend: looks at them.
+        pictures: uint8 [height, width, 4], all of one size, C-contiguous; each may change when the next one
+            is requested.
+        count: number of pictures, at least 1.
+        backend: processes pixels.
     """
     pictures = iter(pictures)
     first = next(pictures)
@@ -57,7 +56,7 @@ def cut(pictures: Iterable[Picture], count: int, backend: Backend) -> Iterator[t
 
 
 def _find_content(pictures: Pictures, whole: Rect, backend: Backend) -> Rect:
-    """Return what is inside the borders; everything where there are none."""
+    """Return the rectangle inside the borders; the whole picture if there are none."""
     top, bottom = _between(pictures, whole, (_Edge.TOP, _Edge.BOTTOM), backend)
     left, right = _between(pictures, Rect(0, top, whole.right, bottom), (_Edge.LEFT, _Edge.RIGHT), backend)
     content = Rect(left, top, right, bottom)
@@ -75,19 +74,19 @@ class _Edge(enum.Enum):
 
 
 def _has_plain_edge(pictures: Pictures, whole: Rect, backend: Backend) -> bool:
-    """Ask of the first picture alone: where none of its edges is plain, there is no bar."""
+    """Whether an edge of the first picture is plain; if not, there is no bar."""
     return any(_Side(pictures, whole, edge, backend).find(plain=True, start=0, stop=1) == 0 for edge in _Edge)
 
 
 def _between(pictures: Pictures, part: Rect, edges: tuple[_Edge, _Edge], backend: Backend) -> tuple[int, int]:
-    """Return where the content starts and stops between two opposite edges of a part."""
+    """Return start and stop of the content between two opposite edges of a part."""
     first, last = (_Side(pictures, part, edge, backend) for edge in edges)
     start, stop = _bar(first), first.length - _bar(last)
     return (start, stop) if stop - start >= max(MIN_CONTENT * first.length, 1) else (0, first.length)
 
 
 def _bar(side: _Side) -> int:
-    """Return how many rows the bar at an edge has; 0 where there is none, or no telling where it ends."""
+    """Return the number of rows of the bar at an edge; 0 if there is none, or if its end is unclear."""
     limit = int(MAX_BAR * side.length)
     depth = max(int(EDGE_DEPTH * side.length), 2)
     row = side.find(plain=True, start=0, stop=1)
@@ -95,7 +94,7 @@ def _bar(side: _Side) -> int:
         row = side.find(plain=False, start=row, stop=limit + 1)
         if row is None:
             return 0
-        # The row at the edge itself may be a blend of both sides.
+        # The row at the edge may be a blend of both sides.
         if side.shares_near(row + 1, row + 1 + depth, CONTRAST).mean() <= EDGE_SHARE:
             return row
         row = side.find(plain=True, start=row, stop=limit + 1)  # behind what may be a caption
@@ -103,10 +102,10 @@ def _bar(side: _Side) -> int:
 
 
 class _Side:
-    """A part of all pictures seen from one edge: rows, or columns, that are counted from there.
+    """A part of all pictures, seen from one edge: its rows, or columns, are counted from there.
 
     Attributes:
-        length: how many there are.
+        length: number of rows.
     """
 
     def __init__(self, pictures: Pictures, part: Rect, edge: _Edge, backend: Backend) -> None:
@@ -116,7 +115,7 @@ class _Side:
         self._colour = backend.middle_colour(pictures, self._strip(0, 1))
 
     def find(self, *, plain: bool, start: int, stop: int) -> int | None:
-        """Return the first row of start..stop that is plain, or that is not; None where there is none."""
+        """Return the first row of start..stop that is plain, or that is not; None if there is none."""
         for first in range(start, stop, _ROWS):
             found = (self.shares_near(first, min(first + _ROWS, stop), NOISE) >= PLAIN_SHARE) == plain
             if found.any():
@@ -124,7 +123,7 @@ class _Side:
         return None
 
     def shares_near(self, start: int, stop: int, distance: int) -> NDArray[np.float64]:
-        """For each row, the share of its pixels that always stay this near to the colour of the edge."""
+        """Return for each row the share of pixels that are always this near to the colour of the edge."""
         darkest = np.maximum(self._colour - distance, 0).astype(np.uint8)
         brightest = np.minimum(self._colour + distance, 255).astype(np.uint8)
         near = self._backend.count_near(

@@ -1,12 +1,10 @@
-"""The first step of the product: the bytes of a file in, a `Clip` or whole canvases out.
+"""Decodes the bytes of a file to a `Clip`, or to whole canvases.
 
-bytes -> read -> timeline -> plan -> render -> shrink -> cut -> resize -> **Clip**
+The steps are: read the structure, sample the timeline, plan, render, shrink, find borders, resize. A frame is
+scaled to a square without padding, in training as in serving. Transparent pixels are 0 and so become black.
 
-A frame is scaled to a square without padding: training and serving see the same distortion, and no pixel is
-spent on bars. Transparent pixels are 0 and so become black.
-
-Canvases and pictures are lent: each is valid until the next one is requested from its iterator. A step that
-keeps a picture longer copies it.
+A canvas or picture is valid until the next one is requested from its iterator. Steps that keep it longer copy
+it.
 """
 
 from __future__ import annotations
@@ -22,17 +20,16 @@ from numpy.typing import NDArray
 
 from services.clip import CLIP_FRAMES, CLIP_SHAPE, FORMATS, Clip, GifSource
 from services.errors import CorruptGif
-from services.preprocess.ahead import map_ahead
 from services.preprocess.backend import Backend, Picture, fastest
 from services.preprocess.container import BrokenFrameError, Budget, Container, Rect, check_limit
 from services.preprocess.crop import cut
 from services.preprocess.formats import read
-from services.preprocess.plan import Step, cost_pixels, plan
+from services.preprocess.plan import Step, Timeline, cost_pixels, plan, sample
 from services.preprocess.render import render
-from services.preprocess.timeline import Timeline, sample
+from services.workers import map_ahead
 
-# The version of the pixels of clips. Raise it when any GIF gives another clip than before: every cache of
-# clips, and of results computed from clips, is keyed by it. A golden test fails if pixels change without it.
+# The version of the pixels of clips. Raise it when the clip of any GIF changes, because every cache of clips,
+# and of results computed from clips, uses it as a key. A golden test fails if pixels change without it.
 PIXELS_VERSION = 2
 
 DEFAULT_BUDGET = Budget()
@@ -41,23 +38,22 @@ DEFAULT_BUDGET = Budget()
 def decode_gif(
     gif: bytes, *, budget: Budget = DEFAULT_BUDGET, backend: Backend | None = None, threads: int = 1
 ) -> Clip:
-    """Make the clip of a GIF: ten frames at the middles of ten equal parts of its duration.
+    """Create the clip of a GIF: ten frames at the middles of ten equal parts of its duration.
 
-    A file of another format of `services.clip.FORMATS` does as well as a GIF.
-
-    Only the frames that the clip needs are decompressed. If one of those is broken, the animation ends
-    before the first broken frame, as in a browser, and the clip is made of what is left. A broken frame that
-    the clip does not need is not noticed: it changes no pixel, but still counts in the duration.
+    Only the frames that the clip needs are decompressed. If one of them is broken, the animation ends before
+    the first broken frame, as in a browser, and the clip is made of the frames before it. A broken frame that
+    the clip does not need is not noticed: it changes no pixel, but it counts in the duration.
 
     Args:
-        gif: the bytes of the file.
-        budget: what it may cost.
-        backend: moves the pixels; None is the fastest that is installed. The clip is the same by any.
-        threads: that decompress and scale frames, at least 1; one, if the backend gains nothing by more.
+        gif: the bytes of a file in any format of `services.clip.FORMATS`.
+        budget: limits on its cost.
+        backend: processes pixels; None for the fastest that is installed. The clip is the same with any.
+        threads: that decompress and scale frames, at least 1. One is used if the backend gains nothing by
+            more.
 
     Raises:
-        NotAGif: the bytes are of no format that is read; the message says what they are.
-        CorruptGif: not one frame is whole.
+        NotAGif: the format is not supported; the message names it.
+        CorruptGif: no frame is complete.
         GifTooLarge: a limit of the budget is exceeded; the message names it.
     """
     container = read(gif, budget)
@@ -70,29 +66,27 @@ def decode_gif(
         spent = container.cost_pixels(range(broken.index + 1))
         _check_pixels(spent, budget)
         whole = _count_whole(container, broken.index, backend)
-    if not whole:
-        raise CorruptGif("not one frame is whole", kind=FORMATS[container.format])
     return make(dataclasses.replace(container, frames=container.frames[:whole]), spent=spent)
 
 
 def render_frames(
     gif: bytes, indices: Iterable[int], *, budget: Budget = DEFAULT_BUDGET, backend: Backend | None = None
 ) -> Iterator[NDArray[np.uint8]]:
-    """Show frames of a GIF as a browser does: uint8 [height, width, 4] RGBA, the whole canvas, each a copy.
+    """Yield frames of a GIF as a browser shows them: uint8 [height, width, 4] RGBA, the whole canvas, copied.
 
-    Colours are those on a black ground: red, green and blue are 0 where alpha is 0. In a GIF, that is where
-    nothing was drawn, and alpha is 255 elsewhere.
+    Colours are on a black background: red, green and blue are 0 where alpha is 0. In a GIF, alpha is 0 where
+    nothing was drawn, and 255 elsewhere.
 
     Args:
-        gif: the bytes of the file, in any of `services.clip.FORMATS`.
-        indices: which frames to show, counted from 0, in increasing order.
-        budget: `max_decoded_pixels` holds for all of these frames together.
-        backend: moves the pixels; None is the fastest that is installed.
+        gif: the bytes of a file in any format of `services.clip.FORMATS`.
+        indices: of the frames, counted from 0, increasing.
+        budget: `max_decoded_pixels` limits all of these frames together.
+        backend: processes pixels; None for the fastest that is installed.
 
     Raises:
-        NotAGif, CorruptGif, GifTooLarge: as `decode_gif`; CorruptGif also, while iterating, at a frame that
-            cannot be decoded.
-        ValueError: the indices do not increase, or the file has no such frame.
+        NotAGif, CorruptGif, GifTooLarge: as `decode_gif`; CorruptGif also during iteration, if a frame cannot
+            be decoded.
+        ValueError: the indices do not increase, or there is no such frame.
     """
     wanted = list(indices)
     container = read(gif, budget)
@@ -114,16 +108,16 @@ def render_frames(
 
 
 def _make_clip(container: Container, *, budget: Budget, spent: int, backend: Backend, threads: int) -> Clip:
-    """Make the clip of these frames; `spent` pixels were decoded for it before.
+    """Create the clip of these frames; `spent` is the number of pixels decoded for it before.
 
     Raises:
-        BrokenFrameError: one of the frames that it needs.
-        GifTooLarge: by `max_decoded_pixels`.
+        BrokenFrameError: a frame that it needs is broken.
+        GifTooLarge: it takes more than `max_decoded_pixels`.
     """
     timeline = sample([frame.delay_ms for frame in container.frames])
     steps = plan(container, timeline.frames)
     _check_pixels(spent + cost_pixels(container, steps), budget)
-    shown = sorted(set(timeline.frames))  # a frame that is sampled more than once is drawn once
+    shown = sorted(set(timeline.frames))  # a frame that is sampled several times is drawn once
     pictures = _draw(container, steps, backend, threads=threads)
     cropped = cut(pictures, len(shown), backend)
     frames = _scale(cropped, len(shown), backend, threads=threads)
@@ -138,15 +132,15 @@ def _draw(
     """Yield the picture of each step that shows a frame."""
     for _, canvas in render(container, steps, backend, threads=threads):
         yield backend.shrink(canvas)
-        del canvas  # it may be 64 MB of its own, not to be held while the next frame is decoded
+        del canvas  # up to 64 MB, which is freed before the next frame is decoded
 
 
 def _scale(
     cropped: Iterable[tuple[Picture, Rect]], count: int, backend: Backend, *, threads: int
 ) -> NDArray[np.uint8]:
-    """Scale what is inside the borders of each picture: uint8 [count, 224, 224, 3]."""
+    """Scale the part inside the borders of each picture: uint8 [count, 224, 224, 3]."""
     frames = np.empty((count, *CLIP_SHAPE[1:]), np.uint8)
-    if threads > 1:  # pictures wait for a thread while later ones are drawn
+    if threads > 1:  # because later pictures are drawn while these wait for a thread
         cropped = ((picture.copy(), content) for picture, content in cropped)
 
     def scale(each: tuple[NDArray[np.uint8], tuple[Picture, Rect]]) -> None:

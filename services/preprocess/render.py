@@ -1,9 +1,7 @@
-"""The pixels of frames, as Chromium shows them.
+"""Draws frames as Chromium shows them: the steps of a plan to one canvas for each shown frame.
 
-`Container` and the steps of a plan -> `render` -> one canvas for each frame that is shown.
-
-A pixel of the canvas that nothing was drawn on is 0, transparent black. The canvas is ours, because Pillow's
-own follows other rules than browsers do (disposal 2 to the background colour, a canvas that grows).
+A pixel of the canvas on which nothing was drawn is 0, transparent black. Pillow's own rendering is not used,
+because it differs from browsers: disposal 2 clears to the background colour, and the canvas may grow.
 """
 
 from __future__ import annotations
@@ -20,13 +18,13 @@ from services.preprocess.plan import Action, Step
 def render(
     container: Container, steps: Collection[Step], backend: Backend, *, threads: int = 1
 ) -> Iterator[tuple[int, Canvas]]:
-    """Take the steps and yield (index, canvas) for each that shows; the canvas holds until the next one.
+    """Yield (index, canvas) for each shown frame; a canvas is valid until the next one is requested.
 
-    What is yielded is drawn on black and turned as the file asks for. Frames are decoded on so many threads,
-    some ahead of the one that is drawn.
+    The canvas is drawn on black and turned by the orientation of the file. Several threads decode frames
+    ahead of the one that is drawn.
 
     Raises:
-        BrokenFrameError: a frame that a step draws cannot be decoded.
+        BrokenFrameError: a frame cannot be decoded.
     """
     canvas = np.zeros((container.height, container.width), PIXEL)
     drawn = [index for index, action in steps if action is not Action.CLEAR]
@@ -43,7 +41,7 @@ def render(
         pixels = next(decoded)
         if place.area:
             frame.paint(canvas, place, pixels, backend)
-        del pixels  # up to 80 MB, not to be held while the next frame is drawn
+        del pixels  # up to 80 MB, which is freed before the next frame is drawn
         if action is Action.SHOW:
             yield index, _shown(canvas, container, backend)
             if before is not None:
@@ -58,7 +56,7 @@ def _shown(canvas: Canvas, container: Container, backend: Backend) -> Canvas:
 
 
 def turn(canvas: Canvas, orientation: int) -> Canvas:
-    """Turn a canvas as EXIF's orientations 1..8 ask for; C-contiguous, and a copy unless it is 1."""
+    """Turn a canvas by an EXIF orientation, 1..8. The result is C-contiguous, and a copy unless it is 1."""
     if orientation == 1:
         return canvas
     turned = canvas.T if orientation >= 5 else canvas

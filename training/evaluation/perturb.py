@@ -18,7 +18,7 @@ from PIL import Image
 from services.errors import CorruptGif
 from services.preprocess import Budget, render_frames
 from services.preprocess.formats import read
-from services.preprocess.timeline import played_ms
+from services.preprocess.plan import played_ms
 from training.data.augment import Frames, with_border, with_caption, with_crop, with_tint
 
 # The version of the changed GIFs. Raise it when any of them changes: cached clips of them are keyed by it. A

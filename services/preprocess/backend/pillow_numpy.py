@@ -1,6 +1,14 @@
-"""Pixels by Pillow and NumPy: Pillow's LZW decoder, its resize, and a canvas that follows browsers' rules."""
+"""The portable backend: Pillow's LZW decoder and resize, and NumPy for drawing as browsers do.
+
+GIFs with code sizes of 0 and 1 are decompressed here in plain Python, because Pillow reads them differently
+from
+Chromium: there, codes grow by a bit as soon as the next string would not fit, here after the first code. The
+length of such data is limited when a file is read.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,34 +24,28 @@ from services.preprocess.backend import (
     Span,
     shrink_factors,
 )
-from services.preprocess.backend.interlace import in_order
-from services.preprocess.backend.narrow import decompress_narrow
-from services.preprocess.backend.palette import palette_pixels
 from services.preprocess.container import PIXEL, Blend, BrokenDataError, Rect
-from services.preprocess.formats.gif import NARROW_CODE_SIZE, GifFrame
+from services.preprocess.formats.gif import NARROW_CODE_SIZE, GifFrame, palette_pixels
 
-_BAND_PIXELS = 65_536  # drawn at once: numpy widens indices to 8 bytes each, 512 KB that stay in the cache
-
-
-_ALL_FOUR = np.uint32(0x01010101)  # true, true, true, true
+_BAND_PIXELS = 65_536  # drawn at once: numpy converts indices to 8 bytes each, and 512 KB fit into the cache
+_ALL_FOUR = np.uint32(0x01010101)  # true for all four bytes of a pixel
+_MAX_CODE_BITS = 12
+_TABLE = 1 << _MAX_CODE_BITS  # codes
 
 
 class Portable:
-    """`Backend` of what is always installed."""
+    """The `Backend` of packages that are always installed."""
 
     name = "portable"
     gains_by_threads = True
 
     def decompress(self, gif: bytes, frame: GifFrame) -> NDArray[np.uint8]:
-        """Let Pillow decompress a frame, but for code sizes that it reads otherwise than browsers."""
+        """Let Pillow decompress, except for code sizes that it reads differently from browsers."""
         if frame.code_size <= NARROW_CODE_SIZE:
-            rows = decompress_narrow(gif, frame)
-            return in_order(rows) if frame.interlaced else rows
+            return _decompress_narrow(gif, frame)
         data = gif[frame.start : frame.stop]
         try:
-            image = Image.frombytes(
-                "P", frame.rect.size, data, "gif", (frame.code_size, frame.interlaced, -1)
-            )
+            image = Image.frombytes("P", frame.rect.size, data, "gif", (frame.code_size, False, -1))
         except ValueError:  # "not enough image data" or "cannot decode image data"
             raise BrokenDataError from None
         return np.asarray(image)
@@ -53,12 +55,12 @@ class Portable:
         width, height = place.size
         part = canvas[place.top : place.bottom, place.left : place.right]
         indices = indices[:height, :width]
-        palette = palette_pixels(frame)
+        palette = palette_pixels(frame.palette)
         rows = max(_BAND_PIXELS // width, 1)
         for top in range(0, height, rows):
             band = part[top : top + rows]
             some = indices[top : top + rows]
-            # A uint8 never wraps at 256; the mode only saves numpy the range check, and a copy of `out`.
+            # A uint8 never wraps at 256. The mode only avoids a range check and a copy of `out`.
             if frame.opaque:
                 np.take(palette, some, out=band, mode="wrap")
             else:
@@ -77,7 +79,7 @@ class Portable:
             band[...] = _pixels(blend(over, under))
 
     def on_black(self, canvas: Canvas) -> Canvas:
-        """Weigh a band of rows at a time."""
+        """Multiply a band of rows at a time."""
         black = np.empty_like(canvas)
         rows = max(_BAND_PIXELS // canvas.shape[1], 1)
         for top in range(0, len(canvas), rows):
@@ -87,7 +89,7 @@ class Portable:
         return black
 
     def shrink(self, canvas: Canvas) -> Picture:
-        """Average boxes of pixels, which Pillow calls reducing."""
+        """Average boxes of pixels, by Pillow's `reduce`."""
         height, width = canvas.shape
         factors = shrink_factors(canvas)
         if factors == (1, 1):
@@ -96,7 +98,7 @@ class Portable:
         return np.asarray(image.reduce(factors))
 
     def middle_colour(self, pictures: Pictures, part: Rect) -> Colour:
-        """Sort them."""
+        """Sort values."""
         low, high = (bound.reshape(-1, 4)[:, :3] for bound in _bounds(pictures, part))
         middle = (low.T.astype(np.uint16, order="C") + high.T) // 2
         middle.sort(axis=1)
@@ -105,7 +107,7 @@ class Portable:
         return colour
 
     def count_near(self, pictures: Pictures, part: Rect, span: Span, *, columns: bool) -> Counts:
-        """Compare whole rows of bytes: a last axis of channels would cost numpy ten times as long."""
+        """Compare whole rows of bytes; with an axis of channels numpy would take ten times as long."""
         low, high = _bounds(pictures, part)
         width = part.size[0]
         bright_enough = low >= _repeated(span[0], 0, width)
@@ -115,31 +117,31 @@ class Portable:
         return counts
 
     def resize(self, picture: Picture, content: Rect, out: NDArray[np.uint8]) -> None:
-        """Scale by averaging boxes and then by weighing neighbours."""
-        # Cut first: a box handed to Pillow's resize lets pixels outside it shine through along its edges.
+        """Average boxes, then interpolate."""
+        # Cropped first: with the argument `box`, Pillow's resize also uses pixels outside it along its edges.
         inside = picture[content.top : content.bottom, content.left : content.right]
-        # BILINEAR after a whole-number box reduction (reducing_gap) is within noise of a plain antialiased
-        # resize and was the fastest of Pillow's ways when measured on real GIFs.
+        # BILINEAR after a whole-number box reduction (reducing_gap) gives practically the same as a plain
+        # antialiased resize, and was the fastest of Pillow's methods on real GIFs.
         height, width = inside.shape[:2]
-        # Unpacked to RGB first: Pillow scales three channels a fifth faster than four.
+        # Converted to RGB first: Pillow scales three channels a fifth faster than four.
         image = Image.frombytes("RGB", (width, height), np.ascontiguousarray(inside), "raw", "RGBX")
         scaled = image.resize((CLIP_SIZE, CLIP_SIZE), Image.Resampling.BILINEAR, reducing_gap=1.0)
         out[...] = np.asarray(scaled)
 
 
 def _bounds(pictures: Pictures, part: Rect) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """The darkest and the brightest value over time, uint8 [height, 4 * width] each."""
+    """Return the darkest and the brightest values over time, uint8 [height, 4 * width] each."""
     some = np.ascontiguousarray(pictures[:, part.top : part.bottom, part.left : part.right]).view(np.uint8)
     return (some[0], some[0]) if len(some) == 1 else (some.min(axis=0), some.max(axis=0))
 
 
 def _repeated(colour: NDArray[np.uint8], fourth: int, width: int) -> NDArray[np.uint8]:
-    """A row of pixels, uint8 [4 * width]."""
+    """Return a row of pixels of one colour, uint8 [4 * width]."""
     return np.full(width, int.from_bytes((*colour.tolist(), fourth), "little"), PIXEL).view(np.uint8)
 
 
 def _channels(pixels: Canvas) -> NDArray[np.uint32]:
-    """Pixels as [height, width, 4] whole numbers that leave room to multiply."""
+    """Return the channels of pixels, uint32 [height, width, 4], which can be multiplied without overflow."""
     return np.ascontiguousarray(pixels).view(np.uint8).reshape(*pixels.shape, 4).astype(np.uint32)
 
 
@@ -149,7 +151,7 @@ def _pixels(channels: NDArray[np.uint32]) -> Canvas:
 
 
 def _blend_png(over: NDArray[np.uint32], under: NDArray[np.uint32]) -> NDArray[np.uint32]:
-    """Weigh both colours by what is seen of them, in units of 1 / 255 of alpha, and round to the nearest."""
+    """Weight both colours by their visible share, in units of 1 / 255 of alpha, and round to the nearest."""
     seen, behind = over[..., 3:] * 255, under[..., 3:] * (255 - over[..., 3:])
     both = seen + behind
     blended: NDArray[np.uint32] = (2 * (over * seen + under * behind) + both) // np.maximum(2 * both, 1)
@@ -158,7 +160,7 @@ def _blend_png(over: NDArray[np.uint32], under: NDArray[np.uint32]) -> NDArray[n
 
 
 def _blend_webp(over: NDArray[np.uint32], under: NDArray[np.uint32]) -> NDArray[np.uint32]:
-    """As BlendPixelNonPremult in libwebp's src/demux/anim_decode.c, but that opaque pixels replace."""
+    """As BlendPixelNonPremult in libwebp's src/demux/anim_decode.c, except that opaque pixels replace."""
     alpha = over[..., 3:]
     behind = (under[..., 3:] * (256 - alpha)) >> 8
     both = alpha + behind
@@ -167,3 +169,61 @@ def _blend_webp(over: NDArray[np.uint32], under: NDArray[np.uint32]) -> NDArray[
     np.copyto(blended, under, where=alpha == 0)
     np.copyto(blended, over, where=alpha == 255)
     return blended
+
+
+def _decompress_narrow(gif: bytes, frame: GifFrame) -> NDArray[np.uint8]:
+    """Decompress a frame with a code size of 0 or 1."""
+    width, height = frame.rect.size
+    pixels = bytearray()
+    for string in _strings(_join(gif, frame.start, frame.stop), frame.code_size):
+        pixels += string
+        if len(pixels) >= width * height:
+            return np.frombuffer(bytes(pixels[: width * height]), np.uint8).reshape(height, width)
+    raise BrokenDataError
+
+
+def _strings(data: bytes, code_size: int) -> Iterator[bytes]:
+    """Yield the palette indices of each code, up to the end code or the end of the data."""
+    clear, first_width = 1 << code_size, code_size + 1
+    letters = [bytes([letter]) for letter in range(clear)]
+    table, width, last = [*letters, b"", b""], first_width, b""
+    held, bits = 0, 0  # bits that were read but not used yet, and their number
+    following = iter(data)
+    while True:
+        while bits < width:
+            byte = next(following, None)
+            if byte is None:
+                return
+            held |= byte << bits
+            bits += 8
+        code = held & ((1 << width) - 1)
+        held >>= width
+        bits -= width
+        if code == clear:
+            table, width, last = [*letters, b"", b""], first_width, b""
+            continue
+        if code == clear + 1:
+            return
+        if code < len(table):
+            string = table[code]
+        elif code == len(table) and last:  # the string that this code completes itself
+            string = last + last[:1]
+        else:
+            raise BrokenDataError
+        if len(table) < _TABLE:
+            if last:
+                table.append(last + string[:1])
+            # The first code counts too, although it completes no string.
+            if width < _MAX_CODE_BITS:
+                width += len(table) >> width & 1
+            last = string
+        yield string
+
+
+def _join(gif: bytes, start: int, stop: int) -> bytes:
+    """Concatenate the sub-blocks in gif[start:stop], up to the first incomplete one."""
+    parts = []
+    while start < stop and start + 1 + gif[start] <= stop:
+        parts.append(gif[start + 1 : start + 1 + gif[start]])
+        start += 1 + gif[start]
+    return b"".join(parts)

@@ -1,58 +1,69 @@
-"""The blocks of a GIF: **bytes** -> `scan` -> **Container** of `GifFrame`.
+"""Reads the blocks of a GIF into a `Container` of `GifFrame`.
 
-The format: https://www.w3.org/Graphics/GIF/spec-gif89a.txt. Where that leaves room, Chromium decides.
+The format: https://www.w3.org/Graphics/GIF/spec-gif89a.txt. Where it leaves room, this module does as
+Chromium.
 """
 
 from __future__ import annotations
 
+import functools
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from services.errors import CorruptGif, GifTooLarge
-from services.preprocess.container import Budget, Container, Decoded, Disposal, Rect, check_limit
+from services.preprocess.container import (
+    PIXEL,
+    Budget,
+    Container,
+    Decoded,
+    Disposal,
+    Frame,
+    Rect,
+    check_canvas,
+    check_limit,
+)
 
 if TYPE_CHECKING:
     from services.preprocess.backend import Backend, Canvas
 
 HEADER_BYTES = 13  # signature and version, then the logical screen descriptor
+PALETTE_ENTRIES = 256  # at most
 PALETTE_ENTRY_BYTES = 3  # red, green, blue
 
-EXTENSION, IMAGE = 0x21, 0x2C  # the byte that begins a block
-GRAPHIC_CONTROL = 0xF9  # the label of the extension that times and disposes of the next image
-CONTROL_BYTES = 4  # of its one data sub-block
+EXTENSION, IMAGE = 0x21, 0x2C  # the first byte of a block
+GRAPHIC_CONTROL = 0xF9  # label of the extension with delay and disposal of the next image
+CONTROL_BYTES = 4  # of its only data sub-block
 MAX_CODE_SIZE = 8  # bits: a pixel is a palette index, 0..255
-APPLICATION = 0xFF  # the label of the extension that names a program
-LOOPS = (b"\x0bNETSCAPE2.0", b"\x0bANIMEXTS1.0")  # its sub-block, where it says how often to repeat
+APPLICATION = 0xFF  # label of the extension that names a program
+LOOPS = (b"\x0bNETSCAPE2.0", b"\x0bANIMEXTS1.0")  # its first sub-block if it says how often to repeat
 
-# Blocks cost time even where they hold nothing, so there are limits to their number. Encoders write two or
-# three extensions a frame and sub-blocks of 254 or 255 bytes; 25 MB are a hundred thousand of these.
+# Even empty blocks take time, so their number is limited. Encoders write two or three extensions a frame and
+# sub-blocks of 254 or 255 bytes, of which 25 MB contain a hundred thousand.
 MAX_EXTENSIONS = 100_000
 MAX_SUB_BLOCKS = 2_000_000
-# Code sizes of 0 and 1 are not allowed by the specification and rare. Only slow loops of our own read them.
+# Code sizes of 0 and 1 are rare and not allowed by the specification. The portable backend is slow on them.
 NARROW_CODE_SIZE = 1
 MAX_NARROW_BYTES = 250_000  # of such data in one GIF
+# The first row and the distance of rows in each of the four passes of an interlaced image.
+_PASSES = ((0, 8), (4, 8), (2, 4), (1, 2))
 
 
-class GifFrame(NamedTuple):
+@dataclass(frozen=True)
+class GifFrame(Frame):
     """One image of a GIF, as its blocks describe it.
 
     Attributes:
-        rect: where it is drawn; may reach outside the canvas.
-        delay_ms: as written, 0 where the GIF says nothing.
-        disposal: what becomes of it before the next frame.
-        transparent: the palette index that draws nothing; None where all indices draw.
-        interlaced: whether its rows come in four passes.
-        palette: RGB bytes of its colours, at most 256 of them; empty where the GIF has none.
-        code_size: bits of an uncompressed pixel, as the LZW data begins.
+        transparent: palette index that draws nothing; None if all indices draw.
+        interlaced: whether its rows are stored in four passes.
+        palette: RGB bytes of its colours, at most 256 of them; empty if the GIF has none.
+        code_size: bits of an uncompressed pixel, the start of the LZW data.
         start: offset of its first data sub-block in the GIF.
-        stop: offset just behind the empty sub-block that ends its data.
+        stop: offset behind the empty sub-block that ends its data.
     """
 
-    rect: Rect
-    delay_ms: int
-    disposal: Disposal
     transparent: int | None
     interlaced: bool
     palette: bytes
@@ -62,32 +73,42 @@ class GifFrame(NamedTuple):
 
     @property
     def opaque(self) -> bool:
-        """Whether it is sure to draw every pixel of its rectangle."""
+        """Whether it certainly draws every pixel of its rectangle."""
         return self.transparent is None or self.transparent >= 1 << self.code_size
 
-    @property
-    def cost_pixels(self) -> int:
-        """All of its own."""
-        return self.rect.area
-
     def decode(self, data: bytes, backend: Backend) -> NDArray[np.uint8]:
-        """Decompress its palette indices, uint8 [height, width].
-
-        Raises:
-            BrokenDataError: the data is short or no LZW.
-        """
+        """Decompress its palette indices, uint8 [height, width]."""
         if not self.rect.area:
             width, height = self.rect.size
             return np.empty((height, width), np.uint8)
-        return backend.decompress(data, self)
+        rows = backend.decompress(data, self)
+        if not self.interlaced:
+            return rows
+        picture = np.empty_like(rows)
+        first = 0
+        for start, step in _PASSES:
+            places = picture[start::step]
+            places[...] = rows[first : first + len(places)]
+            first += len(places)
+        return picture
 
     def paint(self, canvas: Canvas, place: Rect, pixels: Decoded, backend: Backend) -> None:
-        """Draw the colours that its indices stand for."""
+        """Draw the colours of its palette indices."""
         backend.paint(canvas, place, pixels, self)
 
 
+@functools.lru_cache(maxsize=16)  # most frames have the palette of their GIF
+def palette_pixels(palette: bytes) -> NDArray[np.uint32]:
+    """Return the palette as 256 read-only canvas pixels; colours that it does not define are opaque black."""
+    colours = np.zeros((PALETTE_ENTRIES, 4), np.uint8)
+    colours[:, 3] = 255
+    defined = np.frombuffer(palette, np.uint8).reshape(-1, PALETTE_ENTRY_BYTES)
+    colours[: len(defined), :3] = defined
+    return colours.view(PIXEL)[:, 0]
+
+
 class _Control(NamedTuple):
-    """A graphic control extension: it holds for the next image only."""
+    """A graphic control extension, which applies to the next image only."""
 
     delay_ms: int = 0
     disposal: Disposal = Disposal.KEEP
@@ -95,31 +116,21 @@ class _Control(NamedTuple):
 
 
 class _BadBlockError(Exception):
-    """A block that Chromium refuses, and with it all that follows."""
+    """A block that Chromium refuses. It ends the animation."""
 
 
-# Browsers read 4 as "restore" too, which some encoders meant; 0 and the undefined 5 to 7 keep.
-_DISPOSALS = (
-    Disposal.KEEP,
-    Disposal.KEEP,
-    Disposal.CLEAR,
-    Disposal.RESTORE,
-    Disposal.RESTORE,
-    Disposal.KEEP,
-    Disposal.KEEP,
-    Disposal.KEEP,
-)
+# Browsers treat 4 like 3, as some encoders mean it, and 0 and the undefined 5 to 7 like 1.
+_DISPOSALS = {2: Disposal.CLEAR, 3: Disposal.RESTORE, 4: Disposal.RESTORE}
 
 
 def scan(gif: bytes, budget: Budget) -> Container:
-    """Read the blocks of a GIF up to its trailer, its end or the first block that is cut or unknown.
+    """Read the blocks of a GIF up to its trailer, its end, or the first block that is cut off or unknown.
 
-    The frames before that are whole as far as their blocks go; their pixels may still prove broken. As in
-    Chromium, a first frame that reaches outside the canvas enlarges it, and later ones do not.
+    As in Chromium, a first frame that reaches outside the canvas enlarges it, and later ones do not.
 
     Raises:
-        CorruptGif: the canvas is empty, or no frame is whole.
-        GifTooLarge: canvas, one frame, or the number of frames or blocks are over the budget.
+        CorruptGif: the canvas is empty, or no frame is complete.
+        GifTooLarge: the canvas, one frame, or the number of frames or blocks is over the limit.
     """
     if len(gif) < HEADER_BYTES:
         raise CorruptGif("it ends inside its header")
@@ -128,18 +139,15 @@ def scan(gif: bytes, budget: Budget) -> Container:
     check_limit("canvas", budget.max_canvas_pixels, width * height, "pixels")
     palette, position = _read_palette(gif, HEADER_BYTES, gif[10])
     frames = _Reader(gif, palette, budget).read_frames(position)
-    if not frames:
-        raise CorruptGif("not one frame is whole")
-    width = max(width, frames[0].rect.right)
-    height = max(height, frames[0].rect.bottom)
-    if not width * height:
-        raise CorruptGif(f"its canvas is empty ({width} x {height} pixels)")
-    check_limit("canvas", budget.max_canvas_pixels, width * height, "pixels")
-    return Container("gif", gif, width, height, tuple(frames))
+    if frames:
+        width, height = max(width, frames[0].rect.right), max(height, frames[0].rect.bottom)
+    container = Container("gif", gif, width, height, tuple(frames))
+    check_canvas(width, height, budget, "GIF")
+    return container
 
 
 def _read_palette(gif: bytes, position: int, flags: int) -> tuple[bytes, int]:
-    """Return the palette that the flags announce, empty for none, and the offset behind it."""
+    """Return the palette if the flags announce one, else b"", and the offset behind it."""
     if not flags & 0x80:
         return b"", position
     stop = position + (PALETTE_ENTRY_BYTES << ((flags & 7) + 1))
@@ -151,8 +159,8 @@ class _Reader:
 
     Args:
         gif: the whole file.
-        palette: of frames that bring none.
-        budget: what it may cost.
+        palette: of frames that have none.
+        budget: its limits.
     """
 
     def __init__(self, gif: bytes, palette: bytes, budget: Budget) -> None:
@@ -161,7 +169,7 @@ class _Reader:
         self._sub_blocks = 0
 
     def read_frames(self, position: int) -> list[GifFrame]:
-        """Follow the blocks from `position` on; one that is cut or makes no sense ends the animation."""
+        """Read the blocks from `position` on, up to the first that is cut off or invalid."""
         gif, budget = self._gif, self._budget
         frames: list[GifFrame] = []
         control = _Control()
@@ -186,7 +194,7 @@ class _Reader:
                     frames.append(frame)
                     position = frame.stop
                     control = _Control()
-                else:  # the trailer, or no block at all
+                else:  # the trailer, or not a block
                     return frames
         except (IndexError, _BadBlockError):
             return frames
@@ -222,12 +230,13 @@ class _Reader:
             and gif[position + 1 : position + 13] in LOOPS
             and not gif[position + 13]
         ):
-            # Chromium expects the number of repetitions here, takes an empty sub-block for it, and reads on.
+            # Chromium expects the number of repetitions here. It accepts an empty sub-block for it and reads
+            # on.
             position += 13
         return self._skip_sub_blocks(position + 1)
 
     def _skip_sub_blocks(self, position: int) -> int:
-        """Return the offset behind the empty sub-block that ends a chain; IndexError where it never ends."""
+        """Return the offset behind the empty sub-block that ends a chain; IndexError if there is none."""
         gif = self._gif
         for count in range(MAX_SUB_BLOCKS - self._sub_blocks):
             length = gif[position]
@@ -240,18 +249,11 @@ class _Reader:
         )
 
     def _count_extension(self) -> None:
-        if self._extensions == MAX_EXTENSIONS:
-            raise GifTooLarge(
-                "structure",
-                allowed=MAX_EXTENSIONS,
-                found=MAX_EXTENSIONS + 1,
-                unit="extensions",
-                at_least=True,
-            )
         self._extensions += 1
+        check_limit("structure", MAX_EXTENSIONS, self._extensions, "extensions", at_least=True)
 
     def _too_many(self, found: int, position: int) -> GifTooLarge:
-        """Say how far over the limit of frames a GIF is, as far as the limits of blocks allow to count."""
+        """Count the remaining frames for the error, as far as the limits on blocks allow."""
         at_least = False
         try:
             while True:
@@ -276,13 +278,13 @@ class _Reader:
 
 
 def _read_control(gif: bytes, position: int) -> tuple[_Control, int]:
-    """Read a graphic control extension of exactly one sub-block, and the offset behind it."""
+    """Read a graphic control extension with exactly one sub-block; return it and the offset behind it."""
     if gif[position] != CONTROL_BYTES or gif[position + 1 + CONTROL_BYTES]:
         raise _BadBlockError
     flags = gif[position + 1]
     control = _Control(
         delay_ms=10 * (gif[position + 2] | gif[position + 3] << 8),
-        disposal=_DISPOSALS[flags >> 2 & 7],
+        disposal=_DISPOSALS.get(flags >> 2 & 7, Disposal.KEEP),
         transparent=gif[position + 4] if flags & 1 else None,
     )
     return control, position + 2 + CONTROL_BYTES

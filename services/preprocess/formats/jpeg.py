@@ -1,7 +1,7 @@
-"""The segments of a JPEG: **bytes** -> `scan` -> **Container** of one frame.
+"""Reads the segments of a JPEG into a `Container` of one frame.
 
-The format: https://www.w3.org/Graphics/JPEG/itu-t81.pdf. Baseline and progressive pictures of 8 bits are
-read, as in browsers, and shown as their EXIF turns them.
+The format: https://www.w3.org/Graphics/JPEG/itu-t81.pdf. As in browsers, baseline and progressive pictures
+with 8 bits are supported, and are turned by the orientation in their EXIF.
 """
 
 from __future__ import annotations
@@ -15,7 +15,15 @@ from typing import TYPE_CHECKING
 from PIL import Image
 
 from services.errors import CorruptGif
-from services.preprocess.container import BrokenDataError, Budget, Container, Disposal, Rect, check_limit
+from services.preprocess.container import (
+    BrokenDataError,
+    Budget,
+    Container,
+    Disposal,
+    Rect,
+    check_canvas,
+    check_limit,
+)
 from services.preprocess.formats.picture import PictureFrame, read_orientation, to_pixels
 
 if TYPE_CHECKING:
@@ -37,8 +45,9 @@ class JpegFrame(PictureFrame):
     """The picture of a JPEG.
 
     Attributes:
-        segments: start and stop of the segments that its pixels need, in their order; the last has the rest.
-        scans: how many times its pixels are gone through.
+        segments: start and stop of the segments that decoding needs, in their order; the last is the rest of
+            the file.
+        scans: number of passes over its pixels.
     """
 
     segments: tuple[tuple[int, int], ...]
@@ -46,11 +55,11 @@ class JpegFrame(PictureFrame):
 
     @property
     def cost_pixels(self) -> int:
-        """All of its own, and half of that for each scan, which goes through all of them."""
+        """All of its pixels, and half of them for each scan, because every scan passes over all of them."""
         return super().cost_pixels * (2 + self.scans) // 2
 
     def decode(self, data: bytes, backend: Backend) -> Canvas:
-        """Let Pillow decode what its pixels need, and nothing else."""
+        """Let Pillow decode the needed segments only."""
         file = b"\xff\xd8" + b"".join(data[start:stop] for start, stop in self.segments)
         try:
             with Image.open(io.BytesIO(file), formats=["JPEG"]) as image:
@@ -66,7 +75,7 @@ def scan(jpeg: bytes, budget: Budget) -> Container:
 
     Raises:
         CorruptGif: there is no picture, or one of a kind that browsers do not show.
-        GifTooLarge: canvas or the number of scans or segments is over the budget.
+        GifTooLarge: the canvas, or the number of scans or segments, is over the limit.
     """
     size: tuple[int, int] | None = None
     orientation: int | None = None
@@ -97,7 +106,7 @@ def scan(jpeg: bytes, budget: Budget) -> Container:
         position = stop
     if size is None:
         raise CorruptGif("it has no header", kind="JPEG")
-    check_limit("canvas", budget.max_canvas_pixels, size[0] * size[1], "pixels")
+    check_canvas(*size, budget, "JPEG")
     scans = jpeg.count(b"\xff\xda", position)
     check_limit("structure", MAX_SCANS, scans, "scans")
     segments.append((position, len(jpeg)))
@@ -115,10 +124,7 @@ def _find_marker(jpeg: bytes, position: int) -> int:
 
 
 def _read_size(frame: bytes) -> tuple[int, int]:
-    """Width and height out of the contents of a frame's header."""
+    """Read width and height from the contents of a frame header."""
     if len(frame) < 6 or frame[0] != 8:
         raise CorruptGif("its samples do not have 8 bits", kind="JPEG")
-    height, width = int.from_bytes(frame[1:3], "big"), int.from_bytes(frame[3:5], "big")
-    if not width * height:
-        raise CorruptGif(f"its canvas is empty ({width} x {height} pixels)", kind="JPEG")
-    return width, height
+    return int.from_bytes(frame[3:5], "big"), int.from_bytes(frame[1:3], "big")

@@ -1,62 +1,47 @@
-"""Frames of full colour: what PNG, WebP and JPEG have in common."""
+"""What the frames of PNG, WebP, JPEG and videos have in common: pixels in full colour."""
 
 from __future__ import annotations
 
-import abc
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
 
-from services.preprocess.container import PIXEL, Blend, Decoded, Disposal, Rect
+from services.preprocess.container import PIXEL, Blend, Decoded, Frame, Rect
 
 if TYPE_CHECKING:
     from services.preprocess.backend import Backend, Canvas
 
 _BAND_PIXELS = 1_000_000  # converted at once: 4 MB
-_COST = 4
-_ORIENTATION = 0x0112  # the tag of EXIF
+_COST = 4  # pixels of a GIF that are decoded in the time of one
+_ORIENTATION = 0x0112  # tag of EXIF
 
 
 @dataclass(frozen=True)
-class PictureFrame(abc.ABC):
-    """One frame of full colour.
+class PictureFrame(Frame):
+    """One frame in full colour. `decode` returns pixels as a canvas has them, uint32 [height, width].
 
     Attributes:
-        rect: where it is drawn.
-        delay_ms: as written.
-        disposal: what becomes of it before the next frame.
-        blend: how it is laid over what is there; None where it replaces that.
-        alpha: whether its pixels may be other than opaque.
+        blend: how it is blended with the canvas; None if it replaces the canvas.
+        alpha: whether its pixels may be transparent.
     """
 
-    rect: Rect
-    delay_ms: int
-    disposal: Disposal
     blend: Blend | None
     alpha: bool
 
     @property
     def opaque(self) -> bool:
-        """Whether it is sure to replace every pixel of its rectangle."""
+        """Whether it certainly replaces every pixel of its rectangle."""
         return self.blend is None or not self.alpha
 
     @property
     def cost_pixels(self) -> int:
-        """All of its own, each as many pixels of a GIF as take as long."""
+        """How long decoding takes, as the number of GIF pixels that take as long."""
         return _COST * self.rect.area
 
-    @abc.abstractmethod
-    def decode(self, data: bytes, backend: Backend) -> Canvas:
-        """Decode its pixels, [height, width], as a canvas has them.
-
-        Raises:
-            BrokenDataError: they end early or make no sense.
-        """
-
     def paint(self, canvas: Canvas, place: Rect, pixels: Decoded, backend: Backend) -> None:
-        """Lay its pixels over the canvas, or replace what is there."""
+        """Blend its pixels with the canvas, or replace the canvas."""
         if self.opaque or self.blend is None:
             width, height = place.size
             canvas[place.top : place.bottom, place.left : place.right] = pixels[:height, :width]
@@ -65,7 +50,7 @@ class PictureFrame(abc.ABC):
 
 
 def to_pixels(image: Image.Image) -> Canvas:
-    """Return the pixels of an image of any mode, as a canvas has them; a band at a time, to spare memory."""
+    """Return the pixels of an image of any mode as a canvas has them; a band at a time, to save memory."""
     pixels = np.empty((image.height, image.width), PIXEL)
     rows = max(_BAND_PIXELS // image.width, 1)
     for top in range(0, image.height, rows):
@@ -75,13 +60,12 @@ def to_pixels(image: Image.Image) -> Canvas:
 
 
 def read_orientation(exif: bytes) -> int:
-    """Find the orientation in EXIF that begins with its byte order; 1 where it says none that there is."""
-    order = {b"II*\0": "little", b"MM\0*": "big"}.get(exif[:4])
-    if order is None:
+    """Return the orientation, 1..8, from EXIF that starts with its byte order; 1 if there is no valid one."""
+    if exif[:4] not in (b"II*\0", b"MM\0*"):
         return 1
 
     def number(start: int, length: int) -> int:
-        return int.from_bytes(exif[start : start + length], "little" if order == "little" else "big")
+        return int.from_bytes(exif[start : start + length], "little" if exif[:1] == b"I" else "big")
 
     directory = number(4, 4)
     for entry in range(directory + 2, directory + 2 + 12 * number(directory, 2), 12):

@@ -1,12 +1,13 @@
-"""The chunks of a PNG or an APNG: **bytes** -> `scan` -> **Container** of `PngFrame`.
+"""Reads the chunks of a PNG or an APNG into a `Container` of `PngFrame`.
 
-The format: https://www.w3.org/TR/png-3. Where that leaves room, Chromium decides. An APNG whose default image
-is not part of the animation shows the animation alone.
+The format: https://www.w3.org/TR/png-3. Where it leaves room, this module does as Chromium. If the default
+image of an APNG is not part of the animation, only the animation is shown.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import struct
 import zlib
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from services.errors import CorruptGif, GifTooLarge
+from services.errors import CorruptGif
 from services.preprocess.container import (
     PIXEL,
     Blend,
@@ -26,6 +27,7 @@ from services.preprocess.container import (
     Container,
     Disposal,
     Rect,
+    check_canvas,
     check_limit,
 )
 from services.preprocess.formats.picture import PictureFrame, read_orientation, to_pixels
@@ -34,11 +36,11 @@ if TYPE_CHECKING:
     from services.preprocess.backend import Backend, Canvas
 
 SIGNATURE_BYTES = 8
-MAX_CHUNKS = 200_000  # encoders write some KB in each, so that 25 MB are ten thousand
+MAX_CHUNKS = 200_000  # encoders write some KB in each, so 25 MB have ten thousand
 
 ENTRIES = 256  # of a table of colours
 GREY, RGB, PALETTE, GREY_ALPHA, RGBA = 0, 2, 3, 4, 6  # colour types
-# (colour type, bits of a sample) -> Pillow's mode, and its name for the rows as they are packed.
+# By colour type and bits of a sample: Pillow's mode, and its name for the packing of the rows.
 _MODES = {
     (GREY, 1): ("1", "1"),
     (GREY, 2): ("L", "L;2"),
@@ -57,21 +59,23 @@ _MODES = {
     (RGBA, 16): ("RGBA", "RGBA;16B"),
 }
 _CHANNELS = {GREY: 1, RGB: 3, PALETTE: 1, GREY_ALPHA: 2, RGBA: 4}
-# Adam7: first column, first row, and the distances of columns and rows in each of the seven passes.
+# Adam7: first column, first row, and the distances of columns and of rows in each of the seven passes.
 _PASSES = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
-_PART_BYTES = 1 << 14  # decompressed at once, to at most a thousand times as many
+_PART_BYTES = 1 << 14  # decompressed at once, to at most a thousand times as many bytes
+    1 << 14
+)  # decompressed at once, to at most a thousand times as many bytes  # decompressed at once, to at most a thousand times as many bytes  # compressed bytes processed at once; they decompress to at most a thousand times as many
 _DISPOSALS = (Disposal.KEEP, Disposal.CLEAR, Disposal.RESTORE)
 
 
 class _Header(NamedTuple):
-    """What all frames of a file share.
+    """What all frames of a file have in common.
 
     Attributes:
         width: of the canvas, in pixels.
         height: of the canvas, in pixels.
         depth: bits of a sample.
-        colour: type of colour.
-        interlaced: whether rows come in seven passes.
+        colour: colour type.
+        interlaced: whether pixels are stored in seven passes.
         palette: RGB bytes.
         transparency: the contents of tRNS.
     """
@@ -95,14 +99,14 @@ class PngFrame(PictureFrame):
 
     Attributes:
         header: of the file.
-        pieces: where its compressed data is: start and stop of each part.
+        pieces: start and stop of each part of its compressed data.
     """
 
     header: _Header
     pieces: tuple[tuple[int, int], ...]
 
     def decode(self, data: bytes, backend: Backend) -> Canvas:
-        """Let Pillow decompress it, and give its samples their colours."""
+        """Let Pillow decompress it, and convert its samples to colours."""
         header = self.header
         mode, rows = _MODES[header.colour, header.depth]
         compressed = b"".join(data[start:stop] for start, stop in self.pieces)
@@ -116,7 +120,7 @@ class PngFrame(PictureFrame):
 
 
 def _packed_bytes(header: _Header, width: int, height: int) -> int:
-    """Count the bytes of a frame when it is decompressed: of each row its filter and its samples."""
+    """Return the decompressed size of a frame: each row has a filter byte and its samples."""
     bits = header.depth * _CHANNELS[header.colour]
     passes = _PASSES if header.interlaced else ((0, 0, 1, 1),)
     total = 0
@@ -127,7 +131,7 @@ def _packed_bytes(header: _Header, width: int, height: int) -> int:
 
 
 def _is_whole(compressed: bytes, expected: int) -> bool:
-    """Whether data decompresses to so many bytes; Pillow leaves missing rows black without a word."""
+    """Whether data decompresses to this many bytes. Pillow would leave missing rows black silently."""
     inflate, found = zlib.decompressobj(), 0
     data = memoryview(compressed)
     try:
@@ -169,7 +173,7 @@ def _colour(image: Image.Image, header: _Header) -> Canvas:
 
 
 def _palette(header: _Header) -> NDArray[np.uint32]:
-    """Colours by index; an index behind the last has the last one's, as in Chromium."""
+    """Return the colours by index. As in Chromium, indices after the last have the last colour."""
     defined = np.frombuffer(header.palette[: 3 * ENTRIES], np.uint8).reshape(-1, 3)
     colours = np.full((ENTRIES, 4), 255, np.uint8)
     colours[: len(defined), :3] = defined
@@ -194,19 +198,19 @@ class _Control(NamedTuple):
 
 
 class _BrokenError(Exception):
-    """A chunk that Chromium refuses, and with it all that follows."""
+    """A chunk that Chromium refuses. It ends the file."""
 
 
 def scan(png: bytes, budget: Budget) -> Container:
-    """Read the chunks up to IEND, the end, or the first that is cut or makes no sense.
+    """Read the chunks up to IEND, the end, or the first that is cut off or invalid.
 
     Raises:
-        CorruptGif: it has no header that makes sense, or no frame is whole.
-        GifTooLarge: canvas, or the number of frames or chunks is over the budget.
+        CorruptGif: it has no valid header, or no frame is complete.
+        GifTooLarge: the canvas, or the number of frames or chunks, is over the limit.
     """
     chunks = _chunks(png)
     header = _read_header(png, next(chunks, (b"", 0, 0)))
-    check_limit("canvas", budget.max_canvas_pixels, header.width * header.height, "pixels")
+    check_canvas(header.width, header.height, budget, "PNG")
     reader = _Reader(png, header, budget)
     try:
         for chunk in chunks:
@@ -217,12 +221,13 @@ def scan(png: bytes, budget: Budget) -> Container:
 
 
 def _chunks(png: bytes) -> Iterator[tuple[bytes, int, int]]:
-    """Yield kind, start and stop of the contents of each chunk that is whole, IEND the last.
+    """Yield kind, start and stop of the contents of each complete chunk, up to IEND.
 
-    Those that hold the picture must have the right checksum.
+    The chunks of the picture must have the right checksum.
     """
     position = SIGNATURE_BYTES
-    for _ in range(MAX_CHUNKS):
+    for count in itertools.count(1):
+        check_limit("structure", MAX_CHUNKS, count, "chunks", at_least=True)
         start = position + 8
         stop = start + int.from_bytes(png[position : position + 4], "big")
         kind = png[position + 4 : start]
@@ -236,7 +241,6 @@ def _chunks(png: bytes) -> Iterator[tuple[bytes, int, int]]:
         if kind == b"IEND":
             return
         position = stop + 4
-    raise GifTooLarge("structure", allowed=MAX_CHUNKS, found=MAX_CHUNKS + 1, unit="chunks", at_least=True)
 
 
 def _read_header(png: bytes, chunk: tuple[bytes, int, int]) -> _Header:
@@ -244,15 +248,13 @@ def _read_header(png: bytes, chunk: tuple[bytes, int, int]) -> _Header:
     if kind != b"IHDR" or stop - start != 13:
         raise CorruptGif("it has no header", kind="PNG")
     width, height, depth, colour, compression, filters, interlace = struct.unpack(">IIBBBBB", png[start:stop])
-    if not width * height:
-        raise CorruptGif(f"its canvas is empty ({width} x {height} pixels)", kind="PNG")
     if (colour, depth) not in _MODES or compression or filters or interlace > 1:
-        raise CorruptGif("its header makes no sense", kind="PNG")
+        raise CorruptGif("its header is invalid", kind="PNG")
     return _Header(width, height, depth, colour, bool(interlace))
 
 
 class _Reader:
-    """Puts the chunks of one file together."""
+    """Combines the chunks of one file."""
 
     def __init__(self, png: bytes, header: _Header, budget: Budget) -> None:
         self._png, self._header, self._budget = png, header, budget
@@ -266,10 +268,10 @@ class _Reader:
         self._ended = False
 
     def take(self, kind: bytes, start: int, stop: int) -> None:
-        """Take one chunk.
+        """Process one chunk.
 
         Raises:
-            _BrokenError: it makes no sense.
+            _BrokenError: it is invalid.
         """
         if kind == b"IDAT":
             self._still.append((start, stop))
@@ -285,7 +287,7 @@ class _Reader:
             self._take_setting(kind, self._png[start:stop])
 
     def _take_frame(self, kind: bytes, start: int, stop: int) -> None:
-        """Take a chunk of the animation; these are numbered."""
+        """Process a chunk of the animation; these are numbered."""
         number = self._png[start : min(start + 4, stop)]
         if int.from_bytes(number, "big") != self._sequence or len(number) < 4:
             raise _BrokenError
@@ -299,7 +301,7 @@ class _Reader:
             self._pieces.append((start + 4, stop))
 
     def _take_setting(self, kind: bytes, data: bytes) -> None:
-        """Take what stands before the pixels."""
+        """Process a chunk before the pixels."""
         if kind == b"acTL" and len(data) == 8:
             self._announced = int.from_bytes(data[:4], "big") or None
         elif kind == b"PLTE":
@@ -334,24 +336,22 @@ class _Reader:
             self._pieces = []
 
     def finish(self) -> Container:
-        """Return what was read.
+        """Return the structure of the file.
 
         Raises:
-            CorruptGif: no frame is whole.
+            CorruptGif: no frame is complete.
         """
         header = self._header
         if header.colour == PALETTE and not header.palette:
             raise CorruptGif("it has no palette", kind="PNG")
         frames = self._frames
         name = "apng" if frames else "png"
-        if len(frames) == self._announced == 1:  # no animation to Chromium
+        if len(frames) == self._announced == 1:  # for Chromium this is not an animation
             frames = [dataclasses.replace(frames[0], delay_ms=0)]
         if not frames and self._still and self._ended:
             canvas = Rect(0, 0, header.width, header.height)
             still = PngFrame(canvas, 0, Disposal.KEEP, None, header.alpha, header, tuple(self._still))
             frames = [still]
-        if not frames:
-            raise CorruptGif("not one frame is whole", kind="PNG")
         return Container(
             name,
             self._png,

@@ -1,7 +1,7 @@
-"""The packets of an MP4 or a WebM: **bytes** -> `scan` -> **Container** of frames, by PyAV.
+"""Reads the packets of an MP4 or a WebM into a `Container` of `VideoFrame`, with PyAV.
 
-PyAV comes with the extra `video`. FFmpeg, which it brings, allocates by what a file claims. So the number of
-samples that an MP4 names is checked before, and the decoder is told how many pixels a frame may have.
+PyAV comes with the extra `video`. It uses FFmpeg, which allocates memory as a file claims. So the number of
+samples in an MP4 is checked first, and the decoder gets a limit on the pixels of a frame.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ if TYPE_CHECKING:
     from services.preprocess.backend import Backend, Canvas
 
 CODECS = ("av1", "h264", "hevc", "mpeg4", "vp8", "vp9")
-REFERENCES = 4  # a decoder holds up to 17 frames of 1.5 bytes a pixel, where others hold one or two of 4
-MIN_DELAY_MS = 11  # shorter delays are taken for missing ones, as in GIFs
+REFERENCES = 4  # a decoder keeps up to 17 frames of 1.5 bytes a pixel; other formats keep one or two of 4
+MIN_DELAY_MS = 11  # shorter delays would count as missing, as in GIFs
 _DEMUXERS = {"mp4": "mp4", "webm": "matroska"}
-_BOXES = (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"moof", b"traf", b"mvex")  # that hold other boxes
+_BOXES = (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"moof", b"traf", b"mvex")  # which contain other boxes
 _MAX_BOXES = 100_000
 
 
@@ -46,7 +46,7 @@ class VideoFrame(PictureFrame):
     """One frame of a video.
 
     Attributes:
-        pts: when it is on show, in units of the stream's time base; it names the frame.
+        pts: when it is shown, in units of the stream's time base; unique in the file.
         format: of the file.
     """
 
@@ -55,27 +55,27 @@ class VideoFrame(PictureFrame):
 
     @property
     def cost_pixels(self) -> int:
-        """All of its own."""
+        """All of its pixels."""
         return self.rect.area
 
     def decode(self, data: bytes, backend: Backend) -> Canvas:
-        """Decode it, and for that all frames before it."""
+        """Decode it, together with all frames before it."""
         for _, pixels in _decode(data, self.format, [self]):
             return pixels
         raise BrokenDataError
 
 
 class VideoContainer(Container):
-    """A video: a frame is decoded by going through all that come before it."""
+    """A video. Decoding a frame takes decoding all frames before it."""
 
     frames: Sequence[VideoFrame]
 
     def cost_pixels(self, decoded: Collection[int], cleared: Collection[int] = ()) -> int:
-        """Count the pixels of all frames up to the last that is wanted."""
+        """Return the number of pixels of all frames up to the last one."""
         return (max(decoded, default=-1) + 1) * self.canvas.area
 
     def decode(self, indices: Iterable[int], backend: Backend, *, threads: int) -> Iterator[Decoded]:
-        """Yield the pixels of these frames, whose indices increase, in one go through the file."""
+        """Yield the pixels of these frames, whose indices increase, in one pass over the file."""
         wanted = list(indices)
         frames = [self.frames[index] for index in wanted]
         place = 0
@@ -89,16 +89,16 @@ class VideoContainer(Container):
 
 
 def scan(data: bytes, budget: Budget, *, name: str) -> Container:
-    """Read the packets of a video's first stream of pictures.
+    """Read the packets of a file's first video stream.
 
     Raises:
-        NotAGif: PyAV is not installed, or the file is compressed in a way that is not read.
-        CorruptGif: no frame is whole.
-        GifTooLarge: canvas or the number of frames is over the budget.
+        NotAGif: PyAV is not installed, or the codec is not supported.
+        CorruptGif: no frame is complete.
+        GifTooLarge: the canvas or the number of frames is over the budget.
     """
     kind = FORMATS[name]
     if not has_pyav():
-        raise NotAGif(f"{'an' if kind == 'MP4' else 'a'} {kind} video, which is read with the extra [video]")
+        raise NotAGif(f"{'an' if kind == 'MP4' else 'a'} {kind} video, which needs the extra [video]")
     import av  # noqa: PLC0415 - an optional package
 
     if name == "mp4":
@@ -141,7 +141,7 @@ def _open(data: bytes, name: str, max_pixels: int) -> Any:
 
 
 def _decode(data: bytes, name: str, frames: Collection[VideoFrame]) -> Iterator[tuple[int, Canvas]]:
-    """Yield place among the frames, and pixels, of each that can be decoded, in their order."""
+    """Yield the index among the frames, and the pixels, of each that can be decoded, in order."""
     import av  # noqa: PLC0415 - an optional package
 
     places = {frame.pts: place for place, frame in enumerate(frames)}
@@ -167,9 +167,12 @@ def _decode(data: bytes, name: str, frames: Collection[VideoFrame]) -> Iterator[
 
 
 def _check_samples(data: bytes, budget: Budget) -> None:
-    """Refuse an MP4 that says it has more samples than frames are allowed: FFmpeg has a list of them all.
+    """Refuse an MP4 that claims too many samples, because FFmpeg allocates a list of all of them.
 
-    Sound has samples, too, some fifty a second: so ten times the frames are let through.
+    Sound has samples too, about fifty a second. So ten times as many samples as frames are allowed.
+
+    Raises:
+        GifTooLarge: it claims more, or has too many boxes.
     """
     allowed, found, boxes = 10 * budget.max_frames, 0, 0
     waiting = [(0, len(data))]
@@ -178,11 +181,8 @@ def _check_samples(data: bytes, budget: Budget) -> None:
         while position + 8 <= end:
             boxes += 1
             check_limit("structure", _MAX_BOXES, boxes, "boxes", at_least=True)
-            length, kind = (
-                int.from_bytes(data[position : position + 4], "big"),
-                data[position + 4 : position + 8],
-            )
             start = position + 8
+            length, kind = int.from_bytes(data[position : start - 4], "big"), data[start - 4 : start]
             if length == 1:
                 length, start = int.from_bytes(data[start : start + 8], "big"), position + 16
             stop = end if length == 0 else min(position + length, end)
@@ -196,7 +196,7 @@ def _check_samples(data: bytes, budget: Budget) -> None:
 
 
 def _samples(kind: bytes, contents: bytes) -> int:
-    """How many samples a box says there are."""
+    """Return how many samples a box claims."""
     if len(contents) < 12:
         return 0
     if kind in (b"stsz", b"stz2"):
@@ -210,5 +210,5 @@ def has_pyav() -> bool:
     """Whether PyAV is installed, without loading it."""
     try:
         return importlib.util.find_spec("av") is not None
-    except ValueError:  # it was taken out of this process
+    except ValueError:  # sys.modules has None for it
         return False

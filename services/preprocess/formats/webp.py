@@ -1,7 +1,7 @@
-"""The chunks of a WebP, still or animated: **bytes** -> `scan` -> **Container** of `WebpFrame`.
+"""Reads the chunks of a WebP, still or animated, into a `Container` of `WebpFrame`.
 
-The format: https://developers.google.com/speed/webp/docs/riff_container. Where that leaves room, Chromium
-decides.
+The format: https://developers.google.com/speed/webp/docs/riff_container. Where it leaves room, this module
+does as Chromium.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from PIL import _webp
 
-from services.errors import CorruptGif, GifTooLarge
+from services.errors import CorruptGif
 from services.preprocess.container import (
     PIXEL,
     Blend,
@@ -39,11 +39,11 @@ class _Bitstream(NamedTuple):
     """The compressed pixels of one picture.
 
     Attributes:
-        width: in pixels, as they say themselves.
+        width: in pixels, according to the bitstream.
         height: in pixels.
-        alpha: whether they may be other than opaque.
-        start: of the first of its chunks, ALPH or the pixels themselves.
-        stop: behind the last.
+        alpha: whether pixels may be transparent.
+        start: offset of its first chunk, which has alpha (ALPH) or the pixels.
+        stop: offset behind its last chunk.
     """
 
     width: int
@@ -58,11 +58,11 @@ class WebpFrame(PictureFrame):
     """One frame of a WebP.
 
     Attributes:
-        start: where its chunks begin in the file.
-        stop: where they end.
-        bare: the part of the canvas that the frame before it cleared. There its pixels are drawn as they are:
-            elsewhere Chromium blends them, also with pixels without colour, which rounds them.
-        alone: whether nothing of the frames before it can be seen.
+        start: offset of its first chunk in the file.
+        stop: offset behind its last chunk.
+        bare: part of the canvas that the frame before it cleared. Pixels are copied there. Elsewhere Chromium
+            blends them even with transparent pixels, which rounds them.
+        alone: whether nothing of the earlier frames is visible.
     """
 
     start: int
@@ -71,14 +71,14 @@ class WebpFrame(PictureFrame):
     alone: bool
 
     def decode(self, data: bytes, backend: Backend) -> Canvas:
-        """Let Pillow decode it, as a file of its own."""
+        """Let Pillow decode it as a file."""
         chunks = data[self.start : self.stop]
         if chunks.startswith(b"ALPH"):
             width, height = self.rect.size
             sizes = (width - 1).to_bytes(3, "little") + (height - 1).to_bytes(3, "little")
             chunks = b"VP8X\x0a\0\0\0" + bytes((ALPHA, 0, 0, 0)) + sizes + chunks
         file = b"RIFF" + (len(chunks) + 4).to_bytes(4, "little") + b"WEBP" + chunks
-        # Not by Image.open, which would hold five canvases of the frame's size where this holds three.
+        # Image.open would need the memory of five such pictures, the decoder alone needs three.
         width, height = self.rect.size
         try:
             decoder = _webp.WebPAnimDecoder(file)
@@ -91,26 +91,26 @@ class WebpFrame(PictureFrame):
         return pixels
 
     def paint(self, canvas: Canvas, place: Rect, pixels: Decoded, backend: Backend) -> None:
-        """Blend its pixels, but for those on bare ground."""
+        """Blend its pixels, but copy those on the bare part of the canvas."""
         super().paint(canvas, place, pixels, backend)
         left, top = max(self.bare.left, place.left), max(self.bare.top, place.top)
         right, bottom = min(self.bare.right, place.right), min(self.bare.bottom, place.bottom)
         if left < right and top < bottom and not self.opaque:
-            as_they_are = pixels[top - place.top : bottom - place.top, left - place.left : right - place.left]
-            canvas[top:bottom, left:right] = as_they_are
+            copied = pixels[top - place.top : bottom - place.top, left - place.left : right - place.left]
+            canvas[top:bottom, left:right] = copied
 
 
 def scan(webp: bytes, budget: Budget) -> Container:
-    """Read the chunks up to the end, or the first that is cut or makes no sense.
+    """Read the chunks up to the end, or the first that is cut off or invalid.
 
     Raises:
-        CorruptGif: no frame is whole.
-        GifTooLarge: canvas, or the number of frames or chunks is over the budget.
+        CorruptGif: no frame is complete.
+        GifTooLarge: the canvas, or the number of frames or chunks, is over the limit.
     """
     end = 8 + int.from_bytes(webp[4:8], "little")
     if end > len(webp):
         raise CorruptGif("it is cut short", kind="WebP")
-    chunks = _Chunks(webp, MAX_CHUNKS)
+    chunks = _Chunks(webp)
     first = next(chunks.between(HEADER_BYTES, end), None)
     if first is not None and first[0] == b"VP8X" and first[2] - first[1] >= 10:
         flags = webp[first[1]]
@@ -125,7 +125,7 @@ def scan(webp: bytes, budget: Budget) -> Container:
     else:
         still = chunks.read_bitstream(HEADER_BYTES, end)
     if still is None:
-        raise CorruptGif("not one frame is whole", kind="WebP")
+        return _container(webp, 0, 0, [])
     check_limit("canvas", budget.max_canvas_pixels, still.width * still.height, "pixels")
     rect = Rect(0, 0, still.width, still.height)
     frame = WebpFrame(
@@ -135,8 +135,6 @@ def scan(webp: bytes, budget: Budget) -> Container:
 
 
 def _container(webp: bytes, width: int, height: int, frames: list[WebpFrame]) -> Container:
-    if not frames:
-        raise CorruptGif("not one frame is whole", kind="WebP")
     translucent = any(frame.alpha for frame in frames)
     return Container("webp", webp, width, height, tuple(frames), translucent=translucent)
 
@@ -145,11 +143,11 @@ def _read_frames(chunks: _Chunks, start: int, end: int, canvas: Rect, budget: Bu
     """Read the frames of an animation.
 
     Raises:
-        CorruptGif: one of them reaches outside the canvas, or nothing says that there is an animation.
+        CorruptGif: a frame reaches outside the canvas, or the chunk ANIM is missing.
     """
     frames: list[WebpFrame] = []
     announced = False
-    bare = canvas  # what is sure to be without colour before the next frame
+    bare = canvas  # what is certainly transparent before the next frame
     for kind, begin, stop in chunks.between(start, end):
         announced = announced or kind == b"ANIM"
         if kind != b"ANMF" or stop - begin < 16:
@@ -172,7 +170,7 @@ def _read_frames(chunks: _Chunks, start: int, end: int, canvas: Rect, budget: Bu
 
 
 def _read_frame(header: bytes, bits: _Bitstream, bare: Rect, canvas: Rect) -> WebpFrame:
-    """Read what ANMF says of a frame before its pixels; its size is theirs."""
+    """Read the header of a frame, the start of ANMF; its size is that of its pixels."""
     left, top = 2 * _three(header, 0), 2 * _three(header, 3)
     rect = Rect(left, top, left + bits.width, top + bits.height)
     over = not header[15] & 2
@@ -191,20 +189,17 @@ def _read_frame(header: bytes, bits: _Bitstream, bare: Rect, canvas: Rect) -> We
 
 
 class _Chunks:
-    """The chunks of one file, of which no more than so many are read."""
+    """The chunks of one file. At most `MAX_CHUNKS` are read."""
 
-    def __init__(self, webp: bytes, limit: int) -> None:
+    def __init__(self, webp: bytes) -> None:
         self.webp = webp
-        self._limit = limit
-        self._left = limit
+        self._count = 0
 
     def between(self, start: int, end: int) -> Iterator[tuple[bytes, int, int]]:
-        """Yield kind, start and stop of the contents of each chunk that is whole."""
+        """Yield kind, start and stop of the contents of each complete chunk."""
         while start + 8 <= end:
-            if not self._left:
-                found = self._limit + 1
-                raise GifTooLarge("structure", allowed=self._limit, found=found, unit="chunks", at_least=True)
-            self._left -= 1
+            self._count += 1
+            check_limit("structure", MAX_CHUNKS, self._count, "chunks", at_least=True)
             begin = start + 8
             stop = begin + int.from_bytes(self.webp[start + 4 : begin], "little")
             if stop > end:
@@ -213,7 +208,7 @@ class _Chunks:
             start = stop + (stop - begin & 1)
 
     def read_bitstream(self, start: int, end: int) -> _Bitstream | None:
-        """Find the pixels of one picture among chunks; None where there are none, or they make no sense."""
+        """Find the pixels of one picture among chunks; None if there are none, or they are invalid."""
         alpha_at: int | None = None
         for kind, begin, stop in self.between(start, end):
             if kind == b"ALPH":
@@ -231,7 +226,7 @@ class _Chunks:
 
 
 def _read_lossless(data: bytes) -> tuple[int, int, bool] | None:
-    """Width, height and whether alpha is used, out of the first bytes of VP8L."""
+    """Read width, height and whether there is alpha from the first bytes of VP8L."""
     if len(data) < 5 or data[0] != 0x2F:
         return None
     bits = int.from_bytes(data[1:5], "little")
@@ -241,7 +236,7 @@ def _read_lossless(data: bytes) -> tuple[int, int, bool] | None:
 
 
 def _read_lossy(data: bytes) -> tuple[int, int] | None:
-    """Width and height out of the first bytes of VP8, which must be a key frame."""
+    """Read width and height from the first bytes of VP8, which must be a key frame."""
     if len(data) < 10 or data[0] & 1 or data[3:6] != b"\x9d\x01\x2a":
         return None
     width = int.from_bytes(data[6:8], "little") & 0x3FFF

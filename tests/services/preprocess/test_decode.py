@@ -14,7 +14,7 @@ from services.errors import CorruptGif, GifError, GifTooLarge
 from services.preprocess import Budget, decode_gif
 from services.preprocess.backend import portable
 from services.preprocess.crop import cut
-from services.preprocess.timeline import sample
+from services.preprocess.plan import sample
 from tests.support.animations import Animation, animations
 from tests.support.gif_writer import (
     CLEAR,

@@ -14,9 +14,8 @@ from services.errors import CorruptGif, GifTooLarge
 from services.preprocess.backend import portable
 from services.preprocess.container import BrokenFrameError, Budget, Container
 from services.preprocess.formats import read
-from services.preprocess.plan import Action, Step, cost_pixels, plan
+from services.preprocess.plan import Action, Step, cost_pixels, plan, sample
 from services.preprocess.render import render
-from services.preprocess.timeline import sample
 from tests.support.animations import Animation, animations, apngs, webps
 from tests.support.gif_writer import CLEAR, KEEP, RESTORE, Picture, plain, write_gif
 from tests.support.paths import SHARED, corpus_files, read_table

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.clip import CLIP_FRAMES
-from services.preprocess.timeline import sample
+from services.preprocess.plan import sample
 
 DELAYS = st.lists(st.integers(0, 65_535).map(lambda hundredths: 10 * hundredths), min_size=1, max_size=60)
 

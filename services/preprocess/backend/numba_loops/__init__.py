@@ -1,7 +1,7 @@
-"""Pixels by loops that Numba compiles: the same as the portable ones'; docs/clip.md tells how much faster.
+"""The backend of loops compiled by Numba, with the pixels of the portable one; docs/clip.md has its speed.
 
-Everything here runs without Python's lock and none of it checks bounds: what it is given was checked by
-`services.preprocess.formats.gif` and by the plan.
+The loops run without Python's lock and do not check bounds: `services.preprocess.formats.gif` and the plan
+have checked their arguments.
 """
 
 from __future__ import annotations
@@ -19,47 +19,42 @@ from services.preprocess.backend import (
     Span,
     shrink_factors,
 )
-from services.preprocess.backend.interlace import in_order
-from services.preprocess.backend.numba_loops.alpha import blend_png, blend_webp, on_black
 from services.preprocess.backend.numba_loops.borders import count_near, middle_colour
+from services.preprocess.backend.numba_loops.draw import blend_png, blend_webp, on_black, paint
 from services.preprocess.backend.numba_loops.lzw import LETTERS, decompress
-from services.preprocess.backend.numba_loops.memory import SLACK
-from services.preprocess.backend.numba_loops.paint import paint
-from services.preprocess.backend.numba_loops.reduce import reduce
-from services.preprocess.backend.numba_loops.resample import lanes, resample, weights
-from services.preprocess.backend.palette import palette_pixels
+from services.preprocess.backend.numba_loops.resample import lanes, reduce, resample, weights
+from services.preprocess.backend.numba_loops.vectors import SLACK
 from services.preprocess.container import Blend, BrokenDataError, Rect
-from services.preprocess.formats.gif import GifFrame
+from services.preprocess.formats.gif import GifFrame, palette_pixels
 
 
 class Compiled:
-    """`Backend` of compiled loops."""
+    """The `Backend` of compiled loops."""
 
     name = "compiled"
-    gains_by_threads = False  # one is done in the time that waking another thread takes
+    gains_by_threads = False  # waking another thread takes as long as the work
 
     def decompress(self, gif: bytes, frame: GifFrame) -> NDArray[np.uint8]:
-        """Decompress a frame into memory of its own."""
+        """Decompress into a new array."""
         width, height = frame.rect.size
         count = width * height
         pixels = np.empty(LETTERS + count + SLACK, np.uint8)
         data = np.frombuffer(gif, np.uint8)
         if decompress(data, frame.start, frame.stop, frame.code_size, pixels, count) != count:
             raise BrokenDataError
-        indices = pixels[LETTERS : LETTERS + count].reshape(height, width)
-        return in_order(indices) if frame.interlaced else indices
+        return pixels[LETTERS : LETTERS + count].reshape(height, width)
 
     def paint(self, canvas: Canvas, place: Rect, indices: NDArray[np.uint8], frame: GifFrame) -> None:
         """Draw pixel by pixel."""
         transparent = -1 if frame.opaque or frame.transparent is None else frame.transparent
-        paint(canvas, *place, indices, palette_pixels(frame), transparent)
+        paint(canvas, *place, indices, palette_pixels(frame.palette), transparent)
 
     def blend(self, canvas: Canvas, place: Rect, pixels: Canvas, rule: Blend) -> None:
         """Blend pixel by pixel."""
         (blend_png if rule is Blend.PNG else blend_webp)(canvas, *place, pixels)
 
     def on_black(self, canvas: Canvas) -> Canvas:
-        """Weigh pixel by pixel."""
+        """Multiply pixel by pixel."""
         black: Canvas = on_black(canvas)
         return black
 
@@ -71,17 +66,17 @@ class Compiled:
         return small.view(np.uint8).reshape(*small.shape, 4)
 
     def middle_colour(self, pictures: Pictures, part: Rect) -> Colour:
-        """Count them."""
+        """Count values."""
         colour: Colour = middle_colour(pictures, *part)
         return colour
 
     def count_near(self, pictures: Pictures, part: Rect, span: Span, *, columns: bool) -> Counts:
-        """Compare bytes, a row at a time."""
+        """Compare the bytes of a row at a time."""
         counts: Counts = count_near(pictures, *part, *span, columns)
         return counts
 
     def resize(self, picture: Picture, content: Rect, out: NDArray[np.uint8]) -> None:
-        """Average boxes, then weigh neighbours."""
+        """Average boxes, then interpolate."""
         pixels = picture.view(np.uint32)[:, :, 0]
         width, height = content.size
         across, down = max(width // CLIP_SIZE, 1), max(height // CLIP_SIZE, 1)

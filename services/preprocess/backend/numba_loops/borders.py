@@ -1,4 +1,4 @@
-"""How plain the edges of pictures are: what a clip's borders are found by."""
+"""Measures how plain the edges of pictures are, to find borders."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ from numba import boolean, float64, int64, njit, uint8, uint32
 from services.clip import CLIP_CHANNELS
 from services.preprocess.backend.numba_loops.vectors import CHANNELS
 
-_ALL_FOUR = np.uint32(0x01010101)  # true, true, true, true
+_ALL_FOUR = np.uint32(0x01010101)  # true for all four bytes of a pixel
 
 
 @njit(float64[::1](uint32[:, :, ::1], int64, int64, int64, int64), nogil=True, cache=True)
 def middle_colour(pictures, left, top, right, bottom):
-    """Find the median of each channel of pictures[:, top:bottom, left:right], by counting.
+    """Return the median of each channel of pictures[:, top:bottom, left:right], found by counting values.
 
     Returns:
-        float64 [3]: of each pixel counts the middle between its least and its most over time, rounded down.
+        float64 [3]. Each pixel counts with the middle of its smallest and largest value over time, rounded
+        down.
     """
     data, first, last = pictures.view(np.uint8), CHANNELS * left, CHANNELS * right
     low, high = np.empty((2, CHANNELS * (right - left)), np.uint8)
@@ -33,7 +34,7 @@ def middle_colour(pictures, left, top, right, bottom):
     colour = np.empty(CLIP_CHANNELS, np.float64)
     for channel in range(CLIP_CHANNELS):
         total = np.cumsum(counts[channel])
-        # Both middle ones, where the number of pixels is even.
+        # The mean of both middle values, if the number of pixels is even.
         lower = np.searchsorted(total, (pixels - 1) // 2, side="right")
         upper = np.searchsorted(total, pixels // 2, side="right")
         colour[channel] = (lower + upper) / 2
@@ -46,17 +47,17 @@ def middle_colour(pictures, left, top, right, bottom):
     cache=True,
 )
 def count_near(pictures, left, top, right, bottom, darkest, brightest, columns):
-    """For each row, or column, of a part count the pixels that stay between two colours in all pictures.
+    """Count the pixels that are between two colours in all pictures, for each row or column of a part.
 
     Args:
         pictures: uint32 [pictures, height, width].
-        left: of the part, as all four.
-        top: its first row.
+        left: first column of the part.
+        top: first row.
         right: behind its last column.
         bottom: behind its last row.
         darkest: uint8 [3].
         brightest: uint8 [3].
-        columns: whether to count for each column.
+        columns: whether to count for each column, not for each row.
     """
     width = right - left
     low, high = np.zeros((width, CHANNELS), np.uint8), np.full((width, CHANNELS), 255, np.uint8)

@@ -1,10 +1,11 @@
-"""GIF's LZW: **the sub-blocks of a frame** -> palette indices.
+"""GIF's LZW: decompresses the sub-blocks of a frame to palette indices.
 
-A string of the table is not kept as a chain of letters but as the place in the pixels where it was last
-written, so that it is copied 32 bytes at once, which are more than most strings have. Nothing is asked about
-a code whose answer is hard to predict: single pixels are strings too, which lie before the picture, and the
-string that a code is about to complete is in the table before that code is read. What is a whole frame and
-what is a broken one is as in Chromium's decoder (Wuffs); Pillow's agrees but for code sizes 0 and 1.
+The table does not store a string as a chain of letters, but as the offset in the output where it was last
+written. So a string is copied 32 bytes at a time, and most strings are shorter. The loop has few branches
+that are hard to
+predict: single pixels are strings before the picture, and the string that a code is about to complete is in
+the table before the code is read. Frames are complete or broken as in Chromium's decoder (Wuffs); Pillow's
+decoder agrees except for code sizes 0 and 1.
 
 The format: https://www.w3.org/Graphics/GIF/spec-gif89a.txt, appendix F.
 """
@@ -14,17 +15,17 @@ from __future__ import annotations
 import numpy as np
 from numba import int64, njit, types, uint8, uint64
 
-from services.preprocess.backend.numba_loops.memory import CHUNK, SLACK, copy_chunk, load64
+from services.preprocess.backend.numba_loops.vectors import CHUNK, SLACK, copy_chunk, load64
 
-LETTERS = 256  # single pixels, one of each, before the picture
+LETTERS = 256  # single pixels of each value, before the picture
 
 _MAX_WIDTH = 12  # bits of a code
 _TABLE = 1 << _MAX_WIDTH
-# An entry is a string's place in the pixels, then its length: none is longer than the table. No string: 0.
+# An entry has the offset of a string in the pixels, and its length, at most that of the table. 0 is no entry.
 _LENGTH_BITS = np.uint64(13)
 _LENGTH_MASK = (np.uint64(1) << _LENGTH_BITS) - np.uint64(1)
-_NEVER = np.uint64(2 * _TABLE)  # more strings than a table has: codes grow no wider
-_ONE = np.uint64(1)  # Numba takes a bare 1 for signed, and signed with unsigned for float
+_NEVER = np.uint64(2 * _TABLE)  # more strings than the table can have: codes grow no wider
+_ONE = np.uint64(1)  # Numba treats 1 as signed, and signed with unsigned as float
 _CHUNK = np.uint64(CHUNK)
 
 _Gif = types.Array(types.uint8, 1, "C", readonly=True)
@@ -32,12 +33,12 @@ _Gif = types.Array(types.uint8, 1, "C", readonly=True)
 
 @njit(int64(_Gif, int64, int64, uint8[::1]), nogil=True, cache=True)
 def _join(gif, start, stop, data):
-    """Write the sub-blocks in gif[start:stop] one behind the other; returns how many bytes they have."""
+    """Concatenate the sub-blocks in gif[start:stop] into `data`, and return their length."""
     size = np.int64(0)
     while start < stop:
         length = np.int64(gif[start])
         start += 1
-        if start + length > stop:  # not whole: Pillow does not begin with it either
+        if start + length > stop:  # incomplete; Pillow ignores it too
             break
         if start + length + SLACK <= len(gif):
             for offset in range(0, length, CHUNK):
@@ -51,7 +52,7 @@ def _join(gif, start, stop, data):
 
 @njit(uint64(uint64, uint64), nogil=True, inline="always")
 def _growth(width, clear):
-    """How many strings make codes of this width too short; the first counts, though no code names it."""
+    """Return how many strings need wider codes; the first counts, although no code refers to it."""
     return max(_ONE << width, clear + np.uint64(2)) if width < _MAX_WIDTH else _NEVER
 
 
@@ -61,19 +62,20 @@ def decompress(gif, start, stop, code_size, pixels, count):
 
     Args:
         gif: uint8, the whole file, or a part of it.
-        start: where the first sub-block's length stands.
-        stop: behind the last sub-block.
+        start: offset of the length of the first sub-block.
+        stop: offset behind the last sub-block.
         code_size: bits of an uncompressed pixel, 0..8.
-        pixels: uint8 of `LETTERS` + count + `SLACK` bytes, the picture in the middle of them; what is before
-            and behind it is left in any state.
-        count: of pixels that the frame has.
+        pixels: uint8, `LETTERS` + count + `SLACK` bytes with the picture in the middle; the bytes before and
+            behind it are undefined afterwards.
+        count: number of pixels of the frame.
 
     Returns:
-        How many pixels the data has, `count` at most; -1 where a code makes no sense.
+        The number of pixels in the data, at most `count`; -1 if a code is invalid.
     """
     data = np.empty(stop - start + SLACK, np.uint8)
     bits = np.uint64(8 * _join(gif, start, stop, data))
-    # A code names one of the first 4,096; what is written behind them when they are full is never read.
+    # Codes refer to the first 4,096 entries. When these are full, further ones are written behind, and never
+    # read.
     table = np.zeros(_TABLE + 1, np.uint64)
     clear = _ONE << np.uint64(code_size)
     for letter in range(clear):
@@ -81,7 +83,7 @@ def decompress(gif, start, stop, code_size, pixels, count):
         table[letter] = np.uint64(letter) << _LENGTH_BITS | _ONE
     first_width = np.uint64(code_size + 1)
     width, limit = first_width, _growth(first_width, clear)
-    free = clear + _ONE  # the entry of the last string and a letter that is still to come, once there is one
+    free = clear + _ONE  # the entry of the last string plus the next letter
     stop_at = np.uint64(LETTERS + count)
     done, last = np.uint64(LETTERS), np.uint64(0)
     bit = np.uint64(0)
@@ -100,7 +102,7 @@ def decompress(gif, start, stop, code_size, pixels, count):
                 return np.int64(done) - LETTERS
             return -1
         place, length = entry >> _LENGTH_BITS, entry & _LENGTH_MASK
-        # If the code names the string that it completes itself, that one's last letter is its first.
+        # If the code refers to the string that it completes itself, the last letter equals the first.
         pixels[done] = pixels[last]
         copy_chunk(pixels, np.int64(done), pixels, np.int64(place))
         if length > _CHUNK:

@@ -1,8 +1,11 @@
-"""Four pixels at once: **neighbours of four bytes each** -> weighted sums, as bytes of RGB.
+"""LLVM instructions for the compiled loops: reading, copying and weighting many bytes at once.
 
-Left to itself the compiler would make one colour of one pixel after another. LLVM's vectors say what it
-cannot find out: four neighbours are sixteen bytes side by side, and where their colours are to be added need
-not be settled before the end. Processors that have no vectors as wide take two, or four, in their place.
+Numba reads and writes single elements of an array. `load64` and `copy_chunk` access more bytes at any offset
+of a byte array, little-endian. `weigh` computes four pixels at once: the compiler would compute one colour of
+one pixel after another, because it cannot know that four neighbours are 16 adjacent bytes and that their
+colours may be added last. Processors without vectors of this width use two or four instead.
+
+Nothing here checks bounds. The callers leave `SLACK` bytes behind the last meaningful byte.
 """
 
 from __future__ import annotations
@@ -15,13 +18,13 @@ from numba import types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-from services.preprocess.backend.numba_loops.memory import pointer
-
-NEIGHBOURS = 4  # that a pixel is made of
-CHANNELS = 4  # bytes of each
-AT_ONCE = 4  # pixels that are made
-BITS = 22  # of a weight, behind the point: Pillow's PRECISION_BITS
-HALF_BITS = 11  # two halves of a weight fit into 16 bits each, which vectors multiply and add in one go
+CHUNK = 32  # bytes copied at once
+SLACK = CHUNK  # bytes behind an array's last meaningful one that may be read or written
+NEIGHBOURS = 4  # from which a pixel is computed
+CHANNELS = 4  # bytes of a pixel
+AT_ONCE = 4  # pixels computed at once
+BITS = 22  # fraction bits of a weight: Pillow's PRECISION_BITS
+HALF_BITS = 11  # a weight is split into two halves of 16 bits, which one instruction multiplies and adds
 
 _PIXEL = NEIGHBOURS * CHANNELS  # bytes
 _SUMS, _PRODUCTS = 16, 32  # of two pixels: two a colour, of two neighbours each
@@ -46,21 +49,46 @@ _RGB_FIRST = sorted(range(_SUMS), key=lambda lane: lane % CHANNELS == CHANNELS -
 
 
 @intrinsic
+def load64(_context: Any, array: Any, offset: Any) -> Any:
+    """Read the uint64 at a byte offset of a uint8 array."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        where = pointer(context, builder, signature.args[0], arguments, ir.IntType(64))
+        return builder.load(where, align=1)
+
+    return types.uint64(array, types.int64), generate
+
+
+@intrinsic
+def copy_chunk(_context: Any, target: Any, to: Any, source: Any, at: Any) -> Any:
+    """Copy `CHUNK` bytes from an offset of a uint8 array to another offset, reading all before writing."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        kind = ir.VectorType(ir.IntType(8), CHUNK)
+        to_where = pointer(context, builder, signature.args[0], arguments[:2], kind)
+        at_where = pointer(context, builder, signature.args[2], arguments[2:], kind)
+        builder.store(builder.load(at_where, align=1), to_where, align=1)
+        return context.get_dummy_value()
+
+    return types.void(target, types.int64, source, types.int64), generate
+
+
+@intrinsic
 def weigh(
     _context: Any, out: Any, to: Any, pixels: Any, a: Any, b: Any, c: Any, d: Any, weights: Any, first: Any
 ) -> Any:
-    """Make four pixels and write them as twelve bytes of RGB, and four bytes more.
+    """Compute four pixels and write them as 12 bytes of RGB, followed by 4 undefined bytes.
 
     Args:
-        out: uint8, in which the first pixel goes to the byte `to`.
-        to: see there.
+        out: uint8.
+        to: offset in `out` of the first pixel.
         pixels: uint8, four bytes a pixel.
-        a: the byte of `pixels` where the first pixel's four neighbours begin.
-        b: where the second's do.
-        c: the third's.
-        d: the fourth's.
-        weights: int16, what `arrange` made of them.
-        first: the first pixel's first weight, the others' following.
+        a: offset in `pixels` of the four neighbours of the first pixel.
+        b: of the second pixel.
+        c: of the third pixel.
+        d: of the fourth pixel.
+        weights: int16, from `arrange`.
+        first: index of the first pixel's first weight; those of the others follow.
     """
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -71,7 +99,7 @@ def weigh(
             return builder.shuffle_vector(one, two, _numbers(lanes))
 
         def summed(number: int) -> Any:
-            """Two pixels, of whose neighbours the first two are summed, and the last two."""
+            """Two pixels: the sums of their first two neighbours, and of their last two."""
             one, two = (builder.load(point(2, arguments[3 + number + i], _BYTES), align=1) for i in range(2))
             values = builder.zext(picked(one, two, _PAIRED), _WIDE)
 
@@ -80,7 +108,7 @@ def weigh(
                 weighed = builder.mul(
                     values, builder.sext(builder.load(point(7, index, _WEIGHTS), align=2), _WIDE)
                 )
-                # Written so that LLVM sees the one instruction that multiplies and adds neighbours.
+                # In this form LLVM finds the instruction that multiplies and adds neighbours.
                 even, odd = (picked(weighed, weighed, [*range(start, _PRODUCTS, 2)]) for start in (0, 1))
                 return builder.add(even, odd)
 
@@ -98,11 +126,11 @@ def weigh(
 
 
 def arrange(weights: NDArray[np.int32]) -> NDArray[np.int16]:
-    """Arrange the weights of pixels as `weigh` takes them.
+    """Arrange the weights of pixels for `weigh`.
 
     Args:
-        weights: int32 [an even number of pixels, 4 neighbours] in units of 2^-22, none negative. Those of a
-            pixel add up to 1, or so little more that 255 stays 255.
+        weights: int32 [an even number of pixels, 4 neighbours] in units of 2^-22, not negative. The sum for a
+            pixel is 1, or so little more that 255 stays 255.
 
     Returns:
         int16 [pixels * `WEIGHTS`].
@@ -111,6 +139,12 @@ def arrange(weights: NDArray[np.int32]) -> NDArray[np.int16]:
     # two pixels, half, pair, neighbour -> half, two pixels, pair, colour, neighbour
     paired = halves.reshape(-1, 2, 2, 2, 2).transpose(0, 2, 1, 3, 4)[..., np.newaxis, :]
     return np.repeat(paired, CHANNELS, axis=-2).ravel()
+
+
+def pointer(context: Any, builder: Any, array: Any, place: Any, kind: Any) -> Any:
+    """Return a pointer of a type to an element, given (array, index of the element)."""
+    data = context.make_array(array)(context, builder, place[0]).data
+    return builder.bitcast(builder.gep(data, [place[1]]), kind.as_pointer())
 
 
 def _numbers(values: list[int]) -> Any:

@@ -7,7 +7,7 @@ from PIL import Image
 
 from services.errors import NotAGif
 from services.preprocess import decode_gif
-from services.preprocess.formats.signature import recognise
+from services.preprocess.formats import recognise
 
 
 def save(kind: str) -> bytes:

@@ -98,7 +98,7 @@ def test_a_video_without_a_whole_frame_is_corrupt(file: bytes, kind: str) -> Non
 def test_without_pyav_a_video_is_named_with_what_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "av", None)
 
-    with pytest.raises(NotAGif, match=r"an MP4 video, which is read with the extra \[video\]"):
+    with pytest.raises(NotAGif, match=r"an MP4 video, which needs the extra \[video\]"):
         decode_gif(MP4)
 
 

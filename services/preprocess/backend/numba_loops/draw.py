@@ -1,20 +1,49 @@
-"""Pixels that are neither opaque nor absent: laid over each other, and drawn on black."""
+"""Drawing onto the canvas: palette indices, pixels with alpha, and a canvas on black."""
 
 from __future__ import annotations
 
 import numpy as np
-from numba import int64, njit, types, uint32, void
+from numba import int64, njit, types, uint8, uint32, void
 
 _Pixels = types.Array(types.uint32, 2, "C", readonly=True)
 _BLEND = void(uint32[:, ::1], int64, int64, int64, int64, _Pixels)
-_BYTE, _HALF, _FULL = np.uint32(255), np.uint32(127), np.uint32(256)  # Numba takes bare numbers for signed
+_BYTE, _HALF, _FULL = np.uint32(255), np.uint32(127), np.uint32(256)  # Numba treats literals as signed
 _ONE, _TWO = np.uint32(1), np.uint32(2)
 _8, _16, _24 = np.uint32(8), np.uint32(16), np.uint32(24)
 
 
+@njit(
+    void(uint32[:, ::1], int64, int64, int64, int64, uint8[:, ::1], uint32[::1], int64),
+    nogil=True,
+    cache=True,
+)
+def paint(canvas, left, top, right, bottom, indices, palette, transparent):
+    """Draw palette indices onto canvas[top:bottom, left:right], a part within the canvas.
+
+    Args:
+        canvas: uint32 [height, width].
+        left: first column of the part.
+        top: first row.
+        right: behind its last column.
+        bottom: behind its last row.
+        indices: uint8, at least as high and wide as the part; what reaches beyond it is dropped.
+        palette: uint32 [256], pixels of the canvas.
+        transparent: index that draws nothing; -1 if all draw.
+    """
+    for y in range(bottom - top):
+        row = canvas[top + y, left:right]
+        source = indices[y]
+        if transparent < 0:
+            for x in range(right - left):
+                row[x] = palette[source[x]]
+        else:
+            for x in range(right - left):
+                row[x] = row[x] if source[x] == transparent else palette[source[x]]
+
+
 @njit(_BLEND, nogil=True, cache=True)
 def blend_png(canvas, left, top, right, bottom, pixels):
-    """Lay pixels over canvas[top:bottom, left:right], as the portable backend's `_blend_png`."""
+    """Blend pixels with canvas[top:bottom, left:right], as `_blend_png` of the portable backend."""
     for y in range(bottom - top):
         row = canvas[top + y, left:right]
         source = pixels[y]
@@ -35,7 +64,7 @@ def blend_png(canvas, left, top, right, bottom, pixels):
 
 @njit(_BLEND, nogil=True, cache=True)
 def blend_webp(canvas, left, top, right, bottom, pixels):
-    """Lay pixels over canvas[top:bottom, left:right], as the portable backend's `_blend_webp`."""
+    """Blend pixels with canvas[top:bottom, left:right], as `_blend_webp` of the portable backend."""
     for y in range(bottom - top):
         row = canvas[top + y, left:right]
         source = pixels[y]
@@ -59,15 +88,15 @@ def blend_webp(canvas, left, top, right, bottom, pixels):
 
 @njit(uint32[:, ::1](uint32[:, ::1]), nogil=True, cache=True)
 def on_black(canvas):
-    """Return a copy whose colours are weighed by their alpha, rounded to the nearest."""
+    """Return a copy whose colours are multiplied by alpha and rounded to the nearest."""
     height, width = canvas.shape
     black = np.empty((height, width), np.uint32)
     for y in range(height):
         for x in range(width):
             pixel = canvas[y, x]
             alpha = pixel >> _24
-            weighed = alpha << _24
+            weighted = alpha << _24
             for shift in (uint32(0), _8, _16):
-                weighed |= ((((pixel >> shift) & _BYTE) * alpha + _HALF) // _BYTE) << shift
-            black[y, x] = weighed
+                weighted |= ((((pixel >> shift) & _BYTE) * alpha + _HALF) // _BYTE) << shift
+            black[y, x] = weighted
     return black
