@@ -62,8 +62,6 @@ _CHANNELS = {GREY: 1, RGB: 3, PALETTE: 1, GREY_ALPHA: 2, RGBA: 4}
 # Adam7: first column, first row, and the distances of columns and of rows in each of the seven passes.
 _PASSES = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
 _PART_BYTES = 1 << 14  # decompressed at once, to at most a thousand times as many bytes
-    1 << 14
-)  # decompressed at once, to at most a thousand times as many bytes  # decompressed at once, to at most a thousand times as many bytes  # compressed bytes processed at once; they decompress to at most a thousand times as many
 _DISPOSALS = (Disposal.KEEP, Disposal.CLEAR, Disposal.RESTORE)
 
 
