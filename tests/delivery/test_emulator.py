@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.emulator import Emulator
-from delivery.interpreter import find_python
+from benchmarks.harness.emulator import Emulator
+from delivery.bundle.python import find_python
 from delivery.request import Request, to_event
 from tests.support.emulator import PYTHON, needs_emulator
 

@@ -14,10 +14,9 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
-from delivery.alarms import Alarms
+from delivery.aws import Alarms, Alias, Function
 from delivery.cli import app
 from delivery.errors import CheckFailed, NoVersionBefore, RollbackFailed, RolloutUnderWay
-from delivery.function import Alias, Function
 from delivery.rollout import Plan, roll_out
 from delivery.smoke import Expected
 from tests.support.cloud import THIS_PYTHON, Cloud, cloud_on_loopback, small_bundle
@@ -387,7 +386,7 @@ def test_control_c_moves_the_alias_back(cloud: Cloud, function: str, publish: An
         (["rollout", "gif-analyzer-stage", "--bundle", "README.md"], 2, "this is not a zip"),
         (["rollout", "gif-analyzer-stage", "--bundle", "no/such.zip"], 2, "no such file"),
         (["rollout", "gif-analyzer-stage", "--gif", "no/such.gif"], 2, "no such file"),
-        (["rollout", "gif-analyzer-stage", "--share", "0.5", "--share", "0.1"], 2, "shares grow"),
+        (["rollout", "gif-analyzer-stage", "--share", "0.5", "--share", "0.1"], 2, "shares must grow"),
         (["rollback", "gif-analyzer-stage"], 2, "no version before 1"),
         (["rollback", "gif-analyzer-stage", "--to", "9"], 2, "there is no version 9"),
         (["status", "no-such-function"], 2, "there is no function no-such-function"),

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.process import start_services
+from benchmarks.harness.servers import start_services
 from services.errors import catalogue
 from services.inference.rpc import open_classifier
 from services.rpc.program import server_settings

@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 import onnx
 import pytest
 
-from delivery.bundle import UNZIPPED_LIMIT, ZIPPED_LIMIT, Bundle, Target, build_bundle, sizes
+from delivery.bundle import UNZIPPED_LIMIT, ZIPPED_LIMIT, Bundle, Target, build, build_bundle
 from delivery.bundle.prune import read_rules
 from delivery.errors import BundleTooLarge, InvalidModel
 from services.inference import default_model_path
@@ -118,7 +118,7 @@ def test_a_bundle_over_the_limit_is_refused_and_the_one_before_it_stays(
 ) -> None:
     out = tmp_path / "lambda.zip"
     out.write_bytes(b"the one before")
-    monkeypatch.setattr(sizes, "ZIPPED_LIMIT", 30 * 2**20)
+    monkeypatch.setattr(build, "ZIPPED_LIMIT", 30 * 2**20)
 
     with pytest.raises(
         BundleTooLarge, match=r"too large zipped: \d\d,\d+,\d+ bytes, Lambda takes 31,457,280"
