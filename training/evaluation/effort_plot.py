@@ -7,7 +7,7 @@ from pathlib import Path
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from training.evaluation.effort import EffortReport
-from training.statistics.figure import BLUE, ORANGE, SKY, drawing, title, whiskers
+from training.statistics.plots import BLUE, ORANGE, SKY, drawing, title, whiskers
 
 
 def plot_effort(report: EffortReport, path: Path) -> None:

@@ -29,9 +29,8 @@ from training.statistics.comparison import (
     compare_systems,
     measure_robustness,
 )
-from training.statistics.coverage import CoverageReport, measure_coverage
 from training.statistics.estimate import Bootstrap, Estimate, wilson
-from training.statistics.metrics import AccuracyReport, measure_accuracy
+from training.statistics.metrics import AccuracyReport, CoverageReport, measure_accuracy, measure_coverage
 from training.statistics.openset import (
     UnknownReport,
     energy,
