@@ -52,7 +52,6 @@ def test_every_plot_is_a_picture_on_white(tmp_path: Path) -> None:
         "reliability",
         "robustness",
         "shows",
-        "training",
         "unknown",
     ]
     for file in files:
