@@ -52,8 +52,7 @@ def untrained() -> Any:
     """Return the keras.Model of the packaged model's recipe, with random weights."""
     from services.clip import CLIP_FRAMES  # noqa: PLC0415
     from training.fit.recipes import CHOSEN, RECIPES  # noqa: PLC0415
-    from training.network.backbone import load_backbone  # noqa: PLC0415
-    from training.network.batch_norm import fold_batch_norm  # noqa: PLC0415
+    from training.network.backbone import fold_batch_norm, load_backbone  # noqa: PLC0415
     from training.network.head import Head, Linear, Part, Tap  # noqa: PLC0415
     from training.network.model import clip_model, tap_model  # noqa: PLC0415
 

@@ -312,7 +312,7 @@ def test_the_untrained_model_has_the_shape_of_the_packaged_one(tmp_path: Path) -
     import onnx
 
     from services.inference import default_model_path
-    from training.network.onnx import to_onnx
+    from training.network.model import to_onnx
 
     def weights(model: onnx.ModelProto) -> list[tuple[int, ...]]:
         """Shapes of what matters for speed: kernels and matrices."""

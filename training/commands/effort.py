@@ -45,12 +45,11 @@ def effort(
         raise InvalidOptions("recipe", expected=f"one of {', '.join(TRIALS)}", found=recipe)
     known, others = with_kinds(read_manifest(manifest), read_kinds(kinds)), read_manifest(unknown)
     from training.evaluation.effort import measure_effort  # noqa: PLC0415 - it brings scipy
-    from training.evaluation.effort_plot import plot_effort  # noqa: PLC0415
     from training.fit.operating import Operating  # noqa: PLC0415
 
     operating = Operating.read(evaluation)
     import_tensorflow()
-    from training.evaluation.exit_rule import Judged  # noqa: PLC0415 - see fit
+    from training.evaluation.exit_rule import FrameLogits  # noqa: PLC0415 - see fit
     from training.evaluation.materials import Materials  # noqa: PLC0415
     from training.evaluation.trials import run_trial  # noqa: PLC0415
 
@@ -59,8 +58,7 @@ def effort(
     held = run_trial(recipe, materials, cache, console=console)
     clips = materials.judged
     groups = components(clips.rows, "group")
-    judged = Judged(held.logits["plain"], held.labels, held.fold, groups, clips.shows, clips.kinds)
+    judged = FrameLogits(held.logits["plain"], held.labels, held.fold, groups, clips.shows, clips.kinds)
     found = measure_effort(judged, operating, recipe=recipe)
     found.write(out)
-    plot_effort(found, out / "effort.png")
     report(as_json, {"effort": str(out / "effort.json"), **found.to_json()}, found.markdown())

@@ -13,9 +13,8 @@ from training.data.clips import load_clips
 from training.data.drawn import draw_gifs
 from training.data.manifest import as_others, read_kinds, read_manifests, with_kinds
 from training.errors import InvalidOptions
-from training.fit.options import FitOptions, Hardware
+from training.fit.options import FitOptions
 from training.fit.recipes import CHOSEN, RECIPES
-from training.settings import YAML
 
 
 def fit(
@@ -51,12 +50,6 @@ def fit(
     seed: Annotated[
         int | None, typer.Option(help="Of everything drawn, instead of the settings' own.")
     ] = None,
-    devices: Annotated[
-        str | None, typer.Option(metavar="one|all|hosts", help="What fine-tuning is spread over.")
-    ] = None,
-    precision: Annotated[
-        str | None, typer.Option(metavar="NAME", help="float32, mixed_float16 or mixed_bfloat16, on a GPU.")
-    ] = None,
     kinds: Kinds = None,
     cache: CacheDir = CACHE,
     as_json: Json = False,
@@ -83,10 +76,6 @@ def fit(
     chosen = FitOptions.read(options) if options else RECIPES[recipe or CHOSEN]
     if seed is not None:
         chosen = FitOptions.from_json({**chosen.to_json(), "seed": seed})
-    in_file = Hardware.read(options) if options and options.suffix in YAML else Hardware()
-    hardware = Hardware.from_json(
-        {"devices": devices or in_file.devices, "precision": precision or in_file.precision}
-    )
     rows = with_kinds(read_manifests(manifests), read_kinds(kinds))
     if unknown:
         rows = (*rows, *as_others(read_manifests(unknown)), *draw_gifs(cache))
@@ -99,7 +88,7 @@ def fit(
     from training.fit.run import fit as fit_model  # noqa: PLC0415
 
     operating = Operating.read(evaluation) if evaluation else None
-    fitted = fit_model(clips, chosen, run, cache, operating=operating, hardware=hardware, console=console)
+    fitted = fit_model(clips, chosen, run, cache, operating=operating, console=console)
     found = fitted.facts["out_of_fold"]
     tested = (
         f"of {found['clips']} clips answered by models that did not learn from their source, "

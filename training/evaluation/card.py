@@ -1,7 +1,7 @@
-"""A page about one model: **held-out answers, counts by show** -> figures -> **one HTML file**.
+"""The model card of `gif-train all`: one HTML page with the figures of a model.
 
-The figures are of answers that models gave which had not learned from the clip's source: what new GIFs of
-these shows may expect. The page loads nothing from elsewhere and shows no footage.
+The figures are of answers by models that had not learned from the clip's source, as with new GIFs. The page
+loads nothing from other addresses and shows no footage.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import numpy as np
 
 from training.data.clips import Clips
 from training.errors import SplitImpossible
-from training.evaluation.levels import LevelReport, level_table, measure_levels, verdicts_in_folds
+from training.evaluation.levels import LevelReport, level_table, measure_known_and_others, verdicts_in_folds
 from training.files import write_text
 from training.fit.crossvalidate import PLAIN, HeldOut
 from training.fit.operating import Operating
@@ -26,7 +26,6 @@ from training.statistics.calibration import CalibrationReport, measure_calibrati
 from training.statistics.estimate import Bootstrap
 from training.statistics.metrics import AccuracyReport, measure_accuracy
 from training.statistics.plots import plot_confusion, plot_shows
-from training.statistics.report import Table
 
 FEW_GIFS = 20  # of a show: with fewer it is often taken for another
 FEW_SOURCES = 3  # of a show: with fewer a model learns who made its GIFs
@@ -34,13 +33,13 @@ FEW_SOURCES = 3  # of a show: with fewer a model learns who made its GIFs
 
 @dataclass(frozen=True)
 class Card:
-    """What is said of a model.
+    """The content of the page.
 
     Attributes:
         name: of the model file.
         accuracy: on held-out clips of the shows.
         calibration: of the same answers.
-        levels: which level of answers these clips got, and GIFs of other things, and how often it was right.
+        levels: of answers to these clips, and to GIFs of other things.
         warnings: what its user must know, a sentence each.
     """
 
@@ -54,16 +53,14 @@ class Card:
         """Write the page, whole or not at all."""
         tables = [level_table(self.levels), *self.accuracy.tables()]
         warnings = "".join(f"<li>{escape(warning)}</li>" for warning in self.warnings)
+        plots = {"recall by show": plot_shows, "which show is taken for which": plot_confusion}
+        pictures = []
         with tempfile.TemporaryDirectory() as folder:
-            pictures = []
-            for draw, says in (
-                (plot_shows, "recall by show"),
-                (plot_confusion, "which show is taken for which"),
-            ):
+            for alt, plot in plots.items():
                 file = Path(folder) / "plot.png"
-                draw(self.accuracy, file)
+                plot(self.accuracy, file)
                 data = base64.b64encode(file.read_bytes()).decode()
-                pictures.append(f'<img alt="{says}" src="data:image/png;base64,{data}">')
+                pictures.append(f'<img alt="{alt}" src="data:image/png;base64,{data}">')
         best = self.accuracy.top(1)
         judged = f"{self.accuracy.clips:,} GIFs, each by a model that had not seen its source"
         text = _PAGE.format(
@@ -71,23 +68,23 @@ class Card:
             summary=f"Of {judged}, {best.value:.0%} are named right (95 % interval {best.low:.0%} to"
             f" {best.high:.0%}). Its own probabilities expect {self.calibration.confidence:.0%}.",
             warnings=f"<h2>Beware</h2><ul>{warnings}</ul>" if warnings else "",
-            tables="\n".join(map(_table, tables)),
+            tables="\n".join(table.html() for table in tables),
             pictures="\n".join(pictures),
         )
         write_text(path, text)
 
 
 def make_card(name: str, clips: Clips, found: HeldOut, operating: Operating) -> Card:
-    """Judge held-out answers.
+    """Compute the figures.
 
     Args:
         name: of the model file.
         clips: that were learned from.
-        found: what was said of them by models that had not learned from their source.
+        found: answers to them by models that had not learned from their source.
         operating: temperature and thresholds of the model.
 
     Raises:
-        SplitImpossible: no clip can be judged, for every show has one source.
+        SplitImpossible: no clip can be judged, because every show has only one source.
     """
     shows, others = clips.shows, found.labels == len(clips.shows)
     fair = found.learnable & ~others
@@ -101,20 +98,14 @@ def make_card(name: str, clips: Clips, found: HeldOut, operating: Operating) -> 
         found.fold[used], found.labels[used], found.learnable[used], {PLAIN: found.logits[PLAIN][used]}
     )
     verdicts, _ = verdicts_in_folds(judged, shows, clips.kinds)
-    levels = []
-    for title, known in (("GIFs of the shows", True), ("GIFs of other things", False)):
-        places = [place for place, index in enumerate(used) if fair[index] == known]
-        if places:
-            levels.append(
-                measure_levels(
-                    title,
-                    [verdicts[place] for place in places],
-                    [shows[judged.labels[place]] if known else None for place in places],
-                    clips.kinds,
-                    groups=sources[used[places]],
-                    bootstrap=Bootstrap(),
-                )
-            )
+    levels = measure_known_and_others(
+        ("GIFs of the shows", "GIFs of other things"),
+        verdicts,
+        [None if clips.rows[index].other else clips.rows[index].show for index in used],
+        clips.kinds,
+        groups=sources[used],
+        bootstrap=Bootstrap(),
+    )
     return Card(
         name,
         measure_accuracy(probabilities, found.labels[fair], shows, groups=groups[fair]),
@@ -125,19 +116,19 @@ def make_card(name: str, clips: Clips, found: HeldOut, operating: Operating) -> 
 
 
 def weaknesses(clips: Clips) -> tuple[str, ...]:
-    """Say which shows have too few GIFs or sources, and what else weakens a model of these clips."""
+    """Warn of shows with too few GIFs or sources, and of clips without other things."""
     rows = [row for row in clips.rows if not row.other]
     gifs = Counter(row.show for row in rows)
     sources = {show: len({row.source for row in rows if row.show == show}) for show in clips.shows}
-    said = [
+    warnings = [
         *_few(clips.shows, gifs, FEW_GIFS, "GIF", "it will often be taken for another"),
         *_few(clips.shows, sources, FEW_SOURCES, "source", "what is learned may be who made its GIFs"),
     ]
     if len(rows) == len(clips.rows):
-        said.append(
+        warnings.append(
             "It learned from no GIFs of other things: it takes nearly every GIF for one of its shows."
         )
-    return tuple(said)
+    return tuple(warnings)
 
 
 def _few(shows: Sequence[str], counts: dict[str, int], least: int, what: str, so: str) -> list[str]:
@@ -146,15 +137,6 @@ def _few(shows: Sequence[str], counts: dict[str, int], least: int, what: str, so
         for show in shows
         if counts[show] < least
     ]
-
-
-def _table(table: Table) -> str:
-    headings = "".join(f"<th>{escape(column.heading)}</th>" for column in table.columns)
-    rows = ("".join(f"<td>{escape(cell)}</td>" for cell in row) for row in table.rows)
-    body = "".join(f"<tr>{row}</tr>" for row in rows)
-    note = f"<p><small>{escape(table.note)}</small></p>" if table.note else ""
-    title = f"<h2>{escape(table.title)}</h2>"
-    return f"{title}<table><thead><tr>{headings}</tr></thead><tbody>{body}</tbody></table>{note}"
 
 
 _PAGE = """<!doctype html>

@@ -1,9 +1,7 @@
-"""From held-out answers to the figures that the model card quotes.
+"""Computes the figures that the model card quotes from the held-out answers of every recipe.
 
-    HeldOut answers of every recipe -> `evaluate` -> **Evaluation** -> tables, JSON, plots
-
-Nothing here learns from the clips it judges: temperature and thresholds for the clips of a fold are fitted
-on the answers to the other folds' clips.
+Nothing here learns from the clips it judges: temperature and thresholds for the clips of a fold are found on
+the answers to the clips of the other folds.
 """
 
 from __future__ import annotations
@@ -17,7 +15,13 @@ from numpy.typing import NDArray
 
 from training.data.clips import Clips
 from training.data.splits import components
-from training.evaluation.levels import LevelReport, level_table, measure_levels, verdicts_in_folds
+from training.evaluation.levels import (
+    LevelReport,
+    level_table,
+    measure_known_and_others,
+    measure_levels,
+    verdicts_in_folds,
+)
 from training.files import write_json, write_text
 from training.fit.crossvalidate import HeldOut
 from training.fit.operating import Operating, find_operating
@@ -29,9 +33,8 @@ from training.statistics.comparison import (
     compare_systems,
     measure_robustness,
 )
-from training.statistics.coverage import CoverageReport, measure_coverage
 from training.statistics.estimate import Bootstrap, Estimate, wilson
-from training.statistics.metrics import AccuracyReport, measure_accuracy
+from training.statistics.metrics import AccuracyReport, CoverageReport, measure_accuracy, measure_coverage
 from training.statistics.openset import (
     UnknownReport,
     energy,
@@ -51,9 +54,10 @@ from training.statistics.plots import (
 )
 from training.statistics.report import Column, Result, Table, to_plain
 
+Doubles = NDArray[np.float64]
 OTHER_THINGS = "other things"
-LEARNED = "none of these"  # the score that the model itself gives
-SOURCE_CLIPS = 10  # a source with fewer has no row in the table
+LEARNED = "none of these"  # the score that the model itself computes
+SOURCE_CLIPS = 10  # a source with fewer clips has no row in the table
 
 
 @dataclass(frozen=True)
@@ -81,11 +85,11 @@ class Evaluation:
         comparison: all recipes on the same clips.
         calibration: of the chosen recipe, before and after its temperature.
         unknown: one report for each score and set of other clips.
-        levels: what is answered to known clips, to other things and to shows left out.
+        levels: of answers to known clips, to other things and to shows left out.
         coverage: accuracy against the share of clips that are answered.
         robustness: of the chosen recipe on changed clips.
-        operating: see there.
-        agreement: of the form in which the chosen recipe is to be served; None where it was not judged.
+        operating: temperature and thresholds for the model file.
+        agreement: of the served form of the chosen recipe with it; None if that was not judged.
     """
 
     accuracy: AccuracyReport
@@ -165,7 +169,7 @@ def evaluate(
     changed: Mapping[str, NDArray[np.intp]],
     left_out: str | None = None,
     stand_in: str | None = None,
-    mahalanobis: NDArray[np.float64] | None = None,
+    mahalanobis: Doubles | None = None,
     bootstrap: Bootstrap = Bootstrap(),  # noqa: B008  frozen
 ) -> Evaluation:
     """Compute every figure.
@@ -174,10 +178,10 @@ def evaluate(
         answers: recipe -> its held-out answers, all on the same clips; baseline and chosen among them.
         clips: that were judged, of known shows and of other things.
         baseline: the recipe that others are compared with.
-        chosen: the recipe whose figures are worked out.
-        changed: material of changed clips -> their numbers among all clips that were judged.
-        left_out: material with clips of shows that were not learned from; None where there are none.
-        stand_in: the recipe in the form in which it is to be served, to be compared with it.
+        chosen: the recipe of all figures but the comparison.
+        changed: material of changed clips -> their numbers among the judged clips, all the same.
+        left_out: material with clips of shows that were not learned from; None without such clips.
+        stand_in: the chosen recipe in the form in which it is served, to be compared with it.
         mahalanobis: another familiarity to compare with, [clip]; None leaves it out.
         bootstrap: of the intervals, drawn by source.
     """
@@ -185,54 +189,43 @@ def evaluate(
     count, known, units = len(shows), clips.known, components(clips.rows, "source")
     truth = held.labels[known]
     of_clips = {name: each.of_clips() for name, each in answers.items()}
-    shown = of_clips[chosen][known, :count]
-    temperatures = _temperatures(held, count)
-    plain = softmax(shown / temperatures[held.fold[known], None])
-    accuracy = measure_accuracy(plain, truth, shows, groups=units[known], bootstrap=bootstrap)
-    systems = {name: softmax(logits[known, :count]) for name, logits in of_clips.items()}
-    comparison = compare_systems(systems, truth, baseline=baseline, groups=units[known], bootstrap=bootstrap)
-    calibration = {
-        "as trained": measure_calibration(softmax(shown), truth),
-        "calibrated": measure_calibration(plain, truth),
-    }
-    operating = find_operating(of_clips[chosen], held.labels, shows, kinds=kinds)
+    logits, temperatures = of_clips[chosen], _temperatures(held, count)[held.fold]
+    calibrated = softmax(logits[:, :count] / temperatures[:, None])
+    joint = softmax(logits / temperatures[:, None])[:, :count].max(axis=1)  # of a show and of no other thing
+    systems = {name: softmax(each[known, :count]) for name, each in of_clips.items()}
+    operating = find_operating(logits, held.labels, shows, kinds=kinds)
     verdicts, beside = verdicts_in_folds(held, shows, kinds, beside=left_out)
-    titles = [None if row.other else row.show for row in clips.rows]
-    levels = [
-        measure_levels(
-            name,
-            [verdict for verdict, one in zip(verdicts, some, strict=True) if one],
-            [title for title, one in zip(titles, some, strict=True) if one],
-            kinds,
-            groups=units[some],
-            bootstrap=bootstrap,
-        )
-        for name, some in (("of known shows", known), (f"of {OTHER_THINGS}", ~known))
-        if some.any()
-    ]
+    levels = measure_known_and_others(
+        ("of known shows", f"of {OTHER_THINGS}"),
+        verdicts,
+        [None if row.other else row.show for row in clips.rows],
+        kinds,
+        groups=units,
+        bootstrap=bootstrap,
+    )
     if left_out:
-        none = [None] * len(beside)
-        levels.append(
-            measure_levels(
-                f"of {left_out}", beside, none, kinds, groups=np.arange(len(beside)), bootstrap=bootstrap
-            )
-        )
+        each, none = np.arange(len(beside)), [None] * len(beside)
+        levels.append(measure_levels(f"of {left_out}", beside, none, kinds, groups=each, bootstrap=bootstrap))
     agreement = None
     if stand_in is not None:
-        served = answers[stand_in]
+        served, _ = verdicts_in_folds(answers[stand_in], shows, kinds, by=held)
         agreement = measure_agreement(
             stand_in,
-            _answered(verdicts_in_folds(served, shows, kinds, by=held)[0], of_clips[stand_in][:, :count]),
-            _answered(verdicts, of_clips[chosen][:, :count]),
+            list(zip(served, of_clips[stand_in][:, :count].argmax(axis=1).tolist(), strict=True)),
+            list(zip(verdicts, logits[:, :count].argmax(axis=1).tolist(), strict=True)),
             np.where(known, held.labels, -1),
             groups=units,
             bootstrap=bootstrap,
         )
+    sample = next(iter(changed.values())) if changed else np.flatnonzero(known)
     return Evaluation(
-        accuracy,
-        _by_source(clips, plain.argmax(axis=1) == truth),
-        comparison,
-        calibration,
+        measure_accuracy(calibrated[known], truth, shows, groups=units[known], bootstrap=bootstrap),
+        _by_source(clips, calibrated[known].argmax(axis=1) == truth),
+        compare_systems(systems, truth, baseline=baseline, groups=units[known], bootstrap=bootstrap),
+        {
+            "as trained": measure_calibration(systems[chosen], truth),
+            "calibrated": measure_calibration(calibrated[known], truth),
+        },
         _unknown(
             held,
             count,
@@ -243,18 +236,12 @@ def evaluate(
             bootstrap=bootstrap,
         ),
         levels,
-        measure_coverage(
-            systems[chosen].argmax(axis=1) == truth,
-            _joint(of_clips[chosen][known], temperatures[held.fold[known]], count),
-            _joint(of_clips[chosen][~known], temperatures[held.fold[~known]], count),
-        ),
-        _robustness(
-            held,
-            known,
-            changed=changed,
-            plain=plain,
-            temperatures=temperatures,
-            units=units,
+        measure_coverage(systems[chosen].argmax(axis=1) == truth, joint[known], joint[~known]),
+        measure_robustness(
+            calibrated[sample],
+            {name: softmax(held.of_clips(name)[:, :count] / temperatures[sample, None]) for name in changed},
+            held.labels[sample],
+            groups=units[sample],
             bootstrap=bootstrap,
         ),
         operating,
@@ -262,36 +249,20 @@ def evaluate(
     )
 
 
-def _temperatures(held: HeldOut, count: int) -> NDArray[np.float64]:
+def _temperatures(held: HeldOut, count: int) -> Doubles:
     """For each fold, the temperature that suits the known clips of the other folds."""
     logits, known = held.of_clips()[:, :count], held.labels < count
-    found = []
-    for fold in range(int(held.fold.max()) + 1):
-        others = known & (held.fold != fold)
-        found.append(fit_temperature(logits[others], held.labels[others]).temperature)
-    return np.array(found)
-
-
-def _joint(logits: NDArray[np.float64], temperatures: NDArray[np.float64], count: int) -> NDArray[np.float64]:
-    """Probability that a clip is of its likeliest show and not of something else, [clip]."""
-    return np.asarray(softmax(logits / temperatures[:, None])[:, :count].max(axis=1))
-
-
-def _answered(verdicts: Sequence[object], logits: NDArray[np.float64]) -> list[tuple[object, int]]:
-    """What is answered to each clip, to be compared: the verdict, and the show that is ranked first."""
-    return list(zip(verdicts, logits.argmax(axis=1).tolist(), strict=True))
+    others = [known & ~inside for _, inside in held.folds()]
+    return np.array([fit_temperature(logits[some], held.labels[some]).temperature for some in others])
 
 
 def _by_source(clips: Clips, right: NDArray[np.bool_]) -> tuple[SourceAccuracy, ...]:
     sources = np.array([row.source for row in clips.rows if not row.other])
-    found = [
-        SourceAccuracy(
-            str(source),
-            int((sources == source).sum()),
-            wilson(int(right[sources == source].sum()), int((sources == source).sum())),
-        )
-        for source in np.unique(sources)
-    ]
+    found = []
+    for source in np.unique(sources):
+        of_source = right[sources == source]
+        accuracy = wilson(int(of_source.sum()), len(of_source))
+        found.append(SourceAccuracy(str(source), len(of_source), accuracy))
     return tuple(sorted(found, key=lambda each: (-each.clips, each.source)))
 
 
@@ -302,93 +273,44 @@ def _unknown(
     units: NDArray[np.intp],
     temperature: float,
     left_out: str | None,
-    mahalanobis: NDArray[np.float64] | None,
+    mahalanobis: Doubles | None,
     bootstrap: Bootstrap,
 ) -> list[UnknownReport]:
-    """How well each familiarity tells known clips from others."""
-    known = held.labels < count
+    """How well each familiarity tells known clips from other things, and from shows that were left out."""
+    logits, known = held.of_clips(), held.labels < count
     if known.all():
         return []
+    typical, labels = logits[known, :count], held.labels[known]
+    kl = np.zeros(len(logits))  # with the mean answers to known clips of other folds
+    for _, inside in held.folds():
+        others = ~inside[known]
+        kl[inside] = kl_matching(
+            logits[inside, :count], typical[others], labels[others], temperature=temperature
+        )
+    sets = [(OTHER_THINGS, logits, known, units, kl)]
+    if left_out:
+        beside = held.of_clips(left_out)
+        both = np.concatenate([logits[known], beside])
+        groups = np.concatenate([units[known], units.max() + 1 + np.arange(len(beside))])
+        kl = kl_matching(both[:, :count], typical, labels, temperature=temperature)
+        sets.append((left_out, both, np.arange(len(both)) < known.sum(), groups, kl))
     reports = []
-    for name in (None, left_out):
-        logits = (
-            held.of_clips() if name is None else np.concatenate([held.of_clips()[known], held.of_clips(name)])
-        )
-        inside = known if name is None else np.arange(len(logits)) < known.sum()
-        groups = (
-            units
-            if name is None
-            else np.concatenate([units[known], units.max() + 1 + np.arange(len(logits) - known.sum())])
-        )
-        shown = logits[:, :count]
-        scores = {
-            "largest probability": largest_probability(shown, temperature=temperature),
-            "energy": energy(shown, temperature=temperature),
-            "KL matching": _kl_in_folds(
-                held, shown, known=known, count=count, temperature=temperature, judged=name is None
-            ),
-        }
-        if logits.shape[1] > count:
-            scores = {LEARNED: odds_of_shows(logits, temperature=temperature), **scores}
-        if mahalanobis is not None and name is None:
+    for name, values, inside, groups, kl in sets:
+        scores = {LEARNED: odds_of_shows(values, temperature=temperature)} if values.shape[1] > count else {}
+        scores["largest probability"] = largest_probability(values[:, :count], temperature=temperature)
+        scores["energy"] = energy(values[:, :count], temperature=temperature)
+        scores["KL matching"] = kl
+        if mahalanobis is not None and name == OTHER_THINGS:
             scores["relative Mahalanobis, frozen"] = mahalanobis
         reports += [
             measure_unknown(
                 score[inside],
                 score[~inside],
-                score=f"{kind}: {name or OTHER_THINGS}",
+                score=f"{kind}: {name}",
                 known_groups=groups[inside],
                 unknown_groups=groups[~inside],
                 bootstrap=bootstrap,
             )
             for kind, score in scores.items()
         ]
-        if left_out is None:
-            break
     return reports
-
-
-def _kl_in_folds(
-    held: HeldOut,
-    shown: NDArray[np.float64],
-    *,
-    known: NDArray[np.bool_],
-    count: int,
-    temperature: float,
-    judged: bool,
-) -> NDArray[np.float64]:
-    """KL matching with the mean answers to known clips of other folds."""
-    typical, labels = held.of_clips()[known][:, :count], held.labels[known]
-    if not judged:
-        return kl_matching(shown, typical, labels, temperature=temperature)
-    scores = np.zeros(len(shown))
-    for fold in range(int(held.fold.max()) + 1):
-        inside, others = held.fold == fold, held.fold[known] != fold
-        scores[inside] = kl_matching(shown[inside], typical[others], labels[others], temperature=temperature)
-    return scores
-
-
-def _robustness(
-    held: HeldOut,
-    known: NDArray[np.bool_],
-    *,
-    changed: Mapping[str, NDArray[np.intp]],
-    plain: NDArray[np.float64],
-    temperatures: NDArray[np.float64],
-    units: NDArray[np.intp],
-    bootstrap: Bootstrap,
-) -> RobustnessReport:
-    """Accuracy on changed clips; all materials are of the same sample of known clips."""
-    count = plain.shape[1]
-    sample = next(iter(changed.values())) if changed else np.flatnonzero(known)
-    place = np.cumsum(known) - 1  # of each known clip among the known ones
-    return measure_robustness(
-        plain[place[sample]],
-        {
-            name: softmax(held.of_clips(name)[:, :count] / temperatures[held.fold[sample], None])
-            for name in changed
-        },
-        held.labels[sample],
-        groups=units[sample],
-        bootstrap=bootstrap,
-    )

@@ -1,7 +1,8 @@
-"""How often each level of an answer is given and is right: **verdicts, labels** -> **LevelReport**."""
+"""Measures how often each level of an answer is given, and how often it is right."""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import get_args
@@ -21,14 +22,13 @@ _WORDS = {"show": "one show", "one_of": "one of several", "kind": "a kind", "unk
 
 
 @dataclass(frozen=True)
-class Given:
+class LevelShare:
     """One level on one set of clips.
 
     Attributes:
         level: of `LEVELS`.
         share: of the clips that get it.
-        right: share of these for which it is right; None for "unknown", and where nothing can be right or
-            wrong.
+        right: share of these for which it is right; None for "unknown", and for clips of other things.
     """
 
     level: Level
@@ -41,14 +41,14 @@ class LevelReport(Result):
     """All levels on one set of clips.
 
     Attributes:
-        clips: which, in words.
-        count: how many.
-        levels: each of `LEVELS`.
+        clips: which clips, in words.
+        count: number of them.
+        levels: one entry for each of `LEVELS`.
     """
 
     clips: str
     count: int
-    levels: tuple[Given, ...]
+    levels: tuple[LevelShare, ...]
 
     def tables(self) -> tuple[Table, ...]:
         """One row for each level."""
@@ -56,7 +56,7 @@ class LevelReport(Result):
 
 
 def level_table(reports: Sequence[LevelReport]) -> Table:
-    """Several sets of clips, one row for each level of each."""
+    """One row for each level of each set of clips."""
     return Table(
         "What is answered",
         (
@@ -89,34 +89,33 @@ def verdicts_in_folds(
     beside: str | None = None,
     by: HeldOut | None = None,
 ) -> tuple[list[Verdict], list[Verdict]]:
-    """The verdict of every clip, by thresholds that its fold had no part in finding.
+    """The verdict of every clip, by thresholds found on the other folds.
 
     Args:
         held: answers of held-out models.
         shows: titles, in the order of the outputs.
-        kinds: kind of picture by show; None names none.
+        kinds: kind of picture by show; None if they have none.
         beside: a material of other clips, clip i judged by fold i modulo the number of folds; None for none.
         by: other answers to the same clips, on which the thresholds are found; None takes those of `held`.
 
     Returns:
-        Verdicts of the judged clips, and of the clips beside.
+        Verdicts of the judged clips, and of the clips of `beside`.
     """
     logits = held.of_clips()
     found_on = by.of_clips() if by else logits
     other = held.of_clips(beside) if beside else np.zeros((0, logits.shape[1]))
-    judged, found_beside = [UNKNOWN] * len(logits), [UNKNOWN] * len(other)  # each is replaced
-    count = int(held.fold.max()) + 1
-    for fold in range(count):
-        inside = held.fold == fold
+    other_fold = np.arange(len(other)) % (held.fold.max() + 1)
+    verdicts, other_verdicts = [UNKNOWN] * len(logits), [UNKNOWN] * len(other)  # each is replaced
+    for fold, inside in held.folds():
         operating = find_operating(found_on[~inside], held.labels[~inside], shows, kinds=kinds)
-        places = np.arange(fold, len(other), count)
-        for target, numbers, asked in (
-            (judged, np.flatnonzero(inside), logits[inside]),
-            (found_beside, places, other[places]),
+        for target, some, values in (
+            (verdicts, inside, logits),
+            (other_verdicts, other_fold == fold, other),
         ):
-            for number, verdict in zip(numbers, operating.verdicts(asked, shows, kinds), strict=True):
+            found = operating.verdicts(values[some], shows, kinds)
+            for number, verdict in zip(np.flatnonzero(some), found, strict=True):
                 target[number] = verdict
-    return judged, found_beside
+    return verdicts, other_verdicts
 
 
 def measure_levels(
@@ -133,7 +132,7 @@ def measure_levels(
     Args:
         name: of the clips.
         verdicts: of each clip.
-        truth: title of each clip's show, [clip]; None where it is none of the shows, and nothing is right.
+        truth: title of each clip's show, [clip]; None for a clip of other things.
         kinds: kind of picture by show.
         groups: [clip]; clips of one group are drawn together.
         bootstrap: how the intervals are drawn.
@@ -147,16 +146,38 @@ def measure_levels(
         share = bootstrap.estimate(weighted_mean(given), len(given), groups=units)
         counts = given & known
         judged = level != "unknown" and counts.any()
-        levels.append(
-            Given(
-                level,
-                share,
-                bootstrap.estimate(weighted_mean(right[counts]), int(counts.sum()), groups=units[counts])
-                if judged
-                else None,
-            )
-        )
+        hits = weighted_mean(right[counts])
+        share_right = bootstrap.estimate(hits, int(counts.sum()), groups=units[counts]) if judged else None
+        levels.append(LevelShare(level, share, share_right))
     return LevelReport(name, len(verdicts), tuple(levels))
+
+
+def measure_known_and_others(
+    names: tuple[str, str],
+    verdicts: Sequence[Verdict],
+    truth: Sequence[str | None],
+    kinds: Mapping[str, str] | None,
+    *,
+    groups: NDArray[np.generic],
+    bootstrap: Bootstrap,
+) -> list[LevelReport]:
+    """`measure_levels` of the clips of known shows and of those of other things, if there are any.
+
+    The names are those of the two sets; the other arguments are of all clips.
+    """
+    known = np.array([show is not None for show in truth])
+    return [
+        measure_levels(
+            name,
+            list(itertools.compress(verdicts, some)),
+            list(itertools.compress(truth, some)),
+            kinds,
+            groups=groups[some],
+            bootstrap=bootstrap,
+        )
+        for name, some in zip(names, (known, ~known), strict=True)
+        if some.any()
+    ]
 
 
 def _is_right(verdict: Verdict, show: str | None, kinds: Mapping[str, str] | None) -> bool:

@@ -1,10 +1,11 @@
-"""A fitted model judged on GIFs it did not learn from: **FittedModel, clips** -> answers -> **Measured**.
+"""Measures a fitted model on GIFs that it did not learn from: figures, plots and a prediction for each GIF.
 
-Beside the figures it says what was answered for each clip, so that people can look at the worst.
+The picture of mistakes shows footage. It belongs in the folder of a run, and is never committed or published.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 
+from services.preprocess import decode_gif
 from training.data.clips import Clips
 from training.data.splits import components
 from training.errors import InvalidManifest
-from training.evaluation.mistakes import plot_mistakes
-from training.evaluation.predictions import Prediction, write_predictions
+from training.evaluation.predictions import Prediction, worst, write_predictions
 from training.files import write_csv, write_json
 from training.fit.features import Extractor
 from training.network.backbone import Backbone, load_backbone
@@ -27,33 +28,36 @@ from training.statistics.estimate import Bootstrap
 from training.statistics.metrics import AccuracyReport, measure_accuracy
 from training.statistics.openset import UnknownReport, measure_unknown, unknown_table
 from training.statistics.plots import (
+    QUIET,
+    drawing,
     plot_absence,
     plot_confusion,
     plot_reliability,
     plot_shows,
-    plot_training,
     plot_unknown,
 )
 from training.statistics.report import Result, Table
 
+MISTAKES_SHOWN = 12
+COLUMNS = 3  # of mistakes
+FRAMES_SHOWN = (1, 5, 8)  # of the ten of a clip
+
 
 @dataclass(frozen=True)
 class Measured(Result):
-    """What was found.
+    """The figures of one model.
 
     Attributes:
         accuracy: on clips of shows that the model knows.
         calibration: of the same answers.
-        unknown: clips of shows that it does not know among them; None where there were none.
-        predictions: one for each clip, of known shows first.
-        history: of the fit, losses by epoch; empty without fine-tuning.
+        unknown: how well familiarity tells these clips from those of unknown shows; None without such clips.
+        predictions: one for each clip, those of known shows first.
     """
 
     accuracy: AccuracyReport
     calibration: CalibrationReport
     unknown: UnknownReport | None
     predictions: tuple[Prediction, ...]
-    history: tuple[dict[str, float], ...]
 
     def tables(self) -> tuple[Table, ...]:
         """Every table."""
@@ -61,7 +65,7 @@ class Measured(Result):
         return (*self.accuracy.tables(), *self.calibration.tables(), *unknown)
 
     def metrics(self) -> dict[str, float]:
-        """The figures that runs are compared by, flat: shares in 0..1, larger is better but for `ece`."""
+        """The figures that runs are compared by: shares in 0..1, larger is better except for `ece`."""
         found = {
             "clips": float(self.accuracy.clips),
             **{f"top_{each.k}": each.accuracy.value for each in self.accuracy.top_k},
@@ -78,9 +82,9 @@ class Measured(Result):
     def write(self, folder: Path) -> None:
         """Write figures, predictions and plots.
 
-        Always the same files, for a pipeline to name: evaluation.json, metrics.json, confusions.csv,
-        predictions.json, confusion.png, shows.png, reliability.png, unknown.png, training.png, and
-        mistakes.png, which shows footage. A plot of what there was not says so.
+        A pipeline names the files, so they are always the same: evaluation.json, metrics.json,
+        confusions.csv, predictions.json, confusion.png, shows.png, reliability.png, unknown.png and
+        mistakes.png, which shows footage. A plot without data says so.
         """
         folder.mkdir(parents=True, exist_ok=True)
         plain: dict[str, Any] = {
@@ -100,16 +104,6 @@ class Measured(Result):
             plot_unknown([self.unknown], folder / "unknown.png")
         else:
             plot_absence("Unknown shows", "no clips of unknown shows were given", folder / "unknown.png")
-        if self.history:
-            names = {"loss": "loss", "held_out_loss": "val_loss"}
-            curves = {
-                shown: [epoch[name] for epoch in self.history]
-                for name, shown in names.items()
-                if name in self.history[0]
-            }
-            plot_training(curves, folder / "training.png")
-        else:
-            plot_absence("Training", "the network was not fine-tuned", folder / "training.png")
         plot_mistakes(self.predictions, folder / "mistakes.png")
 
 
@@ -123,14 +117,14 @@ def measure(
     bootstrap: Bootstrap = Bootstrap(),  # noqa: B008  frozen
     console: Console | None = None,
 ) -> Measured:
-    """Judge a fitted model.
+    """Measure a fitted model.
 
     Args:
         fitted: of `training.fit.run`.
         clips: of shows that it knows.
         cache_dir: where features are kept.
         unknown: clips of shows that it does not know.
-        backbone: the network with its first weights; None loads it.
+        backbone: its image network; None loads it.
         bootstrap: of the intervals.
         console: shows progress; None is silent.
 
@@ -142,16 +136,16 @@ def measure(
         raise InvalidManifest("evaluation", f"the model does not know {strangers[0]}")
     if unknown and (known := sorted(set(unknown.shows) & set(fitted.shows))):
         raise InvalidManifest("unknown", f"the model knows {known[0]}")
-    network = fitted.tune(backbone or load_backbone(fitted.backbone))
+    network = backbone or load_backbone(fitted.backbone)
     extractor = Extractor(network, fitted.head.taps, cache_dir, console=console)
-    answer = fitted.head.answer(extractor.extract(clips).taps)
+    answer = fitted.head.answer(extractor.extract(clips))
     labels = np.array([fitted.shows.index(row.show) for row in clips.rows])
     groups = components(clips.rows, "group")
     probabilities = np.asarray(answer.probabilities, np.float64)
     predictions = _predictions(fitted, clips, probabilities, answer.familiarity)
     found = None
     if unknown:
-        other = fitted.head.answer(extractor.extract(unknown).taps)
+        other = fitted.head.answer(extractor.extract(unknown))
         found = measure_unknown(
             answer.familiarity,
             other.familiarity,
@@ -167,7 +161,6 @@ def measure(
         measure_calibration(probabilities, labels),
         found,
         tuple(predictions),
-        tuple(fitted.facts.get("history", ())),
     )
 
 
@@ -187,3 +180,30 @@ def _predictions(
             clips.rows, clips.digests, probabilities, familiarity, strict=True
         )
     ]
+
+
+def plot_mistakes(predictions: Sequence[Prediction], path: Path) -> None:
+    """Draw the most confident mistakes, three frames each; without mistakes the picture says so.
+
+    Raises:
+        GifError: a GIF cannot be read any more.
+        ValueError: the path ends in neither .png nor .svg.
+        OSError: a file cannot be read or written.
+    """
+    mistakes = worst(predictions, "wrong", MISTAKES_SHOWN)
+    rows = max(-(-len(mistakes) // COLUMNS), 1)
+    with drawing(path, 4.4 * COLUMNS, 2.1 * rows + 0.4) as figure:
+        figure.suptitle("The most confident mistakes", x=0.01, ha="left", fontweight="bold")
+        if not mistakes:
+            figure.text(0.5, 0.45, f"none among {len(predictions)} clips", ha="center", color=QUIET)
+        for number, mistake in enumerate(mistakes):
+            axes = figure.add_subplot(rows, COLUMNS, number + 1)
+            frames = decode_gif(mistake.path.read_bytes()).frames
+            axes.imshow(np.concatenate([frames[index] for index in FRAMES_SHOWN], axis=1))
+            axes.set_axis_off()
+            unknown = "" if mistake.known else ", called unknown"
+            axes.set_title(
+                f"{mistake.show}\ntaken for {mistake.named}, {mistake.confidence:.0%}{unknown}",
+                loc="left",
+                fontsize=9,
+            )

@@ -1,7 +1,4 @@
-"""What a model said of single GIFs: **Prediction** <-> predictions.json; the worst first.
-
-Paths are kept relative to the file, so that a folder can be moved as a whole.
-"""
+"""A model's predictions for single GIFs, the file predictions.json, and the order to review them in."""
 
 from __future__ import annotations
 
@@ -21,15 +18,15 @@ Order = Literal["uncertain", "wrong"]
 
 @dataclass(frozen=True)
 class Prediction:
-    """What was said of one GIF.
+    """A model's answer to one GIF.
 
     Attributes:
         path: of the GIF.
         sha256: of the file, hexadecimal.
-        show: what the manifest says.
+        show: of the manifest.
         group: of the manifest.
         probabilities: by show, summing to 1.
-        known: whether it was familiar enough to be given a name.
+        known: whether it was familiar enough not to be called unknown.
     """
 
     path: Path
@@ -51,22 +48,22 @@ class Prediction:
 
     @property
     def right(self) -> bool:
-        """Whether the likeliest show is what the manifest says."""
+        """Whether the likeliest show is that of the manifest."""
         return self.named == self.show
 
     @property
     def entropy(self) -> float:
-        """How undecided the model is, in nats, 0 for certain."""
+        """Entropy of the probabilities in nats, 0 for certain."""
         return -sum(share * math.log(share) for share in self.probabilities.values() if share > 0)
 
 
 def worst(predictions: Sequence[Prediction], order: Order, count: int) -> tuple[Prediction, ...]:
-    """Those that a person should look at first.
+    """Choose the predictions that a person should review first.
 
     Args:
         predictions: to choose from.
-        order: "uncertain", the most undecided first; "wrong", mistakes alone, the most confident first.
-        count: at most so many, at least 1.
+        order: "uncertain", the largest entropy first; "wrong", only mistakes, the most confident first.
+        count: the largest number to choose, at least 1.
 
     Raises:
         InvalidOptions: the order is neither, or the count below 1.
@@ -84,7 +81,7 @@ def worst(predictions: Sequence[Prediction], order: Order, count: int) -> tuple[
 
 
 def write_predictions(predictions: Sequence[Prediction], path: Path) -> None:
-    """Write them as JSON, at once."""
+    """Write them as JSON; paths are relative to the file, so that a folder can be moved as a whole."""
     rows = [
         {
             "path": os.path.relpath(each.path.resolve(), path.resolve().parent),

@@ -30,11 +30,9 @@ from services.inference.scoring import score
 from training.errors import ExportFailed
 from training.export.int8 import RANGED, fit_head, put_head, quantize
 from training.files import replacing
-from training.network.backbone import Backbone
-from training.network.batch_norm import fold_batch_norm
+from training.network.backbone import Backbone, fold_batch_norm
 from training.network.head import Head, Linear
-from training.network.model import OUTPUTS, FittedModel, clip_model
-from training.network.onnx import to_onnx
+from training.network.model import OUTPUTS, FittedModel, clip_model, to_onnx
 from training.statistics.agreement import AGREEMENT
 
 TOLERANCE = 1e-5  # relative error allowed between Keras and ONNX Runtime
@@ -80,7 +78,7 @@ def export(
 
     Args:
         fitted: what training left behind.
-        backbone: its image network, as `load_backbone` gives it; the trained weights are put into it.
+        backbone: its image network.
         path: of the file, replaced only when all is well.
         clips: real ones to compare on, uint8 [clip, 10, 224, 224, 3], at least one.
         version: of the model, for its metadata.
@@ -94,7 +92,6 @@ def export(
         ExportFailed: the file is refused by services.inference, or answers differently: float by more than
             `TOLERANCE`, int8 with the same answer for less than `AGREEMENT` of the clips; or two parts of a
             clip, as a rule would have it, say something else than the whole.
-        InvalidRun: the image network is not the one that was trained.
     """
     if clips.shape[1:] != CLIP_SHAPE or not len(clips):
         raise ExportFailed(f"it takes clips of shape {CLIP_SHAPE} to compare on, not {clips.shape}")
@@ -123,7 +120,7 @@ def convert(
     calibration: Iterable[NDArray[np.uint8]] = (),
 ) -> tuple[keras.Model, onnx.ModelProto]:
     """Build a fitted model in Keras and as ONNX, without metadata; see `export`."""
-    network, head = fold_batch_norm(fitted.tune(backbone)), fitted.head
+    network, head = fold_batch_norm(backbone), fitted.head
     if precision == "float16":
         for variable in network.model.weights:
             variable.assign(_rounded(np.asarray(variable)))

@@ -1,15 +1,13 @@
-"""Every clip judged by a model that has not seen its source.
+"""Cross-validation: every clip is judged by a model that has not seen its source.
 
-    clips in folds + a trainer -> `cross_validate` -> **HeldOut**: what was said of every clip
-
-One fold after another: learn from the other folds, then judge this fold's clips, and whatever else is to be
-judged. Each fold's answers are a file of their own: an interrupted run goes on behind the last one.
+For each fold in turn a model learns from the other folds and answers this fold's clips. The answers of each
+fold are a file of their own, so that an interrupted run resumes after the last finished fold.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -20,24 +18,22 @@ from rich.console import Console
 
 from training.data.clips import Clips
 from training.files import replacing
-from training.fit.trainer import Trained
-from training.network.head import Answer
+from training.network.head import Answer, Array, Head
 
-Array = NDArray[np.float32]
 Numbers = NDArray[np.intp]
-PLAIN = "plain"
+PLAIN = "plain"  # the material of the judged clips as they are
 ALWAYS = -1  # fold of a clip that every model learns from, and that is not judged
 
 
 class Learner(Protocol):
-    """What `cross_validate` asks of a trainer; see `training.fit.trainer.Trainer`."""
+    """What `cross_validate` needs of a trainer; see `training.fit.trainer.Trainer`."""
 
     clips: Clips
 
-    def train(self, indices: Numbers, folder: Path) -> Trained:
+    def train(self, indices: Numbers) -> Head:
         """Learn from some of the clips."""
 
-    def answer(self, trained: Trained, clips: Clips) -> Answer:
+    def answer(self, head: Head, clips: Clips) -> Answer:
         """Answer clips, whether they were learned from or not; uncalibrated."""
 
 
@@ -47,11 +43,11 @@ class HeldOut:
 
     Attributes:
         fold: of each judged clip, int [clip].
-        labels: of each judged clip, int [clip]; the number of shows for a clip of none of them.
-        learnable: whether the models that judged the clip learned from others of its show, bool [clip];
-            else they cannot name it.
+        labels: of each judged clip, int [clip]; the number of shows for a clip of other things.
+        learnable: whether the models that judged the clip learned from other clips of its show, bool [clip];
+            if not, they cannot name it.
         logits: material -> float32 [clip, frame, output], before any temperature; their mean over the
-            frames is the clip's. "plain" are the judged clips as they are.
+            frames is the clip's. `PLAIN` are the judged clips as they are.
     """
 
     fold: Numbers
@@ -62,6 +58,11 @@ class HeldOut:
     def of_clips(self, material: str = PLAIN) -> NDArray[np.float64]:
         """Logits of whole clips, float64 [clip, output]."""
         return np.asarray(self.logits[material].astype(np.float64).mean(axis=1))
+
+    def folds(self) -> Iterator[tuple[int, NDArray[np.bool_]]]:
+        """The number of each fold, and whether each clip is in it, bool [clip]."""
+        for fold in range(int(self.fold.max()) + 1):
+            yield fold, self.fold == fold
 
 
 def cross_validate(
@@ -77,14 +78,13 @@ def cross_validate(
 
     Args:
         learner: learns and answers.
-        folds: [clip], the fold of each of its clips; `ALWAYS` for those that every model learns from.
+        folds: int [clip], the fold of each of its clips; `ALWAYS` for those that every model learns from.
         folder: for the finished folds of this learner and these materials alone.
         changed: material -> numbers of some of the judged clips, and these clips changed; each is judged by
             the model of its fold.
         beside: material -> other clips; clip i is judged by the model of fold i modulo the number of folds.
         console: shows progress; None is silent.
     """
-    judged = np.flatnonzero(folds != ALWAYS)
     count = int(folds.max()) + 1
     folder.mkdir(parents=True, exist_ok=True)
     materials: dict[str, tuple[Clips, list[Numbers]]] = {
@@ -109,15 +109,16 @@ def cross_validate(
     for fold in range(count):
         inside = folds == fold
         learnable[inside] = np.isin(labels[inside], labels[~inside])
+    judged = np.flatnonzero(folds != ALWAYS)
     return HeldOut(folds[judged], labels[judged], learnable[judged], logits)
 
 
 def _judge(learner: Learner, learned: Numbers, share: Mapping[str, Clips], path: Path) -> dict[str, Array]:
     """The answers of one fold, from disk if they are there."""
     if not path.exists():
-        trained = learner.train(learned, path.with_suffix(""))
+        head = learner.train(learned)
         found = {
-            name: np.asarray(learner.answer(trained, clips).frame_logits, np.float32)
+            name: np.asarray(learner.answer(head, clips).frame_logits, np.float32)
             if len(clips)
             else np.zeros((0, 0, 0), np.float32)
             for name, clips in share.items()
@@ -129,5 +130,5 @@ def _judge(learner: Learner, learned: Numbers, share: Mapping[str, Clips], path:
 
 
 def run_name(*settings: object) -> str:
-    """A folder's name that is another for other settings: the first digits of a SHA-256."""
+    """A folder name that differs where the settings differ: the first digits of a SHA-256."""
     return hashlib.sha256(repr(settings).encode()).hexdigest()[:16]

@@ -1,7 +1,7 @@
-"""What the frozen image network says of clips: **clips, a view** -> **taps and feature maps on disk**.
+"""Tap values of clips, computed by the frozen image network and kept on disk.
 
-Each clip's answer under a view is a file of its own, named by all it depends on, so that the work can be
-interrupted, resumed and extended.
+The values of each clip under a view are a file of their own, named by all that they depend on, so that the
+work can be interrupted and resumed, and is done once for all fits.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,33 +23,20 @@ from training.data.clips import Clips
 from training.data.view import PLAIN, View
 from training.files import replacing
 from training.network.backbone import Backbone
-from training.network.head import Tap
-from training.network.model import tap_tensor
-from training.network.onnx import to_onnx
+from training.network.head import Array, Tap
+from training.network.model import tap_model, to_onnx
 
-
-@dataclass(frozen=True, eq=False)
-class Features:
-    """What the network says of some clips under one view.
-
-    Attributes:
-        taps: float32 [clip, frame, n] by tap.
-        maps: files of each clip's feature maps at the cut, float16 [frame, height, width, channel]; empty
-            without a cut.
-    """
-
-    taps: dict[Tap, NDArray[np.float32]]
-    maps: tuple[Path, ...]
+TapValues = dict[Tap, Array]
+"""Values of some clips by tap, float32 [clip, frame, n]."""
 
 
 class Extractor:
-    """The frozen image network, asked once for each clip and view.
+    """Runs the frozen image network once for each clip and view.
 
     Args:
         backbone: the image network.
-        taps: where numbers are taken from it.
-        cut: the block whose feature maps are kept as well; None keeps none.
-        cache_dir: where answers are kept; made if missing.
+        taps: the places in the network that values are taken from.
+        cache_dir: where values are kept; made if missing.
         console: shows progress; None is silent.
 
     Raises:
@@ -58,62 +44,42 @@ class Extractor:
     """
 
     def __init__(
-        self,
-        backbone: Backbone,
-        taps: Sequence[Tap],
-        cache_dir: Path,
-        *,
-        cut: str | None = None,
-        console: Console | None = None,
+        self, backbone: Backbone, taps: Sequence[Tap], cache_dir: Path, *, console: Console | None = None
     ) -> None:
-        self._taps, self._cut, self._cache_dir, self._console = tuple(taps), cut, cache_dir, console
-        outputs = [tap_tensor(backbone.output(tap.block), tap) for tap in self._taps]
-        if cut is not None:
-            outputs.append(backbone.output(cut))
-        self._model = keras.Model(backbone.model.input, outputs)
-        self._run: Callable[[NDArray[np.uint8]], list[NDArray[np.float32]]] | None = None
-        self._key = _digest(self._model, [*map(str, self._taps), str(cut)])
+        self._taps, self._cache_dir, self._console = tuple(taps), cache_dir, console
+        self._model = tap_model(backbone, self._taps)
+        self._run: Callable[[NDArray[np.uint8]], list[Array]] | None = None
+        # "None" is part of the key since the network could be cut: what is on disk stays valid.
+        self._key = _digest(self._model, [*map(str, self._taps), "None"])
 
-    def extract(self, clips: Clips, view: View = PLAIN) -> Features:
-        """Ask for every clip that was not asked for yet."""
+    def extract(self, clips: Clips, view: View = PLAIN) -> TapValues:
+        """Read the values of clips under a view; compute those that are not on disk yet."""
         drawn = AUGMENT_VERSION if view.draw else ""
         key = hashlib.sha256(f"{self._key}{view}{drawn}".encode()).hexdigest()[:16]
         folder = self._cache_dir / f"features-{key}"
         folder.mkdir(parents=True, exist_ok=True)
-        # The clip's file is named by its GIF, and its folder by the code that decoded it.
-        stems = [f"{file.stem}-{file.parent.name}" for file in clips.files]
-        todo = [i for i, stem in enumerate(stems) if not (folder / f"{stem}.npz").exists()]
+        # The clip's file is named by its GIF, and its folder by the version of the decoder.
+        files = [folder / f"{file.stem}-{file.parent.name}.npz" for file in clips.files]
+        todo: Any = [index for index, file in enumerate(files) if not file.exists()]
         if self._console and todo:
-            work = track(todo, f"features, {view.name}", console=self._console, transient=True)
-        else:
-            work = todo
-        for index in work:
-            self._ask(view.apply(clips.frames(index), clips.digests[index]), folder / stems[index])
-        values = [np.load(folder / f"{stem}.npz") for stem in stems]
-        return Features(
-            taps={tap: np.stack([value[str(tap)] for value in values]) for tap in self._taps},
-            maps=tuple(folder / f"{stem}.npy" for stem in stems) if self._cut else (),
-        )
-
-    def _ask(self, frames: NDArray[np.uint8], path: Path) -> None:
-        if self._run is None:
-            self._run = _runner(self._model)
-        answers = self._run(frames)
-        if self._cut:
-            with replacing(path.with_suffix(".npy")) as partial:
-                np.save(partial, answers[-1].astype(np.float16))
-        # Last: where this file is, the other is.
-        with replacing(path.with_suffix(".npz")) as partial:
-            named = {str(tap): answer for tap, answer in zip(self._taps, answers, strict=False)}
-            np.savez(partial, **dict[str, Any](named))
+            todo = track(todo, f"features, {view.name}", console=self._console, transient=True)
+        for index in todo:
+            self._run = self._run or _runner(self._model)
+            values = self._run(view.apply(clips.frames(index), clips.digests[index]))
+            with replacing(files[index]) as partial:
+                np.savez(partial, **dict[str, Any](zip(map(str, self._taps), values, strict=True)))
+        loaded = [np.load(file) for file in files]
+        return {tap: np.stack([values[str(tap)] for values in loaded]) for tap in self._taps}
 
 
-def _runner(model: keras.Model) -> Callable[[NDArray[np.uint8]], list[NDArray[np.float32]]]:
-    """The model by Keras where there is a GPU, else by ONNX Runtime, which is several times faster."""
+def _runner(model: keras.Model) -> Callable[[NDArray[np.uint8]], list[Array]]:
+    """Runs the model by Keras on a GPU, else by ONNX Runtime, which is several times faster on a CPU."""
     import tensorflow as tf  # noqa: PLC0415 - with Keras it is loaded already
 
     if tf.config.list_physical_devices("GPU"):
-        return lambda frames: [np.asarray(answer) for answer in _listed(model.predict_on_batch(frames))]
+        return lambda frames: [
+            np.asarray(value) for value in keras.tree.flatten(model.predict_on_batch(frames))
+        ]
     import onnxruntime  # noqa: PLC0415
 
     proto = to_onnx(model)
@@ -121,10 +87,6 @@ def _runner(model: keras.Model) -> Callable[[NDArray[np.uint8]], list[NDArray[np
     name = session.get_inputs()[0].name
     outputs = [output.name for output in session.get_outputs()]
     return lambda frames: list(session.run(outputs, {name: frames.astype(np.float32)}))
-
-
-def _listed(answer: Any) -> list[Any]:
-    return answer if isinstance(answer, list) else [answer]
 
 
 def _digest(model: keras.Model, names: Sequence[str]) -> str:

@@ -1,7 +1,7 @@
-"""The ways to learn that were tried, by name: each judged on the same folds, reported in one table.
+"""Named settings of a fit; `gif-train evaluate` judges each on the same folds and reports them in one table.
 
 `BASELINE` is what most tutorials do: ten frames by index, padded to a square, one dense layer on frozen
-features. `CHOSEN` is what the default model is trained with, and `INT8` how it is served.
+features. `CHOSEN` trains the default model, and `INT8` is the form in which that is served.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ BASELINE = "plain recipe"
 CHOSEN = "style first, covariances, augmented"
 INT8 = f"{CHOSEN}, int8"
 
-# The last block of each size of feature map: 56, 28, 14 and 7 pixels. What makes a show look like itself is
-# not only what is in the picture but how it is drawn, lit and graded; that stands in the mean and the spread
-# of the channels at every depth (as in Huang & Belongie, "Arbitrary Style Transfer in Real-time with Adaptive
-# Instance Normalization", ICCV 2017).
+# The last block of each size of feature map: 56, 28, 14 and 7 pixels, and its channels. A show is recognised
+# not only by what is in the picture but by how it is drawn, lit and graded; the mean and the deviation of the
+# channels at every depth describe that (as in Huang & Belongie, "Arbitrary Style Transfer in Real-time with
+# Adaptive Instance Normalization", ICCV 2017).
 _CHANNELS = MappingProxyType({"block03": 24, "block05": 40, "block11": 112, "block16": 320})
 _TOP_FEATURES = 1280
 _STATISTICS = ("mean", "deviation")
@@ -36,7 +36,7 @@ def _depths() -> tuple[PartOptions, ...]:
 
 
 def _style_first() -> tuple[PartOptions, ...]:
-    """All parts standardised, of length 1 on the mean; those of the three lower depths of length 2."""
+    """All parts standardised, of mean length 1; those of the three lower depths of length 2."""
     statistics = [
         PartOptions(
             f"{block}/{statistic}",
@@ -56,8 +56,9 @@ _FROZEN = FitOptions(parts=_depths(), linear="ridge", regularisation=1.0, mirror
 _STYLE = replace(_FROZEN, parts=_style_first(), balance=0.75, source_balance=0.5)
 _COVARIANT = replace(_STYLE, parts=(*_style_first(), _COVARIANCES), regularisation=4.0)
 
-# Tried and left out: mirrored clips too (no gain), and fine-tuning the upper six blocks from the linear probe
-# (4 epochs at 5e-5, averaged weights), which lost 4 and 5 points of top-1 on the two folds it was tried on.
+# Tried and left out: mirrored clips (no gain), and fine-tuning the upper six blocks of the network from the
+# linear probe (4 epochs at 5e-5, averaged weights), which lost 4 and 5 points of top-1 accuracy on the two
+# folds it was tried on. So the network stays frozen, and its features are computed once.
 RECIPES: Mapping[str, FitOptions] = MappingProxyType(
     {
         BASELINE: FitOptions(
@@ -67,7 +68,7 @@ RECIPES: Mapping[str, FitOptions] = MappingProxyType(
         "all depths, weighed by source": replace(_FROZEN, source_balance=0.5),
         "style first": _STYLE,
         "style first, covariances": _COVARIANT,
-        # Colours and compression are part of a style: a head that saw them changed is less led by them.
+        # A head that also learned from changed colours and compression depends less on them.
         CHOSEN: replace(_COVARIANT, views=2),
     }
 )

@@ -1,8 +1,8 @@
-"""Models of some of the clips: **clips, options** -> Trainer -> **a model of any part, and its answers**."""
+"""Fits heads to clips: means and deviations, weights of the clips, and a linear head on frozen features."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,49 +10,29 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from training.data.clips import Clips
-from training.data.splits import holdout
 from training.data.view import MIRRORED, PLAIN, View
-from training.fit.features import Extractor, Features
-from training.fit.hardware import Accelerator
-from training.fit.linear import Floats, fit_linear, fit_parts, sample_weights
-from training.fit.options import FitOptions, Hardware
-from training.fit.tuner import Tuner, cut_block
+from training.fit.features import Extractor, TapValues
+from training.fit.options import FitOptions, LinearKind, PartOptions
 from training.network.backbone import Backbone, load_backbone
-from training.network.head import Answer, Head, Linear, Part, describe
-from training.statistics.calibration import fit_temperature
+from training.network.head import Answer, Array, Head, Linear, Part, Tap, frame_vectors
 
-# What the output for other things counts of a ridge head, whose logits are no likelihoods. With a half, known
-# and other clips are told apart better than with all of it: AUROC 0.810 in place of 0.794 in the folds.
+_FAR = 1e3  # below all other logits, but near enough for a float32 to add up
+# Factor on the output for other things of a ridge head, whose logits are no likelihoods. With a half, known
+# and other clips are told apart better than with all of it: AUROC 0.810 instead of 0.794 in the folds.
 _RIDGE_OTHERS = 0.5
 
 
-@dataclass(frozen=True, eq=False)
-class Trained:
-    """A model that learned from some of the clips, not calibrated yet.
-
-    Attributes:
-        head: fitted.
-        weights: of the network where they differ from the pretrained ones, by variable path.
-        history: losses by epoch of fine-tuning, empty without it.
-    """
-
-    head: Head
-    weights: dict[str, Floats]
-    history: tuple[dict[str, float], ...] = ()
-
-
 class Trainer:
-    """Fits models to clips, any number of times, with one image network.
+    """Fits heads to any part of some clips, on the features of one frozen image network.
 
     Args:
-        clips: all that may be learned from, clips of none of the shows among them.
+        clips: all that may be learned from, clips of other things among them.
         options: of the fit.
         cache_dir: where features are kept.
         backbone: the network; None loads the one that the options name.
         console: shows progress; None is silent.
-        beside: options of another fit on the same network, whose features are taken along: fits that are
-            given the same ones share their features.
-        accelerator: what fine-tuning computes with; None takes one device.
+        beside: options of another fit on the same network. Features are extracted for the taps of both, so
+            that fits that name the same options here share their features.
     """
 
     def __init__(
@@ -64,21 +44,16 @@ class Trainer:
         backbone: Backbone | None = None,
         console: Console | None = None,
         beside: FitOptions | None = None,
-        accelerator: Accelerator | None = None,
     ) -> None:
-        self.clips, self.options, self._console = clips, options, console
-        self._accelerator = accelerator or Accelerator.start(Hardware())
+        self.clips, self.options = clips, options
         self.backbone = backbone or load_backbone(options.backbone)
-        wider = beside or options
-        blocks = options.tune.blocks or wider.tune.blocks
-        self._cut = cut_block(self.backbone, blocks) if blocks else None
-        taps = tuple(dict.fromkeys((*wider.taps, *options.taps)))
-        self._extractor = Extractor(self.backbone, taps, cache_dir, cut=self._cut, console=console)
-        self._views: tuple[Features, ...] | None = None
+        taps = tuple(dict.fromkeys((*(beside or options).taps, *options.taps)))
+        self._extractor = Extractor(self.backbone, taps, cache_dir, console=console)
+        self._views: tuple[TapValues, ...] | None = None
 
     @property
-    def views(self) -> tuple[Features, ...]:
-        """Features of all clips under every view the options ask for, the plain one first."""
+    def views(self) -> tuple[TapValues, ...]:
+        """Tap values of all clips under every view that the options name, the plain one first."""
         if self._views is None:
             options = self.options
             wanted = [PLAIN, *([MIRRORED] if options.mirror else [])]
@@ -88,108 +63,154 @@ class Trainer:
 
     @property
     def outputs(self) -> int:
-        """How many logits a model gives: one a show, and one more where there are clips of none of them."""
+        """Number of logits: one for each show, and one more if there are clips of other things."""
         return len(self.clips.shows) + int(not self.clips.known.all())
 
-    def train(self, indices: NDArray[np.intp], folder: Path) -> Trained:
-        """Learn from some of the clips.
-
-        Args:
-            indices: places of the clips.
-            folder: of this training alone, for what fine-tuning needs to go on after an interruption.
-        """
-        options, labels = self.options, self.clips.labels
-        taps = {tap: values[indices] for tap, values in self.views[0].taps.items()}
-        parts = fit_parts(options.parts, taps)
-        weights = np.zeros(len(labels))
-        weights[indices] = sample_weights(
-            labels[indices],
+    def train(self, indices: NDArray[np.intp]) -> Head:
+        """Fit a head to some of the clips, int [clip]; it is not calibrated."""
+        options, labels = self.options, self.clips.labels[indices]
+        views = [{tap: values[indices] for tap, values in view.items()} for view in self.views]
+        parts = fit_parts(options.parts, views[0])
+        weights = sample_weights(
+            labels,
             [self.clips.rows[index].source for index in indices],
             balance=options.balance,
             source_balance=options.source_balance,
         )
-        others = self.outputs > len(self.clips.shows)
-        if not options.tune.blocks:
-            return Trained(Head(parts, self._fit_linear(parts, indices, weights), others), {})
-        learn, held_out = self._hold_out(indices)
-        tuner = self._tuner_of(parts)
-        tuned = tuner.train(
-            self.views,
-            np.eye(self.outputs, dtype=np.float32)[labels],
-            weights,
-            train=learn,
-            held_out=held_out,
-            folder=folder,
-            first=self._probe(parts, learn, weights) if options.tune.probe else None,
-            console=self._console,
-        )
-        tuner.put({})  # the next training must begin where this one did
-        return Trained(Head(parts, tuned.linear, others), tuned.weights, tuned.history)
-
-    def answer(self, trained: Trained, clips: Clips, view: View = PLAIN) -> Answer:
-        """What a trained model says of any clips under a view, uncalibrated."""
-        features = self._extractor.extract(clips, view)
-        if not trained.weights:
-            answer: Answer = trained.head.answer(features.taps)
-            return answer
-        tuner = self._tuner_of(trained.head.parts)
-        tuner.put(trained.weights)
-        try:
-            return trained.head.answer(tuner.upper_taps(features, range(len(clips))))
-        finally:
-            tuner.put({})
-
-    def _tuner_of(self, parts: tuple[Part, ...]) -> Tuner:
-        options = self.options
-        return Tuner(
-            self.backbone,
-            parts,
-            outputs=self.outputs,
-            options=options.tune,
-            seed=options.seed,
-            accelerator=self._accelerator,
-        )
-
-    def _fit_linear(
-        self, parts: tuple[Part, ...], indices: NDArray[np.intp], weights: NDArray[np.float64]
-    ) -> Linear:
-        options = self.options
-        vectors = [
-            describe(parts, {tap: values[indices] for tap, values in view.taps.items()}).mean(axis=1)
-            for view in self.views
-        ]
         linear = fit_linear(
             options.linear,
-            np.concatenate(vectors),
-            np.tile(self.clips.labels[indices], len(vectors)),
+            np.concatenate([frame_vectors(parts, view).mean(axis=1) for view in views]),
+            np.tile(labels, len(views)),
             outputs=self.outputs,
             regularisation=options.regularisation,
-            weights=np.tile(weights[indices], len(vectors)),
+            weights=np.tile(weights, len(views)),
         )
-        if options.linear == "ridge" and self.outputs > len(self.clips.shows):
+        others = self.outputs > len(self.clips.shows)
+        if options.linear == "ridge" and others:
             linear.matrix[:, -1] *= _RIDGE_OTHERS
             linear.bias[-1] *= _RIDGE_OTHERS
-        return linear
+        return Head(parts, linear, others)
 
-    def _probe(
-        self, parts: tuple[Part, ...], indices: NDArray[np.intp], weights: NDArray[np.float64]
-    ) -> Linear:
-        """The linear head on the frozen network, its logits as large as the cross-entropy wants them.
+    def answer(self, head: Head, clips: Clips) -> Answer:
+        """The uncalibrated answer of a head to any clips."""
+        return head.answer(self._extractor.extract(clips))
 
-        Where the clips leave that open, because all of them are named right, the logits stay as they are.
-        """
-        linear = self._fit_linear(parts, indices, weights)
-        taps = {tap: values[indices] for tap, values in self.views[0].taps.items()}
-        logits = linear.apply(describe(parts, taps).mean(axis=1))
-        found = fit_temperature(logits, self.clips.labels[indices])
-        scale = np.float32(1.0 if found.undetermined else 1 / found.temperature)
-        return Linear(linear.matrix * scale, linear.bias * scale)
 
-    def _hold_out(self, indices: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-        """Clips to learn from and whole groups to stop early on."""
-        tune = self.options.tune
-        if not tune.patience:
-            return indices, indices[:0]
-        rows = [self.clips.rows[index] for index in indices]
-        held = holdout(rows, tune.holdout, seed=self.options.seed)
-        return indices[~held], indices[held]
+def fit_parts(options: Sequence[PartOptions], taps: Mapping[Tap, Array]) -> tuple[Part, ...]:
+    """Measure the means and deviations by which parts are standardised.
+
+    Args:
+        options: of each part.
+        taps: values of the training clips' frames, float32 [clip, frame, n].
+    """
+    parts = []
+    for option in options:
+        tap = Tap.parse(option.tap)
+        shift = scale = None
+        if option.standardise:
+            values = taps[tap].reshape(-1, taps[tap].shape[-1])
+            mean = values.mean(axis=0, dtype=np.float64)
+            # Not `values.std`: it would make a copy in float64, a gigabyte of covariances.
+            squares = np.einsum("fn,fn->n", values, values, dtype=np.float64) / len(values)
+            variance = np.maximum(squares - mean**2, 0)
+            deviation = np.sqrt(variance) + 1e-3 * np.sqrt(variance.mean()) + 1e-12
+            shift, scale = mean.astype(np.float32), (1 / deviation).astype(np.float32)
+        parts.append(Part(tap, shift, scale, option.unit, option.weight))
+    return tuple(parts)
+
+
+def sample_weights(
+    labels: NDArray[np.intp], sources: Sequence[str], *, balance: float, source_balance: float = 0.0
+) -> NDArray[np.float64]:
+    """Weights of mean 1, smaller for clips of large shows and of the large sources of a show.
+
+    Args:
+        labels: int [clip].
+        sources: publisher of each clip, [clip].
+        balance: in 0..1; each clip's weight is divided by the number of its show's clips to this power.
+        source_balance: in 0..1; and by the number of clips of its show and source to this power.
+    """
+    weights = np.bincount(labels)[labels] ** -balance
+    if source_balance:
+        pairs = list(zip(labels.tolist(), sources, strict=True))
+        numbers = {pair: number for number, pair in enumerate(dict.fromkeys(pairs))}
+        codes = np.array([numbers[pair] for pair in pairs], dtype=np.intp)
+        weights = weights * np.bincount(codes)[codes] ** -source_balance
+    return np.asarray(weights / weights.mean(), np.float64)
+
+
+def fit_linear(
+    kind: LinearKind,
+    vectors: Array,
+    labels: NDArray[np.intp],
+    *,
+    outputs: int,
+    regularisation: float,
+    weights: NDArray[np.float64],
+) -> Linear:
+    """Fit a linear head.
+
+    Args:
+        kind: "ridge" regresses on one-hot labels in closed form; "logistic" minimises the cross-entropy.
+        vectors: float32 [clip, d].
+        labels: int [clip] in 0..outputs-1; an output without clips gets the lowest logit of all.
+        outputs: number of logits.
+        regularisation: ridge: share of the mean variance; logistic: 1 / C of scikit-learn, per unit of
+            variance.
+        weights: of each clip, mean 1.
+    """
+    fit = _fit_ridge if kind == "ridge" else _fit_logistic
+    matrix, bias = fit(vectors, labels, outputs, regularisation, weights)
+    bias[~np.isin(np.arange(outputs), labels)] = -_FAR
+    return Linear(np.ascontiguousarray(matrix, np.float32), np.ascontiguousarray(bias, np.float32))
+
+
+_Fitted = tuple[NDArray[np.float64], NDArray[np.float64]]  # matrix [d, output], bias [output]
+
+
+def _fit_ridge(
+    vectors: Array,
+    labels: NDArray[np.intp],
+    outputs: int,
+    regularisation: float,
+    weights: NDArray[np.float64],
+) -> _Fitted:
+    share = (weights / weights.sum())[:, np.newaxis]
+    inputs, targets = vectors.astype(np.float64), np.eye(outputs)[labels]
+    mean, target_mean = (share * inputs).sum(axis=0), (share * targets).sum(axis=0)
+    root = np.sqrt(share)
+    centred, aims = root * (inputs - mean), root * (targets - target_mean)
+    clips, numbers = centred.shape
+    penalty = regularisation * (centred**2).sum() / numbers
+    if clips < numbers:  # the same matrix, from the smaller system of equations
+        gram = centred @ centred.T
+        matrix = centred.T @ np.linalg.solve(gram + penalty * np.eye(clips), aims)
+    else:
+        gram = centred.T @ centred
+        matrix = np.linalg.solve(gram + penalty * np.eye(numbers), centred.T @ aims)
+    return matrix, target_mean - mean @ matrix
+
+
+def _fit_logistic(
+    vectors: Array,
+    labels: NDArray[np.intp],
+    outputs: int,
+    regularisation: float,
+    weights: NDArray[np.float64],
+) -> _Fitted:
+    from sklearn.linear_model import LogisticRegression  # noqa: PLC0415 - a second that ridge need not wait
+
+    matrix, bias = np.zeros((vectors.shape[1], outputs)), np.zeros(outputs)
+    present = np.unique(labels)
+    if len(present) < 2:
+        return matrix, bias
+    # By the variance, so that the setting means the same for vectors of any length.
+    penalty = regularisation * max(float(vectors.var(axis=0).sum()), 1e-12)
+    model = LogisticRegression(C=1 / penalty, max_iter=2000)
+    model.fit(vectors.astype(np.float64), labels, sample_weight=weights)
+    coefficients, intercepts = model.coef_, model.intercept_
+    if len(present) == 2:  # scikit-learn gives one row: the logit of the second against the first
+        coefficients = np.vstack([-coefficients / 2, coefficients / 2])
+        intercepts = np.array([-intercepts[0] / 2, intercepts[0] / 2])
+    matrix[:, present], bias[present] = coefficients.T, intercepts
+    return matrix, bias

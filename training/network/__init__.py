@@ -1,1 +1,1 @@
-"""The networks: backbones with pretrained weights, heads, and the Keras model made of both."""
+"""Image networks with pretrained weights, heads, and the Keras model made of both."""

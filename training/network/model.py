@@ -1,13 +1,14 @@
-"""The whole model: **clips uint8 [batch, frame, 224, 224, 3]** -> image network -> head -> **answers**.
+"""The whole model, image network and head, in Keras and ONNX, and the file that a fit writes.
 
-A clip has ten frames; the model takes any number from one on, so that some may be looked at before others.
-Frames and clips are folded into one axis for the image network and unfolded after it: a layer that is "time
-distributed" over an axis of unknown length gives wrong numbers in Keras 3.15.
+A clip has ten frames; the model takes any number from one on, so that some may be computed before others.
+Frames and clips are folded into one axis for the image network and unfolded after it: Keras 3.15 gives wrong
+numbers for a layer that is `TimeDistributed` over an axis of unknown length.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import gc
 import json
 import zipfile
 from collections.abc import Mapping, Sequence
@@ -17,23 +18,26 @@ from typing import Any
 
 import keras
 import numpy as np
+import onnx
 from numpy.typing import NDArray
 
 from services.clip import CLIP_SHAPE
 from services.inference import Verdict, VerdictRule
 from services.inference.prediction import decide
-from training.errors import InvalidRun
+from training.errors import ExportFailed, InvalidRun
 from training.files import replacing
 from training.network.backbone import Backbone
 from training.network.head import Head, Linear, Part, Tap
+from training.quiet import only_errors
 
-# The last one only of a head that learned what is none of its shows.
+# The last one only with a head that learned from other things.
 OUTPUTS = ("probabilities", "frame_probabilities", "embedding", "familiarity", "frame_familiarity")
+OPSET = 17  # of ONNX
 _VARIANCE_FLOOR = 1e-5  # keeps the slope of the square root finite where a picture is flat
 
 
 def tap_tensor(feature_map: Any, tap: Tap) -> Any:
-    """The numbers of a tap, [N, n], of a feature map [N, height, width, channel]."""
+    """The values of a tap, [N, n], of a feature map [N, height, width, channel]."""
     mean = keras.ops.mean(feature_map, axis=(1, 2))
     if tap.statistic == "mean":
         return mean
@@ -55,15 +59,13 @@ def tap_model(backbone: Backbone, taps: Sequence[Tap]) -> keras.Model:
     Raises:
         UnknownBackbone: the network has no such block.
     """
-    image = backbone.model.input
-    maps = {tap.block: backbone.output(tap.block) for tap in taps}
-    return keras.Model(image, [tap_tensor(maps[tap.block], tap) for tap in taps])
+    return keras.Model(backbone.model.input, [tap_tensor(backbone.output(tap.block), tap) for tap in taps])
 
 
 class _Unfold(keras.layers.Layer):  # type: ignore[misc]  # of a library without types
-    """Values [batch * frame, n] of all frames to [batch, frame, n], as many frames as the clips have.
+    """Reshapes values [batch * frame, n] to [batch, frame, n].
 
-    A layer, because the number of frames is known only when the model runs.
+    It is a layer because the number of frames is known only when the model runs.
     """
 
     def call(self, inputs: tuple[Any, Any]) -> Any:
@@ -81,12 +83,12 @@ def clip_model(backbone: Backbone, head: Head, *, frames: int | None = None) -> 
     Args:
         backbone: the image network, with its final weights.
         head: fitted on that network.
-        frames: of every clip, for a model of Keras's own layers alone; None takes any number.
+        frames: of every clip, for a model of Keras's own layers only; None takes any number.
 
     Returns:
         Model of `clip` uint8 [batch, frame, 224, 224, 3] to a dict of `OUTPUTS`: probabilities [batch, show],
-        frame_probabilities [batch, frame, show], embedding [batch, d], familiarity [batch] and, of a head
-        that learned others, frame_familiarity [batch, frame], all float32.
+        frame_probabilities [batch, frame, show], embedding [batch, d], familiarity [batch] and, with a head
+        that learned from other things, frame_familiarity [batch, frame], all float32.
     """
     network = tap_model(backbone, head.taps)
     clip = keras.Input((frames, *CLIP_SHAPE[1:]), dtype="uint8", name="clip")
@@ -108,20 +110,40 @@ def clip_model(backbone: Backbone, head: Head, *, frames: int | None = None) -> 
     return keras.Model(clip, named)
 
 
+def to_onnx(model: keras.Model) -> onnx.ModelProto:
+    """Convert a Keras model of one input to ONNX, with any batch size and number of frames.
+
+    Raises:
+        ExportFailed: the graph has operations that cannot be converted.
+    """
+    import tensorflow as tf  # noqa: PLC0415 - with tf2onnx, the slowest of imports
+    import tf2onnx  # noqa: PLC0415
+
+    tensor = model.inputs[0]
+    signature = [tf.TensorSpec((None, *tensor.shape[1:]), tensor.dtype, name=tensor.name)]
+    with only_errors("tf2onnx"):  # it reports its every step
+        try:
+            proto, _ = tf2onnx.convert.from_keras(model, input_signature=signature, opset=OPSET)
+        except (ValueError, RuntimeError, NotImplementedError) as error:
+            raise ExportFailed(f"tf2onnx: {error}") from error
+        finally:
+            gc.collect()  # the traced graph holds references to itself: a gigabyte
+    return proto
+
+
 @dataclass(frozen=True, eq=False)
 class FittedModel:
-    """All that training leaves behind: enough to build the model again, and to say what it is.
+    """The result of a fit: enough to build the model again, and to describe it.
 
     Attributes:
         backbone: name of the image network.
         shows: titles, in the order of the outputs.
         head: fitted.
         unknown_threshold: a clip is unknown below this familiarity.
-        verdict: thresholds of the levels of an answer; None where they could not be found.
-        kinds: kind of picture by show; None where the manifest did not say.
-        training_data_sha256: digest of what it learned from.
-        weights: of the image network where they differ from ImageNet's, by variable path; empty if not.
-        facts: what else is worth knowing, as JSON holds it: options, counts, measures.
+        verdict: thresholds of the levels of an answer; None if it learned from no other things.
+        kinds: kind of picture by show; None if the manifest has none.
+        training_data_sha256: digest of the clips that it learned from.
+        facts: options, counts and measures, in JSON's own types.
     """
 
     backbone: str
@@ -131,11 +153,10 @@ class FittedModel:
     verdict: VerdictRule | None
     kinds: Mapping[str, str] | None
     training_data_sha256: str
-    weights: Mapping[str, NDArray[np.float32]]
     facts: Mapping[str, Any]
 
     def decide(self, probabilities: NDArray[Any], familiarity: float) -> Verdict:
-        """The verdict that the exported model gives, of what it says of a clip: [show], and how familiar."""
+        """The verdict of the exported model on a clip of these probabilities, [show], and familiarity."""
         return decide(
             self.shows,
             np.asarray(probabilities, np.float32),
@@ -145,22 +166,9 @@ class FittedModel:
             kinds=self.kinds,
         )
 
-    def tune(self, backbone: Backbone) -> Backbone:
-        """Give the image network the weights that training left behind.
-
-        Raises:
-            InvalidRun: it is another network than the one that was trained.
-        """
-        variables = {variable.path: variable for variable in backbone.model.variables}
-        for path, value in self.weights.items():
-            if path not in variables or tuple(variables[path].shape) != value.shape:
-                raise InvalidRun(backbone.name, f"{path} is not a weight of this network")
-            variables[path].assign(value)
-        return backbone
-
     def save(self, path: Path) -> None:
         """Write everything to one .npz file, whole or not at all."""
-        arrays: dict[str, Any] = {f"weights:{name}": value for name, value in self.weights.items()}
+        arrays: dict[str, Any] = {}
         head = _pack_head(self.head, arrays)
         text = {
             "backbone": self.backbone,
@@ -185,6 +193,8 @@ class FittedModel:
         try:
             with np.load(path, allow_pickle=False) as file:
                 arrays = {name: file[name] for name in file.files}
+            if any(name.startswith("weights:") for name in arrays):
+                raise ValueError("its image network was fine-tuned, which is no longer supported")
             text = json.loads(str(arrays["text"]))
             return cls(
                 backbone=text["backbone"],
@@ -194,11 +204,6 @@ class FittedModel:
                 verdict=None if text["verdict"] is None else VerdictRule(**text["verdict"]),
                 kinds=text["kinds"],
                 training_data_sha256=text["training_data_sha256"],
-                weights={
-                    name.removeprefix("weights:"): value
-                    for name, value in arrays.items()
-                    if name.startswith("weights:")
-                },
                 facts=text["facts"],
             )
         except FileNotFoundError as error:
@@ -208,7 +213,7 @@ class FittedModel:
 
 
 def _pack_head(head: Head, arrays: dict[str, Any]) -> dict[str, Any]:
-    """Put the head's arrays into `arrays` and return the rest as JSON holds it."""
+    """Put the head's arrays into `arrays` and return the rest in JSON's own types."""
     parts = []
     for number, part in enumerate(head.parts):
         for name in ("shift", "scale"):

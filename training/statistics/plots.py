@@ -1,35 +1,118 @@
-"""Results as pictures.
+"""Plots of the results, as PNG or SVG files by the ending of the path; written whole or not at all.
 
-report -> figure -> PNG or SVG file
+Colours are those of Okabe & Ito, "Color Universal Design" (2008), which readers of every colour vision tell
+apart; no plot tells two things apart by colour alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+import matplotlib as mpl
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
+from numpy.typing import NDArray
 
 from training.statistics.calibration import CalibrationReport
 from training.statistics.comparison import RobustnessReport
-from training.statistics.coverage import CoverageReport
-from training.statistics.figure import (
-    BLUE,
-    FAINT,
-    GREEN,
-    INK,
-    ORANGE,
-    PINK,
-    QUIET,
-    SKY,
-    bars,
-    drawing,
-    title,
-    whiskers,
-)
-from training.statistics.metrics import AccuracyReport
+from training.statistics.estimate import Estimate
+from training.statistics.metrics import AccuracyReport, CoverageReport
 from training.statistics.openset import UnknownReport
+
+BLUE, ORANGE, GREEN, PINK, SKY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9"
+INK, QUIET, FAINT = "#222222", "#6B6B6B", "#E3E3E3"  # text and axes; second text; grid
+SUFFIXES = (".png", ".svg")
+
+STYLE: dict[Any, Any] = {  # matplotlib types its keys as one Literal of all
+    "axes.axisbelow": True,
+    "axes.edgecolor": QUIET,
+    "axes.grid": True,
+    "axes.labelcolor": INK,
+    "axes.labelpad": 8,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "figure.constrained_layout.h_pad": 0.12,  # inches
+    "figure.constrained_layout.w_pad": 0.12,
+    "figure.dpi": 150,
+    "figure.facecolor": "white",
+    "font.family": "DejaVu Sans",  # comes with matplotlib: the same picture on every machine
+    "font.size": 10,
+    "grid.color": FAINT,
+    "grid.linewidth": 0.8,
+    "legend.frameon": False,
+    "savefig.facecolor": "white",
+    "svg.hashsalt": "gif-analyzer",  # the same ids, so the same file, each time
+    "text.color": INK,
+    "text.parse_math": False,  # "$" in the name of a show is a dollar
+    "xtick.color": QUIET,
+    "xtick.labelcolor": INK,
+    "ytick.color": QUIET,
+    "ytick.labelcolor": INK,
+}
+
+
+@contextmanager
+def drawing(path: Path, width: float, height: float) -> Iterator[Figure]:
+    """A figure of this size in inches, written when it is drawn; nothing is left behind when that fails."""
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
+        raise ValueError(f"a plot is written as {' or '.join(SUFFIXES)}, not as {path.name!r}")
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(width, height), layout="constrained")
+        yield figure
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.stem}-") as folder:
+            drawn = Path(folder) / path.name
+            figure.savefig(drawn, format=suffix[1:], metadata={"Date": None} if suffix == ".svg" else None)
+            drawn.replace(path)
+
+
+def bars(axes: Axes, names: Sequence[str], estimates: Sequence[Estimate], texts: Sequence[str]) -> None:
+    """One bar for each estimate from the bottom up, with its interval and a text beside it."""
+    places = range(len(names))
+    axes.barh(places, [entry.value for entry in estimates], color=SKY, height=0.7)
+    axes.errorbar(
+        [entry.value for entry in estimates],
+        places,
+        xerr=whiskers(estimates),
+        fmt="none",
+        ecolor=INK,
+        elinewidth=1.2,
+        capsize=2.5,
+    )
+    for place, text in zip(places, texts, strict=True):
+        axes.text(1.02, place, text, va="center", transform=axes.get_yaxis_transform())
+    axes.set_yticks(places, names)
+    axes.set(xlim=(0, 1), ylim=(-0.6, len(names) - 0.4))
+    axes.tick_params(axis="y", length=0)
+    axes.grid(axis="y", visible=False)
+    axes.xaxis.set_major_formatter(PercentFormatter(1))
+
+
+def whiskers(estimates: Sequence[Estimate]) -> NDArray[np.float64]:
+    """How far each interval reaches below and above its value, [2, estimate]; 0 where there is none."""
+    ends = np.array([[entry.value - entry.low, entry.high - entry.value] for entry in estimates])
+    return np.asarray(np.nan_to_num(ends.reshape(-1, 2).T).clip(min=0))
+
+
+def title(axes: Axes, text: str, subtitle: str = "") -> None:
+    """A bold title over a quiet line, both from the left edge of the axes."""
+    axes.set_title(text, loc="left", fontsize=12, fontweight="bold", pad=24 if subtitle else 8)
+    axes.annotate(
+        subtitle,
+        (0, 1),
+        (0, 9),
+        xycoords="axes fraction",
+        textcoords="offset points",
+        color=QUIET,
+        fontsize=9,
+    )
 
 
 def plot_confusion(report: AccuracyReport, path: Path) -> None:
@@ -237,45 +320,8 @@ def plot_robustness(report: RobustnessReport, path: Path) -> None:
         title(axes, "Changed clips", "change in points in brackets; dashed: unchanged")
 
 
-def plot_training(history: Mapping[str, Sequence[float]], path: Path) -> None:
-    """Loss and accuracy by epoch.
-
-    Args:
-        history: by name, one number for each epoch, as Keras keeps it: `loss` and `accuracy`, of the
-            training clips, and `val_loss` and `val_accuracy`, of held-out ones; any of them may be absent.
-        path: where to write.
-
-    Raises:
-        ValueError: none of these names is there, or the path ends in neither .png nor .svg.
-        OSError: the file cannot be written.
-    """
-    panels = [name for name in ("loss", "accuracy") if {name, f"val_{name}"} & set(history)]
-    if not panels:
-        raise ValueError(f"no loss and no accuracy among {sorted(history)}")
-    with drawing(path, 4.6 * len(panels) + 0.4, 4.0) as figure:
-        for index, name in enumerate(panels):
-            axes = figure.add_subplot(1, len(panels), index + 1)
-            lines = ((name, "training", ORANGE, "--"), (f"val_{name}", "held out", BLUE, "-"))
-            for key, label, colour, dash in lines:
-                values = history.get(key, ())
-                if len(values):
-                    epochs = range(1, len(values) + 1)
-                    axes.plot(epochs, values, color=colour, linestyle=dash, linewidth=2, label=label)
-            held_out = history.get(f"val_{name}", ())
-            if len(held_out):
-                best = int(np.argmin(held_out) if name == "loss" else np.argmax(held_out))
-                axes.plot(best + 1, held_out[best], "o", color=BLUE, markeredgecolor="white", markersize=8)
-            best_text = f"best held out {held_out[best]:.3f}, epoch {best + 1}" if len(held_out) else ""
-            axes.set_xlabel("epoch")
-            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-            if name == "accuracy":
-                axes.yaxis.set_major_formatter(PercentFormatter(1))
-            axes.legend()
-            title(axes, name.capitalize(), best_text)
-
-
 def plot_absence(name: str, why: str, path: Path) -> None:
-    """A plot that has nothing to show, and says why, instead of one of an earlier run.
+    """Write a plot without data that says why, so that no plot of an earlier run stays.
 
     Raises:
         ValueError: the path ends in neither .png nor .svg.

@@ -10,6 +10,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -74,6 +75,15 @@ class Table:
         if self.note:
             lines += ["", _escape(self.note)]
         return "\n".join(lines) + "\n"
+
+    def html(self) -> str:
+        """The table in HTML, title and note included."""
+        headings = "".join(f"<th>{escape(column.heading)}</th>" for column in self.columns)
+        rows = ("".join(f"<td>{escape(cell)}</td>" for cell in row) for row in self.rows)
+        body = "".join(f"<tr>{row}</tr>" for row in rows)
+        note = f"<p><small>{escape(self.note)}</small></p>" if self.note else ""
+        title = f"<h2>{escape(self.title)}</h2>"
+        return f"{title}<table><thead><tr>{headings}</tr></thead><tbody>{body}</tbody></table>{note}"
 
 
 class Result(ABC):

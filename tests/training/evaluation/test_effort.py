@@ -15,15 +15,14 @@ from services.clip import CLIP_FRAMES
 from services.inference import EarlyExit, VerdictRule
 from training.errors import InvalidRun
 from training.evaluation.effort import measure_effort
-from training.evaluation.effort_plot import plot_effort
-from training.evaluation.exit_rule import Judged, Seen, find_rule, find_threshold, spread
+from training.evaluation.exit_rule import Answers, FrameLogits, find_rule, find_threshold, spread
 from training.fit.operating import Operating, read_rule
 from training.statistics.estimate import Bootstrap
 
 OPERATING = Operating(1.0, -1.0, VerdictRule(show=0.5, one_of=0.9, kind=2.0))
 
 
-def drawn(clips: int, *, doubt: float, seed: int = 0) -> Judged:
+def drawn(clips: int, *, doubt: float, seed: int = 0) -> FrameLogits:
     """Clips of three shows: some plain, some whose frames are of several minds, and some of other things."""
     rng = np.random.default_rng(seed)
     labels = rng.integers(0, 3, clips)
@@ -31,7 +30,7 @@ def drawn(clips: int, *, doubt: float, seed: int = 0) -> Judged:
     labels[rng.random(clips) < 0.2 * (strength < 1)] = 3
     logits = rng.normal(0, 1, (clips, CLIP_FRAMES, 4))
     logits[np.arange(clips), :, labels] += strength[:, None]
-    return Judged(
+    return FrameLogits(
         logits.astype(np.float32), labels, np.arange(clips) % 4, np.arange(clips), ("Ada", "Bea", "Cem")
     )
 
@@ -103,7 +102,7 @@ def test_the_rule_looks_at_few_frames_where_these_decide() -> None:
 
 def test_another_verdict_is_another_answer() -> None:
     judged = drawn(1000, doubt=0.3)
-    whole, first = (Seen.by(judged, frames, OPERATING) for frames in (range(CLIP_FRAMES), spread(1)))
+    whole, first = (Answers.of(judged, frames, OPERATING) for frames in (range(CLIP_FRAMES), spread(1)))
 
     same_show = first.best == whole.best
     other_verdict = np.array([a != b for a, b in zip(first.verdicts, whole.verdicts, strict=True)])
@@ -133,7 +132,6 @@ def test_the_report_is_written_and_its_rule_read_back(tmp_path: Path) -> None:
     report = measure_effort(drawn(600, doubt=0.2), OPERATING, recipe="drawn", bootstrap=Bootstrap(100))
 
     report.write(tmp_path)
-    plot_effort(report, tmp_path / "effort.png")
 
     assert {path.name for path in tmp_path.iterdir()} == {"effort.json", "effort.md", "effort.png"}
     assert "early exit" in (tmp_path / "effort.md").read_text()

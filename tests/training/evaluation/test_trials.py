@@ -10,7 +10,9 @@ from training.data.drawn import draw_gifs
 from training.evaluation import trials
 from training.evaluation.perturb import PERTURBATIONS
 from training.fit.crossvalidate import ALWAYS
+from training.fit.options import FitOptions
 from training.fit.recipes import BASELINE, CHOSEN, INT8, RECIPES, TRIALS
+from training.fit.trainer import Trainer
 
 
 class DrawnMaterials:
@@ -37,12 +39,9 @@ def materials(drawn_clips, feature_cache, tmp_path):
 
 @pytest.fixture
 def quick(monkeypatch):
-    """The recipes without fine-tuning, which takes minutes."""
-    frozen = {
-        name: dataclasses.replace(options, views=0, tune=dataclasses.replace(options.tune, blocks=0))
-        for name, options in RECIPES.items()
-    }
-    monkeypatch.setattr(trials, "RECIPES", frozen)
+    """The recipes without augmented views, which take minutes."""
+    quick = {name: dataclasses.replace(options, views=0) for name, options in RECIPES.items()}
+    monkeypatch.setattr(trials, "RECIPES", quick)
 
 
 def test_trials_are_the_recipes_and_int8():
@@ -62,15 +61,30 @@ def test_only_the_baseline_sees_clips_decoded_by_index(materials, tmp_path):
     assert materials.decoded_by_index
 
 
-def test_int8_takes_the_trainings_of_the_chosen_recipe(materials, tmp_path, monkeypatch):
-    asked = []
-    monkeypatch.setattr(trials, "cross_validate", lambda learner, fold, folder, **more: asked.append(folder))
-    learners = []
-    monkeypatch.setattr(trials, "Quantized", lambda trainer, home: learners.append(home))
+def test_int8_judges_in_a_folder_of_its_own(materials, tmp_path, monkeypatch):
+    folders = []
+    monkeypatch.setattr(
+        trials, "cross_validate", lambda learner, fold, folder, **more: folders.append(folder)
+    )
 
     trials.run_trial(CHOSEN, materials, tmp_path)
     trials.run_trial(INT8, materials, tmp_path)
 
-    chosen, int8 = asked
-    assert learners == [chosen]  # where its trainings lie
-    assert int8 != chosen
+    assert len(set(folders)) == 2
+
+
+def test_int8_learns_as_the_trainer_does_and_answers_nearly_the_same(
+    drawn_clips, small_backbone, feature_cache
+):
+    options = FitOptions(backbone="MobileNetV3Small", mirror=False)
+    trainer = Trainer(drawn_clips, options, feature_cache, backbone=small_backbone)
+    quantized = trials.Quantized(trainer)
+
+    head = quantized.train(np.arange(12))
+    judged = drawn_clips.choose(np.arange(12, 18))
+    answer, exact = quantized.answer(head, judged), trainer.answer(head, judged)
+
+    assert answer.frame_logits.shape == exact.frame_logits.shape == (6, 10, 3)
+    np.testing.assert_allclose(np.exp(answer.frame_logits).sum(axis=-1), 1, rtol=1e-4)
+    np.testing.assert_allclose(answer.probabilities, exact.probabilities, atol=0.1)
+    assert not np.array_equal(answer.probabilities, exact.probabilities)

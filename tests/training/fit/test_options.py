@@ -3,14 +3,13 @@ import json
 import pytest
 
 from training.errors import InvalidOptions
-from training.fit.options import FitOptions, PartOptions, TuneOptions
+from training.fit.options import FitOptions, PartOptions
 from training.network.head import Tap
 
 
 def test_settings_go_to_json_and_back():
     options = FitOptions(
         parts=(PartOptions(), PartOptions("block05/deviation", standardise=True, unit=False, weight=0.1)),
-        tune=TuneOptions(blocks=3),
     )
     assert FitOptions.from_json(json.loads(json.dumps(options.to_json()))) == options
     assert options.taps == (Tap("top"), Tap("block05", "deviation"))
@@ -18,17 +17,16 @@ def test_settings_go_to_json_and_back():
 
 def test_a_file_names_only_what_differs(tmp_path):
     path = tmp_path / "recipe.json"
-    path.write_text('{"tune": {"epochs": 3}, "seed": 7}')
+    path.write_text('{"balance": 1.0, "seed": 7}')
     options = FitOptions.read(path)
-    assert options == FitOptions(tune=TuneOptions(epochs=3), seed=7)
+    assert options == FitOptions(balance=1.0, seed=7)
 
 
 @pytest.mark.parametrize(
     ("values", "why"),
     [
         ({"sead": 1}, "sead"),
-        ({"tune": {"epoch": 1}}, "tune must be of average, batch"),
-        ({"tune": 3}, "an object"),
+        ({"parts": [{"tip": "top"}]}, "parts must be of standardise, tap"),
         ({"parts": []}, "at least one"),
         ({"parts": [1]}, "an object"),
         ({"balance": 2}, "balance must be in 0..1, this is 2"),
@@ -37,8 +35,6 @@ def test_a_file_names_only_what_differs(tmp_path):
         ({"source_balance": -1}, "source_balance must be in 0..1"),
         ({"linear": "deep"}, "one of ridge, logistic"),
         ({"folds": 1}, "at least 2"),
-        ({"tune": {"average": 9}}, "tune.average must be in 1..epochs"),
-        ({"tune": {"average": 2, "patience": 1}}, "1 with patience"),
     ],
 )
 def test_settings_that_cannot_be_are_refused(values, why):

@@ -30,5 +30,4 @@ def test_the_baseline_is_plain() -> None:
 
     assert not options.mirror
     assert not options.views
-    assert not options.tune.blocks
     assert not options.parts[0].unit

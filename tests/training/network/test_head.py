@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 
 from services.inference.scoring import combine, combine_familiarity
 from training.errors import InvalidOptions
-from training.fit.linear import fit_linear, fit_parts, sample_weights
 from training.fit.options import PartOptions
-from training.network.head import Head, Linear, Part, Tap, describe
+from training.fit.trainer import fit_linear, fit_parts, sample_weights
+from training.network.head import Head, Linear, Part, Tap, frame_vectors
 from training.statistics.calibration import softmax
 from training.statistics.openset import odds_of_shows
 
@@ -42,7 +42,7 @@ def test_logits_of_a_clip_are_the_mean_of_its_frames():
     np.testing.assert_allclose(
         answer.frame_probabilities, softmax(answer.frame_logits, temperature=0.7), rtol=1e-5
     )
-    np.testing.assert_allclose(answer.embedding, describe(head.parts, taps).mean(axis=1))
+    np.testing.assert_allclose(answer.embedding, frame_vectors(head.parts, taps).mean(axis=1))
 
 
 def test_without_others_the_largest_probability_is_how_familiar_a_clip_is():
