@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
+from pydantic import ValidationError
+
 from training.errors import InvalidOptions
 
 YAML = (".yaml", ".yml")
@@ -50,8 +52,6 @@ def checked(kind: type[T], values: Mapping[str, Any], name: str) -> T:
     Raises:
         InvalidOptions: a name is unknown, or a value is out of its range or of the wrong type.
     """
-    from pydantic import ValidationError  # noqa: PLC0415 - not installed in the base
-
     try:
         return kind(**{str(key): value for key, value in values.items()})
     except ValidationError as error:
