@@ -1,4 +1,4 @@
-"""The command line of training: **shows, videos** -> collect, cut, fit, evaluate, export -> **a model file**.
+"""The program `gif-train`: its commands, errors and exit codes.
 
 Exit codes: 0 done, 1 the data or the work failed, 2 usage or settings, 75 a quota is used up for now,
 130 interrupted.
@@ -14,32 +14,22 @@ from services.extras import advice
 from services.process import keep_freed_memory
 from services.terminal import program
 from training.commands.all import train_all
-from training.commands.collect import collect
+from training.commands.collect import collect, cut, regroup
 from training.commands.compare import compare
-from training.commands.cut import cut
-from training.commands.effort import effort
-from training.commands.evaluate import evaluate
+from training.commands.evaluate import effort, evaluate
 from training.commands.export import export
 from training.commands.fit import fit
 from training.commands.measure import measure
 from training.commands.prepare import prepare
-from training.commands.promote import promote
-from training.commands.pull import pull
-from training.commands.register import register
-from training.commands.regroup import regroup
+from training.commands.registry import promote, pull, register, rollback, status
 from training.commands.review import review
-from training.commands.rollback import rollback
-from training.commands.status import status
 from training.errors import InvalidOptions, QuotaExhausted, TrainingError
 
-FAILED = 1  # the data or the work
-USAGE = 2  # the command itself cannot run
-LATER = 75  # EX_TEMPFAIL: the same command goes on later
-INTERRUPTED = 130
-GO_ON = ("all", "collect", "effort", "evaluate", "fit")  # what was done is kept, and the rest follows
+FAILED, USAGE, INTERRUPTED = 1, 2, 130
+TRY_LATER = 75  # EX_TEMPFAIL of sysexits.h
+RESUMABLE = ("all", "collect", "effort", "evaluate", "fit")  # commands that keep what they finished
 
 app = program("gif-train", "Train a model that names the show of a GIF.")
-
 
 app.command("all")(train_all)
 for command in (collect, cut, regroup, prepare, fit, measure, evaluate, effort, export):
@@ -50,7 +40,7 @@ app.add_typer(review, name="review")
 
 
 def main() -> None:
-    """Run the command line; an error of the family is one line on standard error."""
+    """Run the program; an error of the project is one line on standard error."""
     keep_freed_memory()
     logging.getLogger("absl").setLevel(logging.ERROR)
     try:
@@ -65,14 +55,14 @@ def main() -> None:
         sys.stderr.write(f"error: {what_to_do}\n")
         raise SystemExit(USAGE) from None
     except SystemExit as end:
-        if end.code == INTERRUPTED:  # Typer's way to say KeyboardInterrupt
-            goes_on = sys.argv[1:2] and sys.argv[1] in GO_ON
-            rest = "goes on from here" if goes_on else "starts again"
+        if end.code == INTERRUPTED:  # how Typer reports KeyboardInterrupt
+            resumable = sys.argv[1:2] and sys.argv[1] in RESUMABLE
+            rest = "continues from here" if resumable else "starts again"
             sys.stderr.write(f"interrupted; the same command {rest}\n")
         raise
 
 
 def _exit_code(error: TrainingError | AnalyzerError) -> int:
     if isinstance(error, QuotaExhausted):
-        return LATER
+        return TRY_LATER
     return USAGE if isinstance(error, InvalidOptions) else FAILED

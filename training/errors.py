@@ -1,21 +1,22 @@
-"""Every error of training that a user can meet, in one family.
+"""The errors of training that a user can get.
 
     TrainingError
     ├── UnknownBackbone         UNKNOWN_BACKBONE
     ├── WeightsUnavailable      WEIGHTS_UNAVAILABLE
-    ├── InvalidManifest         INVALID_MANIFEST
     ├── SplitImpossible         SPLIT_IMPOSSIBLE
     ├── InvalidOptions          INVALID_OPTIONS
-    ├── InvalidRun              INVALID_RUN
+    ├── FileError               a file or folder of the user cannot be used
+    │   ├── InvalidManifest         INVALID_MANIFEST
+    │   ├── InvalidRun              INVALID_RUN
+    │   ├── InvalidAnnotations      INVALID_ANNOTATIONS
+    │   ├── InvalidVideo            INVALID_VIDEO
+    │   └── InvalidCollection       INVALID_COLLECTION
     ├── ExportFailed            EXPORT_FAILED
-    ├── InvalidAnnotations      INVALID_ANNOTATIONS
-    ├── InvalidVideo            INVALID_VIDEO
-    ├── InvalidCollection       INVALID_COLLECTION
     ├── ProviderRefused         PROVIDER_REFUSED
     ├── ProviderUnavailable     PROVIDER_UNAVAILABLE
     ├── QuotaExhausted          QUOTA_EXHAUSTED
     ├── MissingPackage          MISSING_PACKAGE
-    └── RegistryError           the model registry was asked, and it did not end well
+    └── RegistryError           a call to the model registry failed
         ├── RegistryUnavailable     REGISTRY_UNAVAILABLE
         ├── RegistryDenied          REGISTRY_DENIED
         ├── RegistryUnsupported     REGISTRY_UNSUPPORTED
@@ -25,7 +26,7 @@
         ├── PromotionRefused        PROMOTION_REFUSED
         └── RegistryConflict        REGISTRY_CONFLICT
 
-A GIF that cannot be read keeps its own error from services.errors; these are about everything else.
+A GIF that cannot be read has its own error in services.errors.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ from services.extras import install
 
 
 class TrainingError(ReasonedError):
-    """The base of the family."""
+    """The base of all errors of training."""
 
     reason = "TRAINING_ERROR"
 
@@ -52,7 +53,7 @@ class UnknownBackbone(TrainingError):
 
 
 class WeightsUnavailable(TrainingError):
-    """Pretrained weights are not installed, cannot be downloaded, or are not what they should be."""
+    """Pretrained weights are not installed, cannot be downloaded, or differ from the expected ones."""
 
     reason = "WEIGHTS_UNAVAILABLE"
 
@@ -60,17 +61,8 @@ class WeightsUnavailable(TrainingError):
         super().__init__(f"no weights for {backbone}: {why}", backbone=backbone, why=why)
 
 
-class InvalidManifest(TrainingError):
-    """A manifest cannot be read, lacks a column or a value, or names no GIF that can be used."""
-
-    reason = "INVALID_MANIFEST"
-
-    def __init__(self, path: str, why: str) -> None:
-        super().__init__(f"{path}: {why}", path=path, why=why)
-
-
 class SplitImpossible(TrainingError):
-    """The groups of a data set cannot be dealt into that many parts."""
+    """The groups of a data set cannot be divided into that many parts."""
 
     reason = "SPLIT_IMPOSSIBLE"
 
@@ -89,17 +81,47 @@ class InvalidOptions(TrainingError):
         )
 
 
-class InvalidRun(TrainingError):
-    """A folder does not hold a finished training run, or holds one of other data or settings."""
+class FileError(TrainingError):
+    """The base of errors about one file or folder of the user."""
 
-    reason = "INVALID_RUN"
+    reason = "FILE_ERROR"
 
     def __init__(self, path: str, why: str) -> None:
         super().__init__(f"{path}: {why}", path=path, why=why)
 
 
+class InvalidManifest(FileError):
+    """A manifest cannot be read, lacks a column or a value, or names no usable GIF."""
+
+    reason = "INVALID_MANIFEST"
+
+
+class InvalidRun(FileError):
+    """A folder holds no finished training run, or one of other data or settings."""
+
+    reason = "INVALID_RUN"
+
+
+class InvalidAnnotations(FileError):
+    """Annotations cannot be read, or GIFs cannot be prepared for annotation."""
+
+    reason = "INVALID_ANNOTATIONS"
+
+
+class InvalidVideo(FileError):
+    """A video cannot be read, or has no frames where it should be cut."""
+
+    reason = "INVALID_VIDEO"
+
+
+class InvalidCollection(FileError):
+    """A folder cannot be collected from or into: it is in use, of another kind, or missing."""
+
+    reason = "INVALID_COLLECTION"
+
+
 class ExportFailed(TrainingError):
-    """The exported file does not say what the trained model says."""
+    """The exported file gives other answers than the trained model."""
 
     reason = "EXPORT_FAILED"
 
@@ -107,35 +129,8 @@ class ExportFailed(TrainingError):
         super().__init__(f"export failed: {why}", why=why, **details)
 
 
-class InvalidAnnotations(TrainingError):
-    """What people said of GIFs cannot be read, or GIFs cannot be handed to them."""
-
-    reason = "INVALID_ANNOTATIONS"
-
-    def __init__(self, path: str, why: str) -> None:
-        super().__init__(f"{path}: {why}", path=path, why=why)
-
-
-class InvalidVideo(TrainingError):
-    """A video cannot be read, or has nothing where it should be cut."""
-
-    reason = "INVALID_VIDEO"
-
-    def __init__(self, path: str, why: str) -> None:
-        super().__init__(f"{path}: {why}", path=path, why=why)
-
-
-class InvalidCollection(TrainingError):
-    """A folder cannot be collected from or into: in use, of another kind, or not there."""
-
-    reason = "INVALID_COLLECTION"
-
-    def __init__(self, path: str, why: str) -> None:
-        super().__init__(f"{path}: {why}", path=path, why=why)
-
-
 class ProviderRefused(TrainingError):
-    """A provider of GIFs says no, and would again: a wrong key, a request it does not take."""
+    """A provider of GIFs rejects a request, and would reject it again: a wrong key, for instance."""
 
     reason = "PROVIDER_REFUSED"
 
@@ -144,14 +139,14 @@ class ProviderRefused(TrainingError):
 
 
 class ProviderUnavailable(TrainingError):
-    """A provider of GIFs did not answer rightly, however often it was asked; later it may."""
+    """A provider of GIFs gave no valid response in all attempts; it may later."""
 
     reason = "PROVIDER_UNAVAILABLE"
 
     def __init__(self, provider: str, why: str, *, attempts: int) -> None:
         tried = f", after {attempts} attempts" if attempts > 1 else ""
         super().__init__(
-            f"{provider} does not answer: {why}{tried}; the same command goes on",
+            f"{provider} does not answer: {why}{tried}; run the same command again to continue",
             provider=provider,
             why=why,
             attempts=str(attempts),
@@ -167,7 +162,7 @@ class QuotaExhausted(TrainingError):
         minutes = max(1, math.ceil(wait_s / 60))
         super().__init__(
             f"{provider} allows {calls} calls an hour, and they are used up; "
-            f"the same command goes on in {minutes} min",
+            f"run the same command again in {minutes} min to continue",
             provider=provider,
             calls=str(calls),
             wait_s=f"{wait_s:.0f}",
@@ -175,26 +170,22 @@ class QuotaExhausted(TrainingError):
 
 
 class MissingPackage(TrainingError):
-    """A command takes a package that is not installed."""
+    """A command needs a package that is not installed."""
 
     reason = "MISSING_PACKAGE"
 
     def __init__(self, package: str, *, extra: str) -> None:
-        super().__init__(
-            f"packages are missing ({package}): {install(extra)}",
-            package=package,
-            extra=extra,
-        )
+        super().__init__(f"packages are missing ({package}): {install(extra)}", package=package, extra=extra)
 
 
 class RegistryError(TrainingError):
-    """The base of what can go wrong with the model registry."""
+    """The base of errors of the model registry."""
 
     reason = "REGISTRY_ERROR"
 
 
 class RegistryUnavailable(RegistryError):
-    """The registry gives no answer, or none that can be used now: trying later may help."""
+    """The registry gives no usable response; it may later."""
 
     reason = "REGISTRY_UNAVAILABLE"
 
@@ -203,7 +194,7 @@ class RegistryUnavailable(RegistryError):
 
 
 class RegistryDenied(RegistryError):
-    """The registry does not let this user in, or not do this."""
+    """The registry rejects this user's credentials, or does not permit the operation."""
 
     reason = "REGISTRY_DENIED"
 
@@ -212,7 +203,7 @@ class RegistryDenied(RegistryError):
 
 
 class RegistryUnsupported(RegistryError):
-    """The server knows nothing of what was asked: some hosts offer a part of MLflow's registry."""
+    """The server does not offer this call: some hosts implement only a part of MLflow's registry."""
 
     reason = "REGISTRY_UNSUPPORTED"
 
@@ -225,7 +216,7 @@ class RegistryUnsupported(RegistryError):
 
 
 class RegistryRefused(RegistryError):
-    """The registry understood and refused."""
+    """The registry understood the request and rejected it."""
 
     reason = "REGISTRY_REFUSED"
 
@@ -247,7 +238,7 @@ class NotRegistered(RegistryError):
 
 
 class DamagedModel(RegistryError):
-    """The registry's file is not the one that was registered."""
+    """The registry's file differs from the one that was registered."""
 
     reason = "DAMAGED_MODEL"
 
@@ -265,7 +256,7 @@ class PromotionRefused(RegistryError):
 
 
 class RegistryConflict(RegistryError):
-    """Somebody else changed the registry meanwhile."""
+    """Somebody else changed the registry at the same time."""
 
     reason = "REGISTRY_CONFLICT"
 

@@ -1,9 +1,10 @@
-"""Files written whole or not at all: **a path and its content** -> the file, or no change."""
+"""Files: writes them whole or not at all, and tells digests and relative paths."""
 
 from __future__ import annotations
 
 import contextlib
 import csv
+import hashlib
 import json
 import os
 import tempfile
@@ -43,3 +44,17 @@ def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[Any]])
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(columns)
         writer.writerows(rows)
+
+
+def sha256_of(path: Path) -> str:
+    """Return the digest of a file, 64 hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def relative_path(path: Path, folder: Path) -> str:
+    """Return the path of a file relative to a folder, with `/`.
+
+    Links to folders are followed, so that `..` leads where it should; a link to the file itself is not.
+    """
+    return Path(os.path.relpath(path.parent.resolve() / path.name, folder.resolve())).as_posix()

@@ -6,9 +6,11 @@ from typing import Any
 
 import grimp
 import pytest
+import typer
 import yaml
 
 from tests.support.paths import ROOT
+from training.cli import app
 
 STAGES: dict[str, Any] = yaml.safe_load((ROOT / "dvc.yaml").read_text("utf-8"))["stages"]
 OWN = [name for name, stage in STAGES.items() if stage["cmd"].startswith("gif-train ")]
@@ -24,6 +26,10 @@ VERSIONS = {
 def imports() -> grimp.ImportGraph:
     """Who imports whom, imports within functions among them."""
     return grimp.build_graph("training", "services", exclude_type_checking_imports=True, cache_dir=None)
+
+
+def name_of(command: typer.models.CommandInfo) -> str:
+    return command.name or command.callback.__name__
 
 
 def within(path: str, folder: str) -> bool:
@@ -44,7 +50,8 @@ def test_a_stage_depends_on_the_packages_that_its_command_imports(
     name: str, imports: grimp.ImportGraph
 ) -> None:
     command = STAGES[name]["cmd"].split()[1]
-    read = imports.find_upstream_modules(f"training.commands.{command}")
+    module = next(each.callback.__module__ for each in app.registered_commands if name_of(each) == command)
+    read = imports.find_upstream_modules(module)
     packages = {
         f"training/{module.split('.')[1]}"
         for module in read
@@ -55,7 +62,7 @@ def test_a_stage_depends_on_the_packages_that_its_command_imports(
     named = [path for path in paths(STAGES[name], "deps") if not path.startswith(DATA)]
     params = [each for each in STAGES[name].get("params", []) if isinstance(each, dict)]
 
-    assert named == [f"training/commands/{command}.py", *sorted(packages)]
+    assert named == [f"{module.replace('.', '/')}.py", *sorted(packages)]
     assert params == versions
 
 

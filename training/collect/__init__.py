@@ -1,1 +1,1 @@
-"""Where GIFs come from: Giphy, folders and videos, with what was found and how much may still be asked."""
+"""Collects GIFs from Giphy, folders and videos, and groups those that show the same seconds."""

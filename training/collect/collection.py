@@ -1,13 +1,13 @@
-"""What was collected, on disk: **entries, set aside** -> manifest.csv, set-aside.csv, README.md.
+"""A collection of GIFs, and its files: manifest.csv, set-aside.csv and README.md.
 
-The manifest is one that training reads (`training.data.manifest`), with more columns. The same collection
+The manifest has the columns that training reads (`training.data.manifest`), and more. The same collection
 gives the same bytes, however often it was interrupted.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,18 +26,18 @@ class Entry:
         path: of the file, relative to the manifest.
         id: name of the provider and the GIF's id there.
         show: title.
-        query: words that found it; empty where none were needed.
-        address: where it is shown, or what it was cut from.
-        username: of who published it; may be empty.
+        query: words that found it; "" for none.
+        address: of the page that shows it, or of the video that it was cut from.
+        username: of its publisher; "" where unknown.
         title: as the provider has it.
         sha256: of the file, hexadecimal.
         perceptual_hash: of its ten sampled frames, see `training.collect.fingerprint.Fingerprint`.
-        group: GIFs of the same seconds share it.
-        source: who published it, for splits by source; empty where nobody knows.
+        group: shared by GIFs of the same seconds.
+        source: its publisher, for splits by source; "" where unknown.
         size_bytes: of the file.
         width: of the canvas, in pixels.
         height: of the canvas, in pixels.
-        frames: how many it holds.
+        frames: their number.
     """
 
     path: str
@@ -64,7 +64,7 @@ class Refused:
     Attributes:
         id: name of the provider and the GIF's id there.
         show: title of the search that found it.
-        address: where it is shown.
+        address: of the page that shows it.
         reason: UPPER_SNAKE_CASE.
         message: for people.
     """
@@ -78,12 +78,12 @@ class Refused:
 
 @dataclass(frozen=True)
 class Collection:
-    """All of it.
+    """The result of collecting.
 
     Attributes:
-        entries: by show and id.
-        set_aside: by show and id.
-        left_out: results that are no GIFs to learn from, such as stickers.
+        entries: sorted by show and id.
+        set_aside: sorted by show and id.
+        left_out: number of results that are no GIFs to learn from, such as stickers.
     """
 
     entries: tuple[Entry, ...]
@@ -92,11 +92,11 @@ class Collection:
 
     @property
     def groups(self) -> int:
-        """How many different scenes there are, as far as they can be told."""
+        """The number of different scenes, as far as they are recognised."""
         return len({entry.group for entry in self.entries})
 
     def write(self, out: Path, *, terms: str = "") -> None:
-        """Write the manifest, what was set aside and what must be said of them, each file at once."""
+        """Write the manifest, the list of what was set aside, and a README with the provider's terms."""
         write_table(out / MANIFEST, Entry, self.entries)
         write_table(out / SET_ASIDE, Refused, self.set_aside)
         text = _README.format(
@@ -120,10 +120,5 @@ Made by `gif-train collect` of GIF Analyzer.
 def write_table(
     path: Path, kind: type[Entry] | type[Refused], rows: Iterable[Entry] | Iterable[Refused]
 ) -> None:
-    """Write rows as CSV with the names of their fields, at once."""
+    """Write rows as CSV, with the names of their fields as columns."""
     write_csv(path, [field.name for field in dataclasses.fields(kind)], map(dataclasses.astuple, rows))
-
-
-def in_order(entries: Sequence[Entry]) -> tuple[Entry, ...]:
-    """Sorted as a manifest has them."""
-    return tuple(sorted(entries, key=lambda entry: (entry.show, entry.id)))

@@ -1,35 +1,38 @@
-"""GIFs of shows, gathered: **a provider** -> searches -> files, fingerprints, groups -> **a collection**.
+"""Collects GIFs of shows: runs a provider's searches, downloads the results, and groups them.
 
-Every answer is in the journal before the next question is asked, and every file is in its place before the
-journal says so: a run that ends at any instant is gone on with by the next, which asks nothing again.
+Every response is in the journal before the next request, and every file is in its place before the journal
+says so: after a run that ended at any instant, the next continues and requests nothing twice.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
-import os
+import math
 import re
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Self, TypeVar
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from services.errors import AnalyzerError, NotAGif
 from services.preprocess import Budget, decode_gif
-from training.collect.collection import Collection, Entry, Refused, in_order
+from training.collect.collection import Collection, Entry, Refused
 from training.collect.fingerprint import Fingerprint, fingerprint
 from training.collect.grouping import group
 from training.collect.journal import Journal, Kept, Look
-from training.collect.progress import Watch
-from training.collect.providers import Found, Gone, Provider, Search
+from training.collect.providers import MAX_GIF_BYTES, Found, Gone, Provider, Search
 from training.errors import ProviderUnavailable, TrainingError
-from training.files import replacing
+from training.files import relative_path, replacing
 
 T = TypeVar("T")
 
 GIFS = "gifs"
-MAX_STALE = 3  # pages in a row without anything new, after which a search has no more to give
+MAX_STALE = 3  # pages in a row without a new GIF, after which a search has no more results
 UNAVAILABLE = "UNAVAILABLE"
 PENDING = "PENDING"
 
@@ -39,42 +42,43 @@ class Collector:
 
     Args:
         provider: of the GIFs.
-        out: folder of the collection; it is there.
+        out: folder of the collection, which exists.
         journal: of that folder.
         watch: shows progress.
         max_bytes: of one GIF.
 
     Attributes:
-        trouble: the error that ended the last run early; None where it came to its end.
+        trouble: the error that ended the last run early; None where it finished.
     """
 
     def __init__(
-        self, provider: Provider, out: Path, journal: Journal, *, watch: Watch, max_bytes: int = 8_000_000
+        self, provider: Provider, out: Path, journal: Journal, *, watch: Watch, max_bytes: int = MAX_GIF_BYTES
     ) -> None:
         self._provider, self._out, self._journal, self._watch = provider, out, journal, watch
         self._budget = dataclasses.replace(Budget(), max_bytes=max_bytes)
-        # GIFs that could not be had this time: reason and message
-        self._passing: dict[str, tuple[str, str]] = {}
+        # GIFs that this run could not get, but a later one may: reason and message by id
+        self._unavailable: dict[str, tuple[str, str]] = {}
         self.trouble: TrainingError | None = None
 
     def run(self) -> Collection:
-        """Ask, fetch and group all that is not there yet.
+        """Search, fetch and group everything that is not there yet.
 
-        An error of the provider does not lose what was collected before: it is left in `trouble`.
+        An error of the provider does not lose what was collected before; it is kept in `trouble`.
 
         Raises:
-            InvalidCollection: the provider has nothing to search in.
+            InvalidCollection: the provider has nothing to search.
         """
         self.trouble = None
-        self._passing.clear()
+        self._unavailable.clear()
         searches = self._provider.searches()
-        if self._provider.folder is not None:
+        if self._provider.folder is None:
+            self._prepare_folder()
+        else:
             self._journal.forget()
-        self._prepare()
-        asking = fetching = True
+        searching = fetching = True
         for show, of_show in _by_show(searches).items():
-            for search in of_show if asking else ():
-                asking = self._try(self._ask, search)
+            for search in of_show if searching else ():
+                searching = self._try(self._search, search)
             wanted = self._wanted(of_show)
             for number, found in enumerate(wanted):
                 self._watch.show(show, done=number, total=len(wanted), remark="GIFs")
@@ -83,7 +87,7 @@ class Collector:
         return self._assemble(searches)
 
     def _try(self, work: Callable[[T], None], subject: T) -> bool:
-        """Do it; False where nothing of the kind can be done for now."""
+        """Do some work; returns False where no more of its kind can be done now."""
         try:
             work(subject)
         except TrainingError as error:
@@ -91,18 +95,18 @@ class Collector:
             return False
         return True
 
-    def _prepare(self) -> None:
-        """Make the folder of GIFs, one that nobody commits; remove what a killed run left half written."""
+    def _prepare_folder(self) -> None:
+        """Make the folder of GIFs, which git ignores; remove files that a killed run left unfinished."""
         folder = self._out / GIFS
-        if self._provider.folder is not None:
-            return
         folder.mkdir(exist_ok=True)
-        (folder / ".gitignore").write_text("*\n", encoding="utf-8")
-        for partial in folder.rglob(".*.gif"):
-            partial.unlink()
+        ignore = folder / ".gitignore"
+        ignore.write_text("*\n", encoding="utf-8")
+        for partial in folder.rglob(".*"):
+            if partial != ignore:
+                partial.unlink()
 
-    def _ask(self, search: Search) -> None:
-        """Ask for pages until there are results enough, or no more."""
+    def _search(self, search: Search) -> None:
+        """Request pages until there are enough results, or no more."""
         while True:
             progress = self._journal.progress(search)
             enough = bool(search.results) and progress.found >= search.results
@@ -116,14 +120,14 @@ class Collector:
             )
             page = self._provider.search(search, progress.cursor)
             if page.attempts:
-                if not progress.found:  # else it may well be the end
+                if not progress.found:  # otherwise it may well be the end
                     name, why = self._provider.name.title(), f"its page for {search.query!r} is empty"
                     self.trouble = self.trouble or ProviderUnavailable(name, why, attempts=page.attempts)
                 return
             self._journal.add_page(search, progress.cursor, page)
 
     def _wanted(self, searches: Iterable[Search]) -> tuple[Found, ...]:
-        """What the searches of one show found, each GIF once, in their order."""
+        """Return what the searches of one show found, each GIF once, in order."""
         wanted: dict[str, Found] = {}
         for search in searches:
             for found in self._journal.found(search)[: search.results or None]:
@@ -131,39 +135,53 @@ class Collector:
         return tuple(wanted.values())
 
     def _fetch(self, found: Found) -> None:
-        """Bring one GIF here and look at it, unless that was done; one that cannot be used is remembered."""
+        """Fetch and decode one GIF, unless the journal already has it or its error."""
         if self._journal.kept(found.id) or self._journal.refused(found.id):
             return
-        folder = self._provider.folder
-        path = (
-            f"{GIFS}/{_slug(found.show)}/{self._provider.name}-{found.id}.gif"
-            if folder is None
-            else found.media
-        )
-        place = (folder or self._out) / path
         try:
-            # A run that was killed between the file and the journal left the file, whole.
-            gif = place.read_bytes() if folder is None and place.exists() else self._provider.fetch(found)
-            digest = hashlib.sha256(gif).hexdigest()
-            look = self._journal.look(digest) or _look(gif, self._budget)
+            if self._provider.folder is None:
+                kept, look = self._download(found)
+            else:
+                gif = self._provider.fetch(found)
+                kept = Kept(hashlib.sha256(gif).hexdigest(), found.media, len(gif))
+                look = self._journal.look(kept.sha256) or self._decode(gif)[0]
         except Gone as gone:
             if gone.forever:
                 self._journal.refuse(found.id, UNAVAILABLE, gone.why)
             else:
-                self._passing[found.id] = UNAVAILABLE, gone.why
-        except NotAGif as error:  # a page of a host in trouble, as likely as not: the next run asks again
-            self._passing[found.id] = error.reason, error.message
+                self._unavailable[found.id] = UNAVAILABLE, gone.why
+        except NotAGif as error:  # probably an error page during an outage: the next run tries again
+            self._unavailable[found.id] = error.reason, error.message
         except AnalyzerError as error:
             self._journal.refuse(found.id, error.reason, error.message)
         else:
-            if folder is None and not place.exists():
-                place.parent.mkdir(exist_ok=True)
-                with replacing(place) as partial:
-                    partial.write_bytes(gif)
-            self._journal.keep(found.id, Kept(digest, path, len(gif)), look)
+            self._journal.keep(found.id, kept, look)
+
+    def _download(self, found: Found) -> tuple[Kept, Look]:
+        """Download one GIF into its file, which is named by its format."""
+        name = f"{GIFS}/{_slug(found.show)}/{self._provider.name}-{found.id}"
+        # A run that was killed between the file and the journal left a complete file.
+        whole = next(self._out.glob(f"{name}.*"), None)
+        gif = whole.read_bytes() if whole else self._provider.fetch(found)
+        look, format_ = self._decode(gif)
+        place = whole or self._out / f"{name}.{format_}"
+        if not whole:
+            place.parent.mkdir(exist_ok=True)
+            with replacing(place) as partial:
+                partial.write_bytes(gif)
+        path = place.relative_to(self._out).as_posix()
+        return Kept(hashlib.sha256(gif).hexdigest(), path, len(gif)), look
+
+    def _decode(self, gif: bytes) -> tuple[Look, str]:
+        """Decode a GIF; returns what was found, and its format."""
+        clip = decode_gif(gif, budget=self._budget)
+        source = clip.source
+        assert source is not None  # decode_gif sets it
+        look = Look(source.width, source.height, source.frames, fingerprint(clip).to_bytes())
+        return look, source.format
 
     def _assemble(self, searches: Sequence[Search]) -> Collection:
-        """The collection as the journal has it, grouped."""
+        """Return the collection that the journal describes, grouped."""
         entries: list[Entry] = []
         prints: list[Fingerprint] = []
         refused: list[Refused] = []
@@ -175,11 +193,11 @@ class Collector:
                 else:
                     entries.append(made[0])
                     prints.append(made[1])
-        kept, twice = group(entries, prints)
-        left_out = sum(self._journal.progress(search).left_out for search in searches)
-        refused += twice
+        kept, under_two_shows = group(entries, prints)
         return Collection(
-            in_order(kept), tuple(sorted(refused, key=lambda each: (each.show, each.id))), left_out
+            entries=tuple(sorted(kept, key=lambda entry: (entry.show, entry.id))),
+            set_aside=tuple(sorted((*refused, *under_two_shows), key=lambda each: (each.show, each.id))),
+            left_out=sum(self._journal.progress(search).left_out for search in searches),
         )
 
     def _entry(self, found: Found) -> tuple[Entry, Fingerprint] | Refused:
@@ -187,14 +205,12 @@ class Collector:
         kept = self._journal.kept(found.id)
         look = self._journal.look(kept.sha256) if kept else None
         if kept is None or look is None:
-            reason = self._passing.get(found.id) or (PENDING, "it was not fetched yet")
-            return Refused(id_, found.show, found.address, *(self._journal.refused(found.id) or reason))
-        seen = Fingerprint.from_bytes(look.fingerprint)
-        path = Path(kept.path)
-        if self._provider.folder is not None:
-            path = Path(os.path.relpath(self._provider.folder / path, self._out))
+            unavailable = self._unavailable.get(found.id, (PENDING, "it was not fetched yet"))
+            return Refused(id_, found.show, found.address, *(self._journal.refused(found.id) or unavailable))
+        print_ = Fingerprint.from_bytes(look.fingerprint)
+        folder = self._provider.folder
         entry = Entry(
-            path=path.as_posix(),
+            path=kept.path if folder is None else relative_path(folder / kept.path, self._out),
             id=id_,
             show=found.show,
             query=found.query,
@@ -202,7 +218,7 @@ class Collector:
             username=found.username,
             title=found.title,
             sha256=kept.sha256,
-            perceptual_hash=str(seen),
+            perceptual_hash=str(print_),
             group=id_,
             source=f"{self._provider.name}:{found.username}" if found.username else "",
             size_bytes=kept.size_bytes,
@@ -210,21 +226,67 @@ class Collector:
             height=look.height,
             frames=look.frames,
         )
-        return entry, seen
+        return entry, print_
 
 
-def _look(gif: bytes, budget: Budget) -> Look:
-    clip = decode_gif(gif, budget=budget)
-    source = clip.source
-    assert source is not None  # a clip made of a GIF says of which
-    return Look(source.width, source.height, source.frames, fingerprint(clip).to_bytes())
+class Watch:
+    """Shows progress by show, and counts down waits; a context manager.
+
+    Args:
+        console: to write to; None is silent.
+    """
+
+    def __init__(self, console: Console | None) -> None:
+        self._console = console
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[remark]}"),
+            TimeElapsedColumn(),
+            console=console,
+            disable=console is None or not console.is_terminal,
+        )
+        self._tasks: dict[str, TaskID] = {}
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def show(self, name: str, *, done: int, total: int, remark: str = "") -> None:
+        """Update the progress of one show."""
+        if name not in self._tasks:
+            self._tasks[name] = self._progress.add_task(name, remark="")
+        self._progress.update(self._tasks[name], completed=done, total=total, remark=remark)
+
+    def wait(self, seconds: float, *, why: str) -> None:
+        """Sleep, and show a countdown; without a terminal, print one line."""
+        end = time.monotonic() + seconds
+        if self._console is not None and not self._console.is_terminal:
+            self._console.print(f"{why}: going on in {_clock(seconds)}")
+        task = self._progress.add_task(why, total=math.ceil(seconds), remark="")
+        try:
+            while (left := end - time.monotonic()) > 0:
+                self._progress.update(task, completed=seconds - left, remark=f"going on in {_clock(left)}")
+                time.sleep(min(left, 1.0))
+        finally:
+            self._progress.remove_task(task)
+
+
+def _clock(seconds: float) -> str:
+    """Minutes and seconds, rounded up: 2:05."""
+    minutes, rest = divmod(math.ceil(seconds), 60)
+    return f"{minutes}:{rest:02d}"
 
 
 def _by_show(searches: Iterable[Search]) -> dict[str, list[Search]]:
     shows: dict[str, list[Search]] = defaultdict(list)
     for search in searches:
         shows[search.show].append(search)
-    return dict(shows)
+    return shows
 
 
 def _slug(show: str) -> str:

@@ -1,14 +1,15 @@
-"""A video one owns cut into GIFs: **video file** -> scenes or windows -> **GIFs and a manifest of them**.
+"""Cuts a video into GIFs, by scenes or by given windows, and writes a manifest of them.
 
-Clips overlap and are framed in several ways, as people cut the same scene; all clips of one scene or window
-form one group, so that no second of the video stands in two parts of a split. A shot that comes back makes
-one group of its scenes.
+Clips overlap and are framed in several ways, as people cut the same scene. All clips of one scene or window
+are one group, so that no second of the video is in two parts of a split; scenes that look the same are one
+group too.
 """
 
 from __future__ import annotations
 
 import io
 import itertools
+import logging
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from pathlib import Path
 
 import av
 import av.error
+import scenedetect
 from PIL import Image
 from rich.console import Console
 
@@ -25,12 +27,12 @@ from services.preprocess import decode_gif
 from training.collect.collection import MANIFEST, Entry, write_table
 from training.collect.fingerprint import Fingerprint, fingerprint
 from training.collect.grouping import group
-from training.collect.scenes import find_scenes
 from training.data.manifest import Row
 from training.errors import InvalidOptions, InvalidVideo
 from training.files import replacing
 
-SHORTEST_S = 1.0  # a scene below this is left out: a flash, or a fade
+SHORTEST_S = 1.0  # shorter scenes are left out: flashes and fades
+STEP_S = 2.0  # from the start of one GIF to the start of the next
 
 
 @dataclass(frozen=True)
@@ -65,10 +67,8 @@ def cut_video(
     *,
     windows: Sequence[tuple[float, float]] | None = None,
     clip_s: float = 3.0,
-    step_s: float = 2.0,
     fps: float = 10.0,
     height: int = 200,
-    framings: Sequence[Framing] = FRAMINGS,
     console: Console | None = None,
 ) -> tuple[Row, ...]:
     """Cut a video into GIFs and write a manifest of them.
@@ -76,16 +76,13 @@ def cut_video(
     Args:
         path: of a video that PyAV can read.
         show: title that the GIFs are of.
-        out: folder for the GIFs and `manifest.csv`, made if missing; what it held under those names is
-            replaced.
+        out: folder for the GIFs and `manifest.csv`, made if missing; files of the same names are replaced.
         windows: stretches to cut from, start and end in seconds; each is one group. None cuts every scene of
-            a second at least, and scenes that look the same are one group.
+            at least a second.
         clip_s: length of a GIF, in seconds; a shorter scene gives a shorter one.
-        step_s: from the start of one GIF to the start of the next, in seconds.
         fps: frames a second, at most 50, the fastest that browsers play.
-        height: of the GIFs in pixels, before the framing takes its share of the width.
-        framings: each gives a GIF of every stretch.
-        console: shows how far the search for scenes is; None is silent.
+        height: of the GIFs in pixels, before framing.
+        console: shows the progress of the search for scenes; None is silent.
 
     Returns:
         The rows of the manifest.
@@ -98,7 +95,7 @@ def cut_video(
     for option, name in (("show", show), ("video", path.stem)):
         if name_text(name) != name:  # found out now, not when the manifest is written
             raise InvalidOptions(option, expected="a name in UTF-8", found=name_text(name))
-    _check(windows, clip_s=clip_s, step_s=step_s, fps=fps, height=height, framings=len(framings))
+    _check(windows, clip_s=clip_s, fps=fps, height=height)
     stretches = windows
     if stretches is None:
         shortest = max(SHORTEST_S, 1 / fps)
@@ -111,42 +108,63 @@ def cut_video(
     prints: list[Fingerprint] = []
     for start, end in stretches:
         length = min(round(clip_s * fps), round((end - start) * fps))
-        step = max(round(step_s * fps), 1)
-        stretch = f"{path.stem}#{start:g}-{end:g}"
-        for number, frames in enumerate(
-            _clips(_frames(path, start, end, fps=fps, height=height), length, step)
-        ):
-            for framing in framings:
-                name = f"{path.stem}-{start:g}-{number:02d}-{framing.name}"
+        step = max(round(STEP_S * fps), 1)
+        clips = _clips(_frames(path, start, end, fps=fps, height=height), length, step)
+        for number, frames in enumerate(clips):
+            for framing in FRAMINGS:
+                name = f"{path.stem}-{start:g}-{number:02d}-{framing.name}.gif"
                 gif = _draw_gif(frames, framing, fps)
-                with replacing(out / f"{name}.gif") as partial:
+                with replacing(out / name) as partial:
                     partial.write_bytes(gif)
-                entry, look = _describe(gif, f"{name}.gif", show, path, stretch)
+                entry, print_ = _describe(gif, name, show, path, f"{path.stem}#{start:g}-{end:g}")
                 entries.append(entry)
-                prints.append(look)
+                prints.append(print_)
     if windows is None:
         entries = list(group(entries, prints)[0])
     write_table(out / MANIFEST, Entry, entries)
     return tuple(Row(out / entry.path, show, entry.group, entry.source) for entry in entries)
 
 
-def _check(
-    windows: Sequence[tuple[float, float]] | None,
-    *,
-    clip_s: float,
-    step_s: float,
-    fps: float,
-    height: int,
-    framings: int,
-) -> None:
+def find_scenes(path: Path, *, console: Console | None = None) -> tuple[tuple[float, float], ...]:
+    """Find the scenes of a video with PySceneDetect.
+
+    Its detector compares each frame with its neighbours, so a moving camera is no cut. It reads through PyAV,
+    as `cut_video` does, so that both mean the same instants.
+
+    Returns:
+        Start and end of each scene in seconds. A scene ends one frame before the next begins: in this way,
+        whatever the rounding, no frame is in two scenes.
+
+    Raises:
+        InvalidVideo: the file cannot be read as a video, or has no frames.
+    """
+    logging.getLogger("pyscenedetect").setLevel(logging.ERROR)
+    console = console or Console(quiet=True)
+    try:
+        video = scenedetect.open_video(str(path), backend="pyav")
+        manager = scenedetect.SceneManager()
+        manager.add_detector(scenedetect.AdaptiveDetector())
+        with console.status(f"looking for scenes in {path.name}") as status:
+            manager.detect_scenes(
+                video,
+                callback=lambda _, at: status.update(f"looking for scenes in {path.name}: {at} so far"),
+            )
+        scenes = manager.get_scene_list(start_in_scene=True)
+        frame_s = 1 / float(video.frame_rate)
+    except (scenedetect.VideoOpenFailure, av.error.FFmpegError, OSError) as error:
+        raise InvalidVideo(str(path), "it cannot be read as a video") from error
+    if not scenes:
+        raise InvalidVideo(str(path), "it has no pictures")
+    return tuple((start.seconds, end.seconds - frame_s) for start, end in scenes)
+
+
+def _check(windows: Sequence[tuple[float, float]] | None, *, clip_s: float, fps: float, height: int) -> None:
     for ok, option, expected, found in (
         (windows is None or bool(windows), "windows", "at least one", "none"),
         (clip_s > 0, "clip_s", "above 0", clip_s),
-        (step_s > 0, "step_s", "above 0", step_s),
         (0 < fps <= 50, "fps", "in 0..50", fps),
         (clip_s * fps >= 1, "clip_s", "as long as a frame at least", clip_s),
         (16 <= height <= 2160, "height", "in 16..2160", height),
-        (framings > 0, "framings", "at least one", "none"),
     ):
         if not ok:
             raise InvalidOptions(option, expected=expected, found=str(found))
@@ -163,7 +181,7 @@ def _check(
 
 
 def _frames(path: Path, start: float, end: float, *, fps: float, height: int) -> Iterator[Image.Image]:
-    """The frame shown at each instant from start on, every 1/fps seconds, before end."""
+    """Yield the frame shown every 1/fps seconds from start on, before end."""
     instants = [start + number / fps for number in range(round((end - start) * fps))]
     try:
         with av.open(str(path)) as container:
@@ -175,7 +193,7 @@ def _frames(path: Path, start: float, end: float, *, fps: float, height: int) ->
                 container.seek(int(start / stream.time_base), stream=stream)
             for frame in container.decode(stream):
                 if frame.pts is None:
-                    continue  # a frame without an instant cannot be placed
+                    continue  # a frame without a timestamp
                 while instants and frame.time >= instants[0] - 1e-6:
                     width = max(round(frame.width * height / frame.height), 1)
                     picture = Image.fromarray(frame.to_ndarray(format="rgb24"))
@@ -190,7 +208,7 @@ def _frames(path: Path, start: float, end: float, *, fps: float, height: int) ->
 
 
 def _clips(frames: Iterator[Image.Image], length: int, step: int) -> Iterator[tuple[Image.Image, ...]]:
-    """Runs of so many frames, each starting a step behind the one before; no more is held than one run."""
+    """Yield runs of `length` frames, one every `step` frames; only one run is in memory."""
     held: deque[Image.Image] = deque(maxlen=length)
     for number, frame in enumerate(frames, start=1):
         held.append(frame)
@@ -210,10 +228,10 @@ def _draw_gif(frames: Sequence[Image.Image], framing: Framing, fps: float) -> by
 
 
 def _describe(gif: bytes, name: str, show: str, video: Path, stretch: str) -> tuple[Entry, Fingerprint]:
-    """What the manifest says of one GIF, and how it looks."""
+    """Return the entry of one GIF, and its fingerprint."""
     clip = decode_gif(gif)
-    look = fingerprint(clip)
-    assert clip.source is not None  # a clip made of a GIF says of which
+    print_ = fingerprint(clip)
+    assert clip.source is not None  # decode_gif sets it
     entry = Entry(
         path=name,
         id=f"video:{name.removesuffix('.gif')}",
@@ -223,7 +241,7 @@ def _describe(gif: bytes, name: str, show: str, video: Path, stretch: str) -> tu
         username="",
         title=video.stem,
         sha256=clip.source.sha256,
-        perceptual_hash=str(look),
+        perceptual_hash=str(print_),
         group=stretch,
         source=video.stem,
         size_bytes=clip.source.size_bytes,
@@ -231,4 +249,4 @@ def _describe(gif: bytes, name: str, show: str, video: Path, stretch: str) -> tu
         height=clip.source.height,
         frames=clip.source.frames,
     )
-    return entry, look
+    return entry, print_

@@ -1,16 +1,16 @@
-"""GIFs that show the same seconds: **GIF** -> fingerprint -> pairs nearer than a limit -> **groups**.
+"""Perceptual fingerprints of clips, and the pairs of GIFs that show the same seconds.
 
 A fingerprint is the perceptual hash of each of the clip's ten frames, plain and mirrored. The clip comes from
-services.preprocess, so borders, the number of frames and the speed no longer matter. Each frame looks for its
-nearest in the other GIF; how far that is on average, from the GIF whose frames find the nearer ones, is how
-far the two GIFs are: a part of a GIF is as near to it as its copy.
+services.preprocess, so borders, the number of frames and the speed do not matter. The distance of one GIF to
+another is the mean over its frames of the share of bits that differ from the nearest frame of the other; the
+distance of the two is the smaller of both directions, so that a part of a GIF is as near to it as a copy.
 
-What that finds was measured on real footage, as the share of bits that differ; the limit is 0.25. Mirrored
-copies lie at 0, tinted and trimmed ones at 0.06 at most, captioned ones at 0.17 at most. Copies re-encoded at
-half the size are mostly below 0.05, but the worst was at 0.45; letterboxed ones have a median of 0.007, but a
-quarter lies above 0.3. A crop of the picture by 5 % has a median of 0.29 and is mostly missed: it moves
-everything, and a limit wide enough for it would join strangers. So a split by groups is not enough where the
-same people post the same seconds: split by source as well, as `training.data.splits` does.
+Measured on real footage, with the limit at 0.25: mirrored copies are at 0, tinted and trimmed ones at most at
+0.06, captioned ones at most at 0.17. Copies re-encoded at half the size are mostly below 0.05, but the worst
+was at 0.45; letterboxed ones have a median of 0.007, but a quarter is above 0.3. Crops by 5 % have a median
+of 0.29 and are mostly missed: a limit wide enough for them would join different scenes. So a split by groups
+is not enough where the same people publish the same seconds: split by source as well, as
+`training.data.splits` does.
 """
 
 from __future__ import annotations
@@ -22,31 +22,29 @@ import imagehash
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from services.clip import CLIP_FRAMES, Clip
 
 HASH_SIZE = 16  # the lowest 16 x 16 frequencies of a frame
 HASH_BITS = HASH_SIZE * HASH_SIZE  # 256
 HASH_BYTES = HASH_BITS // 8  # 32
-# Of the pairs among 743 GIFs of TV shows, whose groups were made without it, five lie below: four inside a
-# group, and one across two groups of one source, at 0.237.
+# Of the pairs among 743 GIFs of TV shows, whose groups were made without fingerprints, five are below: four
+# in one group each, and one in two groups of one source, at 0.237.
 SAME = 0.25
-# Standard deviation of the brightness, in 0..255: all dark frames look alike, and the hash of a flat one is
-# noise.
+# Least standard deviation of the brightness, in 0..255: dark frames are all alike, and the hash of a flat
+# frame is noise.
 FLAT = 16.0
 _BLOCK = 64  # GIFs compared with all others at once: 64 x 10 x 10 distances a GIF, 4 bytes each
 
 
 @dataclass(frozen=True, eq=False)
 class Fingerprint:
-    """What a GIF looks like, in bits.
+    """The perceptual hashes of a clip.
 
     Attributes:
         plain: uint8 [10, 32], the packed perceptual hash of each frame.
         mirrored: uint8 [10, 32], the same of each frame mirrored left to right.
-        telling: bool [10], frames with enough contrast to be compared; all of them where none has.
+        telling: bool [10], frames with enough contrast to be compared; all True where none has.
     """
 
     plain: NDArray[np.uint8]
@@ -54,14 +52,14 @@ class Fingerprint:
     telling: NDArray[np.bool_]
 
     def __str__(self) -> str:
-        """The hashes of the frames in hexadecimal digits, a colon between them, nothing for a flat one."""
+        """The plain hashes in hexadecimal digits, joined by colons; a flat frame has no digits."""
         return ":".join(
             row.tobytes().hex() if telling else ""
             for row, telling in zip(self.plain, self.telling, strict=True)
         )
 
     def to_bytes(self) -> bytes:
-        """All of it in 650 bytes, for `from_bytes`."""
+        """Return all of it in 650 bytes."""
         return self.plain.tobytes() + self.mirrored.tobytes() + self.telling.astype(np.uint8).tobytes()
 
     @classmethod
@@ -69,7 +67,7 @@ class Fingerprint:
         """Read what `to_bytes` wrote.
 
         Raises:
-            ValueError: the length is another.
+            ValueError: the length is wrong.
         """
         numbers = np.frombuffer(data, np.uint8)
         hashes = numbers[:-CLIP_FRAMES].reshape(2, CLIP_FRAMES, HASH_BYTES)
@@ -98,11 +96,11 @@ def _hash(picture: Image.Image) -> NDArray[np.uint8]:
 
 @dataclass(frozen=True, order=True)
 class Pair:
-    """Two GIFs that show the same.
+    """Two GIFs that show the same seconds.
 
     Attributes:
-        first: place of one.
-        second: place of the other, behind the first.
+        first: position of one.
+        second: position of the other, after the first.
         distance: share of differing bits, in 0..1.
     """
 
@@ -112,7 +110,7 @@ class Pair:
 
 
 def near_pairs(prints: Sequence[Fingerprint], *, limit: float = SAME) -> tuple[Pair, ...]:
-    """All pairs at most so far from each other, plain or one of them mirrored, in order of their places."""
+    """Return all pairs up to a distance, plain or one of them mirrored, sorted by their positions."""
     found: dict[tuple[int, int], float] = {}
     for rows, columns, distances in _near(prints, limit):
         for row, column, distance in zip(rows.tolist(), columns.tolist(), distances.tolist(), strict=True):
@@ -122,23 +120,10 @@ def near_pairs(prints: Sequence[Fingerprint], *, limit: float = SAME) -> tuple[P
     return tuple(Pair(*key, round(distance, 6)) for key, distance in sorted(found.items()))
 
 
-def join(count: int, pairs: Sequence[tuple[int, int]]) -> NDArray[np.intp]:
-    """Number what hangs together by pairs, directly or through others.
-
-    Returns:
-        int [count], numbered from 0 in the order of their first member.
-    """
-    first, second = np.array(pairs, dtype=np.intp).reshape(-1, 2).T
-    links = coo_array((np.ones(len(first)), (first, second)), shape=(count, count))
-    _, labels = connected_components(links, directed=False)
-    _, firsts, places = np.unique(labels, return_index=True, return_inverse=True)
-    return np.asarray(np.argsort(np.argsort(firsts))[places], dtype=np.intp)
-
-
 def _near(
     prints: Sequence[Fingerprint], limit: float
 ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float32]]]:
-    """Rows, columns and distances below the limit, block by block; a pair may come up to four times."""
+    """Yield rows, columns and distances up to the limit, block by block; a pair may occur four times."""
     if not prints:
         return
     telling = np.stack([each.telling for each in prints])
@@ -160,7 +145,7 @@ def _signs(hashes: NDArray[np.uint8]) -> NDArray[np.float32]:
 def _distances(
     a: NDArray[np.float32], telling_a: NDArray[np.bool_], b: NDArray[np.float32], telling_b: NDArray[np.bool_]
 ) -> NDArray[np.float32]:
-    """How far each GIF of a is from each of b, float32 [a, b] in 0..1."""
+    """Return the distance of each GIF of a to each of b, float32 [a, b] in 0..1."""
     agreement = a.reshape(-1, HASH_BITS) @ b.reshape(-1, HASH_BITS).T
     apart = ((HASH_BITS - agreement) / (2 * HASH_BITS)).reshape(len(a), CLIP_FRAMES, len(b), CLIP_FRAMES)
     apart[~(telling_a[:, :, None, None] & telling_b[None, None])] = 2  # farther than anything

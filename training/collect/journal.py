@@ -1,7 +1,8 @@
-"""What a collection remembers: **answers, files, calls** -> SQLite in its folder -> what is still to do.
+"""The memory of a collection: pages, files and calls, in an SQLite database in its folder.
 
-Each answer of a provider is written in one transaction as soon as it is there, so that a run that is killed
-at any instant goes on from the next question. A key never gets here: neither addresses nor pages hold one.
+Each response of a provider is committed in one transaction as soon as it arrives, so that the next run
+continues after one that was killed at any instant. The journal never contains a key: neither addresses nor
+pages have one.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Self
 
+from services.errors import os_reason
 from training.collect.providers import Found, Page, Search
 from training.errors import InvalidCollection
 
@@ -34,7 +36,7 @@ CREATE TABLE IF NOT EXISTS setting (name TEXT PRIMARY KEY, value TEXT);
 
 @dataclasses.dataclass(frozen=True)
 class Kept:
-    """A GIF whose file is here.
+    """A GIF whose file is in its place.
 
     Attributes:
         sha256: of its bytes.
@@ -49,12 +51,12 @@ class Kept:
 
 @dataclasses.dataclass(frozen=True)
 class Look:
-    """What was seen when a GIF was decoded.
+    """What was found when a GIF was decoded.
 
     Attributes:
         width: of the canvas, in pixels.
         height: of the canvas, in pixels.
-        frames: how many it holds.
+        frames: their number.
         fingerprint: as `Fingerprint.to_bytes` writes it.
     """
 
@@ -66,12 +68,12 @@ class Look:
 
 @dataclasses.dataclass(frozen=True)
 class Progress:
-    """How far one search is.
+    """The progress of one search.
 
     Attributes:
         cursor: of the next page; None when the provider has no more.
         found: different GIFs so far.
-        stale: pages in a row, up to the last, that brought nothing new.
+        stale: pages in a row, up to the last, without a new GIF.
         left_out: results that are no GIFs to learn from.
     """
 
@@ -82,25 +84,27 @@ class Progress:
 
 
 class Journal:
-    """The memory of one collection; one program at a time may hold it.
+    """The memory of one collection; one program at a time may open it.
 
     Args:
-        folder: of the collection, which is there.
+        folder: of the collection, made if missing.
         provider: name of the provider that it is collected from.
 
     Raises:
-        InvalidCollection: another program collects into it, it was collected from another provider or by
-            another version, or its file is damaged.
+        InvalidCollection: the folder cannot be made, another program collects into it, it was collected from
+            another provider or by another version, or its journal is damaged.
     """
 
     def __init__(self, folder: Path, provider: str) -> None:
-        self._folder = folder
         try:
+            folder.mkdir(parents=True, exist_ok=True)
             self._db = sqlite3.connect(folder / NAME, timeout=0, isolation_level=None)
             self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
             self._db.execute("BEGIN EXCLUSIVE")  # held from here on: the lock outlives the transaction
             self._db.execute("COMMIT")
             self._db.executescript(_TABLES)
+        except OSError as error:
+            raise InvalidCollection(str(folder), f"it cannot be made: {os_reason(error)}") from error
         except sqlite3.OperationalError as error:
             busy = error.sqlite_errorcode == sqlite3.SQLITE_BUSY
             why = "another program collects into it" if busy else f"its journal cannot be opened: {error}"
@@ -122,13 +126,13 @@ class Journal:
         self.close()
 
     def close(self) -> None:
-        """Let others have it."""
+        """Release the collection to other programs."""
         self._db.close()
 
     # Pages
 
     def progress(self, search: Search) -> Progress:
-        """How far a search is; cursor "" before its first page."""
+        """Return the progress of a search; its cursor is "" before the first page."""
         pages = self._db.execute(
             "SELECT next, fresh, left_out FROM page WHERE search = ? ORDER BY rowid", (search.key,)
         ).fetchall()
@@ -143,10 +147,10 @@ class Journal:
         )
 
     def add_page(self, search: Search, cursor: str, page: Page) -> int:
-        """Remember an answer, all of it or nothing.
+        """Record a page.
 
         Returns:
-            How many of its GIFs the search had not found before.
+            How many of its GIFs are new to the search.
         """
         with self._transaction():
             (place,) = self._one("SELECT count(*) FROM found WHERE search = ?", search.key)
@@ -164,70 +168,68 @@ class Journal:
         return fresh
 
     def found(self, search: Search) -> tuple[Found, ...]:
-        """What a search found, each GIF once, in the order it came."""
+        """Return what a search found, each GIF once, in the provider's order."""
         rows = self._db.execute("SELECT said FROM found WHERE search = ? ORDER BY place", (search.key,))
         return tuple(Found(**json.loads(values)) for (values,) in rows)
 
     # GIFs
 
     def kept(self, id_: str) -> Kept | None:
-        """The file of a GIF; None where it was not fetched yet."""
+        """Return the file of a GIF; None before it was fetched."""
         row = self._one("SELECT sha256, path, size_bytes FROM gif WHERE id = ?", id_)
         return Kept(*row) if row else None
 
     def refused(self, id_: str) -> tuple[str, str] | None:
-        """Reason and message of a GIF that cannot be had; None where nobody said so."""
+        """Return the reason and the message of a GIF that is unusable; None for the others."""
         row: tuple[str, str] | None = self._one("SELECT reason, message FROM refused WHERE id = ?", id_)
         return row
 
     def look(self, sha256: str) -> Look | None:
-        """What was seen in a GIF; None before it was decoded."""
+        """Return what was found in a GIF; None before it was decoded."""
         row = self._one("SELECT width, height, frames, fingerprint FROM look WHERE sha256 = ?", sha256)
         return Look(*row) if row else None
 
     def keep(self, id_: str, kept: Kept, look: Look) -> None:
-        """Remember a GIF whose file is in its place."""
+        """Record a GIF whose file is in its place."""
         with self._transaction():
-            self._db.execute(
-                "INSERT INTO gif VALUES (?, ?, ?, ?)", (id_, kept.sha256, kept.path, kept.size_bytes)
-            )
+            self._db.execute("INSERT INTO gif VALUES (?, ?, ?, ?)", (id_, *dataclasses.astuple(kept)))
             self._db.execute(
                 "INSERT OR REPLACE INTO look VALUES (?, ?, ?, ?, ?)",
                 (kept.sha256, *dataclasses.astuple(look)),
             )
 
     def refuse(self, id_: str, reason: str, message: str) -> None:
-        """Remember that a GIF cannot be had, so that nobody asks again."""
+        """Record that a GIF is unusable, so that it is not fetched again."""
         self._db.execute("INSERT INTO refused VALUES (?, ?, ?)", (id_, reason, message))
 
     def forget(self) -> None:
-        """Look for everything anew, except how GIFs look: that goes by their bytes."""
+        """Delete all pages and files, but keep the looks, which depend on a file's bytes alone."""
         with self._transaction():
             for table in ("page", "found", "gif", "refused"):
                 self._db.execute(f"DELETE FROM {table}")
 
-    # Calls, see training.collect.quota.CallLog
+    # Calls, for training.collect.quota; instants in seconds since 1970
 
     def calls_since(self, instant: float) -> list[float]:
-        """Instants of the calls after this one, in their order."""
+        """Return the instants of the calls after this one, in order."""
         rows = self._db.execute("SELECT instant FROM call WHERE instant > ? ORDER BY instant", (instant,))
         return [at for (at,) in rows]
 
     def add_call(self, instant: float) -> None:
-        """Remember a call that is about to be made."""
+        """Record a call that is about to be made."""
         self._db.execute("INSERT INTO call VALUES (?)", (instant,))
 
     def closed_until(self) -> float:
-        """The instant before which the provider wants no call; 0 where it did not say."""
+        """Return the instant before which the provider wants no call; 0 for none."""
         return float(self._setting("closed_until", "0"))
 
     def close_until(self, instant: float) -> None:
-        """Remember that instant."""
+        """Record that instant."""
         self._db.execute("INSERT OR REPLACE INTO setting VALUES ('closed_until', ?)", (repr(instant),))
 
-    def _setting(self, name: str, value: str) -> str:
-        """The value of a setting, which becomes this one where there was none."""
-        self._db.execute("INSERT OR IGNORE INTO setting VALUES (?, ?)", (name, value))
+    def _setting(self, name: str, default: str) -> str:
+        """Return a setting, which gets the default where it is missing."""
+        self._db.execute("INSERT OR IGNORE INTO setting VALUES (?, ?)", (name, default))
         return str(self._one("SELECT value FROM setting WHERE name = ?", name)[0])
 
     def _one(self, query: str, *values: object) -> Any:
@@ -236,9 +238,5 @@ class Journal:
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[None]:
         self._db.execute("BEGIN IMMEDIATE")
-        try:
+        with self._db:  # commits, or rolls back on an error
             yield
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")

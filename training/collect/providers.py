@@ -1,7 +1,7 @@
-"""Where GIFs come from: **searches** -> a provider -> **pages of what was found**, and the bytes of each GIF.
+"""The interface of a provider of GIFs, and the provider that reads a folder of this machine.
 
-A provider is any class with the names of `Provider`. The collector asks it page by page, remembers each
-answer, and never asks for the same page or the same GIF again; docs/collect.md shows how to add one.
+A provider is any class with the members of `Provider`. The collector requests its results page by page and
+remembers them, so that it never requests a page or a GIF twice; docs/collect.md shows how to add a provider.
 """
 
 from __future__ import annotations
@@ -17,19 +17,20 @@ from services.errors import GifTooLarge, UnreadableFile, os_reason
 from services.names import is_picture, name_from_text, name_text
 from training.errors import InvalidCollection
 
+MAX_GIF_BYTES = 8_000_000  # of one GIF, unless the user sets another limit
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")  # it becomes part of a file's name
 
 
 @dataclass(frozen=True)
 class Search:
-    """One question to a provider.
+    """One search at a provider.
 
     Attributes:
-        show: title that its GIFs are of.
-        query: words to ask with; empty where the provider knows the show by itself.
-        rating: of the audience, see `ShowOptions`.
+        show: title of the show that the GIFs are of.
+        query: words to search for; "" where the provider knows the show by itself.
+        rating: of the audience, see `SearchOptions`.
         language: of the words.
-        results: how many GIFs are wanted.
+        results: how many GIFs are wanted; 0 for all.
     """
 
     show: str
@@ -40,20 +41,20 @@ class Search:
 
     @property
     def key(self) -> str:
-        """Names the question: the same for as long as the answers are. More results go on, not anew."""
+        """Identifies the search in the journal; a search for more results has the same key."""
         return json.dumps([self.show, self.query, self.rating, self.language], ensure_ascii=False)
 
 
 @dataclass(frozen=True)
 class Found:
-    """One GIF that a provider knows.
+    """One GIF that a search found.
 
     Attributes:
         id: letters, digits, `-` and `_`, unique at the provider.
-        show: title of the search that found it.
-        query: words of that search.
-        address: for people, where it is shown; its terms hold there.
-        username: of who published it, empty where nobody says.
+        show: title of the search.
+        query: words of the search.
+        address: of the page that shows it.
+        username: of its publisher; "" where unknown.
         title: as the provider has it.
         media: where its bytes are, for the provider's `fetch`.
     """
@@ -68,19 +69,19 @@ class Found:
 
     def __post_init__(self) -> None:
         if not _ID.fullmatch(self.id):
-            raise ValueError(f"a GIF's id is of letters, digits, - and _: {self.id!r}")
+            raise ValueError(f"the id of a GIF consists of letters, digits, - and _: {self.id!r}")
 
 
 @dataclass(frozen=True)
 class Page:
-    """One answer of a provider.
+    """One page of results.
 
     Attributes:
-        found: GIFs, in the provider's order; some may have come before.
+        found: GIFs, in the provider's order; earlier pages may contain some of them.
         next: cursor of the next page, None at the end.
-        left_out: what was on the page and is no GIF to learn from, such as stickers.
-        attempts: how often an empty page was asked for that does not say that it is the last; such a page is
-            not remembered, and the next run asks again. 0 for a page that is what it says.
+        left_out: number of results that are no GIFs to learn from, such as stickers.
+        attempts: how often an empty page was requested that does not say that it is the last; such a page is
+            not remembered, and the next run requests it again. 0 for a valid page.
     """
 
     found: tuple[Found, ...]
@@ -90,7 +91,7 @@ class Page:
 
 
 class Gone(Exception):
-    """A provider cannot give the bytes of one GIF, now or later.
+    """A provider cannot deliver the bytes of one GIF.
 
     Attributes:
         why: for people.
@@ -112,63 +113,64 @@ class Provider(Protocol):
 
     @property
     def terms(self) -> str:
-        """What must be said wherever its GIFs are listed; empty where nothing must."""
+        """A notice that must stand wherever its GIFs are listed; "" for none."""
         ...
 
     @property
     def folder(self) -> Path | None:
-        """Where its GIFs lie already, each at the path that `media` says; None for GIFs from elsewhere.
+        """The folder that has its GIFs, each at its path `media`; None for GIFs that are downloaded.
 
-        Those of a folder are left there and looked for anew each time; others are fetched once and kept.
+        GIFs of a folder stay there, and each run lists them anew; others are downloaded once and kept.
         """
         ...
 
     def searches(self) -> tuple[Search, ...]:
-        """All questions to ask, those of one show behind one another."""
+        """Return all searches, those of one show together."""
         ...
 
     def search(self, search: Search, cursor: str) -> Page:
-        """One page of answers; the first has the cursor "".
+        """Return one page of results; the cursor of the first is "".
 
         Raises:
-            TrainingError: there is no answer; what was answered before is kept.
+            TrainingError: there is no response; earlier pages are kept.
         """
         ...
 
     def fetch(self, found: Found) -> bytes:
-        """The bytes of one GIF.
+        """Return the bytes of one GIF.
 
         Raises:
-            Gone, GifTooLarge, UnreadableFile: this GIF is set aside, and the others go on.
-            TrainingError: nothing more can be fetched for now.
+            Gone, GifTooLarge, UnreadableFile: this GIF is set aside, and the collector continues.
+            TrainingError: no further GIF can be fetched for now.
         """
         ...
 
 
 class Folder:
-    """GIFs on this machine: FOLDER/SHOW/*.gif, or FOLDER/SHOW/USERNAME/*.gif where it is known who made them.
+    """GIFs of this machine: FOLDER/SHOW/*.gif, or FOLDER/SHOW/USERNAME/*.gif where their makers are known.
 
-    Files of the other formats of `services.names.PICTURES` are GIFs, too.
+    Files with the other suffixes of `services.names.PICTURES` count as GIFs.
 
     Args:
-        path: of the folder; each folder in it is a show, named after it.
+        path: of the folder; each folder in it is named after a show.
         max_bytes: of one GIF.
     """
 
     name = "folder"
     terms = ""
 
-    def __init__(self, path: Path, *, max_bytes: int) -> None:
+    def __init__(self, path: Path, *, max_bytes: int = MAX_GIF_BYTES) -> None:
         self.folder, self._max_bytes = path, max_bytes
 
     def searches(self) -> tuple[Search, ...]:
-        """One for each folder, by name.
+        """Return one search for each folder, sorted by name.
 
         Raises:
             InvalidCollection: the folder cannot be read, or has no folder in it.
         """
         try:
-            folders = sorted(name_text(entry.name) for entry in self.folder.iterdir() if _is_show(entry))
+            entries = [entry for entry in self.folder.iterdir() if not entry.name.startswith(".")]
+            folders = sorted(name_text(entry.name) for entry in entries if entry.is_dir())
         except OSError as error:
             raise InvalidCollection(str(self.folder), f"it cannot be read: {os_reason(error)}") from error
         if not folders:
@@ -176,13 +178,13 @@ class Folder:
         return tuple(Search(name) for name in folders)
 
     def search(self, search: Search, cursor: str) -> Page:
-        """All GIFs of a show on one page, by path."""
+        """Return all GIFs of a show on one page, sorted by path."""
         root = self.folder / name_from_text(search.show)
         files = sorted(path for path in root.rglob("*") if is_picture(path.name) and path.is_file())
         return Page(tuple(self._found(path, search.show) for path in files))
 
     def fetch(self, found: Found) -> bytes:
-        """Read one file, within the limit of its size."""
+        """Read one file of at most `max_bytes`."""
         path = self.folder / name_from_text(found.media)
         if name_text(str(path.absolute())) != str(path.absolute()):
             raise UnreadableFile(found.media, "no manifest can hold its name, which is not UTF-8: rename it")
@@ -200,7 +202,3 @@ class Folder:
         name = name_text(inside.as_posix())
         identity = hashlib.sha256(name.encode()).hexdigest()[:16]
         return Found(identity, show, "", name, name_text(username), name_text(path.stem), name)
-
-
-def _is_show(path: Path) -> bool:
-    return path.is_dir() and not path.name.startswith(".")

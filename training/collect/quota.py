@@ -1,7 +1,7 @@
-"""How often a provider may be asked: **calls made** -> Quota -> now, after a wait, or not now.
+"""Counts the calls to a provider, and waits or refuses when the hour's calls are used up.
 
-The provider's own word counts for more than ours: where its headers say what is left, or when to come back,
-that holds. Otherwise the calls of the last hour are counted, also those of earlier runs.
+What the provider says in its headers has priority: how many calls are left, or when to come back. Otherwise
+the calls of the last hour are counted, including those of earlier runs.
 """
 
 from __future__ import annotations
@@ -10,37 +10,18 @@ import email.utils
 import math
 import time
 from collections.abc import Callable, Mapping
-from typing import Protocol
 
+from training.collect.journal import Journal
 from training.errors import QuotaExhausted
 
-WINDOW_S = 3600.0  # calls are allowed by the hour
-LEAST_S = 1.0  # to wait: providers round down
-# Names that gateways give to what is left and to when it is full again; seconds, or seconds since 1970.
+WINDOW_S = 3600.0  # the quota is per hour
+_MIN_WAIT_S = 1.0  # providers round down
+_MAX_WAIT_S = 86_400.0  # a wait of more than a day is a mistake of the provider
+# Headers of API gateways: how many calls are left, and when all are available again, in seconds from now or
+# since 1970.
 _LEFT = ("x-ratelimit-remaining", "x-ratelimit-remaining-hour", "ratelimit-remaining")
 _RESET = ("x-ratelimit-reset", "ratelimit-reset")
 _EPOCH = 1e9  # a reset above this is an instant, below it a duration
-_MAX_S = 86_400.0  # a longer wait than a day is a mistake of the provider
-
-
-class CallLog(Protocol):
-    """Where calls are remembered across runs; instants in seconds since 1970."""
-
-    def calls_since(self, instant: float) -> list[float]:
-        """Instants of the calls after this one, in their order."""
-        ...
-
-    def add_call(self, instant: float) -> None:
-        """Remember a call that is about to be made."""
-        ...
-
-    def closed_until(self) -> float:
-        """The instant before which the provider wants no call; 0 where it did not say."""
-        ...
-
-    def close_until(self, instant: float) -> None:
-        """Remember that instant."""
-        ...
 
 
 class Quota:
@@ -49,8 +30,8 @@ class Quota:
     Args:
         provider: its name, for messages.
         calls: allowed in an hour.
-        log: of calls.
-        wait: called with seconds when none is left, to return after them; None raises instead.
+        journal: remembers calls across runs.
+        wait: is called with seconds when no call is left, and returns after them; None raises instead.
         clock: seconds since 1970.
     """
 
@@ -58,77 +39,76 @@ class Quota:
         self,
         provider: str,
         calls: int,
-        log: CallLog,
+        journal: Journal,
         *,
         wait: Callable[[float], None] | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._provider, self._log, self._wait, self._clock = provider, log, wait, clock
+        self._provider, self._journal, self._wait, self._clock = provider, journal, wait, clock
         self.calls = calls
 
     @property
     def used(self) -> int:
         """Calls of the last hour."""
-        return len(self._log.calls_since(self._clock() - WINDOW_S))
+        return len(self._recent())
 
     def take(self) -> None:
-        """Take one call, waiting for it if need be.
+        """Take one call, after waiting for it where necessary.
 
         Raises:
-            QuotaExhausted: none is left, and there is nobody to wait.
+            QuotaExhausted: none is left, and `wait` is None.
         """
         while (seconds := self._until_free()) > 0:
             if self._wait is None:
-                raise self.exhausted(seconds)
+                raise self.exhausted()
             self._wait(seconds)
-        self._log.add_call(self._clock())
+        self._journal.add_call(self._clock())
 
-    def heed(self, headers: Mapping[str, str]) -> None:
-        """Read what an answer says of the calls that are left; headers by lower-case names."""
+    def read_headers(self, headers: Mapping[str, str]) -> None:
+        """Close where a response says that no call is left; headers by lower-case names."""
         left = _number(headers, _LEFT)
-        reset = _number(headers, _RESET)
         if left is not None and left <= 0:
-            self._close(_seconds(reset, self._clock()) if reset is not None else None)
+            self._close_for(self._reset_s(headers))
 
-    def refuse(self, headers: Mapping[str, str]) -> None:
-        """The provider said "too many": close until it says, or until our oldest call expires."""
-        asked = retry_after(headers, self._clock())
-        if asked is None and (reset := _number(headers, _RESET)) is not None:
-            asked = _seconds(reset, self._clock())
-        self._close(asked)
+    def close(self, headers: Mapping[str, str]) -> None:
+        """Close after "too many calls": as long as the headers say, or until the oldest call expires."""
+        seconds = retry_after(headers, self._clock())
+        self._close_for(self._reset_s(headers) if seconds is None else seconds)
 
-    def exhausted(self, seconds: float | None = None) -> QuotaExhausted:
-        """The error that says so."""
-        return QuotaExhausted(
-            self._provider, calls=self.calls, wait_s=self._until_free() if seconds is None else seconds
-        )
+    def exhausted(self) -> QuotaExhausted:
+        """Return the error that says when the next call is free."""
+        return QuotaExhausted(self._provider, calls=self.calls, wait_s=self._until_free())
 
-    def _close(self, seconds: float | None) -> None:
+    def _recent(self) -> list[float]:
+        return self._journal.calls_since(self._clock() - WINDOW_S)
+
+    def _reset_s(self, headers: Mapping[str, str]) -> float | None:
+        reset = _number(headers, _RESET)
+        return reset - self._clock() if reset is not None and reset > _EPOCH else reset
+
+    def _close_for(self, seconds: float | None) -> None:
         now = self._clock()
         if seconds is None:
-            calls = self._log.calls_since(now - WINDOW_S)
+            calls = self._recent()
             seconds = calls[0] + WINDOW_S - now if calls else WINDOW_S
-        self._log.close_until(now + min(max(seconds, LEAST_S), _MAX_S))
+        self._journal.close_until(now + min(max(seconds, _MIN_WAIT_S), _MAX_WAIT_S))
 
     def _until_free(self) -> float:
         """Seconds until a call is free; 0 or less for now."""
-        now = self._clock()
-        calls = self._log.calls_since(now - WINDOW_S)
+        now, calls = self._clock(), self._recent()
         full = calls[-self.calls] + WINDOW_S - now if len(calls) >= self.calls else 0.0
-        return max(full, self._log.closed_until() - now)
+        return max(full, self._journal.closed_until() - now)
 
 
 def retry_after(headers: Mapping[str, str], now: float) -> float | None:
-    """Seconds that the header Retry-After asks for, as a number or as a date; None where it does not."""
+    """Return the seconds of the header Retry-After, a number or a date; None without a valid one."""
     text = headers.get("retry-after", "").strip()
-    if not text:
-        return None
     try:
         seconds = float(text)
     except ValueError:
         try:
             seconds = email.utils.parsedate_to_datetime(text).timestamp() - now
-        except (ValueError, OverflowError):  # no date, or one that the system's clock cannot show
+        except (ValueError, OverflowError):  # not a date, or one out of the clock's range
             return None
     return max(seconds, 0.0) if math.isfinite(seconds) else None
 
@@ -142,7 +122,3 @@ def _number(headers: Mapping[str, str], names: tuple[str, ...]) -> float | None:
         if math.isfinite(number):
             return number
     return None
-
-
-def _seconds(reset: float, now: float) -> float:
-    return reset - now if reset > _EPOCH else reset

@@ -1,117 +1,84 @@
-"""Which shows to collect, with which words: **shows.toml** -> read_shows -> **frozen options of each**."""
+"""Reads which shows to collect, and the words to search for, from a TOML file such as shows.toml."""
 
 from __future__ import annotations
 
-import dataclasses
-import re
 import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, ConfigDict, Field, Strict
+from pydantic.dataclasses import dataclass
 
 from training.errors import InvalidOptions
+from training.settings import checked
 
-DEFAULT_SHOWS = Path(__file__).with_name("shows.toml")
-RATINGS = ("g", "pg", "pg-13", "r")  # from the strictest to the widest
 MAX_QUERY = 50  # characters that Giphy takes
 MAX_RESULTS = 4999  # of one query that Giphy shows
-_LANGUAGE = re.compile(r"[a-z]{2}(-[A-Z]{2})?")
-_SHARED = ("rating", "language", "results")  # a file may set them for all of its shows
+CONFIG = ConfigDict(extra="forbid", strict=True)
 
 
-@dataclass(frozen=True)
-class ShowOptions:
+def _not_blank(text: str) -> str:
+    if not text.strip():
+        raise ValueError("it should be text")
+    return text
+
+
+def _distinct(texts: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(texts)) < len(texts):
+        raise ValueError("they should be different from each other")
+    return texts
+
+
+Text = Annotated[str, AfterValidator(_not_blank)]
+Query = Annotated[str, Field(max_length=MAX_QUERY), AfterValidator(_not_blank)]
+
+
+@dataclass(frozen=True, kw_only=True, config=CONFIG)
+class SearchOptions:
+    """How to search; a file may set these for all of its shows.
+
+    Attributes:
+        rating: of the audience, from the strictest to the widest; GIFs of a wider rating are excluded.
+        language: of the queries, two letters; a country may follow (zh-CN).
+        results: GIFs to request with each query, 1..4999.
+    """
+
+    rating: Literal["g", "pg", "pg-13", "r"] = "pg-13"
+    language: Annotated[str, Field(pattern=r"^[a-z]{2}(-[A-Z]{2})?$")] = "en"
+    results: Annotated[int, Field(ge=1, le=MAX_RESULTS)] = 100
+
+
+@dataclass(frozen=True, kw_only=True, config=CONFIG)
+class ShowOptions(SearchOptions):
     """One show to collect.
 
     Attributes:
-        title: what the model will say.
-        queries: words to ask with, one search each; a GIF counts for the first that finds it.
-        rating: of the audience, one of `RATINGS`; GIFs for a narrower audience are left out.
-        language: of the words, two letters, a country may follow (zh-CN).
-        results: how many GIFs to ask for with each query, 1..4999.
+        title: the label of its GIFs, and so what the model will answer.
+        queries: words to search for, one search each; a GIF counts for the first that finds it.
     """
 
-    title: str
-    queries: tuple[str, ...]
-    rating: str = "pg-13"
-    language: str = "en"
-    results: int = 100
-
-    def __post_init__(self) -> None:
-        name = f"show {self.title!r}: "
-        for ok, option, expected, found in (
-            (_is_text(self.title), "title", "text", self.title),
-            (bool(self.queries), "queries", "at least one", "none"),
-            (
-                all(_is_text(query) and len(query) <= MAX_QUERY for query in self.queries),
-                "queries",
-                f"texts of at most {MAX_QUERY} characters",
-                self.queries,
-            ),
-            (
-                len({str(query) for query in self.queries}) == len(self.queries),
-                "queries",
-                "each once",
-                self.queries,
-            ),
-            (self.rating in RATINGS, "rating", f"one of {', '.join(RATINGS)}", self.rating),
-            (
-                isinstance(self.language, str) and bool(_LANGUAGE.fullmatch(self.language)),
-                "language",
-                "like en or zh-CN",
-                self.language,
-            ),
-            (
-                type(self.results) is int and 1 <= self.results <= MAX_RESULTS,
-                "results",
-                f"in 1..{MAX_RESULTS}",
-                self.results,
-            ),
-        ):
-            if not ok:
-                raise InvalidOptions(name + option, expected=expected, found=str(found))
+    title: Text
+    queries: Annotated[tuple[Query, ...], Strict(False), Field(min_length=1), AfterValidator(_distinct)]
 
 
-def read_shows(path: Path = DEFAULT_SHOWS) -> tuple[ShowOptions, ...]:
-    """Read a file of shows, see training/shows.toml.
+def read_shows(path: Path) -> tuple[ShowOptions, ...]:
+    """Read a file of shows, see training/collect/shows.toml.
 
     Raises:
-        InvalidOptions: it cannot be read or is no TOML, names no show or one twice, or a setting is unknown
-            or out of its range.
+        InvalidOptions: the file cannot be read or is no TOML, names no show or one twice, or a setting is
+            unknown or out of its range.
     """
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise InvalidOptions(str(path), expected="a TOML file of shows", found=str(error)) from error
     tables = values.pop("show", None)
-    _check_names(str(path), values, _SHARED)
-    if not isinstance(tables, list) or not tables:
-        raise InvalidOptions(str(path), expected="with at least one [[show]]", found="without")
-    if not all(isinstance(table, dict) for table in tables):
-        raise InvalidOptions(str(path), expected="with a table for each show", found="with another value")
-    shows = tuple(_read_show(values | table) for table in tables)
+    checked(SearchOptions, values, str(path))
+    if not isinstance(tables, list) or not tables or not all(isinstance(table, dict) for table in tables):
+        raise InvalidOptions(str(path), expected="with at least one table [[show]]", found="without")
+    shows = tuple(checked(ShowOptions, values | table, f"show {table.get('title')!r}") for table in tables)
     titles = [show.title for show in shows]
     twice = sorted({title for title in titles if titles.count(title) > 1})
     if twice:
         raise InvalidOptions(str(path), expected="a list of different shows", found=f"{twice[0]} twice")
     return shows
-
-
-def _read_show(table: Mapping[str, Any]) -> ShowOptions:
-    name = f"show {table.get('title')!r}"
-    _check_names(name, table, [field.name for field in dataclasses.fields(ShowOptions)])
-    queries = table.get("queries", [])
-    if not isinstance(queries, list):
-        raise InvalidOptions(f"{name}: queries", expected="a list of texts", found=str(queries))
-    return ShowOptions(**{"title": "", **table, "queries": tuple(queries)})
-
-
-def _check_names(name: str, table: Mapping[str, Any], known: Any) -> None:
-    unknown = sorted(set(table) - set(known))
-    if unknown:
-        raise InvalidOptions(name, expected=f"of {', '.join(known)}", found=", ".join(unknown))
-
-
-def _is_text(value: object) -> bool:
-    return isinstance(value, str) and bool(value.strip())

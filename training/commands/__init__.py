@@ -1,1 +1,1 @@
-"""The commands of `gif-train`, one in a file: **options** -> work elsewhere -> **one answer**."""
+"""The commands of `gif-train`; each checks its options and prints one result."""

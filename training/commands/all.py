@@ -1,4 +1,4 @@
-"""`gif-train all`: **GIFs in folders by show** -> collect, fit, judge, export -> **a model and its card**."""
+"""`gif-train all`: collects a folder of GIFs, fits a model, judges and exports it, and writes its card."""
 
 from __future__ import annotations
 
@@ -11,20 +11,25 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from services.errors import os_reason
 from services.names import is_picture
 from services.terminal import Json, report
 from training.commands.export import write_model
-from training.commands.terminal import CACHE, CacheDir, import_tensorflow, progress
+from training.commands.terminal import (
+    CACHE,
+    CacheDir,
+    check_recipe,
+    import_tensorflow,
+    print_set_aside,
+    progress,
+)
 from training.data.clips import load_clips
 from training.data.drawn import draw_gifs
 from training.data.manifest import Row, read_manifest
-from training.data.splits import components
 from training.errors import InvalidCollection, InvalidOptions
 from training.fit.recipes import CHOSEN, RECIPES
 
 MODEL, CARD = "model.onnx", "card.html"
-# What part of the whole time each step takes, measured with the default recipe; its sum is 1.
+# The share of the time that each step takes, measured with the default recipe.
 STEPS = {
     "reading the GIFs": 0.1,
     "decoding them": 0.1,
@@ -39,24 +44,26 @@ def train_all(
         Path, typer.Argument(metavar="FOLDER", help="GIFs in folders that are named after their shows.")
     ],
     *,
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the model, its card and all between.")],
+    out: Annotated[
+        Path, typer.Option(metavar="DIR", help="Folder for the model, its card and intermediate files.")
+    ],
     unknown: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Folder of GIFs of other things, learned as none of the shows."),
     ] = None,
     recipe: Annotated[
-        str, typer.Option(metavar="NAME", help="How to learn: a name in training/fit/recipes.py.")
+        str, typer.Option(metavar="NAME", help="Name of a recipe in training/fit/recipes.py.")
     ] = CHOSEN,
-    version: Annotated[str, typer.Option("--model-version", help="Of the model.")] = "1",
+    version: Annotated[str, typer.Option("--model-version", help="Version of the model.")] = "1",
     cache: CacheDir = CACHE,
     as_json: Json = False,
 ) -> None:
-    """Train a model of your own shows in one go: fit, evaluate, export, and a card to read.
+    """Train a model of your own shows in one command: fit, judge, export, and write a card about it.
 
-    FOLDER/Friends/some.gif is of the show *Friends*. Where it is known who made a GIF, put it into
+    FOLDER/Friends/some.gif is of the show *Friends*. Where you know who made a GIF, put it into
     FOLDER/Friends/MAKER/some.gif: the model is then judged on makers that it did not learn from. A show
-    should have twenty GIFs of three makers at least; you are told where it has not. GIFs that cannot be read
-    are set aside. The same command goes on where an interrupted one was.
+    should have at least twenty GIFs of three makers; a warning names shows with fewer. GIFs that cannot be
+    read are set aside. Run the same command again to continue an interrupted one.
 
     **Examples**
 
@@ -66,8 +73,7 @@ def train_all(
 
         gif-analyzer --model runs/mine/model.onnx some.gif
     """
-    if recipe not in RECIPES:
-        raise InvalidOptions("recipe", expected=f"one of {', '.join(RECIPES)}", found=recipe)
+    check_recipe(RECIPES, recipe)
     if out.resolve().is_relative_to(folder.resolve()):
         raise InvalidOptions("out", expected="outside of the folder of GIFs", found=str(out))
     others = _others(unknown) if unknown else ()
@@ -78,12 +84,12 @@ def train_all(
     steps.begin("decoding them")
     rows = (*rows, *others, *(draw_gifs(cache) if others else ()))
     clips = load_clips(rows, cache, console=console)
-    for aside in clips.set_aside:
-        console.print(f"set aside: {aside.row.path}: {aside.message}", markup=False, soft_wrap=True)
+    print_set_aside(console, clips)
     import_tensorflow()
-    from training.evaluation.card import make_card, weaknesses  # noqa: PLC0415 - ten seconds
-    from training.fit.operating import Operating  # noqa: PLC0415
-    from training.fit.run import fit, held_out  # noqa: PLC0415
+    from training.data.splits import components
+    from training.evaluation.card import make_card, weaknesses
+    from training.fit.operating import Operating
+    from training.fit.run import fit, held_out
 
     for warning in weaknesses(clips):
         console.print(f"warning: {warning}", style="yellow", markup=False, highlight=False, soft_wrap=True)
@@ -120,21 +126,13 @@ def train_all(
 
 def _collect(folder: Path, out: Path, console: Console) -> tuple[Row, ...]:
     """Group the GIFs of a folder and write their manifest, as `gif-train collect --folder` does."""
-    from training.collect.collection import MANIFEST  # noqa: PLC0415 - with scipy
-    from training.collect.collector import Collector  # noqa: PLC0415
-    from training.collect.giphy.options import GiphyOptions  # noqa: PLC0415
-    from training.collect.journal import Journal  # noqa: PLC0415
-    from training.collect.progress import Watch  # noqa: PLC0415
-    from training.collect.providers import Folder  # noqa: PLC0415
+    from training.collect.collection import MANIFEST
+    from training.collect.collector import Collector, Watch
+    from training.collect.journal import Journal
+    from training.collect.providers import Folder
 
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InvalidCollection(str(out), f"it cannot be made: {os_reason(error)}") from error
-    largest = GiphyOptions.max_bytes
     with Journal(out, Folder.name) as journal, Watch(console) as watch:
-        collector = Collector(Folder(folder, max_bytes=largest), out, journal, watch=watch, max_bytes=largest)
-        collection = collector.run()
+        collection = Collector(Folder(folder), out, journal, watch=watch).run()
         collection.write(out)
     for aside in collection.set_aside:
         line = f"set aside: {aside.address}: {aside.message}"
@@ -143,7 +141,7 @@ def _collect(folder: Path, out: Path, console: Console) -> tuple[Row, ...]:
 
 
 def _others(folder: Path) -> tuple[Row, ...]:
-    """Every GIF below a folder, as an example of none of the shows."""
+    """Return every GIF below a folder, as an example of none of the shows."""
     paths = sorted(
         Path(root) / name for root, _, names in os.walk(folder) for name in names if is_picture(name)
     )
@@ -153,14 +151,13 @@ def _others(folder: Path) -> tuple[Row, ...]:
 
 
 class _Steps:
-    """Tells which step begins, how long all took, and how long the rest may take."""
+    """Prints which step begins, the time so far, and an estimate of the time left."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
         self._start = time.monotonic()
 
     def begin(self, step: str) -> None:
-        """Say that a step begins."""
         names = list(STEPS)
         number = names.index(step)
         done = sum(STEPS[name] for name in names[:number])

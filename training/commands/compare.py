@@ -1,4 +1,4 @@
-"""`gif-train compare`: **an evaluation set** -> challenger and champion -> **a verdict**, noted."""
+"""`gif-train compare`: judges the challenger beside the champion, and records the verdict."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from training.commands.terminal import CACHE, CacheDir, progress
 from training.data.clips import load_clips
 from training.data.manifest import read_manifests
 from training.errors import MissingPackage
-from training.registry.gate_options import GateOptions
 
 REFUSED = 1
 
@@ -35,7 +34,7 @@ def compare(
     cache: CacheDir = CACHE,
     as_json: Json = False,
 ) -> None:
-    """Judge the challenger beside the champion on the same clips, and note the verdict with it.
+    """Judge the challenger beside the champion on the same clips, and record the verdict.
 
     The verdict is printed as Markdown. Exit code 0: it passes; 1: it does not.
 
@@ -45,35 +44,34 @@ def compare(
 
         gif-train compare evaluation.csv --options params.yaml --json
     """
-    chosen = GateOptions.read(options) if options else GateOptions()
     rows = read_manifests(manifests)
     try:
-        from training.registry.contender import examine  # noqa: PLC0415 - with ONNX Runtime, and --help must not wait
-        from training.registry.gate import judge  # noqa: PLC0415
+        from training.registry.contender import examine
+        from training.registry.gate import GateOptions, judge
     except ImportError as error:
         raise MissingPackage(error.name or "a package", extra="gate") from None
-    from training.registry.promotion import Record, note  # noqa: PLC0415
-    from training.registry.versions import CHAMPION  # noqa: PLC0415
+    from training.registry.promotion import Record, note
+    from training.registry.versions import CHAMPION
 
+    chosen = GateOptions.read(options) if options else GateOptions()
     console = progress()
     registry = open_registry()
     challenger, champion = registry.version(version), registry.find(CHAMPION)
     clips = load_clips(rows, cache, console=console)
-    contestants = [challenger, *([champion] if champion else [])]
     with tempfile.TemporaryDirectory() as folder:
-        models = []
-        for place, each in enumerate(contestants):
-            path = Path(folder) / f"{place}.onnx"
+        models: list[tuple[str, Path]] = []
+        for each in (challenger, *([champion] if champion else [])):
+            path = Path(folder) / f"{len(models)}.onnx"
             with console.status(f"fetching version {each.number}"):
                 registry.pull(each, path)
             models.append((each.number, path))
-        asked, answered = examine(models, clips, console=console)
+        evaluation, contenders = examine(models, clips, console=console)
     record = Record.of(champion) if champion else None
-    with console.status("drawing intervals"):
+    with console.status("computing intervals"):
         verdict = judge(
-            asked,
-            answered[0],
-            answered[1] if champion else None,
+            evaluation,
+            contenders[0],
+            contenders[1] if champion else None,
             options=chosen,
             champion_evaluation_sha256=record.evaluation_sha256 if record else "",
         )

@@ -1,4 +1,4 @@
-"""`gif-train evaluate`: **manifests** -> every recipe judged in folds -> **figures, tables and plots**."""
+"""The commands that judge recipes in folds: `gif-train evaluate` and `effort`."""
 
 from __future__ import annotations
 
@@ -8,20 +8,28 @@ from typing import Annotated
 import typer
 
 from services.terminal import Json, report
-from training.commands.terminal import CACHE, CacheDir, Kinds, import_tensorflow, progress
+from training.commands.terminal import (
+    CACHE,
+    CacheDir,
+    Kinds,
+    Manifest,
+    check_recipe,
+    import_tensorflow,
+    progress,
+)
 from training.data.manifest import read_kinds, read_manifest, with_kinds
-from training.errors import InvalidOptions
-from training.fit.recipes import TRIALS
+from training.fit.recipes import INT8, TRIALS
+
+Unknown = Annotated[
+    Path,
+    typer.Option(metavar="MANIFEST", help="GIFs of other things, which must come out as unknown."),
+]
 
 
 def evaluate(
-    manifest: Annotated[
-        Path, typer.Argument(metavar="MANIFEST", help="CSV file: path, show, group, source of known shows.")
-    ],
+    manifest: Manifest,
     *,
-    unknown: Annotated[
-        Path, typer.Option(metavar="MANIFEST", help="The same of other things, learned as none of the shows.")
-    ],
+    unknown: Unknown,
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for figures and plots.")],
     recipe: Annotated[
         list[str] | None,
@@ -34,8 +42,8 @@ def evaluate(
     """Judge recipes in folds of whole sources, and write evaluation.json, evaluation.md and the plots.
 
     Shows with at least three sources are judged; clips of the others are never learned from and must come
-    out as unknown. What is finished is kept in the cache: an interrupted evaluation goes on where it was.
-    Expect two or three hours on two cores.
+    out as unknown. Finished trainings are cached: run the same command again to continue an interrupted
+    evaluation. Expect two or three hours on two cores.
 
     **Examples**
 
@@ -43,13 +51,11 @@ def evaluate(
 
         gif-train evaluate shows.csv --unknown unknown.csv --recipe "style first" --out runs/evaluation
     """
-    strangers = sorted(set(recipe or ()) - set(TRIALS))
-    if strangers:
-        raise InvalidOptions("recipe", expected=f"one of {', '.join(TRIALS)}", found=strangers[0])
+    check_recipe(TRIALS, *(recipe or ()))
     known, others = with_kinds(read_manifest(manifest), read_kinds(kinds)), read_manifest(unknown)
     import_tensorflow()
-    from training.evaluation.materials import Materials  # noqa: PLC0415 - see fit
-    from training.evaluation.trials import run_trials  # noqa: PLC0415
+    from training.evaluation.materials import Materials
+    from training.evaluation.trials import run_trials
 
     console = progress()
     materials = Materials(known, others, cache, console=console)
@@ -60,3 +66,48 @@ def evaluate(
         {"evaluation": str(out / "evaluation.json"), "clips": found.accuracy.clips},
         "\n\n".join(table.markdown() for table in found.tables()),
     )
+
+
+def effort(
+    manifest: Manifest,
+    *,
+    unknown: Unknown,
+    evaluation: Annotated[
+        Path, typer.Option(metavar="FILE", help="evaluation.json with temperature and unknown threshold.")
+    ],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for effort.json, effort.md, effort.png.")],
+    recipe: Annotated[str, typer.Option(metavar="NAME", help="Name of the recipe to judge.")] = INT8,
+    kinds: Kinds = None,
+    cache: CacheDir = CACHE,
+    as_json: Json = False,
+) -> None:
+    """Measure accuracy against the number of frames, and find a rule for early exit.
+
+    Clips are judged in the folds of `gif-train evaluate`, whose cached trainings are used again. The rule is
+    for `gif-train export --early-exit`.
+
+    **Example**
+
+        gif-train effort shows.csv --unknown unknown.csv --evaluation evaluation.json --out runs/effort
+    """
+    check_recipe(TRIALS, recipe)
+    known, others = with_kinds(read_manifest(manifest), read_kinds(kinds)), read_manifest(unknown)
+    from training.data.splits import components
+    from training.evaluation.effort import measure_effort
+    from training.fit.operating import Operating
+
+    operating = Operating.read(evaluation)
+    import_tensorflow()
+    from training.evaluation.exit_rule import FrameLogits
+    from training.evaluation.materials import Materials
+    from training.evaluation.trials import run_trial
+
+    console = progress()
+    materials = Materials(known, others, cache, console=console)
+    held = run_trial(recipe, materials, cache, console=console)
+    clips = materials.judged
+    groups = components(clips.rows, "group")
+    judged = FrameLogits(held.logits["plain"], held.labels, held.fold, groups, clips.shows, clips.kinds)
+    found = measure_effort(judged, operating, recipe=recipe)
+    found.write(out)
+    report(as_json, {"effort": str(out / "effort.json"), **found.to_json()}, found.markdown())

@@ -1,4 +1,4 @@
-"""`gif-train export`: **a run folder** -> **the ONNX file** that gif-analyzer loads."""
+"""`gif-train export`: writes a fitted model as the ONNX file that gif-analyzer loads."""
 
 from __future__ import annotations
 
@@ -11,31 +11,33 @@ import typer
 from rich.console import Console
 
 from services.terminal import Json, report
-from training.commands.terminal import CACHE, CacheDir, import_tensorflow, progress
+from training.commands.terminal import CACHE, CacheDir, Run, check_run, import_tensorflow, progress
 from training.data.clips import load_clips
 from training.data.manifest import Row, read_manifests
-from training.errors import InvalidManifest, InvalidOptions, InvalidRun
+from training.errors import InvalidManifest, InvalidOptions
 
 if TYPE_CHECKING:
     from services.inference import EarlyExit
     from training.export.model_file import Exported, Precision
 
-COMPARED = 16  # clips that an exported model is compared on
-COMPARED_INT8 = 200  # answers are near ones there, so a share is counted: 3 % of these are 6 clips
+COMPARED = 16  # clips to compare the answers of the exported model on
+COMPARED_INT8 = 200  # int8 answers differ a little, so a share of them must agree: 3 % of these are 6 clips
 
 
 def export(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a finished fit.")],
+    run: Run,
     *,
     out: Annotated[Path, typer.Option(metavar="FILE", help="The ONNX file to write.")],
     compare: Annotated[
         list[Path], typer.Option(metavar="MANIFEST", help="GIFs to compare the file's answers on.")
     ],
-    version: Annotated[str, typer.Option("--model-version", help="Of the model, e.g. 2026.11.23.")],
+    version: Annotated[str, typer.Option("--model-version", help="Version of the model, e.g. 2026.11.23.")],
     licence: Annotated[
-        str | None, typer.Option(help="On weights and data; by default what is known of the weights.")
+        str | None, typer.Option(help="Of weights and data; by default that of the pretrained weights.")
     ] = None,
-    full: Annotated[bool, typer.Option("--float32", help="Store weights whole: twice the size.")] = False,
+    full: Annotated[
+        bool, typer.Option("--float32", help="Store weights in 32 bits: twice the size.")
+    ] = False,
     int8: Annotated[
         bool, typer.Option("--int8", help="Compute in 8-bit integers: smaller, and over twice as fast.")
     ] = False,
@@ -53,8 +55,8 @@ def export(
     """Write a fitted model as the ONNX file that gif-analyzer loads.
 
     The file is written only when gif-analyzer's own inference answers as the trained model does. With
-    --int8 some of the clips are taken to adapt the model on, and others to compare on: for 93 % of these
-    it must name the show that the trained model names.
+    --int8 some of the clips calibrate the model, and others are compared: for 93 % of these it must name the
+    show that the trained model names.
 
     **Examples**
 
@@ -67,20 +69,19 @@ def export(
     if evaluation is not None:
         if not int8:
             raise InvalidOptions("evaluation", expected="given with --int8", found="given without")
-        from training.statistics.agreement import require_agreement  # noqa: PLC0415 - it brings scipy
+        from training.statistics.agreement import require_agreement
 
         require_agreement(evaluation)
     rule = None
     if early_exit is not None:
-        from training.fit.operating import read_rule  # noqa: PLC0415 - it brings rich tables
+        from training.fit.operating import read_rule
 
         rule = read_rule(early_exit)
     console = progress()
     rows = read_manifests(compare)
     if int8 and len(rows) < 2:
-        raise InvalidManifest(str(compare[0]), "int8 takes a GIF to measure ranges on and another to compare")
-    if not (run / "model.npz").exists():
-        raise InvalidRun(str(run), "there is no fitted model")
+        raise InvalidManifest(str(compare[0]), "int8 needs a GIF to measure ranges on and another to compare")
+    check_run(run)
     exported = write_model(
         run,
         rows,
@@ -122,12 +123,12 @@ def write_model(
     cache: Path,
     console: Console,
 ) -> Exported:
-    """Write the model of a finished fit, compared on some of the rows; see `export`."""
+    """Write the model of a finished fit, after comparing its answers on some of the rows; see `export`."""
     import_tensorflow()
-    from training.export.int8 import CALIBRATED  # noqa: PLC0415
-    from training.export.model_file import export as export_model  # noqa: PLC0415
-    from training.network.backbone import load_backbone  # noqa: PLC0415 - ten seconds, and --help must not wait
-    from training.network.model import FittedModel  # noqa: PLC0415
+    from training.export.int8 import CALIBRATED
+    from training.export.model_file import export as export_model
+    from training.network.backbone import load_backbone
+    from training.network.model import FittedModel
 
     int8 = precision == "int8"
     ranges = _spread(rows, min(CALIBRATED, len(rows) // 2)) if int8 else []
@@ -151,6 +152,6 @@ def write_model(
 
 
 def _spread(rows: Sequence[Row], count: int) -> list[Row]:
-    """At most so many of the rows, from all over the list."""
+    """Return at most `count` of the rows, evenly spread over the list."""
     wanted = min(count, len(rows))
     return [rows[number * len(rows) // wanted] for number in range(wanted)]

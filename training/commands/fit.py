@@ -1,4 +1,4 @@
-"""`gif-train fit`: **manifests** -> clips -> fitted model in **a run folder**."""
+"""`gif-train fit`: fits a model to the GIFs of manifests, and writes it into a run folder."""
 
 from __future__ import annotations
 
@@ -8,7 +8,16 @@ from typing import Annotated
 import typer
 
 from services.terminal import Json, report
-from training.commands.terminal import CACHE, CacheDir, Kinds, import_tensorflow, progress
+from training.commands.terminal import (
+    CACHE,
+    CacheDir,
+    Kinds,
+    Manifests,
+    check_recipe,
+    import_tensorflow,
+    print_set_aside,
+    progress,
+)
 from training.data.clips import load_clips
 from training.data.drawn import draw_gifs
 from training.data.manifest import as_others, read_kinds, read_manifests, with_kinds
@@ -18,15 +27,13 @@ from training.fit.recipes import CHOSEN, RECIPES
 
 
 def fit(
-    manifests: Annotated[
-        list[Path], typer.Argument(metavar="MANIFEST", help="CSV files: path, show, group, perhaps source.")
-    ],
+    manifests: Manifests,
     *,
     unknown: Annotated[
         list[Path] | None,
         typer.Option(metavar="MANIFEST", help="GIFs of other things, learned as none of the shows."),
     ] = None,
-    run: Annotated[Path, typer.Option(metavar="DIR", help="Folder for what the fit leaves behind.")],
+    run: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the fitted model.")],
     options: Annotated[
         Path | None,
         typer.Option(
@@ -36,32 +43,29 @@ def fit(
     recipe: Annotated[
         str | None,
         typer.Option(
-            metavar="NAME",
-            help=f"Settings of training/fit/recipes.py, by their name there; {CHOSEN} without any.",
+            metavar="NAME", help=f"Settings by their name in training/fit/recipes.py; by default {CHOSEN}."
         ),
     ] = None,
     evaluation: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="evaluation.json to take temperature and thresholds from; else they are fitted.",
+            help="evaluation.json to take temperature and thresholds from; without it they are fitted.",
         ),
     ] = None,
-    seed: Annotated[
-        int | None, typer.Option(help="Of everything drawn, instead of the settings' own.")
-    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Random seed, in place of that of the settings.")] = None,
     kinds: Kinds = None,
     cache: CacheDir = CACHE,
     as_json: Json = False,
 ) -> None:
     """Fit a model to the GIFs of one or more manifests.
 
-    With --unknown the model also learns what is none of the shows, from these GIFs and from pictures that
-    are drawn. Only then does it say on which level it is sure: one show, one of several, a kind of picture,
+    With --unknown the model also learns what is none of the shows, from these GIFs and from drawn pictures.
+    Only then does it answer on the level at which it is certain: one show, one of several, a kind of picture,
     or unknown.
 
-    GIFs that cannot be read are listed and set aside. An interrupted fit goes on where it was when the same
-    command is given again.
+    GIFs that cannot be read are listed and set aside. Run the same command again to continue an interrupted
+    fit.
 
     **Examples**
 
@@ -70,9 +74,9 @@ def fit(
         gif-train fit shows.csv big-buck-bunny/manifest.csv --options recipe.json --run runs/second
     """
     console = progress()
-    if recipe is not None and (options is not None or recipe not in RECIPES):
-        known = "absent beside --options" if options else f"one of {', '.join(RECIPES)}"
-        raise InvalidOptions("recipe", expected=known, found=recipe)
+    if recipe is not None and options is not None:
+        raise InvalidOptions("recipe", expected="absent beside --options", found=recipe)
+    check_recipe(RECIPES, recipe or CHOSEN)
     chosen = FitOptions.read(options) if options else RECIPES[recipe or CHOSEN]
     if seed is not None:
         chosen = FitOptions.from_json({**chosen.to_json(), "seed": seed})
@@ -80,12 +84,10 @@ def fit(
     if unknown:
         rows = (*rows, *as_others(read_manifests(unknown)), *draw_gifs(cache))
     clips = load_clips(rows, cache, console=console)
-    for aside in clips.set_aside:
-        line = f"set aside: {aside.row.path}: {aside.message}"
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    print_set_aside(console, clips)
     import_tensorflow()
-    from training.fit.operating import Operating  # noqa: PLC0415 - ten seconds, and bad input is found before
-    from training.fit.run import fit as fit_model  # noqa: PLC0415
+    from training.fit.operating import Operating
+    from training.fit.run import fit as fit_model
 
     operating = Operating.read(evaluation) if evaluation else None
     fitted = fit_model(clips, chosen, run, cache, operating=operating, console=console)

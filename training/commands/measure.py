@@ -1,4 +1,4 @@
-"""`gif-train measure`: **a run, GIFs it did not learn from** -> **figures, predictions and plots**."""
+"""`gif-train measure`: judges a fitted model on GIFs that it did not learn from."""
 
 from __future__ import annotations
 
@@ -8,14 +8,13 @@ from typing import Annotated
 import typer
 
 from services.terminal import Json, report
-from training.commands.terminal import CACHE, CacheDir, import_tensorflow, progress
+from training.commands.terminal import CACHE, CacheDir, Run, check_run, import_tensorflow, progress
 from training.data.clips import load_clips
 from training.data.manifest import read_manifest, read_manifests
-from training.errors import InvalidRun
 
 
 def measure(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a finished fit.")],
+    run: Run,
     manifests: Annotated[
         list[Path], typer.Argument(metavar="MANIFEST", help="GIFs of shows that the model knows.")
     ],
@@ -37,15 +36,14 @@ def measure(
         gif-train measure runs/first evaluation.csv --unknown unknown.csv --out runs/first/evaluation
     """
     console = progress()
-    if not (run / "model.npz").exists():
-        raise InvalidRun(str(run), "there is no fitted model")
+    check_run(run)
     rows = read_manifests(manifests)
     others = read_manifest(unknown, may_be_empty=True) if unknown else ()
     clips = load_clips(rows, cache, console=console)
     strangers = load_clips(others, cache, console=console) if others else None
     import_tensorflow()
-    from training.evaluation.measure import measure as measure_model  # noqa: PLC0415 - ten seconds
-    from training.network.model import FittedModel  # noqa: PLC0415
+    from training.evaluation.measure import measure as measure_model
+    from training.network.model import FittedModel
 
     fitted = FittedModel.load(run / "model.npz")
     found = measure_model(fitted, clips, cache, unknown=strangers, console=console)

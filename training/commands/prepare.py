@@ -1,4 +1,4 @@
-"""`gif-train prepare`: **manifests** -> decode, deal -> **train.csv, evaluation.csv, unknown.csv**."""
+"""`gif-train prepare`: decodes GIFs, and divides them into those to learn from and to test on."""
 
 from __future__ import annotations
 
@@ -8,17 +8,13 @@ from typing import Annotated
 import typer
 
 from services.terminal import Json, report
-from training.commands.terminal import CACHE, CacheDir, progress
+from training.commands.terminal import CACHE, CacheDir, Manifests, progress
 from training.data.clips import load_clips
 from training.data.manifest import read_manifests
-from training.data.prepare import SET_ASIDE, PrepareOptions
-from training.data.prepare import prepare as prepare_clips
 
 
 def prepare(
-    manifests: Annotated[
-        list[Path], typer.Argument(metavar="MANIFEST", help="CSV files: path, show, group, perhaps source.")
-    ],
+    manifests: Manifests,
     *,
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the manifests of the parts.")],
     options: Annotated[
@@ -27,15 +23,18 @@ def prepare(
     cache: CacheDir = CACHE,
     as_json: Json = False,
 ) -> None:
-    """Decode all GIFs, and deal them into what is learned from and what is tested on.
+    """Decode all GIFs, and divide them into those to learn from and those to test on.
 
-    Whole sources are set apart. What cannot be used, comes twice or stands under two shows is listed in
+    Whole sources are held out. GIFs that are unusable, duplicates or under two shows are listed in
     set-aside.csv.
 
     **Example**
 
         gif-train prepare shows.csv --options params.yaml --out runs/prepared
     """
+    from training.data.prepare import SET_ASIDE, PrepareOptions
+    from training.data.prepare import prepare as prepare_clips
+
     chosen = PrepareOptions.read(options) if options else PrepareOptions()
     clips = load_clips(read_manifests(manifests), cache, console=progress())
     prepared = prepare_clips(clips, chosen)

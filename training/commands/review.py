@@ -1,4 +1,4 @@
-"""`gif-train review`: **predictions** -> people -> **a corrected manifest**."""
+"""`gif-train review`: exports GIFs for people to review, and applies their annotations to a manifest."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ import typer
 
 from services.terminal import Json, report
 from training.evaluation.predictions import Order, read_predictions, worst
-from training.review.annotation import apply_annotations, read_annotations
-from training.review.tasks import write_fiftyone, write_label_studio
+from training.review import apply_annotations, read_annotations, write_fiftyone, write_label_studio
 
-review = typer.Typer(no_args_is_help=True, help="Have people look at the worst answers.")
+review = typer.Typer(no_args_is_help=True, help="Let people review the worst predictions.")
 
 
 @review.command("export")
@@ -24,7 +23,8 @@ def export_tasks(
     *,
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for label-studio/ and fiftyone/.")],
     order: Annotated[
-        str, typer.Option(metavar="uncertain|wrong", help="The most undecided, or the surest mistakes.")
+        str,
+        typer.Option(metavar="uncertain|wrong", help="The least certain answers, or the surest mistakes."),
     ] = "uncertain",
     count: Annotated[int, typer.Option(metavar="N", help="How many GIFs at most.")] = 50,
     root: Annotated[
@@ -32,9 +32,9 @@ def export_tasks(
     ] = Path(),
     as_json: Json = False,
 ) -> None:
-    """Write the GIFs that a person should look at, with what the model said of them.
+    """Export GIFs for review, with the predictions of the model.
 
-    Both folders hold or name footage: keep them to yourself. docs/review.md shows how to open them.
+    Both folders contain or name footage: do not publish them. docs/review.md shows how to open them.
 
     **Example**
 
@@ -62,7 +62,7 @@ def apply_export(
     out: Annotated[Path, typer.Option(metavar="FILE", help="The corrected manifest.")],
     as_json: Json = False,
 ) -> None:
-    """Take what people said into a manifest, which keeps what it said before, who spoke and when.
+    """Apply people's annotations to a manifest, and record the former shows, the annotators and the times.
 
     **Example**
 

@@ -1,1 +1,1 @@
-"""What a model learns from: manifests, decoded clips, how they are split, and how they are changed."""
+"""The data of training: manifests, decoded clips, splits and augmentations."""

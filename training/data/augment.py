@@ -1,8 +1,8 @@
-"""Frames changed as the web changes them: **uint8 [frame, height, width, 3]** -> **the same, another look**.
+"""Augmentations: changes of a clip like those that people make before they share a GIF.
 
-Each change is a pure function of frames, a generator and a strength in 0..1: 0 leaves the frames as they
-are or nearly so, 1 is the hardest that is still recognised at a glance. A change is drawn once for a clip
-and does the same to all its frames, as an editor would.
+Each is a pure function of frames, uint8 [frame, height, width, 3], a generator and a strength in 0..1: 0
+changes the frames little or not at all, and at 1 people still recognise them at a glance. Random values are
+drawn once for a clip and apply to all its frames.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-# The version of the changes. Raise it when any of them gives other frames than before: cached features of
-# changed clips are keyed by it. A golden test fails when they change without it.
+# The version of the augmentations. Raise it when any of them gives other frames than before: cached features
+# are keyed by it. A golden test fails when the frames change and the version does not.
 AUGMENT_VERSION = 1
 
 Frames = NDArray[np.uint8]  # [frame, height, width, 3], RGB in 0..255
@@ -49,7 +49,7 @@ def border(frames: Frames, rng: np.random.Generator, strength: float) -> Frames:
 
 
 def caption(frames: Frames, rng: np.random.Generator, strength: float) -> Frames:
-    """Write a line of text at the top or the bottom, white with a black rim, as memes have it."""
+    """Write a line of text at the top or the bottom, white with a black outline, as in memes."""
     if strength <= 0:
         return frames
     length = int(rng.integers(4, 5 + round(20 * strength)))
@@ -68,7 +68,7 @@ def tint(frames: Frames, rng: np.random.Generator, strength: float) -> Frames:
 
 
 def crop(frames: Frames, rng: np.random.Generator, strength: float) -> Frames:
-    """Show a part of the picture in its whole place, stretched a little."""
+    """Enlarge a part of the picture to the whole, stretched a little."""
     area = rng.uniform(1 - 0.45 * strength, 1)
     aspect = math.exp(rng.uniform(-0.25, 0.25) * strength)
     height = min(1.0, math.sqrt(area / aspect))
@@ -86,7 +86,7 @@ def recompress(frames: Frames, rng: np.random.Generator, strength: float) -> Fra
 
 
 def retime(frames: Frames, rng: np.random.Generator, strength: float) -> Frames:
-    """Show other instants: a shorter stretch of the clip, at a lower frame rate."""
+    """Show a shorter stretch of the clip, at a lower frame rate."""
     count = len(frames)
     span = count * rng.uniform(1 - 0.5 * strength, 1)
     start = rng.uniform(0, count - span)
@@ -107,11 +107,11 @@ AUGMENTATIONS: Mapping[str, Augmentation] = MappingProxyType(
     }
 )
 
-# How often the web does it, roughly: most GIFs are cropped and encoded again, few are framed.
+# Rough frequencies on the web: most GIFs are cropped and encoded again, few have borders.
 _PROBABILITIES = {
     "retime": 0.5,
     "crop": 0.9,
-    "mirror": 1.0,  # which leaves half as they are
+    "mirror": 1.0,  # mirror itself changes half of the clips
     "tint": 0.8,
     "recompress": 0.4,
     "border": 0.15,
@@ -120,7 +120,7 @@ _PROBABILITIES = {
 
 
 def augment(frames: Frames, rng: np.random.Generator, strength: float = 1.0) -> Frames:
-    """Change a clip in several ways at once, drawn by how often the web does each.
+    """Apply a random selection of the augmentations, each as often as it is found on the web.
 
     Args:
         frames: uint8 [frame, height, width, 3].
@@ -139,7 +139,7 @@ def augment(frames: Frames, rng: np.random.Generator, strength: float = 1.0) -> 
 
 
 def with_border(frames: Frames, top: int, left: int, colour: tuple[int, ...]) -> Frames:
-    """Shrink the picture and put bars of `top` pixels above and below and of `left` pixels at the sides."""
+    """Shrink the picture and add bars of `top` pixels above and below and of `left` pixels at the sides."""
     if not top and not left:
         return frames
     height, width = frames.shape[1:3]
@@ -153,7 +153,7 @@ def with_border(frames: Frames, top: int, left: int, colour: tuple[int, ...]) ->
 
 
 def with_caption(frames: Frames, text: str, side: Side, size: float) -> Frames:
-    """Write one line, `size` pixels high, in the middle of an edge; smaller if it is too wide."""
+    """Write one line of text, `size` pixels high, at an edge; smaller if it is too wide."""
     height, width = frames.shape[1:3]
     size = max(size, 6.0)
     font = ImageFont.load_default(size)
@@ -162,7 +162,7 @@ def with_caption(frames: Frames, text: str, side: Side, size: float) -> Frames:
         font = ImageFont.load_default(max(size * 0.95 * width / length, 4.0))
     place = (width / 2, 0.03 * height) if side == "top" else (width / 2, 0.97 * height)
     anchor = "ma" if side == "top" else "md"
-    # White letters on a black rim: drawn once, laid over every frame.
+    # White letters with a black outline, drawn once and laid over every frame.
     layer = Image.new("LA", (width, height))
     ImageDraw.Draw(layer).text(
         place, text, (255, 255), font, anchor, stroke_width=max(1, round(size / 14)), stroke_fill=(0, 255)
@@ -173,8 +173,8 @@ def with_caption(frames: Frames, text: str, side: Side, size: float) -> Frames:
 
 
 def with_tint(frames: Frames, gain: NDArray[np.float64], gamma: float, saturation: float) -> Frames:
-    """Mix with grey (saturation 0 is grey, 1 leaves it), then raise to gamma and multiply each channel."""
-    # By table: 256 values for each channel, in place of a power for each pixel.
+    """Mix with grey (saturation 0 is grey, 1 no change), then raise to gamma and multiply each channel."""
+    # A table of 256 values for each channel is faster than a power for each pixel.
     levels = np.clip((np.arange(256)[:, None] / 255) ** gamma * gain, 0, 1) * 255
     table = np.rint(levels).astype(np.uint8)
     if saturation != 1:
@@ -185,7 +185,7 @@ def with_tint(frames: Frames, gain: NDArray[np.float64], gamma: float, saturatio
 
 
 def with_crop(frames: Frames, top: float, left: float, height: float, width: float) -> Frames:
-    """Stretch a part of the picture, in shares of its sides, over the whole."""
+    """Enlarge a part of the picture, in shares of its sides, to the whole."""
     rows, columns = frames.shape[1:3]
     box = (left * columns, top * rows, (left + width) * columns, (top + height) * rows)
     return np.stack(
@@ -197,7 +197,7 @@ def with_crop(frames: Frames, top: float, left: float, height: float, width: flo
 
 
 def with_palette(frames: Frames, colours: int, *, halve: bool, dither: Image.Dither) -> Frames:
-    """Reduce each frame to a palette of its own, at half the size and back if asked to."""
+    """Reduce each frame to a palette of its own; with `halve`, at half the size, then enlarge it again."""
     rows, columns = frames.shape[1:3]
     out = np.empty_like(frames)
     for source, target in zip(frames, out, strict=True):

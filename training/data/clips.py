@@ -1,7 +1,7 @@
-"""What a model learns from: **rows** -> decode, once -> **clips on disk, with labels**.
+"""Decodes the GIFs of a manifest into clips with labels, and caches them on disk.
 
-Clips are made by services.preprocess, so that the model learns what it will be served. They are kept as .npy
-files, named by the digest of the GIF, in a folder named by `PIXELS_VERSION`.
+services.preprocess decodes them, so training and serving see the same pixels. The cache holds .npy files that
+are named by the digest of the GIF, in a folder that is named by `PIXELS_VERSION`.
 """
 
 from __future__ import annotations
@@ -17,17 +17,15 @@ from rich.console import Console
 from rich.progress import track
 
 from services.errors import AnalyzerError, UnreadableFile, os_reason
-from services.preprocess import PIXELS_VERSION, Budget, decode_gif
+from services.preprocess import PIXELS_VERSION, decode_gif
 from training.data.manifest import Row
 from training.errors import InvalidManifest
 from training.files import replacing
 
-DEFAULT_BUDGET = Budget()
-
 
 @dataclass(frozen=True)
 class SetAside:
-    """A row that cannot be used.
+    """An unusable row.
 
     Attributes:
         row: of the manifest.
@@ -42,13 +40,13 @@ class SetAside:
 
 @dataclass(frozen=True, eq=False)
 class Clips:
-    """Decoded clips and what they are.
+    """Decoded clips with their labels.
 
     Attributes:
-        rows: of the manifest, those that can be used.
-        digests: SHA-256 of each GIF, in the order of the rows.
-        files: a .npy of each clip, uint8 [10, 224, 224, 3].
-        set_aside: rows that cannot be used.
+        rows: of the manifest, without unusable ones.
+        digests: SHA-256 of each GIF.
+        files: .npy file of each clip, uint8 [10, 224, 224, 3].
+        set_aside: unusable rows.
     """
 
     rows: tuple[Row, ...]
@@ -61,12 +59,12 @@ class Clips:
 
     @property
     def shows(self) -> tuple[str, ...]:
-        """Titles of the shows to be known, sorted, each once: the order of a model's outputs."""
+        """Titles of the shows to recognise, sorted: the order of a model's outputs."""
         return tuple(sorted({row.show for row in self.rows if not row.other}))
 
     @property
     def labels(self) -> NDArray[np.intp]:
-        """Place of each row's show in `shows`, int [clip]; the number of shows for a clip of none of them."""
+        """Index of each row's show in `shows`, int [clip]; `len(shows)` for a clip of none of them."""
         place = {show: number for number, show in enumerate(self.shows)}
         return np.array([len(place) if row.other else place[row.show] for row in self.rows], dtype=np.intp)
 
@@ -77,7 +75,7 @@ class Clips:
 
     @property
     def kinds(self) -> dict[str, str] | None:
-        """Kind of picture by show; None where one of the shows has none.
+        """Kind of picture by show; None unless every show has one.
 
         Raises:
             InvalidManifest: a show has two kinds.
@@ -93,7 +91,7 @@ class Clips:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of what there is to learn: each GIF's digest with show, group and source, in any order."""
+        """SHA-256 of the data set: the digests of the GIFs with show, group and source, in any order."""
         lines = sorted(
             "\t".join((digest, "" if row.other else row.show, row.group, row.source))
             for digest, row in zip(self.digests, self.rows, strict=True)
@@ -101,12 +99,12 @@ class Clips:
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
     def frames(self, index: int) -> NDArray[np.uint8]:
-        """Frames of one clip, uint8 [10, 224, 224, 3], read from disk when looked at."""
+        """Return the frames of one clip, uint8 [10, 224, 224, 3], mapped from disk."""
         frames: NDArray[np.uint8] = np.load(self.files[index], mmap_mode="r")
         return frames
 
     def choose(self, indices: Sequence[int] | NDArray[np.intp]) -> Clips:
-        """The clips at these places, in this order."""
+        """Return the clips at these indices, in this order."""
         return Clips(
             rows=tuple(self.rows[i] for i in indices),
             digests=tuple(self.digests[i] for i in indices),
@@ -114,7 +112,7 @@ class Clips:
         )
 
     def beside(self, others: Clips) -> Clips:
-        """These clips followed by others."""
+        """Return these clips followed by others."""
         return Clips(
             rows=self.rows + others.rows,
             digests=self.digests + others.digests,
@@ -123,19 +121,16 @@ class Clips:
         )
 
 
-def load_clips(
-    rows: Sequence[Row], cache_dir: Path, *, budget: Budget = DEFAULT_BUDGET, console: Console | None = None
-) -> Clips:
-    """Decode every GIF that is not decoded yet. It can be interrupted at any time and goes on where it was.
+def load_clips(rows: Sequence[Row], cache_dir: Path, *, console: Console | None = None) -> Clips:
+    """Decode every GIF that is not in the cache yet; an interrupted call may be repeated.
 
     Args:
         rows: of a manifest.
-        cache_dir: where the clips are kept, 1.5 MB each; made if missing.
-        budget: limits on one GIF.
+        cache_dir: folder of the cache, 1.5 MB for each clip; made if missing.
         console: shows progress; None is silent.
 
     Raises:
-        InvalidManifest: not one of the rows can be used.
+        InvalidManifest: none of the rows is usable.
     """
     usable: list[tuple[Row, str, Path]] = []
     set_aside: list[SetAside] = []
@@ -144,7 +139,7 @@ def load_clips(
     watched = track(rows, "decoding", console=console, transient=True) if console else rows
     for row in watched:
         try:
-            usable.append((row, *_decode_once(row.path, folder, budget)))
+            usable.append((row, *_decode_once(row.path, folder)))
         except AnalyzerError as error:
             set_aside.append(SetAside(row, error.reason, error.message))
     if not usable:
@@ -154,17 +149,15 @@ def load_clips(
     return Clips(kept, digests, files, tuple(set_aside))
 
 
-def _decode_once(path: Path, folder: Path, budget: Budget) -> tuple[str, Path]:
+def _decode_once(path: Path, folder: Path) -> tuple[str, Path]:
     try:
         gif = path.read_bytes()
-    except OSError as error:
+    except (OSError, ValueError) as error:  # ValueError: a null character in the name
         raise UnreadableFile(str(path), os_reason(error)) from error
-    except ValueError as error:  # a null character in the name
-        raise UnreadableFile(str(path), str(error)) from error
     digest = hashlib.sha256(gif).hexdigest()
     file = folder / f"{digest}.npy"
     if not file.exists():
-        clip = decode_gif(gif, budget=budget)
+        clip = decode_gif(gif)
         with replacing(file) as partial:
             np.save(partial, clip.frames)
     return digest, file

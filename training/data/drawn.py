@@ -1,8 +1,8 @@
-"""GIFs that show nothing to recognise, drawn: **a folder** -> draw_gifs -> **rows of what is no show**.
+"""Draws GIFs that are of no show, as examples of what the model must not recognise.
 
-One colour, gradients, noise, text, user interfaces, charts and tiny pictures. People send these too, and
-footage of other shows does not teach a model to call them unknown. Each kind is a source of its own, so
-that weights by source count each kind alike.
+They show one colour, gradients, noise, text, user interfaces, charts and tiny pictures. People send these
+too, and footage of other shows does not teach a model to call them unknown. Each kind is a source of its own,
+so that weights by source are equal for all kinds.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from PIL import Image, ImageDraw, ImageFont
 from training.data.manifest import Row
 from training.files import replacing
 
-# The version of the pictures. Raise it when any of them changes: the GIFs lie in a folder named by it. A
-# golden test fails when they change without it.
+# The version of the pictures. Raise it when any of them changes: it names the folder of the GIFs. A golden
+# test fails when the pictures change and the version does not.
 DRAWN_VERSION = 1
 OF_EACH = 12  # GIFs of each kind
 _FRAMES = 5
@@ -35,14 +35,14 @@ Colour = tuple[int, int, int]
 
 
 def one_colour(rng: np.random.Generator) -> list[Image.Image]:
-    """Frames of one colour each: the same all the time, black, white, or another one in each frame."""
+    """Frames of one colour: the same in all frames, perhaps black or white, or another in each frame."""
     size, first = _size(rng), [(0, 0, 0), (255, 255, 255), _colour(rng)][int(rng.integers(3))]
     colours = [_colour(rng) for _ in range(_FRAMES)] if rng.random() < 0.3 else [first]
     return [Image.new("RGB", size, colour) for colour in colours]
 
 
 def gradients(rng: np.random.Generator) -> list[Image.Image]:
-    """Two or three colours that run into each other, in any direction, perhaps turning."""
+    """Two or three colours that blend into each other, in any direction, perhaps turning."""
     width, height = _size(rng)
     colours = np.array([_colour(rng) for _ in range(int(rng.integers(2, 4)))], float)
     angle, turn = rng.uniform(0, 2 * np.pi), rng.choice([0.0, 0.5])
@@ -59,7 +59,7 @@ def gradients(rng: np.random.Generator) -> list[Image.Image]:
 
 
 def noise(rng: np.random.Generator) -> list[Image.Image]:
-    """Random pixels, fine or coarse, in colour or grey, over the whole range or little of it."""
+    """Random pixels, fine or coarse, in colour or grey, of high or low contrast."""
     width, height = _size(rng)
     grain, channels = int(rng.choice([1, 2, 4, 8, 24])), int(rng.choice([1, 3]))
     low, high = sorted(rng.integers(0, 256, 2)) if rng.random() < 0.5 else (0, 255)
@@ -72,7 +72,7 @@ def noise(rng: np.random.Generator) -> list[Image.Image]:
 
 
 def text_cards(rng: np.random.Generator) -> list[Image.Image]:
-    """Lines of text on a plain ground, perhaps written word by word."""
+    """Lines of text on a plain background, perhaps appearing word by word."""
     width, height = _size(rng)
     ground, ink = _two_colours(rng)
     font = ImageFont.load_default(size=int(rng.integers(10, 40)))
@@ -92,7 +92,7 @@ def text_cards(rng: np.random.Generator) -> list[Image.Image]:
 
 
 def interfaces(rng: np.random.Generator) -> list[Image.Image]:
-    """Windows with a title bar, a list and a pointer that moves; or a terminal that is typed into."""
+    """A window with a title bar, a list and a moving pointer; or a terminal with growing text."""
     width, height = _size(rng)
     ground, ink = ((24, 26, 30), (210, 220, 210)) if rng.random() < 0.5 else ((244, 245, 247), (40, 44, 52))
     accent, font = _colour(rng), ImageFont.load_default(size=int(rng.integers(9, 14)))
@@ -122,7 +122,7 @@ def interfaces(rng: np.random.Generator) -> list[Image.Image]:
 
 
 def charts(rng: np.random.Generator) -> list[Image.Image]:
-    """Bars, lines or a pie on a plain ground with axes, growing from frame to frame."""
+    """A bar, line or pie chart on a plain background, growing from frame to frame."""
     width, height = _size(rng)
     ground, ink = _two_colours(rng)
     values = rng.uniform(0.1, 1, int(rng.integers(3, 12)))
@@ -177,12 +177,12 @@ KINDS: Mapping[str, Draw] = MappingProxyType(
 
 
 def draw_gifs(folder: Path, *, of_each: int = OF_EACH, seed: int = 0) -> tuple[Row, ...]:
-    """Draw GIFs of every kind; those that lie in the folder already are not drawn again.
+    """Draw GIFs of every kind; those that exist already are not drawn again.
 
     Args:
-        folder: the GIFs are written into a folder of this version and seed in it.
+        folder: gets a subfolder for this version and seed.
         of_each: GIFs of each kind.
-        seed: another seed draws others.
+        seed: of the random choices.
     """
     home = folder / f"drawn-{DRAWN_VERSION}-{seed}"
     home.mkdir(parents=True, exist_ok=True)
@@ -209,7 +209,7 @@ def _colour(rng: np.random.Generator) -> Colour:
 
 
 def _two_colours(rng: np.random.Generator) -> tuple[Colour, Colour]:
-    """A ground and an ink that is read on it."""
+    """A background, and black or white text that is readable on it."""
     ground = _colour(rng) if rng.random() < 0.5 else [(255, 255, 255), (0, 0, 0)][int(rng.integers(2))]
     return ground, ((0, 0, 0) if sum(ground) > 380 else (255, 255, 255))
 

@@ -1,21 +1,21 @@
-"""The list of what to train on: **CSV file** -> read_manifest -> **rows: GIF, show, group, source**.
+"""Reads manifests, the CSV files that list GIFs with their shows.
 
 | column | meaning |
 |---|---|
 | `path` | of the GIF, relative to the manifest |
 | `show` | title of the show that it is from |
 | `group` | GIFs of one scene share a group: other crops, captions or trims of the same seconds |
-| `source` | who published it; optional, each group is its own source without it |
+| `source` | its publisher; optional, without it each group is its own source |
 | `kind` | of picture, such as "anime"; optional, the same for all GIFs of a show |
 
-Other columns are left alone. Whether the files exist and are GIFs is found out when they are decoded.
+Other columns are ignored. Whether the files exist and are GIFs is checked when they are decoded.
 """
 
 from __future__ import annotations
 
 import csv
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +23,8 @@ from services.errors import os_reason
 from training.errors import InvalidManifest
 
 REQUIRED = ("path", "show", "group")
+
+Line = tuple[int, dict[str, str]]  # number of its last line in the file, and values by column
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ class Row:
         group: name of the scene; no two parts of a split share one.
         source: name of the publisher; no two folds share one.
         kind: of picture, such as "anime"; "" where the manifest does not say.
-        other: whether it is of none of the shows that a model is to know, so that it teaches what is unknown.
+        other: whether it is of none of the shows, and so an example of what the model must not recognise.
     """
 
     path: Path
@@ -47,31 +49,27 @@ class Row:
 
 
 def read_manifest(path: Path, *, may_be_empty: bool = False) -> tuple[Row, ...]:
-    """Read one manifest; one of no lines is taken only where that is said.
+    """Read one manifest.
+
+    Args:
+        path: of the CSV file.
+        may_be_empty: whether a manifest without lines is accepted.
 
     Raises:
         InvalidManifest: the file cannot be read, lacks a column, has a line without a value, names a file
             twice, or has no lines.
     """
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = tuple(_rows(path, csv.DictReader(file, strict=True)))
-    except OSError as error:
-        raise InvalidManifest(str(path), f"it cannot be read: {os_reason(error)}") from error
-    except UnicodeDecodeError as error:
-        raise InvalidManifest(str(path), "it is not UTF-8 text") from error
-    except csv.Error as error:
-        raise InvalidManifest(str(path), f"it is not CSV: {error}") from error
+    rows = tuple(_rows(path, *read_lines(path)))
     if not rows and not may_be_empty:
         raise InvalidManifest(str(path), "it names no GIF")
     return rows
 
 
 def read_manifests(paths: Iterable[Path]) -> tuple[Row, ...]:
-    """Read several manifests as one; a group or a source of one name is the same in all of them.
+    """Read several manifests as one; groups and sources of the same name are the same in all of them.
 
     Raises:
-        InvalidManifest: as `read_manifest`; also for a file that two of them name.
+        InvalidManifest: as `read_manifest`; also when two of them name the same file.
     """
     rows: list[Row] = []
     named: dict[Path, Path] = {}
@@ -85,51 +83,68 @@ def read_manifests(paths: Iterable[Path]) -> tuple[Row, ...]:
 
 
 def as_others(rows: Iterable[Row]) -> tuple[Row, ...]:
-    """The same rows, as examples of what is none of the shows."""
+    """Mark rows as examples of none of the shows."""
     return tuple(dataclasses.replace(row, other=True) for row in rows)
 
 
 def with_kinds(rows: Iterable[Row], kinds: Mapping[str, str]) -> tuple[Row, ...]:
-    """Give each row that has no kind the one of its show, where that is given."""
+    """Give each row without a kind the kind of its show, where there is one."""
     return tuple(dataclasses.replace(row, kind=row.kind or kinds.get(row.show, "")) for row in rows)
 
 
 def read_kinds(path: Path | None) -> dict[str, str]:
-    """Read the kind of picture by show from a CSV file with the columns `show` and `kind`; None has none.
+    """Read the kind of picture by show from a CSV file with the columns `show` and `kind`.
+
+    Args:
+        path: of the file; None returns no kinds.
 
     Raises:
         InvalidManifest: the file cannot be read, or lacks a column or a value.
     """
     if path is None:
         return {}
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            lines = list(csv.DictReader(file, strict=True))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InvalidManifest(str(path), f"it cannot be read: {error}") from error
-    kinds = {(line.get("show") or "").strip(): (line.get("kind") or "").strip() for line in lines}
+    _, lines = read_lines(path)
+    kinds = {(line.get("show") or "").strip(): (line.get("kind") or "").strip() for _, line in lines}
     if not kinds or not all(kinds) or not all(kinds.values()):
         raise InvalidManifest(str(path), "each of its lines must have a show and a kind")
     return kinds
 
 
-def _rows(path: Path, reader: csv.DictReader[str]) -> Iterable[Row]:
-    columns = reader.fieldnames or ()
+def read_lines(path: Path) -> tuple[Sequence[str], list[Line]]:
+    """Read the columns and all lines of a CSV file as text.
+
+    Raises:
+        InvalidManifest: the file cannot be read, or is not CSV in UTF-8.
+    """
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file, strict=True)
+            lines = [(reader.line_num, line) for line in reader]
+            return reader.fieldnames or (), lines
+    except OSError as error:
+        raise InvalidManifest(str(path), f"it cannot be read: {os_reason(error)}") from error
+    except UnicodeDecodeError as error:
+        raise InvalidManifest(str(path), "it is not UTF-8 text") from error
+    except csv.Error as error:
+        raise InvalidManifest(str(path), f"it is not CSV: {error}") from error
+
+
+def _rows(path: Path, columns: Sequence[str], lines: Iterable[Line]) -> Iterator[Row]:
     missing = [column for column in REQUIRED if column not in columns]
     if missing:
         raise InvalidManifest(str(path), f"it has no column {', '.join(missing)}")
     folder = path.resolve().parent
     seen: dict[Path, int] = {}
-    for line in reader:
+    for number, line in lines:
         values = {column: (line[column] or "").strip() for column in REQUIRED}
         empty = [column for column, value in values.items() if not value]
         if empty:
-            raise InvalidManifest(str(path), f"line {reader.line_num} has no {', '.join(empty)}")
+            raise InvalidManifest(str(path), f"line {number} has no {', '.join(empty)}")
         file = folder / values["path"]
         if file in seen:
             raise InvalidManifest(
-                str(path), f"line {reader.line_num} names {values['path']}, as line {seen[file]} does"
+                str(path), f"line {number} names {values['path']}, as line {seen[file]} does"
             )
-        seen[file] = reader.line_num
+        seen[file] = number
         source = (line.get("source") or "").strip() or values["group"]
         yield Row(file, values["show"], values["group"], source, (line.get("kind") or "").strip())

@@ -1,90 +1,65 @@
-"""What is learned from and what is tested on: **clips of a manifest** -> deal -> **a manifest of each part**.
+"""Divides the clips of a manifest into those to learn from, to test on, and of shows to be unknown.
 
-Whole sources, or whole groups, are set apart for testing: no group stands in two parts, and a GIF that comes
-twice comes once. Shows that the model must not know make up a part of their own.
+Whole sources or groups are held out for testing: no group is in two parts, and of several copies of a GIF one
+is used. Shows that the model must not know are a part of their own.
 """
 
 from __future__ import annotations
 
-import dataclasses
-import os
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Annotated, Any
+
+import pydantic.dataclasses
+from pydantic import ConfigDict, Field, Strict
 
 from training.data.clips import Clips, SetAside
 from training.data.manifest import Row
 from training.data.splits import By, holdout
 from training.errors import InvalidOptions, SplitImpossible
-from training.files import write_csv, write_json
-from training.settings import section
+from training.files import relative_path, write_csv, write_json
+from training.settings import checked, section
 
-TRAIN, EVALUATION, UNKNOWN, SET_ASIDE, SUMMARY = (
-    "train.csv",
-    "evaluation.csv",
-    "unknown.csv",
-    "set-aside.csv",
-    "summary.json",
-)
+TRAIN, EVALUATION, UNKNOWN, SET_ASIDE = "train.csv", "evaluation.csv", "unknown.csv", "set-aside.csv"
+SUMMARY = "summary.json"
 
 
-@dataclass(frozen=True)
+@pydantic.dataclasses.dataclass(frozen=True, config=ConfigDict(extra="forbid", strict=True))
 class PrepareOptions:
-    """How a manifest is dealt.
+    """How to divide a manifest.
 
     Attributes:
-        holdout: share of each show that is tested on, between 0 and 1.
-        by: what is kept together: "source", or "group" where each show has one source only.
-        unknown: shows that are not learned from, to test whether the model says that it does not know.
-        seed: of the draw.
+        holdout: share of each show to test on, between 0 and 1.
+        by: what stays together: "source", or "group" where each show has only one source.
+        unknown: shows that are not learned from, to test whether the model answers that it does not know.
+        seed: of the random choice.
     """
 
-    holdout: float = 0.25
+    holdout: Annotated[float, Field(gt=0, lt=1)] = 0.25
     by: By = "source"
-    unknown: tuple[str, ...] = field(default_factory=tuple)
+    unknown: Annotated[tuple[str, ...], Strict(False)] = ()
     seed: int = 0
-
-    def __post_init__(self) -> None:
-        if not 0 < self.holdout < 1:
-            raise InvalidOptions("prepare.holdout", expected="between 0 and 1", found=str(self.holdout))
-        if self.by not in get_args(By):
-            raise InvalidOptions("prepare.by", expected="source or group", found=str(self.by))
-
-    @classmethod
-    def from_json(cls, values: Mapping[str, Any]) -> PrepareOptions:
-        """Read settings; what is not named keeps its default.
-
-        Raises:
-            InvalidOptions: a name is unknown, or a value is out of its range or of another kind.
-        """
-        known = {entry.name for entry in dataclasses.fields(cls)}
-        if strangers := sorted(set(values) - known):
-            raise InvalidOptions("prepare", expected=f"of {', '.join(sorted(known))}", found=strangers[0])
-        try:
-            return cls(**{**values, "unknown": tuple(values.get("unknown") or ())})
-        except TypeError as error:
-            raise InvalidOptions("prepare", expected="values of their kinds", found=str(error)) from error
 
     @classmethod
     def read(cls, path: Path) -> PrepareOptions:
-        """Read the section `prepare` of a YAML file, in which every name has a default.
+        """Read the section `prepare` of a YAML file, in which every setting has a default.
 
         Raises:
-            InvalidOptions: as `from_json`; also when the file cannot be read.
+            InvalidOptions: the file cannot be read, a setting is unknown, or a value is out of its range or
+                of the wrong type.
         """
-        return cls.from_json(section(path, "prepare"))
+        return checked(cls, section(path, "prepare"), "prepare")
 
 
 @dataclass(frozen=True, eq=False)
 class Prepared:
-    """A manifest, dealt.
+    """A divided manifest.
 
     Attributes:
-        train: to learn from.
-        evaluation: to test on, of the same shows.
-        unknown: of shows that are not learned from; None where none were named.
-        set_aside: what is in none of them.
+        train: clips to learn from.
+        evaluation: clips to test on, of the same shows.
+        unknown: clips of shows that are not learned from; None for no such shows.
+        set_aside: rows that are in none of these.
     """
 
     train: Clips
@@ -93,7 +68,7 @@ class Prepared:
     set_aside: tuple[SetAside, ...]
 
     def summary(self) -> dict[str, Any]:
-        """Clips, shows, sources and digest of each part."""
+        """Return the numbers of clips, shows, groups and sources, and the digest, of each part."""
         parts = {"train": self.train, "evaluation": self.evaluation, "unknown": self.unknown}
         return {
             name: {
@@ -113,12 +88,12 @@ class Prepared:
         for name, clips in ((TRAIN, self.train), (EVALUATION, self.evaluation), (UNKNOWN, self.unknown)):
             rows = clips.rows if clips else ()
             table = [
-                (_relative(row.path, folder), row.show, row.group, row.source, digest)
+                (relative_path(row.path, folder), row.show, row.group, row.source, digest)
                 for row, digest in zip(rows, clips.digests if clips else (), strict=True)
             ]
             write_csv(folder / name, ("path", "show", "group", "source", "sha256"), table)
         aside = [
-            (_relative(each.row.path, folder), each.row.show, each.reason, each.message)
+            (relative_path(each.row.path, folder), each.row.show, each.reason, each.message)
             for each in self.set_aside
         ]
         write_csv(folder / SET_ASIDE, ("path", "show", "reason", "message"), aside)
@@ -126,11 +101,11 @@ class Prepared:
 
 
 def prepare(clips: Clips, options: PrepareOptions) -> Prepared:
-    """Deal decoded clips.
+    """Divide decoded clips.
 
     Raises:
-        InvalidOptions: a show that is named as unknown is not among the clips.
-        SplitImpossible: nothing can be set apart without losing half a show, or nothing is left.
+        InvalidOptions: an unknown show is not among the clips.
+        SplitImpossible: nothing can be held out without losing half a show, or nothing is left.
     """
     if strangers := sorted(set(options.unknown) - set(clips.shows)):
         shows = ", ".join(clips.shows)
@@ -150,7 +125,7 @@ def prepare(clips: Clips, options: PrepareOptions) -> Prepared:
 
 
 def _once(clips: Clips) -> tuple[list[int], list[SetAside]]:
-    """Each GIF once; one that stands under two shows not at all, for nobody knows which it is of."""
+    """Return the positions of the different GIFs, without those under two shows, and the rows set aside."""
     shows: dict[str, set[str]] = {}
     for row, digest in zip(clips.rows, clips.digests, strict=True):
         shows.setdefault(digest, set()).add(row.show)
@@ -167,7 +142,3 @@ def _once(clips: Clips) -> tuple[list[int], list[SetAside]]:
             seen[digest] = row
             kept.append(index)
     return kept, aside
-
-
-def _relative(path: Path, folder: Path) -> str:
-    return Path(os.path.relpath(path.resolve(), folder.resolve())).as_posix()

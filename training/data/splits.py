@@ -1,8 +1,8 @@
-"""Rows dealt into parts that share no scene: **rows** -> components -> **a part for each row**.
+"""Splits the rows of a manifest into parts that share no scene and no source.
 
-GIFs of one group show the same seconds, and GIFs of one source share its look; a model that saw one of them
-has half seen the others. So whole components are dealt out: what hangs together by group or by source,
-directly or through others.
+GIFs of one group show the same seconds, and GIFs of one source have a common look; a model that learned from
+one of them is not tested fairly on the others. So whole components are assigned to parts: rows that are
+connected by a group or a source, directly or through other rows.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from training.data.manifest import Row
 from training.errors import SplitImpossible
@@ -20,7 +22,7 @@ By = Literal["source", "group"]
 
 
 def components(rows: Sequence[Row], by: By = "source") -> NDArray[np.intp]:
-    """Number what hangs together.
+    """Number the connected components of rows.
 
     Args:
         rows: of a manifest.
@@ -29,29 +31,42 @@ def components(rows: Sequence[Row], by: By = "source") -> NDArray[np.intp]:
     Returns:
         int [row], numbered from 0 in the order of their first row.
     """
-    parent: dict[Hashable, Hashable] = {}
+    links = same([row.group for row in rows])
+    if by == "source":
+        links += same([row.source for row in rows])
+    return number_components(len(rows), links)
 
-    def root(node: Hashable) -> Hashable:
-        while (above := parent.setdefault(node, node)) != node:
-            parent[node] = parent[above]
-            node = above
-        return node
 
-    for row in rows:
-        if by == "source":
-            parent[root(("source", row.source))] = root(("group", row.group))
-    numbers: dict[Hashable, int] = {}
-    return np.array(
-        [numbers.setdefault(root(("group", row.group)), len(numbers)) for row in rows], dtype=np.intp
-    )
+def number_components(count: int, links: Sequence[tuple[int, int]]) -> NDArray[np.intp]:
+    """Number the connected components of a graph.
+
+    Args:
+        count: of the nodes.
+        links: pairs of nodes.
+
+    Returns:
+        int [count], numbered from 0 in the order of their first member.
+    """
+    first, second = np.array(links, dtype=np.intp).reshape(-1, 2).T
+    graph = coo_array((np.ones(len(first)), (first, second)), shape=(count, count))
+    _, labels = connected_components(graph, directed=False)
+    _, firsts, places = np.unique(labels, return_index=True, return_inverse=True)
+    return np.asarray(np.argsort(np.argsort(firsts))[places], dtype=np.intp)
+
+
+def same(values: Sequence[Hashable]) -> list[tuple[int, int]]:
+    """Return pairs of positions that link all positions of each value."""
+    first: dict[Hashable, int] = {}
+    places = ((first.setdefault(value, place), place) for place, value in enumerate(values))
+    return [pair for pair in places if pair[0] != pair[1]]
 
 
 def folds(rows: Sequence[Row], k: int, *, by: By = "source", seed: int = 0) -> NDArray[np.intp]:
-    """Deal rows into k parts of like size and like shows, whole components each.
+    """Split rows into k parts of similar size and similar shows, in whole components.
 
-    Components are dealt from the largest on, each to the part where the sum over shows of the squared shares
-    grows least; equal choices are drawn by the seed. Every row counts as a share of its show, so that a small
-    show is spread as carefully as a large one.
+    Components are assigned from the largest on, each to the part where the sum over shows of the squared
+    shares grows least; ties are drawn by the seed. Every row counts as a share of its show, so that a small
+    show is spread as evenly as a large one.
 
     Returns:
         int [row], the part in 0..k-1; no part is empty.
@@ -73,7 +88,7 @@ def folds(rows: Sequence[Row], k: int, *, by: By = "source", seed: int = 0) -> N
     for dealt, component in enumerate(order):
         cost = ((filled + table[component]) ** 2).sum(axis=1) - (filled**2).sum(axis=1)
         if count - dealt <= (empty := (filled.sum(axis=1) == 0)).sum():
-            cost[~empty] = np.inf  # one component is left for each part that has none
+            cost[~empty] = np.inf  # exactly one component is left for each empty part
         cheapest = np.flatnonzero(np.isclose(cost, cost.min(), atol=1e-12))
         fold_of[component] = rng.choice(cheapest)
         filled[fold_of[component]] += table[component]
@@ -81,13 +96,13 @@ def folds(rows: Sequence[Row], k: int, *, by: By = "source", seed: int = 0) -> N
 
 
 def holdout(rows: Sequence[Row], fraction: float, *, by: By = "group", seed: int = 0) -> NDArray[np.bool_]:
-    """Set aside about this fraction of each show, whole components, leaving some of every show.
+    """Hold out about this fraction of each show, in whole components, and keep some of every show.
 
     Returns:
-        bool [row], True for what is set aside; never all rows of a show.
+        bool [row], True for rows held out; never all rows of a show.
 
     Raises:
-        SplitImpossible: the fraction is not between 0 and 1, or nothing can be set aside.
+        SplitImpossible: the fraction is not between 0 and 1, or nothing can be held out.
     """
     if not 0 < fraction < 1:
         raise SplitImpossible(f"a holdout of {fraction}, it must lie between 0 and 1")
@@ -111,9 +126,9 @@ def holdout(rows: Sequence[Row], fraction: float, *, by: By = "group", seed: int
 
 
 def _shares(rows: Sequence[Row], parts: NDArray[np.intp]) -> NDArray[np.float64]:
-    """The share that each component holds of each show, float64 [component, show].
+    """Return the share of each show that each component has, float64 [component, show].
 
-    All that is of none of the shows counts as one more show.
+    Rows of none of the shows count as one more show.
     """
     shows, labels = np.unique(["" if row.other else row.show for row in rows], return_inverse=True)
     table = np.zeros((int(parts.max()) + 1, len(shows)))

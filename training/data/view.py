@@ -1,4 +1,4 @@
-"""Ways to look at a clip: **frames, the GIF's digest** -> View -> **frames**, the same each time."""
+"""Views of a clip: the frames that a model sees, such as mirrored, cropped or augmented ones."""
 
 from __future__ import annotations
 
@@ -6,24 +6,23 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from services.clip import CLIP_FRAMES
 from training.data import augment
 
-CROPS = 5  # the centre and the corners, as Krizhevsky et al. looked at test pictures (AlexNet, NIPS 2012)
+CROPS = 5  # the centre and the corners, as in Krizhevsky et al., "ImageNet Classification" (NIPS 2012)
 CROP_SHARE = 7 / 8  # of height and width: 196 of 224 pixels
 
 
 @dataclass(frozen=True)
 class View:
-    """A way to look at a clip.
+    """A deterministic change of a clip.
 
     Attributes:
-        mirrored: left and right swapped.
-        draw: number of an augmentation, from 1 on; 0 leaves the clip as it is.
+        mirrored: whether left and right are swapped.
+        draw: number of a random augmentation, from 1 on; 0 for none.
         strength: of the augmentation, 0..1.
-        crop: 1 is the centre, 2..5 are the corners, enlarged to the whole; 0 is the whole.
+        crop: 1 for the centre, 2..5 for the corners, enlarged to the whole picture; 0 for no crop.
     """
 
     mirrored: bool = False
@@ -33,22 +32,22 @@ class View:
 
     @property
     def name(self) -> str:
-        """For people."""
+        """A name for people."""
         if self.draw:
             return "augmented"
         return "mirrored" if self.mirrored else f"crop {self.crop}" if self.crop else "plain"
 
     @property
     def frames(self) -> int:
-        """How many frames are looked at: every other one where there are many views of the clip."""
+        """The number of frames: every other one of augmented views, of which there are many."""
         return CLIP_FRAMES // 2 if self.draw else CLIP_FRAMES
 
     def apply(self, frames: NDArray[np.uint8], digest: str) -> NDArray[np.uint8]:
-        """Look at a clip; the same GIF looks the same each time.
+        """Change a clip; the same GIF always gives the same frames.
 
         Args:
             frames: uint8 [10, height, width, 3].
-            digest: of the GIF, hexadecimal: what the augmentation is drawn from.
+            digest: of the GIF, hexadecimal; the seed of the augmentation.
 
         Returns:
             uint8 [10 or 5, height, width, 3].
@@ -68,15 +67,7 @@ MIRRORED = View(mirrored=True)
 
 
 def _crop(frames: NDArray[np.uint8], crop: int) -> NDArray[np.uint8]:
-    """Cut one of the five crops out of all frames, and enlarge it to their size."""
-    height, width = frames.shape[1:3]
-    free_y, free_x = height * (1 - CROP_SHARE), width * (1 - CROP_SHARE)
+    """Enlarge one of the five crops to the whole picture."""
     y, x = ((0.5, 0.5), (0, 0), (0, 1), (1, 0), (1, 1))[crop - 1]
-    left, top = free_x * x, free_y * y
-    box = (left, top, left + width - free_x, top + height - free_y)
-    return np.stack(
-        [
-            np.asarray(Image.fromarray(f).resize((width, height), Image.Resampling.BILINEAR, box=box))
-            for f in frames
-        ]
-    )
+    free = 1 - CROP_SHARE
+    return augment.with_crop(frames, free * y, free * x, CROP_SHARE, CROP_SHARE)

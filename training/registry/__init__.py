@@ -1,1 +1,1 @@
-"""The model registry: versions and aliases in MLflow, and the gate that a challenger has to pass."""
+"""The model registry in MLflow, and the gate that a challenger has to pass."""

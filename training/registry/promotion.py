@@ -1,8 +1,8 @@
-"""Who is champion: **a verdict** -> noted with the version -> **promote** · **rollback**.
+"""Promotes challengers that passed the gate to champion, and rolls champions back.
 
-MLflow moves one alias at a time and knows no "only if": two who promote at once cannot be kept apart, but the
-one who lost finds out, for every move is read back. The order of the moves lets a promotion that broke off
-in the middle be given again.
+MLflow moves one alias at a time, without conditions, so two users can promote at the same time. Every move is
+read back, so that the one who lost gets an error. The order of the moves lets an interrupted promotion be
+completed by the same command.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from typing import TYPE_CHECKING
 from training.errors import NotRegistered, PromotionRefused, RegistryConflict
 from training.registry.versions import CHALLENGER, CHAMPION, MODEL, PREVIOUS, ROLLED_BACK, Registry, Version
 
-if TYPE_CHECKING:  # for the gate counts with SciPy, and to promote takes none
-    from training.registry.verdict import Verdict
+if TYPE_CHECKING:  # the gate imports SciPy, which a promotion does not need
+    from training.registry.gate import Verdict
 
 NO_CHAMPION = "none"
 
 
 @dataclass(frozen=True)
 class Move:
-    """What was done.
+    """The result of a promotion or a rollback.
 
     Attributes:
         champion: version that is champion now.
         before: version that was champion; None where there was none.
-        previous: version that a rollback leads to now; None for nowhere.
+        previous: version that a rollback would make champion; None for none.
         reason: why it was forced or rolled back; "" for an ordinary promotion.
     """
 
@@ -42,13 +42,13 @@ class Move:
 
 @dataclass(frozen=True)
 class Record:
-    """A verdict as it is noted with the challenger, in one tag: half of it cannot be written.
+    """A verdict as one tag of the challenger, so that it is never written in part.
 
     Attributes:
         passed: whether the challenger may replace the champion.
         champion: version that it was compared with; None where there was none.
         evaluation_sha256: digest of the evaluation set.
-        clips: of that set that were answered.
+        clips: number of clips answered.
         change: of top-1 accuracy with its interval, as text; "" without a champion.
         failed: names of the checks that did not pass.
         at: UTC.
@@ -64,7 +64,7 @@ class Record:
 
     @classmethod
     def of(cls, version: Version) -> Record | None:
-        """What is noted of a version; None where it was never compared."""
+        """Return the record of a version; None where it was never compared."""
         try:
             values = json.loads(version.tags["verdict_record"])
             return cls(**{**values, "failed": tuple(values["failed"])})
@@ -73,7 +73,7 @@ class Record:
 
 
 def note(registry: Registry, verdict: Verdict) -> None:
-    """Note a verdict with its challenger: the record that `promote` reads, and tags for people."""
+    """Tag the challenger with a verdict: the record that `promote` reads, and tags for people."""
     record = Record(
         passed=verdict.passed,
         champion=verdict.champion,
@@ -99,14 +99,14 @@ def promote(registry: Registry, *, version: str = "", force: str = "") -> Move:
     """Make the challenger champion, and the champion `previous`.
 
     Args:
-        registry: to do it in.
-        version: that the challenger must be; "" for any. Whoever delivered a version promotes that one.
-        force: a reason to promote a challenger that has not passed; noted with it.
+        registry: to change.
+        version: that the challenger must be; "" for any. A delivery promotes the version that it delivered.
+        force: a reason to promote a challenger that has not passed, recorded with it; "" to refuse it.
 
     Raises:
         NotRegistered: there is no challenger.
-        PromotionRefused: it has no verdict against this very champion, did not pass, or was rolled back.
-        RegistryConflict: somebody else moved an alias meanwhile.
+        PromotionRefused: it has no verdict against the current champion, did not pass, or was rolled back.
+        RegistryConflict: somebody else moved an alias at the same time.
     """
     challenger, champion = registry.version(CHALLENGER), registry.find(CHAMPION)
     if champion is not None and champion.number == challenger.number:
@@ -131,11 +131,11 @@ def promote(registry: Registry, *, version: str = "", force: str = "") -> Move:
 def rollback(registry: Registry, *, reason: str = "") -> Move:
     """Make `previous` champion again, and mark the champion as rolled back.
 
-    `previous` then leads to the version that the new champion once replaced, if that was not rolled back too.
+    `previous` then is the version that the new champion once replaced, unless that was rolled back too.
 
     Raises:
         NotRegistered: there is no champion, or none before it.
-        RegistryConflict: somebody else moved an alias meanwhile.
+        RegistryConflict: somebody else moved an alias at the same time.
     """
     bad, good = registry.version(CHAMPION), registry.version(PREVIOUS)
     if bad.number == good.number:
@@ -155,7 +155,7 @@ def rollback(registry: Registry, *, reason: str = "") -> Move:
 
 
 def _objection(challenger: Version, champion: str | None) -> str:
-    """Why the challenger may not become champion; "" where it may."""
+    """Return why the challenger may not become champion; "" where it may."""
     record = Record.of(challenger)
     if "rolled_back" in challenger.tags:
         return f"it was rolled back at {challenger.tags['rolled_back']}"
@@ -172,7 +172,7 @@ def _objection(challenger: Version, champion: str | None) -> str:
 
 
 def _finish(registry: Registry, champion: Version) -> Move:
-    """Go on where an earlier promotion broke off: the champion is in place, the challenger is still named."""
+    """Complete an interrupted promotion: the champion is in place, and is still called challenger."""
     over = champion.tags.get("promoted_over", NO_CHAMPION)
     before = None if over == NO_CHAMPION else over
     _retire(registry, champion.number)
@@ -180,19 +180,22 @@ def _finish(registry: Registry, champion: Version) -> Move:
 
 
 def _retire(registry: Registry, number: str) -> None:
-    """A champion is no challenger; one that was registered meanwhile stays."""
+    """Delete the alias challenger of a new champion; a newer challenger keeps it."""
     if registry.aliases().get(CHALLENGER) == number:
         registry.unpoint(CHALLENGER)
 
 
 def _expect(registry: Registry, expected: Mapping[str, str | None]) -> None:
-    """Read aliases, and stop where one is not what it must be."""
+    """Read aliases back.
+
+    Raises:
+        RegistryConflict: one of them points to another version.
+    """
     found = registry.aliases()
     for alias, number in expected.items():
         if found.get(alias) != number:
             raise RegistryConflict(
-                f"{alias} is {_name(found.get(alias))}, expected was {_name(number)}; "
-                "look with gif-train status"
+                f"{alias} is {_name(found.get(alias))}, expected was {_name(number)}; see gif-train status"
             )
 
 

@@ -1,7 +1,7 @@
-"""A model file into the registry: **.onnx, settings, figures, plots** -> an MLflow run -> **a challenger**.
+"""Registers a model file in MLflow as a new version, the challenger.
 
-The run holds what the fit was told (parameters), what an evaluation found (metrics and plots) and the digest
-of what was learned from. No clip of a show is sent: the example of an input is a black one.
+Its run has the settings of the fit as parameters, the figures and plots of an evaluation, and the digest of
+the training data. No clip of a show is sent: the input example is black.
 """
 
 from __future__ import annotations
@@ -21,22 +21,23 @@ import numpy as np
 from services.clip import CLIP_FRAMES, CLIP_SHAPE
 from services.inference import INPUT, Classifier
 from training.errors import DamagedModel, InvalidRun
-from training.registry.versions import CHALLENGER, MODEL, MODEL_FILE, Registry, Version, sha256_of
+from training.files import sha256_of
+from training.registry.versions import CHALLENGER, MODEL, MODEL_FILE, Registry, Version
 
 EXPERIMENT = MODEL
-PICTURES_OF_CLIPS = "mistakes"  # a plot whose name begins so shows footage, and stays here
+PICTURES_OF_CLIPS = "mistakes"  # plots with this in their name show footage, and are not sent
 EXAMPLE_FILE = "input_example.json"
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """What is to be registered.
+    """A model file with what is known of it.
 
     Attributes:
         path: of the ONNX file.
         parameters: settings of the fit, by dotted name.
         metrics: figures of an evaluation, by dotted name, finite.
-        files: to keep with the run, such as evaluation.json.
+        files: to store with the run, such as evaluation.json.
         plots: PNG files.
     """
 
@@ -48,15 +49,15 @@ class Candidate:
 
     @classmethod
     def gather(cls, path: Path, run: Path | None, evaluation: Path | None) -> Candidate:
-        """Collect what there is about a model file.
+        """Read the settings and figures of a model.
 
         Args:
             path: of the ONNX file.
-            run: folder of the fit, for run.json; None for a model from elsewhere.
+            run: folder of the fit, with run.json; None for no settings.
             evaluation: JSON file of figures; PNG files beside it are its plots. None for no figures.
 
         Raises:
-            InvalidRun: a file is missing or is something else.
+            InvalidRun: a file is missing or invalid.
         """
         parameters: dict[str, str] = {}
         metrics: dict[str, float] = {}
@@ -78,9 +79,9 @@ class Candidate:
 
 
 def figures(evaluation: Mapping[str, Any]) -> dict[str, float]:
-    """Every single number of an evaluation by its dotted name; of an estimate, its value.
+    """Return the numbers of an evaluation by their dotted names; of an estimate, its value.
 
-    Of lists only `top_k` is read: "accuracy.top_1". Numbers by show, by bin and by clip stay in the file.
+    The only list read is `top_k`, as "accuracy.top_1": numbers by show, bin or clip are not figures.
     """
     found: dict[str, float] = {}
     for name, value in evaluation.items():
@@ -98,19 +99,19 @@ def figures(evaluation: Mapping[str, Any]) -> dict[str, float]:
 
 
 def register(registry: Registry, candidate: Candidate) -> Version:
-    """Log a run, keep the file as a new version, read it back, and make it the challenger.
+    """Log a run, upload the file as a new version, check it, and make it the challenger.
 
     Raises:
-        ModelError: the file is not a model that gif-analyzer can use.
-        DamagedModel: what the registry gives back is another file than was sent.
-        RegistryError: as MLflow answered.
+        ModelError: gif-analyzer cannot use the file.
+        DamagedModel: the registry returns another file than was sent.
+        RegistryError: a call to MLflow failed.
     """
     import mlflow  # noqa: PLC0415 - seconds
 
     classifier = Classifier(candidate.path)
     sha256 = sha256_of(candidate.path)
     tags = _tags(candidate, classifier, sha256)
-    with registry.asking():
+    with registry.errors():
         _set_experiment(registry)
         with mlflow.start_run(run_name=f"register {classifier.model.version}", tags=tags) as run:
             mlflow.log_params(dict(candidate.parameters))
@@ -122,22 +123,22 @@ def register(registry: Registry, candidate: Candidate) -> Version:
             logged = _log_model(candidate.path, classifier)
         made = _create_version(registry, logged, run.info.run_id, tags)
     version = registry.version(str(made.version))
-    _read_back(registry, version, candidate.path)
+    _check_upload(registry, version, candidate.path)
     registry.point(CHALLENGER, version.number)
     return registry.version(version.number)
 
 
 def black_clip() -> np.ndarray[Any, np.dtype[np.uint8]]:
-    """The example of an input: one clip, uint8 [1, 10, 224, 224, 3]; 4.5 MB as MLflow's JSON."""
+    """Return the input example: one clip, uint8 [1, 10, 224, 224, 3]; 4.5 MB as MLflow's JSON."""
     return np.zeros((1, *CLIP_SHAPE), np.uint8)
 
 
 def _log_model(path: Path, classifier: Classifier) -> Any:
-    """Log the file under mlflow.onnx, with its signature and the example.
+    """Log the file as an mlflow.onnx model, with its signature and the input example.
 
-    Three things differ from `mlflow.onnx.log_model`: the file keeps its bytes, so that its digest holds;
-    requirements are named instead of found out by a process that imports all; and the example is written
-    once, where MLflow writes it a second time for a scoring server: indented, 42 MB, many seconds.
+    Three things differ from `mlflow.onnx.log_model`: the file keeps its bytes, and so its digest; the
+    requirements are given, where MLflow starts a process to infer them; and the example is written once,
+    where MLflow writes it a second time for a scoring server: indented, 42 MB, many seconds.
     """
     import mlflow.onnx  # noqa: PLC0415
     import onnx  # noqa: PLC0415
@@ -181,7 +182,7 @@ def _log_model(path: Path, classifier: Classifier) -> Any:
 
 
 def _create_version(registry: Registry, logged: Any, run_id: str, tags: Mapping[str, str]) -> Any:
-    """As mlflow.register_model does it, without its lines on standard error."""
+    """Do what mlflow.register_model does, without its output to standard error."""
     from mlflow.exceptions import MlflowException  # noqa: PLC0415
 
     try:
@@ -194,13 +195,13 @@ def _create_version(registry: Registry, logged: Any, run_id: str, tags: Mapping[
     )
 
 
-def _read_back(registry: Registry, version: Version, sent: Path) -> None:
-    """Pull the new version beside nothing, so that a broken upload never becomes challenger."""
+def _check_upload(registry: Registry, version: Version, sent: Path) -> None:
+    """Pull the new version and check it, so that a damaged upload never becomes challenger."""
     with tempfile.TemporaryDirectory() as folder:
         try:
             registry.pull(version, Path(folder) / sent.name)
         except DamagedModel:
-            with registry.asking():
+            with registry.errors():
                 registry.client.delete_model_version(MODEL, version.number)
             raise
 
@@ -223,7 +224,7 @@ def _tags(candidate: Candidate, classifier: Classifier, sha256: str) -> dict[str
 
 
 def git_commit() -> str:
-    """The commit of the working folder, with "+changes" where files differ from it; "" outside of git."""
+    """Return the commit of the working folder, with "+changes" if files differ from it; "" outside of git."""
     try:
         commit, changes = (
             subprocess.run(["git", *words], capture_output=True, text=True, check=True, timeout=10).stdout
@@ -235,17 +236,17 @@ def git_commit() -> str:
 
 
 def _dataset(classifier: Classifier) -> Any:
-    """What the model learned from, as MLflow lists data sets: by name and digest; the data stay here."""
+    """Return the training data as a data set of MLflow, by name and digest; no data are sent."""
     from mlflow.data import meta_dataset  # noqa: PLC0415
     from mlflow.data.code_dataset_source import CodeDatasetSource  # noqa: PLC0415
 
-    made: Any = meta_dataset.MetaDataset  # its types call it abstract, which it is not
+    made: Any = meta_dataset.MetaDataset  # its annotations wrongly call it abstract
     digest = classifier.model.training_data_sha256
     return made(CodeDatasetSource({"sha256": digest}), name="training clips", digest=digest[:36])
 
 
 def _set_experiment(registry: Registry) -> None:
-    """Choose the experiment; one that is made in a local file keeps its files beside that."""
+    """Select the experiment; a new one in an SQLite file has its artifacts beside that file."""
     import mlflow  # noqa: PLC0415
 
     tracking = registry.settings.tracking
@@ -268,7 +269,7 @@ def _read_object(path: Path) -> Mapping[str, Any]:
 
 
 def _leaves(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
-    """Settings by dotted name; a list is one setting."""
+    """Yield settings by dotted name; a list is one setting."""
     if isinstance(value, Mapping) and value:
         for key, inner in value.items():
             yield from _leaves(inner, f"{name}.{key}" if name else str(key))

@@ -122,7 +122,7 @@ def test_interrupted_while_it_waits_it_says_how_to_go_on(small, tmp_path):
 
     assert "1 of 100 calls of this hour are used" in said
     assert running.returncode == 130
-    assert rest == "interrupted; the same command goes on from here\n"
+    assert rest == "interrupted; the same command continues from here\n"
 
 
 def test_two_programs_do_not_collect_into_one_folder(small, tmp_path):
@@ -166,14 +166,18 @@ def test_faults_that_pass_are_tried_again(small, tmp_path):
 @pytest.mark.parametrize(
     ("faults", "code", "said"),
     [
-        (["hang", "hang"], 1, "Giphy does not answer: timed out, after 2 attempts; the same command goes on"),
+        (
+            ["hang", "hang"],
+            1,
+            "Giphy does not answer: timed out, after 2 attempts; run the same command again",
+        ),
         (["cut", "cut"], 1, "after 2 attempts"),
         (["no json", "500"], 1, "Giphy does not answer: HTTP 500: oops, after 2 attempts"),
         (["403"], 1, "Giphy refuses: HTTP 403: BANNED; is the key in GIPHY_API_KEY right?"),
         (
             ["429 bare"],
             75,
-            "Giphy allows 100 calls an hour, and they are used up; the same command goes on in 60 min",
+            "they are used up; run the same command again in 60 min to continue",
         ),
     ],
 )

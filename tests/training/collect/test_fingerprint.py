@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from services.clip import CLIP_FRAMES
 from services.preprocess import decode_gif
 from tests.support.scenes import draw_scene
-from training.collect.fingerprint import HASH_BYTES, SAME, Fingerprint, fingerprint, join, near_pairs
+from training.collect.fingerprint import HASH_BYTES, SAME, Fingerprint, fingerprint, near_pairs
 
 CHANGES = ("mirrored", "captioned", "trimmed", "small")
 
@@ -103,28 +103,3 @@ def test_pairs_are_found_across_blocks():
 
 def test_no_gifs_have_no_pairs():
     assert near_pairs([]) == ()
-    assert join(0, []).tolist() == []
-
-
-edges = st.integers(1, 12).flatmap(
-    lambda count: st.tuples(
-        st.just(count),
-        st.lists(st.tuples(st.integers(0, count - 1), st.integers(0, count - 1)), max_size=15),
-    )
-)
-
-
-@given(edges)
-def test_what_hangs_together_has_one_number_and_nothing_else_has(graph):
-    count, pairs = graph
-    reached = np.eye(count, dtype=bool)
-    for first, second in pairs:
-        reached[first, second] = reached[second, first] = True
-    for through in range(count):  # Warshall's closure
-        reached |= np.outer(reached[:, through], reached[through])
-
-    numbers = join(count, pairs)
-
-    assert (reached == (numbers[:, None] == numbers[None])).all()
-    firsts = [numbers.tolist().index(number) for number in range(numbers.max() + 1)]
-    assert firsts == sorted(firsts)

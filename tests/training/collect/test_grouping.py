@@ -15,8 +15,7 @@ from services.preprocess import decode_gif
 from tests.support.paths import SHARED
 from training.collect.collection import Entry
 from training.collect.fingerprint import HASH_BYTES, Fingerprint, fingerprint, near_pairs
-from training.collect.grouping import UNDER_TWO_SHOWS, group
-from training.collect.regroup import regroup
+from training.collect.grouping import UNDER_TWO_SHOWS, group, regroup
 from training.data.manifest import Row, read_manifest
 from training.data.splits import folds, holdout
 from training.errors import SplitImpossible

@@ -56,5 +56,5 @@ def test_a_damaged_journal_and_one_in_use_are_typed_errors(tmp_path):
 
     with pytest.raises(InvalidCollection, match="is damaged"):
         Journal(tmp_path, "giphy")
-    with pytest.raises(InvalidCollection, match="cannot be opened"):
-        Journal(tmp_path / "nowhere", "giphy")
+    with pytest.raises(InvalidCollection, match="cannot be made"):
+        Journal(tmp_path / NAME / "nowhere", "giphy")

@@ -10,9 +10,8 @@ import pytest
 from services.errors import GifTooLarge
 from tests.support.scenes import draw_scene
 from training.collect.collection import Collection
-from training.collect.collector import Collector
+from training.collect.collector import Collector, Watch
 from training.collect.journal import Journal
-from training.collect.progress import Watch
 from training.collect.providers import Folder, Found, Gone, Page, Provider, Search
 from training.errors import InvalidCollection, ProviderUnavailable
 

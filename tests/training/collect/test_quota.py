@@ -66,7 +66,7 @@ def test_without_anybody_to_wait_it_says_when_to_come_back():
     quota.take()
     clock.now += 600
 
-    with pytest.raises(QuotaExhausted, match="goes on in 50 min") as error:
+    with pytest.raises(QuotaExhausted, match="in 50 min") as error:
         quota.take()
 
     assert error.value.details["wait_s"] == "3000"
@@ -111,7 +111,7 @@ def test_a_refusal_closes_for_as_long_as_the_provider_says(headers, seconds):
     quota = Quota("Giphy", 100, log, wait=clock.wait, clock=clock)
     quota.take()
 
-    quota.refuse(headers)
+    quota.close(headers)
     quota.take()
 
     assert clock.waits == [seconds]
@@ -121,11 +121,11 @@ def test_calls_that_are_left_close_nothing():
     clock, log = Clock(), Log()
     quota = Quota("Giphy", 100, log, wait=clock.wait, clock=clock)
 
-    quota.heed({"x-ratelimit-remaining": "1", "x-ratelimit-reset": "60"})
+    quota.read_headers({"x-ratelimit-remaining": "1", "x-ratelimit-reset": "60"})
     quota.take()
     assert clock.waits == []
 
-    quota.heed({"x-ratelimit-remaining": "0", "x-ratelimit-reset": "60"})
+    quota.read_headers({"x-ratelimit-remaining": "0", "x-ratelimit-reset": "60"})
     quota.take()
     assert clock.waits == [60]
 

@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 
 from tests.support.scenes import scene_frames
-from training.collect.cut_video import cut_video
-from training.collect.scenes import find_scenes
+from training.collect.cut_video import cut_video, find_scenes
 from training.data.manifest import read_manifest
 from training.errors import InvalidVideo
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from training.collect.shows import read_shows
+from training.commands.collect import DEFAULT_SHOWS
 from training.errors import InvalidOptions
 
 TEN = (
@@ -22,7 +23,7 @@ TEN = (
 
 
 def test_the_file_of_the_project_has_the_ten_shows():
-    assert tuple(show.title for show in read_shows()) == TEN
+    assert tuple(show.title for show in read_shows(DEFAULT_SHOWS)) == TEN
 
 
 def test_a_show_may_set_its_own(tmp_path):
@@ -47,23 +48,25 @@ SHOW = '[[show]]\ntitle = "A"\nqueries = ["a"]\n'
         ("[[show", "must be a TOML file of shows"),
         ("", "with at least one"),
         ("show = 3", "with at least one"),
-        ("show = [3]", "with a table for each show"),
+        ("show = [3]", "with at least one"),
         ("colour = 1\n" + SHOW, "this is colour"),
         (SHOW + "colour = 1", "this is colour"),
         (SHOW * 2, "A twice"),
-        ('[[show]]\nqueries = ["a"]', "title must be text"),
-        ('[[show]]\ntitle = "A"', "queries must be at least one"),
-        ('[[show]]\ntitle = "A"\nqueries = "a"', "queries must be a list"),
-        ('[[show]]\ntitle = "A"\nqueries = ["a", "a"]', "queries must be each once"),
-        ('[[show]]\ntitle = "A"\nqueries = [["a"]]', "texts of at most 50"),
-        ('[[show]]\ntitle = "A"\nqueries = [""]', "texts of at most 50"),
-        (f'[[show]]\ntitle = "A"\nqueries = ["{"a" * 51}"]', "texts of at most 50"),
-        (SHOW + 'rating = "x"', "rating must be one of"),
-        (SHOW + 'language = "german"', "language must be like en"),
-        (SHOW + "language = 3", "language must be like en"),
-        (SHOW + "results = 0", "results must be in 1..4999"),
-        (SHOW + "results = 5000", "results must be in 1..4999"),
-        (SHOW + "results = true", "results must be in 1..4999"),
+        ('[[show]]\nqueries = ["a"]', "title must be given"),
+        ('[[show]]\ntitle = " "\nqueries = ["a"]', "title must be text"),
+        ('[[show]]\ntitle = "A"', "queries must be given"),
+        ('[[show]]\ntitle = "A"\nqueries = []', "queries must be of at least 1 item"),
+        ('[[show]]\ntitle = "A"\nqueries = "a"', "queries must be a valid tuple"),
+        ('[[show]]\ntitle = "A"\nqueries = ["a", "a"]', "queries must be different from each other"),
+        ('[[show]]\ntitle = "A"\nqueries = [["a"]]', "must be a valid string"),
+        ('[[show]]\ntitle = "A"\nqueries = [""]', "must be text"),
+        (f'[[show]]\ntitle = "A"\nqueries = ["{"a" * 51}"]', "of at most 50 characters"),
+        (SHOW + 'rating = "x"', "rating must be 'g', 'pg', 'pg-13' or 'r'"),
+        (SHOW + 'language = "german"', "language must be of pattern"),
+        (SHOW + "language = 3", "language must be a valid string"),
+        (SHOW + "results = 0", "results must be greater than or equal to 1"),
+        (SHOW + "results = 5000", "results must be less than or equal to 4999"),
+        (SHOW + "results = true", "results must be a valid integer"),
     ],
 )
 def test_what_cannot_be_is_one_typed_error(tmp_path, text, why):

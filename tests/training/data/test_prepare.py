@@ -74,10 +74,10 @@ def test_shows_that_are_not_there_or_all_of_them_cannot_be_unknown(drawn_clips):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("prepare: {holdout: 1}", "between 0 and 1"),
-        ("prepare: {by: colour}", "source or group"),
+        ("prepare: {holdout: 1}", "holdout must be less than 1"),
+        ("prepare: {by: colour}", "by must be 'source' or 'group'"),
         ("prepare: {hold: 0.1}", "holdout"),
-        ("prepare: {holdout: much}", "values of their kinds"),
+        ("prepare: {holdout: much}", "holdout must be a valid number"),
         ("prepare: [3]", "a mapping"),
         ("prepare: [", "a YAML file"),
         ("3", "a YAML mapping"),

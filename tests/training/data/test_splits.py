@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from tests.support.paths import SHARED
 from training.data.manifest import Row, read_manifest
-from training.data.splits import components, folds, holdout
+from training.data.splits import components, folds, holdout, number_components
 from training.errors import SplitImpossible
 
 rows_of = st.lists(
@@ -78,6 +78,31 @@ def test_impossible_folds_are_refused(k):
 def test_impossible_holdouts_are_refused(fraction):
     with pytest.raises(SplitImpossible):
         holdout([Row(Path("x"), "A", "1", "1")], fraction)
+
+
+edges = st.integers(1, 12).flatmap(
+    lambda count: st.tuples(
+        st.just(count),
+        st.lists(st.tuples(st.integers(0, count - 1), st.integers(0, count - 1)), max_size=15),
+    )
+)
+
+
+@given(edges)
+def test_what_hangs_together_has_one_number_and_nothing_else_has(graph):
+    count, pairs = graph
+    reached = np.eye(count, dtype=bool)
+    for first, second in pairs:
+        reached[first, second] = reached[second, first] = True
+    for through in range(count):  # Warshall's closure
+        reached |= np.outer(reached[:, through], reached[through])
+
+    numbers = number_components(count, pairs)
+
+    assert (reached == (numbers[:, None] == numbers[None])).all()
+    firsts = [numbers.tolist().index(number) for number in range(numbers.max() + 1)]
+    assert firsts == sorted(firsts)
+    assert number_components(0, []).tolist() == []
 
 
 @pytest.mark.corpus

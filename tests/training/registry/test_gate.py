@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from training.registry.contender import Contender, EvaluationSet
-from training.registry.gate import judge
-from training.registry.gate_options import GateOptions
+from training.registry.gate import GateOptions, judge
 
 SHOWS = ("Large", "Middle", "Small", "Tiny")
 CLIPS = (200, 60, 12, 4)
@@ -30,7 +29,6 @@ def contender(wrong=(), *, sure=0.9, **changes) -> Contender:
     probabilities[np.arange(len(LABELS)), answers] = sure
     made = Contender(
         version="2",
-        model_version="2026.1",
         sha256="2" * 64,
         size_bytes=7_000_000,
         training_data_sha256="d" * 64,

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from training.errors import InvalidOptions
-from training.registry.gate_options import GateOptions
+from training.registry.gate import GateOptions
 
 
 @pytest.mark.parametrize(
@@ -26,12 +26,12 @@ def test_options_are_read_alone_or_from_a_file_of_all_settings(tmp_path, text):
     ("values", "message"),
     [
         ({"margins": 1}, "gate must be of margin, show_margin"),
-        ({"margin": 1.5}, "gate.margin must be in 0..1, this is 1.5"),
-        ({"margin": "2 %"}, "gate.margin must be a number"),
-        ({"min_clips": 2.5}, "gate.min_clips must be a number"),
-        ({"min_clips": True}, "gate.min_clips must be a number"),
-        ({"resamples": 1}, "gate.resamples must be at least 100"),
-        ([], "must be settings by name"),
+        ({"margin": 1.5}, "gate.margin must be less than or equal to 1, this is 1.5"),
+        ({"margin": "2 %"}, "gate.margin must be a valid number, this is 2 %"),
+        ({"min_clips": 2.5}, "gate.min_clips must be a valid integer"),
+        ({"min_clips": True}, "gate.min_clips must be a valid integer"),
+        ({"resamples": 1}, "gate.resamples must be greater than or equal to 100"),
+        ([], "must be a YAML mapping"),
     ],
 )
 def test_bad_options_are_refused_by_name(tmp_path, values, message):
@@ -44,5 +44,5 @@ def test_bad_options_are_refused_by_name(tmp_path, values, message):
 def test_a_file_that_is_no_settings_is_refused(tmp_path):
     (tmp_path / "gate.yaml").write_text("gate: [")
 
-    with pytest.raises(InvalidOptions, match="a file of settings"):
+    with pytest.raises(InvalidOptions, match="a YAML file of settings"):
         GateOptions.read(tmp_path / "gate.yaml")

@@ -8,8 +8,9 @@ from PIL import Image
 from services.errors import ModelError
 from services.inference import Classifier
 from training.errors import DamagedModel, InvalidRun
+from training.files import sha256_of
 from training.registry.registration import Candidate, black_clip, figures, git_commit, register
-from training.registry.versions import CHALLENGER, MODEL, sha256_of
+from training.registry.versions import CHALLENGER, MODEL
 
 
 def gathered(folder, model_path) -> Candidate:

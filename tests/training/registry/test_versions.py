@@ -76,14 +76,14 @@ def test_pull_refuses_what_is_not_whole_and_keeps_what_was_there(registry, model
     elif damage == "no digest":
         registry.client.delete_model_version_tag(MODEL, number, "sha256")
     else:
-        from training.registry.versions import sha256_of
+        from training.files import sha256_of
 
         onnx.save(mean_colour_model(metadata={"contract": "gif-analyzer/2"}), stored)
         registry.tag(number, {"sha256": sha256_of(stored)})
 
     expected = {
         "other bytes": (DamagedModel, "its file has the digest"),
-        "no digest": (DamagedModel, "it carries no digest"),
+        "no digest": (DamagedModel, "it has no digest"),
         "other contract": (ModelError, "made for contract gif-analyzer/2"),
     }
     kind, message = expected[damage]

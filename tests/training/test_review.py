@@ -15,8 +15,15 @@ from tests.support.paths import ROOT
 from training.data.manifest import read_manifest
 from training.errors import InvalidAnnotations, InvalidOptions, InvalidRun
 from training.evaluation.predictions import Prediction, read_predictions, worst, write_predictions
-from training.review.annotation import apply_annotations, read_annotations
-from training.review.tasks import NONE_OF_THESE, sha256_of, tasks, write_fiftyone, write_label_studio
+from training.files import sha256_of
+from training.review import (
+    NONE_OF_THESE,
+    apply_annotations,
+    read_annotations,
+    tasks,
+    write_fiftyone,
+    write_label_studio,
+)
 
 REVIEW = ROOT / ".venv/review/bin/python"
 LABEL_STUDIO = ROOT / ".venv/label-studio/bin/label-studio"
@@ -64,7 +71,7 @@ def test_predictions_are_read_as_they_were_written(predictions, tmp_path):
 
 
 def test_gifs_outside_of_the_document_root_are_refused(predictions, tmp_path):
-    with pytest.raises(InvalidAnnotations, match="does not lie below"):
+    with pytest.raises(InvalidAnnotations, match="is not below"):
         tasks(predictions, tmp_path)
 
 

@@ -1,1 +1,0 @@
-"""Giphy's API: its client, its options, what it answers."""

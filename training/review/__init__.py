@@ -1,1 +1,0 @@
-"""Answers looked at by people: tasks for them, and what they said."""
