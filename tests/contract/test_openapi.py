@@ -22,7 +22,7 @@ from schemathesis.specs.openapi.checks import (
 
 from gateway.pipeline import local
 from gateway.rest.app import create_app
-from gateway.rest.settings import RestSettings
+from gateway.settings import RestSettings
 from services.errors import AddressRefused, FetchFailed, FetchTimeout, GifTooLarge, InvalidAddress
 from tests.support.gif_writer import Picture, plain, write_gif
 from tests.support.models import mean_colour_model

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 pytest.importorskip("daft", reason="This test needs Daft, which is not installed: make setup.")
-from gateway.answer import CSV_COLUMNS, answer_row, row_json
+from gateway.answer import CSV_COLUMNS, outcome_row, row_json
 from gateway.batch.report import Report
 from gateway.batch.schema import SCHEMA
 from services.inference import FrameVote, ModelInfo, Prediction, ShowProbability, Verdict
@@ -297,7 +297,7 @@ def test_a_gif_at_an_address_has_a_placeholder_and_its_link(source: str, link: s
         model=ModelInfo("gif-shows", "1", "0" * 64, "Apache-2.0"),
     )
     report = Report(Budget())
-    report.write_table(pa.Table.from_pylist([answer_row(source, "0" * 64, answer)], schema=SCHEMA))
+    report.write_table(pa.Table.from_pylist([outcome_row(source, "0" * 64, answer)], schema=SCHEMA))
 
     page = "".join(report.page(Path("labels.parquet")))
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.commands.table import (
+from gateway.commands.terminal import (
     BAR_CELLS,
     VoteRun,
     bar,

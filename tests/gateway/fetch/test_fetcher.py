@@ -14,8 +14,8 @@ import trustme
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.fetch.address import DEFAULT_HOSTS, FetchSettings, HostRule
 from gateway.fetch.fetcher import Fetcher
-from gateway.fetch.settings import DEFAULT_HOSTS, FetchSettings, HostRule
 from services.errors import (
     AddressRefused,
     AnalyzerError,
