@@ -29,13 +29,13 @@ Of the REST gateway, beside `GIF_ANALYZER_WORKERS`, `GIF_ANALYZER_GRACE_S` and `
 | `GIF_ANALYZER_MAX_BODY_BYTES` | length of a request's body | that of a GIF and 1 MB |
 | `GIF_ANALYZER_BODY_S` | seconds that a whole body may take | 300 |
 | `GIF_ANALYZER_BODY_BYTES_PER_S` | bytes a second that must arrive of a body; 0 for no such limit | 1,000 |
-| `GIF_ANALYZER_IN_FLIGHT` | GIFs computed or waiting for it; more are told to come again | 64 |
-| `GIF_ANALYZER_FETCHES` | addresses fetched at the same time; more are told to come again | 64 |
+| `GIF_ANALYZER_IN_FLIGHT` | GIFs computed or waiting for it; more are refused with a time to retry | 64 |
+| `GIF_ANALYZER_FETCHES` | addresses fetched at the same time; more are refused with a time to retry | 64 |
 | `GIF_ANALYZER_CONNECTIONS` | open connections; one more closes the longest idle one | 512 |
 | `GIF_ANALYZER_KEEP_ALIVE_S` | seconds until an idle connection is closed | 75 |
 | `GIF_ANALYZER_CACHE_BYTES` | memory for answers that are kept; 0 keeps none | 32,000,000 |
-| `GIF_ANALYZER_API_KEYS` | keys, apart by commas or blanks; one must be sent | none is asked |
-| `GIF_ANALYZER_CORS_ORIGINS` | whose pages may ask, apart by commas or blanks, or `*` | no other's |
+| `GIF_ANALYZER_API_KEYS` | keys, separated by commas or blanks; one must be sent | no key is needed |
+| `GIF_ANALYZER_CORS_ORIGINS` | whose pages may ask, separated by commas or blanks, or `*` | no other's |
 | `GIF_ANALYZER_METRICS` | `off` for no /metrics | on |
 
 Of the services that are asked:
@@ -53,7 +53,7 @@ Of GIFs that are named by their address:
 
 | variable | setting | default |
 |---|---|---|
-| `GIF_ANALYZER_FETCH_HOSTS` | hosts that may be asked, apart by commas or blanks: \
+| `GIF_ANALYZER_FETCH_HOSTS` | allowed hosts, separated by commas or blanks: \
 `giphy.com`, `*.giphy.com`, `*` for all, each with `:port` if need be | those of Giphy and Tenor |
 | `GIF_ANALYZER_FETCH_TIMEOUT_S` | seconds for one file with all its redirects | 20 |
 | `GIF_ANALYZER_FETCH_CONNECT_S` | seconds for one connection | 5 |

@@ -1,4 +1,4 @@
-"""`gif-analyzer serve`: servers that run until they are told to end."""
+"""`gif-analyzer serve`: servers that run until they are stopped."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from gateway.settings import Settings
 from services.inference import Classifier
 
 Host = Annotated[str, typer.Option(help="Name or address to listen at; 0.0.0.0 is every interface.")]
-Port = Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 is any free one, told in the log.")]
+Port = Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 is any free one, which the log names.")]
 
-serve = typer.Typer(help="Start services that run until they are told to end.")
+serve = typer.Typer(help="Start services that run until they are stopped.")
 
 
 @serve.callback(invoke_without_command=True)
@@ -47,7 +47,7 @@ def serve_both(
 
         gif-analyzer serve --host 0.0.0.0 --port 80 --grpc-port 50051
 
-    **Exit codes**: 0 when it was told to end and did, 2 when it could not start.
+    **Exit codes**: 0 when it ended on request, 2 when it could not start.
 
     **Settings** from the environment: those of `serve rest` and of `serve grpc`.
     """
@@ -91,7 +91,7 @@ def serve_rest(
 
         gif-analyzer serve rest --preprocess localhost:50051 --inference localhost:50051
 
-    **Exit codes**: 0 when it was told to end and did, 2 when it could not start.
+    **Exit codes**: 0 when it ended on request, 2 when it could not start.
 
     **Settings** from the environment: those of `identify`; GIF_ANALYZER_MAX_BODY_BYTES,
     GIF_ANALYZER_BODY_S, GIF_ANALYZER_BODY_BYTES_PER_S, GIF_ANALYZER_IN_FLIGHT, GIF_ANALYZER_FETCHES,
@@ -123,7 +123,7 @@ def serve_grpc(host: Host = "127.0.0.1", port: Port = 50051, model: Model = None
 
         gif-analyzer serve grpc --host 0.0.0.0 --port 50051
 
-    **Exit codes**: 0 when it was told to end and did, 2 when it could not start.
+    **Exit codes**: 0 when it ended on request, 2 when it could not start.
 
     **Settings** from the environment: those of `identify`; GIF_ANALYZER_WORKERS, GIF_ANALYZER_WAITING,
     GIF_ANALYZER_GRACE_S, GIF_ANALYZER_NOTICE_S, GIF_ANALYZER_METRICS_PORT; and for TLS

@@ -103,7 +103,7 @@ class Fetcher:
             address = media_page.media_by_id(address) or address
             if not any(rule.allows(address) for rule in self._settings.hosts):
                 why = (
-                    f"this host is not among those that may be asked; {self._settings.allowed_by} allows more"
+                    f"this host is not allowed; {self._settings.allowed_by} allows more"
                 )
                 raise AddressRefused(address.authority, why)
             async with self._request(address) as response:
@@ -120,9 +120,9 @@ class Fetcher:
                     return await _read(response, address, self._settings.max_bytes)
             if redirects > self._settings.max_redirects or pages > 1:
                 what = "a page" if pages > 1 else f"{self._settings.max_redirects} redirects"
-                raise FetchFailed(address.host, f"it leads on after {what}")
+                raise FetchFailed(address.host, f"it redirects further after {what}")
             if address.scheme == "https" and following.scheme == "http":
-                raise AddressRefused(following.host, "it is asked without TLS after one with TLS")
+                raise AddressRefused(following.host, "it redirects from https to http")
             address = following
 
     def _declared(self, page: bytes, address: Address) -> Address:
@@ -203,7 +203,7 @@ async def _read_start(response: httpcore.Response, address: Address, limit: int)
     """Read the first `limit` bytes of a response; nothing is decompressed."""
     encoding = (_header(response, b"content-encoding") or b"identity").decode("latin-1").lower()
     if encoding not in ("", "identity"):
-        raise FetchFailed(address.host, "it sent the file compressed, which was not asked for")
+        raise FetchFailed(address.host, "it sent the file compressed, which was not requested")
     content = bytearray()
     async for part in response.aiter_stream():
         content += part

@@ -35,7 +35,7 @@ CHECKS = (
 )
 FAULTS = (
     InvalidAddress("it begins with neither http:// nor https://"),
-    AddressRefused("host", "this host is not among those that may be asked"),
+    AddressRefused("host", "this host is not allowed"),
     FetchTimeout("host", timeout_s=20),
     GifTooLarge("length", allowed=10, found=20, unit="bytes"),
 )
