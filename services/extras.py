@@ -28,7 +28,16 @@ class Extra:
     modules: tuple[str, ...]
 
 
-_HTTP = ("anyio", "certifi", "fastapi", "h11", "httpcore", "python_multipart", "pythonjsonlogger")
+_HTTP = (
+    "anyio",
+    "cachetools",
+    "certifi",
+    "fastapi",
+    "h11",
+    "httpcore",
+    "python_multipart",
+    "pythonjsonlogger",
+)
 # The smallest extras come first, because the advice for a module is the first extra that has it.
 EXTRAS = (
     Extra(

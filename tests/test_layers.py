@@ -31,7 +31,7 @@ def test_every_file_of_a_service_is_of_the_core_or_of_the_wire(service: str) -> 
 
 
 # What the gateway has that may know a wire, and what is for people at a terminal; Daft brings what it likes.
-DOORS = {"batch", "cli", "commands", "files", "remote", "serve", "sorting"}
+DOORS = {"batch", "cli", "commands", "files", "remote", "sorting"}
 
 
 def test_every_file_and_room_of_the_gateway_is_of_the_core_or_a_door_of_its_own() -> None:

@@ -1,4 +1,4 @@
-"""`gif-analyzer identify`: **files, folders, globs, addresses** -> the answer, or a line for each."""
+"""`gif-analyzer identify`: names the shows of files, folders, globs and addresses."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from rich.console import Console
 
 from gateway.answer import (
     CSV_COLUMNS,
-    answer_row,
     csv_cells,
     error_json,
-    error_row,
+    outcome_row,
     prediction_json,
+    tally_key,
     tally_text,
 )
 from gateway.commands.options import (
@@ -29,20 +29,27 @@ from gateway.commands.options import (
     Inference,
     Model,
     Preprocess,
-    TopK,
     allow_hosts,
     check_services,
     is_meant_as_address,
     open_pipeline,
     read_settings,
 )
-from gateway.commands.table import prediction_line, prediction_lines, printable
-from gateway.commands.terminal import FAILED, complain, usage_errors
-from gateway.fetch.settings import FetchSettings
+from gateway.commands.terminal import (
+    FAILED,
+    complain,
+    prediction_line,
+    prediction_lines,
+    printable,
+    usage_errors,
+)
+from gateway.fetch.address import FetchSettings
 from gateway.files import STDIN, find_gifs, read_gif
 from services.errors import AnalyzerError
 from services.inference import Prediction
 from services.names import name_text
+
+TOP_K = 5  # shows that are named unless --top-k is given
 
 Outcome = Prediction | AnalyzerError
 
@@ -63,7 +70,10 @@ def identify(
         bool | None,
         typer.Option(help="Show the ranking and what the frames say; without either, if one GIF is given."),
     ] = None,
-    top_k: TopK = 5,
+    top_k: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="K", show_default=f"{TOP_K}", help="How many shows to name."),
+    ] = None,
     model: Model = None,
     preprocess: Preprocess = None,
     inference: Inference = None,
@@ -73,8 +83,8 @@ def identify(
     """Name the show of each GIF, with probabilities and the frames that say so.
 
     The word *identify* may be left out. One GIF is answered in full, several with a line each and a summary.
-    Where the model is not sure of one show it names two or three, or the kind of picture, or says *unknown*;
-    the nearest guess follows.
+    Where the model is not sure of one show it names two or three, or the kind of picture, or says *unknown*
+    and the nearest guess. Where it names no show, the shows are ranked only with --top-k.
     An input that cannot be read is reported, and the others are answered all the same.
     With --early-exit a GIF whose first frames leave little doubt is answered by these alone (docs/effort.md).
 
@@ -117,22 +127,23 @@ def identify(
         pipeline = open_pipeline(settings, preprocess, inference, gifs=len(given))
         hosts = allow_hosts(settings.fetch, allow_host)
         read = _reader((source for source, _ in given), settings.budget.max_bytes, hosts)
-    identify_one = functools.partial(pipeline.identify, top_k=top_k, exact=early_exit is False)
+    identify_one = functools.partial(pipeline.identify, top_k=top_k or TOP_K, exact=early_exit is False)
     outcomes = (_answer(source, problem, read, identify_one) for source, problem in given)
     if as_json:
         failed = _report_json(outcomes, frames=frames is not False)
     elif as_csv:
         failed = _report_csv(outcomes)
-    elif len(given) > 1 and not frames:
-        failed = _report_lines(outcomes)
     else:
-        failed = _report_table(outcomes, frames=frames is not False)
+        several = len(given) > 1 and not frames
+        failed = _report_text(
+            outcomes, several=several, frames=frames is not False, always_ranked=top_k is not None
+        )
     if failed:
         raise typer.Exit(FAILED)
 
 
 def _find(sources: Iterable[str]) -> Iterator[tuple[str, AnalyzerError | None]]:
-    """Yield every GIF that is meant, and what is wrong with a folder or a glob."""
+    """Yield every GIF, and each folder or glob that has none with its error."""
     for source in sources:
         try:
             yield from ((name, None) for name in find_gifs(source))
@@ -141,11 +152,11 @@ def _find(sources: Iterable[str]) -> Iterator[tuple[str, AnalyzerError | None]]:
 
 
 def _reader(sources: Iterable[str], max_bytes: int, hosts: FetchSettings) -> Callable[[str], bytes]:
-    """Make the function that gets the bytes of each source; the HTTP client is imported if one needs it."""
+    """Return a function that reads or fetches a source. The HTTP client is imported only if it is needed."""
     read_file = functools.partial(read_gif, max_bytes=max_bytes)
     if not any(map(is_meant_as_address, sources)):
         return read_file
-    import asyncio  # noqa: PLC0415 - it takes its time too
+    import asyncio  # noqa: PLC0415 - it takes time to import
 
     from gateway.fetch.fetcher import Fetcher  # noqa: PLC0415 - the HTTP client is an extra
 
@@ -159,7 +170,7 @@ def _answer(
     read: Callable[[str], bytes],
     identify_one: Callable[[bytes], Prediction],
 ) -> tuple[str, str | None, Outcome]:
-    """Return the source, the digest of its bytes where they could be had, and what came of it."""
+    """Return the source, the digest of its bytes if they could be read, and the answer or the error."""
     sha256 = None
     try:
         if problem is not None:
@@ -171,7 +182,7 @@ def _answer(
         return source, sha256, error
 
 
-# Each of these reports an outcome as soon as it is there, and returns how many have failed.
+# Each of these prints an outcome as soon as it is there, and returns how many inputs have failed.
 Outcomes = Iterable[tuple[str, str | None, Outcome]]
 
 
@@ -180,11 +191,11 @@ def _report_json(outcomes: Outcomes, *, frames: bool) -> int:
     for source, _, outcome in outcomes:
         if isinstance(outcome, AnalyzerError):
             failed += 1
-            typer.echo(json.dumps(error_json(source, outcome)))
-            continue
-        said = prediction_json(source, outcome)
-        if not frames:
-            del said["frames"]
+            said = error_json(source, outcome)
+        else:
+            said = prediction_json(source, outcome)
+            if not frames:
+                del said["frames"]
         typer.echo(json.dumps(said, allow_nan=False))
     return failed
 
@@ -194,47 +205,33 @@ def _report_csv(outcomes: Outcomes) -> int:
     lines = csv.writer(sys.stdout, lineterminator="\n")
     lines.writerow(CSV_COLUMNS)
     for source, sha256, outcome in outcomes:
-        if isinstance(outcome, AnalyzerError):
-            failed += 1
-            row = error_row(name_text(source), sha256, outcome)
-        else:
-            row = answer_row(name_text(source), str(sha256), outcome)
-        lines.writerow(csv_cells(row))
+        failed += isinstance(outcome, AnalyzerError)
+        lines.writerow(csv_cells(outcome_row(name_text(source), sha256, outcome)))
         sys.stdout.flush()
     return failed
 
 
-def _report_lines(outcomes: Outcomes) -> int:
-    """Print a line for each GIF, on standard error if it failed, and a summary."""
+def _report_text(outcomes: Outcomes, *, several: bool, frames: bool, always_ranked: bool) -> int:
+    """Print each answer in full, or a line for each of several and a summary; errors on standard error."""
     console = Console(highlight=False)
     tally, failed = Counter[tuple[str, str]](), 0
     for source, _, outcome in outcomes:
+        name = "standard input" if source == STDIN else name_text(source) or "''"
         if isinstance(outcome, AnalyzerError):
             failed += 1
-            complain(f"{_name(source)}: {outcome.message}")
+            complain(f"{name}: {outcome.message}")
             continue
-        verdict = outcome.verdict
-        tally[verdict.level, verdict.names[0] if verdict.level == "show" else ""] += 1
-        console.print(prediction_line(_name(source), outcome), soft_wrap=True)
-    console.print(printable(tally_text(tally, unreadable=failed)), style="bold", markup=False, soft_wrap=True)
+        tally[tally_key(outcome.verdict)] += 1
+        lines = prediction_lines(
+            name,
+            outcome,
+            frames=frames,
+            always_ranked=always_ranked,
+            ascii_only=console.options.ascii_only,
+        )
+        for line in [prediction_line(name, outcome)] if several else lines:
+            console.print(line, soft_wrap=True)  # a long name stays on one line, so that it can be copied
+    if several:
+        summary = printable(tally_text(tally, unreadable=failed))
+        console.print(summary, style="bold", markup=False, soft_wrap=True)
     return failed
-
-
-def _report_table(outcomes: Outcomes, *, frames: bool) -> int:
-    """Print some lines for each GIF, on standard error if it failed."""
-    console = Console(highlight=False)
-    failed = 0
-    for source, _, outcome in outcomes:
-        if isinstance(outcome, AnalyzerError):
-            failed += 1
-            complain(f"{_name(source)}: {outcome.message}")
-            continue
-        for line in prediction_lines(
-            _name(source), outcome, frames=frames, ascii_only=console.options.ascii_only
-        ):
-            console.print(line, soft_wrap=True)  # a long name stays on its line: it may be copied
-    return failed
-
-
-def _name(source: str) -> str:
-    return "standard input" if source == STDIN else name_text(source) or "''"

@@ -113,9 +113,7 @@ def test_any_public_host_may_be_asked_and_others_by_option(
     wrong = run(DETOURED, port, "identify", "--allow-host", "http://a", *elsewhere, environ=environ)
 
     assert (freely.returncode, freely.stdout.count(": Red Show")) == (1, 1)
-    assert (
-        "example.org:81: this host is not among those that may be asked; --allow-host, or " in freely.stderr
-    )
+    assert "example.org:81: this host is not allowed; --allow-host, or " in freely.stderr
     assert (by_option.returncode, by_option.stdout.count(": Red Show")) == (0, 2)
     assert (kept_out.returncode, kept_out.stdout) == (1, "2 unreadable\n")
     assert let_in.returncode == 0

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.fetch.settings import FetchSettings, HostRule
-from gateway.rest.settings import ENVELOPE_BYTES, RestSettings
-from gateway.settings import Settings
+from gateway.fetch.address import FetchSettings, HostRule
+from gateway.settings import ENVELOPE_BYTES, RestSettings, Settings
 from services.errors import InvalidSetting, UnknownSetting
 from services.inference import default_model_path
 from services.preprocess import Budget

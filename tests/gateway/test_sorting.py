@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 from collections.abc import Callable
@@ -102,6 +103,28 @@ def test_a_dry_run_says_what_would_be_done_and_does_nothing(run: Run, gifs: Path
     ]
     assert contents(gifs) == before
     assert not (tmp_path / "sorted").exists()
+
+
+def test_json_tells_every_file_and_what_was_done_with_it(run: Run, gifs: Path, tmp_path: Path) -> None:
+    planned, done = (run("gifs", "--into", "sorted", "--json", *options) for options in (["--dry-run"], []))
+    undone = run("--into", "sorted", "--undo", "--json")
+
+    assert (planned.returncode, planned.stderr, done.returncode, done.stderr) == (1, "", 1, "")
+    said = json.loads(done.stdout)
+    assert json.loads(planned.stdout) == said | {"dry_run": True}
+    files = {file["source"]: file for file in said.pop("files")}
+    assert said == {
+        **{"into": "sorted", "how": "copy", "dry_run": False},
+        **{"sorted": 3, "there_already": 0, "left": 1, "failed": 1},
+    }
+    assert files["gifs/more/a.gif"] == {
+        "source": "gifs/more/a.gif",
+        "verdict": {"level": "show", "names": ["Red Show"], "text": "Red Show"},
+        "target": "sorted/Red Show/a (2).gif",
+    }
+    assert "target" not in files["gifs/grey.gif"]
+    assert files["gifs/page.gif"]["error"]["reason"] == "NOT_A_GIF"
+    assert json.loads(undone.stdout) == {"into": "sorted", "taken_back": 3, "kept": []}
 
 
 def test_less_sure_answers_are_sorted_where_that_is_asked_for(
@@ -247,7 +270,7 @@ def test_a_move_that_was_killed_between_its_two_names_is_completed_or_taken_back
     assert source.samefile(into / "Red Show" / "a.gif")
 
     if way == "undo":
-        assert undo(into).files == 1
+        assert undo(into)[0] == 1
         assert source.read_bytes() == gif
         assert not into.exists()
     else:
@@ -270,7 +293,7 @@ def test_a_copy_is_whole_or_not_there(gifs: Path, tmp_path: Path, monkeypatch: p
             run.put("copy", str(gifs / "a.gif"), (gifs / "a.gif").read_bytes(), RED)
 
     assert contents(into) == {}
-    assert undo(into).files == 0
+    assert undo(into)[0] == 0
     assert not into.exists()
 
 
@@ -314,7 +337,7 @@ def test_a_torn_last_line_of_the_log_is_left_out_and_another_is_refused(gifs: Pa
     with pytest.raises(UnreadableFile, match="line 1 of the log is damaged"):
         undo(tmp_path / "sorted")
     log.write_text(whole + '{"how": "co')
-    assert undo(tmp_path / "sorted").files == 1
+    assert undo(tmp_path / "sorted")[0] == 1
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,8 @@ from collections.abc import Callable
 import httpcore
 import pytest
 
+from gateway.fetch.address import FetchSettings, HostRule
 from gateway.fetch.fetcher import Fetcher
-from gateway.fetch.settings import FetchSettings, HostRule
 from services.errors import AddressRefused, AnalyzerError, FetchFailed, InvalidAddress
 from tests.support.local_host import NO_TRUST, PUBLIC, Detour, LocalHost, Names, http_answer, redirect
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.fetch.internet import refusal
+from gateway.fetch.connection import refusal
 
 NOT_PUBLIC = {
     "0.0.0.0": "this network",

@@ -17,7 +17,7 @@ from fastapi import FastAPI
 
 from gateway.pipeline import Pipeline
 from gateway.rest.app import create_app
-from gateway.rest.settings import RestSettings
+from gateway.settings import RestSettings
 from services.clip import Clip
 from services.errors import AddressRefused, AnalyzerError, ServiceUnavailable
 from tests.support.serving import Served

@@ -17,9 +17,9 @@ import pytest
 from fastapi import FastAPI, Response
 
 from gateway.pipeline import Pipeline
-from gateway.rest import connection
+from gateway.rest import server as rest_server
 from gateway.rest.app import create_app
-from gateway.rest.settings import RestSettings
+from gateway.settings import RestSettings
 from services.errors import FetchTimeout
 from tests.support.serving import Served
 
@@ -156,7 +156,7 @@ def test_a_head_that_never_ends_is_waited_for_and_then_closed(
     gif: bytes,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(connection, "PATIENCE_S", 1)
+    monkeypatch.setattr(rest_server, "PATIENCE_S", 1)
     port = open_gateway()
     used = connect(port, head(b"\r\n", b"GET", b"/health/live"))
     answer_of(used).read()
@@ -170,7 +170,7 @@ def test_a_head_that_never_ends_is_waited_for_and_then_closed(
 def test_a_client_that_does_not_read_is_waited_for_and_then_closed(
     connect: Callable[[int, bytes], socket.socket], serve_app: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connection, "PATIENCE_S", 1)
+    monkeypatch.setattr(rest_server, "PATIENCE_S", 1)
     app = FastAPI()
     app.state.settings = RestSettings()
     ended = threading.Event()
@@ -246,7 +246,7 @@ def test_every_early_answer_arrives(
 def test_a_body_that_goes_on_for_ever_after_its_answer_is_cut(
     open_gateway: Open, connect: Callable[[int, bytes], socket.socket], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connection, "PATIENCE_S", 1)
+    monkeypatch.setattr(rest_server, "PATIENCE_S", 1)
     port = open_gateway()
     for path in (b"/v1/none", b"/v1/identify"):  # answered on an open connection, and on one that closes
         length = b"Content-Type: image/gif\r\nContent-Length: 99999999999\r\n\r\n"
@@ -298,7 +298,7 @@ def test_where_all_are_in_use_another_may_ask_and_not_send(
 def test_beyond_those_it_hangs_up(
     open_gateway: Open, connect: Callable[[int, bytes], socket.socket], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connection, "SPARE", 1)
+    monkeypatch.setattr(rest_server, "SPARE", 1)
     port = open_gateway(connections=1)
     hold(connect, port)
     silent = connect(port, b"")  # the one that would be told so

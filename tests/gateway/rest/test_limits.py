@@ -10,7 +10,7 @@ import pytest
 from starlette.types import Message, Receive, Scope, Send
 
 from gateway.rest.limits import CROWDED, BodyLimit
-from gateway.rest.settings import RestSettings
+from gateway.settings import RestSettings
 from services.errors import AnalyzerError, Overloaded, RequestTooLarge, RequestTooSlow
 
 

@@ -20,7 +20,7 @@ import pytest
 
 from benchmarks.harness.servers import start_services
 from gateway.rest.server import allow_open_files, listen
-from gateway.rest.settings import RestSettings
+from gateway.settings import RestSettings
 from tests.support.paths import ROOT
 from tests.support.programs import call, command, environ
 

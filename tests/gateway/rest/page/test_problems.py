@@ -13,7 +13,7 @@ from playwright.sync_api import Page, expect
 
 from gateway.pipeline import Pipeline, local
 from gateway.rest.app import create_app
-from gateway.rest.settings import RestSettings
+from gateway.settings import RestSettings
 from services.preprocess import Budget
 from tests.support.page.gestures import drop_file
 from tests.support.page.server import EXAMPLES, HOST, LocalAddresses, serving

@@ -14,7 +14,7 @@ from playwright.sync_api import Page, expect
 
 from gateway.pipeline import Pipeline
 from gateway.rest.app import create_app
-from gateway.rest.settings import RestSettings
+from gateway.settings import RestSettings
 from services.clip import Clip
 from tests.support.page.gestures import drag_over, drop_file, drop_text, paste
 from tests.support.page.server import EXAMPLES, HOST, LocalAddresses, serving
