@@ -17,9 +17,9 @@ class Figure:
     Attributes:
         name: of the contender.
         milliseconds: geometric mean over items of the medians over rounds.
-        ratio: to this project, geometric mean over the items that both can do: median over median. Above 1
-            it takes longer, below 1 it is faster.
-        low: the smallest of the same ratio within single rounds.
+        ratio: its time beside this project's in the same round, as the geometric mean over the items that
+            both can do; the median over rounds. Above 1 it takes longer, below 1 it is faster.
+        low: the smallest of these ratios of single rounds.
         high: the largest.
         items: how many items it could do.
     """
@@ -53,7 +53,7 @@ def medians(entry: Entry) -> tuple[float | None, ...]:
 
 def _figure(entry: Entry, ours: Entry, indices: Sequence[int]) -> Figure:
     able = _able(entry, indices)
-    theirs_median, our_median = medians(entry), medians(ours)
+    theirs_median = medians(entry)
     rounds = [
         _mean_ratio([theirs[index] for index in able], [mine[index] for index in able])
         for theirs, mine in zip(entry.seconds, ours.seconds, strict=True)
@@ -61,7 +61,7 @@ def _figure(entry: Entry, ours: Entry, indices: Sequence[int]) -> Figure:
     return Figure(
         name=entry.name,
         milliseconds=1000 * statistics.geometric_mean([_sure(theirs_median[index]) for index in able]),
-        ratio=_mean_ratio([theirs_median[index] for index in able], [our_median[index] for index in able]),
+        ratio=statistics.median(rounds),
         low=min(rounds),
         high=max(rounds),
         items=len(able),

@@ -51,10 +51,9 @@ def _bars(axes: Axes, section: Section) -> None:
     ]
     places = range(len(rows))
     ratios = [figure.ratio for _, figure in rows]
-    # The ratio of medians may lie outside those of single rounds.
     reach = (
-        [max(figure.ratio - figure.low, 0) for _, figure in rows],
-        [max(figure.high - figure.ratio, 0) for _, figure in rows],
+        [figure.ratio - figure.low for _, figure in rows],
+        [figure.high - figure.ratio for _, figure in rows],
     )
     colours = [_OURS if figure.name.startswith(THIS) else _PEER for _, figure in rows]
     axes.barh(places, ratios, xerr=reach, color=colours, error_kw={"lw": 1, "capsize": 2})

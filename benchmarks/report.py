@@ -36,9 +36,9 @@ MEASURE = """\
     .venv/bin/python -m benchmarks.bench --only decode --rounds 9
     .venv/bin/python -m benchmarks.bench --other-model float32.onnx
 
-Peers live in environments of their own, as [the list](../benchmarks/peers.txt) says; one that cannot be
+Peers live in environments of their own, as `benchmarks/peers.txt` says; one that cannot be
 installed or imported is told as absent with its reason. GIFs are those of `../shared` where they are, else
-the examples; the curves are of drawings either way. [results.json](../benchmarks/results.json) holds every
+the examples; the curves are of drawings either way. `benchmarks/results.json` holds every
 time that was taken: tables and plot are computed from it and nothing else.
 """
 
@@ -57,8 +57,8 @@ def page(results: Results, *, plot: str) -> str:
         f"Written by `make bench` on {results.measured}: {results.cores} cores, Python {results.python}, one "
         "thread for each contender. All stand ready at once and take turns at every item, A B C, A B C, so "
         "that whatever else the machine did fell on all of them. *Ratio* is the time taken beside this "
-        "project's: median over rounds, geometric mean over items; **above 1 this project is faster, below 1 "
-        "the peer is**. *Spread* is the same ratio within single rounds, smallest to largest.",
+        "project's in the same round: geometric mean over items, median over rounds; **above 1 this project "
+        "is faster, below 1 the peer is**. *Spread* is the smallest and the largest of these ratios.",
         "",
         f"![Ratios and curves]({plot})",
         "",

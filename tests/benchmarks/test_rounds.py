@@ -63,7 +63,7 @@ def section(entries: tuple[Entry, ...], rounds: int) -> Section:
     return Section("decode", "key", rounds, False, ITEMS, entries)
 
 
-def test_ratios_are_of_medians_and_their_spread_is_of_rounds() -> None:
+def test_the_ratio_is_the_median_of_the_rounds_and_lies_within_their_spread() -> None:
     diary: list[str] = []
     ours = Scripted("A", {"a": [1.0, 1.0, 1.0], "b": [2.0, 2.0, 4.0]}, diary)
     peer = Scripted("B", {"a": [2.0, 2.0, 9.0], "b": [4.0, 16.0, 8.0]}, diary)
@@ -74,8 +74,8 @@ def test_ratios_are_of_medians_and_their_spread_is_of_rounds() -> None:
     assert absent == {}
     assert (us.ratio, us.low, us.high) == (1.0, 1.0, 1.0)
     assert us.milliseconds == pytest.approx(1000 * 2**0.5)
-    # Medians: 2 / 1 and 8 / 2; rounds: (2, 2), (2, 8), (9, 2).
-    assert them.ratio == pytest.approx(8**0.5)
+    # Ratios of the items in each round: (2, 2), (2, 8), (9, 2).
+    assert them.ratio == pytest.approx(4.0)
     assert (them.low, them.high) == (pytest.approx(2.0), pytest.approx(18**0.5))
     assert them.milliseconds == pytest.approx(4000)
 
