@@ -231,11 +231,11 @@ model: .venv/dev runs/big-buck-bunny/manifest.csv ## train the default model aga
 		--out services/inference/default.onnx
 
 # What this project is measured beside, an environment for each; one that cannot be installed is told as absent.
-.venv/peers/ready: .venv/dev benchmarks/peers.txt
-	@$(BIN)/python -m benchmarks.environments && touch $@
+.venv/peers/ready: .venv/dev benchmarks/bench/peers.txt
+	@$(BIN)/python -m benchmarks install-peers && touch $@
 
 bench: .venv/peers/ready ## measure this project beside its peers, into docs/benchmarks.md (BENCH=--quick for a try)
-	@$(BIN)/python -m benchmarks.bench $(BENCH)
+	@$(BIN)/python -m benchmarks bench $(BENCH)
 
 .PHONY: picture
 picture: .venv/dev ## draw docs/page.png, the page in a real browser

@@ -28,7 +28,7 @@ USD_PER_REQUEST = 0.20 / 1_000_000  # beyond the free requests
 
 @dataclass(frozen=True)
 class Measurement:
-    """What `python -m benchmarks.cold_start` found of the bundle as delivered, on one whole core.
+    """What `python -m benchmarks cold-start` found of the bundle as delivered, on one whole core.
 
     Attributes:
         cold_ms: from the start of a new instance to its first answer; it is all billed, its INIT too.
@@ -61,7 +61,7 @@ class Measurement:
                 rounds=int(found["rounds"]),
             )
         except FileNotFoundError:
-            why = "there is no such file; python -m benchmarks.cold_start writes it"
+            why = "there is no such file; python -m benchmarks cold-start writes it"
             raise InvalidMeasurement(str(path), why) from None
         except OSError as error:
             raise InvalidMeasurement(str(path), os_reason(error)) from error

@@ -164,7 +164,7 @@ class BundleTooLarge(DeliveryError):
 
 
 class InvalidMeasurement(DeliveryError):
-    """A file of figures is not as `benchmarks.cold_start` writes it."""
+    """A file of figures is not as `benchmarks cold-start` writes it."""
 
     reason = "INVALID_MEASUREMENT"
 

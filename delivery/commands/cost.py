@@ -17,7 +17,7 @@ from services.terminal import Json, report
 def cost(
     *,
     measurement: Annotated[
-        Path, typer.Option(metavar="FILE", help="Written by python -m benchmarks.cold_start.")
+        Path, typer.Option(metavar="FILE", help="Written by python -m benchmarks cold-start.")
     ] = Path("benchmarks/cold_start.json"),
     cold_share: Annotated[
         float, typer.Option(min=0, max=1, metavar="SHARE", help="Of requests that meet a new instance.")

@@ -5,6 +5,7 @@ import json
 import re
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -14,13 +15,26 @@ from PIL import Image
 from rich.console import Console
 from typer.testing import CliRunner
 
-from benchmarks import bench, gifs, models, plot, report, sections
-from benchmarks.bench import Outputs, measure
-from benchmarks.crew import Contender
-from benchmarks.environments import ROOT, MissingEnvironment, interpreter
-from benchmarks.figures import compare, groups
-from benchmarks.results import Entry, Item, NotResults, Results, Section, load, save
-from benchmarks.sections import Plan, Question
+from benchmarks import ROOT
+from benchmarks.__main__ import app
+from benchmarks.bench import command, models, plot, report, sections
+from benchmarks.bench.command import Outputs, measure
+from benchmarks.bench.contenders import Contender
+from benchmarks.bench.environments import MissingEnvironment, interpreter
+from benchmarks.bench.results import (
+    BY_FRAMES,
+    REAL,
+    Entry,
+    Item,
+    NotResults,
+    Results,
+    Section,
+    compare,
+    load,
+    save,
+)
+from benchmarks.bench.sections import Plan, Question
+from benchmarks.bench.servers import send_all
 
 TRIVIAL = "tests.support.trivial"
 QUIET = Console(quiet=True)
@@ -34,10 +48,10 @@ def example_results() -> Results:
         5,
         False,
         (
-            Item("one", gifs.REAL, {"frames": 10}),
-            Item("two", gifs.REAL, {"frames": 20}),
-            Item("ten", gifs.BY_FRAMES, {"frames": 10}),
-            Item("fifty", gifs.BY_FRAMES, {"frames": 50}),
+            Item("one", REAL, {"frames": 10}),
+            Item("two", REAL, {"frames": 20}),
+            Item("ten", BY_FRAMES, {"frames": 10}),
+            Item("fifty", BY_FRAMES, {"frames": 50}),
         ),
         (
             Entry("this project", "us 1", "by time", ((0.01, 0.02, 0.01, 0.05),) * 5),
@@ -97,7 +111,7 @@ def test_a_try_is_called_one() -> None:
 def test_results_table_and_plot_agree(tmp_path: Path) -> None:
     outputs = Outputs.of(tmp_path, quick=False)
 
-    bench.write(example_results(), outputs)
+    command.write(example_results(), outputs)
 
     check_agreement(outputs)
 
@@ -116,10 +130,10 @@ def check_agreement(outputs: Outputs) -> None:
     assert page == report.page(results, plot=outputs.plot.name)
     rows = re.findall(r"^\| ([^|]+?)(?: \(\d+ of \d+ items\))? \| [\d.]+ \| ([\d.]+) \|", page, re.MULTILINE)
     figures = [
-        (figure.name, figure.ratio)
+        (figure.name, figure.ratio.middle)
         for name in report.TITLES
         if name in results.sections
-        for group in groups(results.sections[name])
+        for group in results.sections[name].groups
         for figure in compare(results.sections[name], group)
     ]
     assert [name for name, _ in rows] == [name for name, _ in figures]
@@ -138,7 +152,7 @@ def questions(monkeypatch: pytest.MonkeyPatch) -> Mapping[str, Question]:
         Contender("Gone", f"{TRIVIAL}:needs_what_is_not_there"),
     )
     items = (Item("1", "numbers"), Item("2", "numbers"))
-    made = {name: Question(name, trivial, items, 1) for name in sections.NAMES}
+    made = {name: Question(name, trivial, items) for name in sections.NAMES}
     monkeypatch.setattr(sections, "QUESTIONS", {name: lambda plan, q=q: q for name, q in made.items()})
     return made
 
@@ -148,7 +162,7 @@ def test_an_interrupted_measurement_goes_on_where_it_was(
 ) -> None:
     plan, outputs = Plan(rounds=2, work=tmp_path / "work"), Outputs.of(tmp_path / "out", quick=False)
     measured: list[str] = []
-    real = bench._measure
+    real = command._measure
 
     def interrupted(question: Question, plan: Plan, terminal: Console) -> Section:
         if question.name == "serve" and "serve" not in measured:
@@ -157,7 +171,7 @@ def test_an_interrupted_measurement_goes_on_where_it_was(
         measured.append(question.name)
         return real(question, plan, terminal)
 
-    monkeypatch.setattr(bench, "_measure", interrupted)
+    monkeypatch.setattr(command, "_measure", interrupted)
     with pytest.raises(KeyboardInterrupt):
         measure(plan, sections.NAMES, outputs, terminal=QUIET)
     assert not outputs.results.exists()
@@ -175,7 +189,7 @@ def test_another_question_is_not_answered_by_what_was_interrupted(
     tmp_path: Path, questions: Mapping[str, Question], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plan, outputs = Plan(rounds=1, work=tmp_path / "work"), Outputs.of(tmp_path / "out", quick=False)
-    monkeypatch.setattr(bench, "write", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr(command, "write", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
         measure(plan, ("line",), outputs, terminal=QUIET)
     monkeypatch.undo()
@@ -204,9 +218,9 @@ def test_the_command_measures_this_project_alone(
     monkeypatch.setenv("GIFS_SHARED", str(tmp_path))  # no footage: the examples
 
     ended = CliRunner().invoke(
-        bench.app,
+        app,
         [
-            *("--quick", "--alone", "--json", "--rounds", "2"),
+            *("bench", "--quick", "--alone", "--json", "--rounds", "2"),
             *("--out", str(tmp_path), "--work", str(tmp_path / "work"), "--model", str(model_path)),
         ],
     )
@@ -224,6 +238,19 @@ def test_the_command_measures_this_project_alone(
     ]
     assert str(ROOT) not in ended.stdout
     check_agreement(Outputs.of(tmp_path, quick=True))
+
+
+def test_requests_are_sent_at_once_and_no_two_are_the_same() -> None:
+    sent: list[bytes] = []
+    together = threading.Barrier(4, timeout=30)
+
+    def identify(gif: bytes) -> str:
+        sent.append(gif)
+        together.wait()
+        return gif[6:7].decode()
+
+    assert send_all(identify, [b"GIF89aX;", b"GIF89aY;"], requests=8, clients=4) == ["X", "Y"] * 4
+    assert len(set(sent)) == 8
 
 
 @pytest.fixture
@@ -247,7 +274,7 @@ def float_and_int8(model_path: Path, tmp_path: Path) -> tuple[Path, Path]:
 
 def test_a_row_is_named_by_what_stands_in_its_file(float_and_int8: tuple[Path, Path], tmp_path: Path) -> None:
     def rows(name: str, **files: Path) -> dict[str, Contender]:
-        question = sections.ask(name, Plan(quick=True, peers=False, work=tmp_path / "work", **files))
+        question = sections.question(name, Plan(quick=True, peers=False, work=tmp_path / "work", **files))
         return {contender.name: contender for contender in question.contenders}
 
     whole, exact = float_and_int8[1], float_and_int8[0]
@@ -265,7 +292,7 @@ def test_a_row_is_named_by_what_stands_in_its_file(float_and_int8: tuple[Path, P
 def test_another_file_beside_is_another_question(float_and_int8: tuple[Path, Path], tmp_path: Path) -> None:
     exact, whole = float_and_int8
     plan = Plan(quick=True, peers=False, work=tmp_path / "work", model=exact, other_model=whole)
-    question = sections.ask("line", plan)
+    question = sections.question("line", plan)
     before = question.key(plan)
 
     whole.write_bytes(exact.read_bytes())
@@ -275,29 +302,10 @@ def test_another_file_beside_is_another_question(float_and_int8: tuple[Path, Pat
 
 @pytest.mark.parametrize("options", [["--only", "dinner"], ["--model", "nowhere.onnx"]])
 def test_a_command_that_cannot_begin_says_so(options: list[str]) -> None:
-    ended = CliRunner().invoke(bench.app, options)
+    ended = CliRunner().invoke(app, ["bench", *options])
 
-    assert ended.exit_code == bench.CANNOT
+    assert ended.exit_code == command.CANNOT
     assert options[1] in ended.output
-
-
-def test_a_drawing_has_the_frames_and_the_size_it_is_asked_for(tmp_path: Path) -> None:
-    gifs.draw(tmp_path / "drawn.gif", width=120, frames=12)
-
-    with Image.open(tmp_path / "drawn.gif") as image:
-        assert (image.size, image.n_frames) == ((120, 90), 12)
-
-
-def test_footage_goes_by_numbers(tmp_path: Path) -> None:
-    for show in ("Some-Show", "Other-Show"):
-        (tmp_path / "shows" / show).mkdir(parents=True)
-        for number in range(4):
-            gifs.draw(tmp_path / "shows" / show / f"secret{number}.gif", width=40, frames=2)
-
-    items = gifs.real_items(3, tmp_path)
-
-    assert [item.shown for item in items] == ["real 1", "real 2", "real 3"]
-    assert "secret" not in Results(2, "", "", {"line": Section("line", "", 1, True, items, ())}).to_json()
 
 
 def test_the_untrained_model_has_the_shape_of_the_packaged_one(tmp_path: Path) -> None:
@@ -336,7 +344,7 @@ def test_decoders_see_the_same_colours(
         pytest.skip(f"This test needs {name}, which is {error}.")
     path, saved = save_gif("colours.gif", "red", "blue"), tmp_path / "clip.npy"
     program = (
-        "import sys, numpy; from benchmarks.peers import decoders; "
+        "import sys, numpy; from benchmarks.bench import decoders; "
         "numpy.save(sys.argv[3], getattr(decoders, sys.argv[1])().run(sys.argv[2]))"
     )
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.crew import Absent, CannotMeasure, Contender, WorkerProcess
-from benchmarks.environments import MissingEnvironment, install, interpreter, read_list
-from benchmarks.worker import Worker, converse
+from benchmarks.bench.contenders import Absent, CannotMeasure, Contender, WorkerProcess
+from benchmarks.bench.environments import MissingEnvironment, install, interpreter, read_list
+from benchmarks.bench.worker import Worker, converse
 
 TRIVIAL = "tests.support.trivial"
 
@@ -47,7 +47,7 @@ def test_what_is_loaded_is_run_and_checked() -> None:
     ("message", "reason"),
     [
         ({"do": "run", "item": "seven", "times": 1}, "ValueError: invalid literal"),
-        ({"do": "dance", "item": "7"}, "ValueError: it cannot dance"),
+        ({"do": "dance", "item": "7"}, "ValueError: unknown command dance"),
         ({"do": "prepare", "subject": f"{TRIVIAL}:nobody", "options": {}}, "AttributeError"),
         (
             {"do": "prepare", "subject": f"{TRIVIAL}:needs_what_is_not_there", "options": {}},

@@ -141,5 +141,5 @@ def test_the_command_says_what_to_run_where_nothing_was_measured(tmp_path: Path)
     done = run_cost("--measurement", str(tmp_path / "none.json"))
 
     assert done.returncode == 2
-    assert done.stderr.endswith("there is no such file; python -m benchmarks.cold_start writes it\n")
+    assert done.stderr.endswith("there is no such file; python -m benchmarks cold-start writes it\n")
     assert done.stderr.startswith("error: ")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.emulator import Emulator
+from benchmarks.harness.emulator import Emulator
 from delivery.interpreter import find_python
 from delivery.request import Request, to_event
 from tests.support.emulator import PYTHON, needs_emulator

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.process import start_services
+from benchmarks.harness.servers import start_services
 from tests.support.paths import ROOT
 
 TEXT = (ROOT / "docs/grpc.md").read_text("utf-8")

@@ -8,8 +8,8 @@ from collections import Counter
 
 import pytest
 
-from benchmarks import report
-from benchmarks.results import load
+from benchmarks.bench import report
+from benchmarks.bench.results import load
 from tests.support.paths import ROOT
 from tests.support.programs import call
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import onnx
 import pytest
 
-from benchmarks.process import start_services
+from benchmarks.harness.servers import start_services
 from tests.support.models import SHOWS, mean_colour_model
 from tests.support.paths import ROOT
 

@@ -30,7 +30,7 @@ from moto.core.responses import BaseResponse
 from moto.moto_api._internal.models import moto_api_backend
 from moto.server import ThreadedMotoServer
 
-from benchmarks.emulator import Emulator
+from benchmarks.harness.emulator import Emulator
 from delivery.request import Request, from_result, to_event
 
 REGION = "eu-central-1"

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.emulator import missing_part
+from benchmarks.harness.emulator import missing_part
 
 PYTHON = "3.13"  # of the function
 

@@ -6,7 +6,7 @@ import os
 import sys
 from pathlib import Path
 
-from benchmarks.worker import Subject
+from benchmarks.bench.worker import Subject
 
 
 def echo(version: str = "echo 1") -> Subject:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.emulator import Emulator
+from benchmarks.harness.emulator import Emulator
 from delivery.request import Request, Response
 from gateway.answer import prediction_json
 from gateway.pipeline import local

@@ -18,7 +18,7 @@ from typing import Any
 import httpx
 import pytest
 
-from benchmarks.process import start_services
+from benchmarks.harness.servers import start_services
 from gateway.rest.server import allow_open_files, listen
 from gateway.rest.settings import RestSettings
 from tests.support.paths import ROOT

@@ -1,0 +1,1 @@
+"""What several benchmarks share: a timer, GIFs to measure with, and servers."""

@@ -1,0 +1,82 @@
+"""Starts this project's services in a process of their own, and finds free ports for servers."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+START_S = 120.0  # to import ONNX Runtime, load a model and listen
+
+
+def free_ports(count: int) -> list[int]:
+    """Return different ports of 127.0.0.1 that nobody listens on now."""
+    with contextlib.ExitStack() as held:  # all are held until the last is found
+        servers = [held.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
+        return [server.getsockname()[1] for server in servers]
+
+
+@dataclass(frozen=True)
+class ServiceProcess:
+    """A process that runs `python -m services`.
+
+    Attributes:
+        process: to signal and to wait for.
+        address: where it listens, HOST:PORT.
+        log: file of its JSON lines.
+    """
+
+    process: subprocess.Popen[bytes]
+    address: str
+    log: Path
+
+    def read_log(self) -> list[dict[str, Any]]:
+        """Return everything that it logged until now."""
+        return _read_lines(self.log)
+
+
+@contextlib.contextmanager
+def start_services(*options: str) -> Iterator[ServiceProcess]:
+    """Start the services on a free port; the end of the block stops them if they still run.
+
+    Raises:
+        RuntimeError: they did not start; says what they logged.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        log = Path(folder) / "log"
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "services", "--port", "0", *options], stderr=output
+            )
+        try:
+            yield ServiceProcess(process, _wait_for_address(process, log), log)
+        finally:
+            process.terminate()
+            try:
+                process.wait(START_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def _wait_for_address(process: subprocess.Popen[bytes], log: Path) -> str:
+    end = time.monotonic() + START_S
+    while time.monotonic() < end and process.poll() is None:
+        for line in _read_lines(log):
+            if line["message"] == "serving":
+                return str(line["address"])
+        time.sleep(0.02)
+    raise RuntimeError(f"the services did not start: {log.read_text('utf-8')}")
+
+
+def _read_lines(log: Path) -> list[dict[str, Any]]:
+    whole = log.read_text("utf-8").rpartition("\n")[0]  # the last line may be incomplete
+    return [json.loads(line) for line in whole.splitlines()]

@@ -1,0 +1,1 @@
+"""Benchmarks of single parts of this project, one module each."""
