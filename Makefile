@@ -245,8 +245,9 @@ picture: .venv/dev ## draw docs/page.png, the page in a real browser
 	@$(BIN)/uv pip install -q -p $(BIN)/python -c constraints.txt -e ".[docs]"
 	@touch $@
 
+# Never with --quiet: it hides warnings from --strict.
 docs: .venv/docs ## build the documentation site into build/site; a broken link is an error
-	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet --site-dir build/site
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --site-dir build/site
 
 format: .venv/dev ## let ruff put the code in order
 	@$(BIN)/ruff check --fix .
