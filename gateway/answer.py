@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from services.errors import AnalyzerError
-from services.inference import Prediction
+from services.inference import Prediction, Verdict
 from services.names import name_text
 
 JsonObject = dict[str, object]
@@ -47,17 +47,18 @@ def prediction_json(source: str, prediction: Prediction) -> JsonObject:
         "format": prediction.format,
         "shows": [{"show": show.show, "probability": show.probability} for show in prediction.shows],
         "known": prediction.known,
-        "verdict": {
-            "level": prediction.verdict.level,
-            "names": list(prediction.verdict.names),
-            "text": prediction.verdict.text,
-        },
+        "verdict": verdict_json(prediction.verdict),
         "frames": [
             {"timestamp_ms": vote.timestamp_ms, "show": vote.show, "probability": vote.probability}
             for vote in prediction.frames
         ],
         "model": {"name": prediction.model.name, "version": prediction.model.version},
     }
+
+
+def verdict_json(verdict: Verdict) -> JsonObject:
+    """Put a verdict into values that JSON knows."""
+    return {"level": verdict.level, "names": list(verdict.names), "text": verdict.text}
 
 
 def error_json(source: str, error: AnalyzerError) -> JsonObject:

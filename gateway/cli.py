@@ -11,7 +11,6 @@ import os
 import sys
 
 import typer
-import typer.core
 
 from gateway.commands.batch import batch
 from gateway.commands.doctor import doctor
@@ -23,10 +22,10 @@ from gateway.commands.terminal import FAILED, complain
 from gateway.files import STDIN
 from services.errors import os_reason
 from services.memory import keep_freed_memory
-from services.terminal import program
+from services.terminal import Commands, program
 
 
-class _Commands(typer.core.TyperGroup):
+class _Commands(Commands):
     """The commands; words that name a GIF, and no command, are given to `identify`."""
 
     def parse_args(self, context: typer.Context, words: list[str]) -> list[str]:  # type: ignore[override]
@@ -38,9 +37,14 @@ class _Commands(typer.core.TyperGroup):
 
 
 def _may_be_gif(words: list[str]) -> bool:
-    """Whether the first word that is no option looks like a file, a folder, a glob or an address."""
-    word = next((word for word in words if word == STDIN or not word.startswith("-")), "")
-    return word == STDIN or glob.has_magic(word) or os.path.lexists(word) or any(c in word for c in "./")
+    """Whether the first word, or any word after an option, looks like a file, folder, glob or address."""
+
+    def may_be(word: str) -> bool:
+        return word == STDIN or glob.has_magic(word) or os.path.lexists(word) or any(c in word for c in "./")
+
+    if words and words[0].startswith("-"):  # a word may be the value of an option
+        return any(may_be(word) for word in words if word == STDIN or not word.startswith("-"))
+    return bool(words) and may_be(words[0])
 
 
 app = program(

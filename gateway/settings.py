@@ -26,7 +26,7 @@ Of the REST gateway, beside `GIF_ANALYZER_WORKERS`, `GIF_ANALYZER_GRACE_S` and `
 
 | variable | setting | default |
 |---|---|---|
-| `GIF_ANALYZER_MAX_BODY_BYTES` | length of a request's body | that of a GIF and 1 MiB |
+| `GIF_ANALYZER_MAX_BODY_BYTES` | length of a request's body | that of a GIF and 1 MB |
 | `GIF_ANALYZER_BODY_S` | seconds that a whole body may take | 300 |
 | `GIF_ANALYZER_BODY_BYTES_PER_S` | bytes a second that must arrive of a body; 0 for no such limit | 1,000 |
 | `GIF_ANALYZER_IN_FLIGHT` | GIFs computed or waiting for it; more are told to come again | 64 |

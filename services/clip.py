@@ -43,6 +43,9 @@ class GifSource:
         size_bytes: length of the file.
         sha256: digest of the file's bytes, 64 lower-case hexadecimal digits.
         format: a key of `FORMATS`; "" where an older service did not say.
+        content_width: of the part of the canvas that the clip shows, without borders of one colour, in
+            pixels; 0 where an older service did not say.
+        content_height: of that part, in pixels; 0 where an older service did not say.
     """
 
     width: int
@@ -52,6 +55,15 @@ class GifSource:
     size_bytes: int
     sha256: str
     format: str = ""
+    content_width: int = 0
+    content_height: int = 0
+
+    @property
+    def aspect_ratio(self) -> float:
+        """Width / height of what the clip shows; of the whole canvas where its borders are not known."""
+        if self.content_width and self.content_height:
+            return self.content_width / self.content_height
+        return self.width / self.height
 
 
 @dataclass(frozen=True, eq=False)

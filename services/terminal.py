@@ -1,6 +1,7 @@
 """What the programs of this project share on the command line: a Typer app with --version, and --json."""
 
 import json
+import re
 from collections.abc import Callable
 from typing import Annotated, Any
 
@@ -12,7 +13,21 @@ from services.extras import version_text
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object about what was done.")]
 
 
-def program(name: str, help_text: str, cls: type[typer.core.TyperGroup] | None = None) -> typer.Typer:
+class Commands(typer.core.TyperGroup):
+    """The commands of a program; a wrong value of an option is an error that says what it must be."""
+
+    def invoke(self, context: typer.Context) -> Any:  # type: ignore[override]
+        """Run the command that the words name."""
+        try:
+            return super().invoke(context)
+        except typer.BadParameter as error:
+            if error.param is not None and (expected := _expected(error)):
+                option = max(error.param.opts, key=len)
+                raise typer.BadParameter(f"{option} must be {expected}", ctx=error.ctx) from error
+            raise
+
+
+def program(name: str, help_text: str, cls: type[Commands] = Commands) -> typer.Typer:
     """Return a Typer app without commands that has the options --version, --help and -h.
 
     Args:
@@ -34,6 +49,29 @@ def program(name: str, help_text: str, cls: type[typer.core.TyperGroup] | None =
 def report(as_json: bool, values: dict[str, Any], text: str) -> None:
     """Print the result of a command: `values` as JSON for programs, or `text` for people."""
     typer.echo(json.dumps(values) if as_json else text)
+
+
+def _expected(error: typer.BadParameter) -> str | None:
+    """Say what a value must be and what it is; None where the error does not come from Pydantic."""
+    errors = getattr(error.__cause__, "errors", None)
+    if errors is None:
+        return None
+    [found, *_] = errors()
+    limits, given = found.get("ctx", {}), found["input"]
+    choices = re.search(r" is not one of (.+)\.$", found["msg"])
+    expected = {
+        "int_parsing": "a whole number",
+        "float_parsing": "a number",
+        "greater_than_equal": f"at least {limits.get('ge')}",
+        "less_than_equal": f"at most {limits.get('le')}",
+        "value_error": choices and _either(re.findall(r"'([^']*)'", choices[1])),
+    }.get(found["type"])
+    return f"{expected}, not {given!r}" if expected else None
+
+
+def _either(words: list[str]) -> str:
+    *others, last = words
+    return f"{', '.join(others)} or {last}" if others else last
 
 
 def _with_version(name: str) -> Callable[..., None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -167,6 +168,19 @@ def save_gif(tmp_path: Path) -> Callable[..., Path]:
         return path
 
     return save
+
+
+@pytest.fixture
+def letterboxed() -> bytes:
+    """A GIF of 160 x 120 pixels: two scenes of 160 x 90 between black bars."""
+    pictures = []
+    for colour in ("red", "blue"):
+        picture = Image.new("RGB", (160, 120), "black")
+        picture.paste(ImageColor.getrgb(colour), (0, 15, 160, 105))
+        pictures.append(picture)
+    file = io.BytesIO()
+    pictures[0].save(file, "GIF", save_all=True, append_images=pictures[1:], duration=500)
+    return file.getvalue()
 
 
 @pytest.fixture(scope="session")

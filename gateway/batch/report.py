@@ -116,9 +116,12 @@ class Report:
         return f"<li>{_name(row['source'])} {escape(row['error_message'])}</li>\n"
 
     def _picture(self, row: dict[str, Any]) -> str:
-        """The frame that speaks most for the answer; none of a GIF that does not lie on this machine."""
+        """Return the frame that speaks most for the answer; of a GIF elsewhere, a link to it.
+
+        The page loads nothing from other hosts, and the bytes of a GIF that was fetched are gone by now.
+        """
         if is_address(row["source"]):
-            return "<div class=picture>at its address</div>"
+            return f"<a class=picture{_href(row['source'])}>not on this machine</a>"
         try:
             gif = read_gif(name_from_text(row["source"]), max_bytes=self._budget.max_bytes)
             clip = decode_gif(gif, budget=self._budget)
@@ -127,7 +130,7 @@ class Report:
         vote = max(row["frames"], key=lambda vote: (vote["show"] == row["show"], vote["probability"]))
         frame = clip.frames[clip.timestamps_ms.index(vote["timestamp_ms"])]
         source = clip.source
-        ratio = min(source.width / source.height, 2.0) if source else 1.0
+        ratio = min(source.aspect_ratio, 2.0) if source else 1.0
         size = (max(round(HEIGHT * ratio), 1), HEIGHT)
         jpeg = io.BytesIO()
         Image.fromarray(frame).resize(size, Image.Resampling.BILINEAR).save(jpeg, "JPEG", quality=_QUALITY)
@@ -136,8 +139,11 @@ class Report:
 
 
 def _name(source: str) -> str:
-    href = f' href="{escape(source)}"' if source.startswith(("http://", "https://")) else ""
-    return f"<a class=name{href}>{escape(source)}</a>"
+    return f"<a class=name{_href(source)}>{escape(source)}</a>"
+
+
+def _href(source: str) -> str:
+    return f' href="{escape(source)}"' if source.startswith(("http://", "https://")) else ""
 
 
 def check_report(path: Path) -> None:

@@ -29,7 +29,6 @@ from gateway.commands.options import (
     Inference,
     Model,
     Preprocess,
-    TopK,
     allow_hosts,
     check_services,
     is_meant_as_address,
@@ -43,6 +42,8 @@ from gateway.files import STDIN, find_gifs, read_gif
 from services.errors import AnalyzerError
 from services.inference import Prediction
 from services.names import name_text
+
+TOP_K = 5  # shows that are named unless --top-k is given
 
 Outcome = Prediction | AnalyzerError
 
@@ -63,7 +64,10 @@ def identify(
         bool | None,
         typer.Option(help="Show the ranking and what the frames say; without either, if one GIF is given."),
     ] = None,
-    top_k: TopK = 5,
+    top_k: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="K", show_default=f"{TOP_K}", help="How many shows to name."),
+    ] = None,
     model: Model = None,
     preprocess: Preprocess = None,
     inference: Inference = None,
@@ -73,8 +77,8 @@ def identify(
     """Name the show of each GIF, with probabilities and the frames that say so.
 
     The word *identify* may be left out. One GIF is answered in full, several with a line each and a summary.
-    Where the model is not sure of one show it names two or three, or the kind of picture, or says *unknown*;
-    the nearest guess follows.
+    Where the model is not sure of one show it names two or three, or the kind of picture, or says *unknown*
+    and the nearest guess. Where it names no show, the shows are ranked only with --top-k.
     An input that cannot be read is reported, and the others are answered all the same.
     With --early-exit a GIF whose first frames leave little doubt is answered by these alone (docs/effort.md).
 
@@ -117,7 +121,7 @@ def identify(
         pipeline = open_pipeline(settings, preprocess, inference, gifs=len(given))
         hosts = allow_hosts(settings.fetch, allow_host)
         read = _reader((source for source, _ in given), settings.budget.max_bytes, hosts)
-    identify_one = functools.partial(pipeline.identify, top_k=top_k, exact=early_exit is False)
+    identify_one = functools.partial(pipeline.identify, top_k=top_k or TOP_K, exact=early_exit is False)
     outcomes = (_answer(source, problem, read, identify_one) for source, problem in given)
     if as_json:
         failed = _report_json(outcomes, frames=frames is not False)
@@ -126,7 +130,7 @@ def identify(
     elif len(given) > 1 and not frames:
         failed = _report_lines(outcomes)
     else:
-        failed = _report_table(outcomes, frames=frames is not False)
+        failed = _report_table(outcomes, frames=frames is not False, always_ranked=top_k is not None)
     if failed:
         raise typer.Exit(FAILED)
 
@@ -220,7 +224,7 @@ def _report_lines(outcomes: Outcomes) -> int:
     return failed
 
 
-def _report_table(outcomes: Outcomes, *, frames: bool) -> int:
+def _report_table(outcomes: Outcomes, *, frames: bool, always_ranked: bool) -> int:
     """Print some lines for each GIF, on standard error if it failed."""
     console = Console(highlight=False)
     failed = 0
@@ -230,7 +234,11 @@ def _report_table(outcomes: Outcomes, *, frames: bool) -> int:
             complain(f"{_name(source)}: {outcome.message}")
             continue
         for line in prediction_lines(
-            _name(source), outcome, frames=frames, ascii_only=console.options.ascii_only
+            _name(source),
+            outcome,
+            frames=frames,
+            always_ranked=always_ranked,
+            ascii_only=console.options.ascii_only,
         ):
             console.print(line, soft_wrap=True)  # a long name stays on its line: it may be copied
     return failed

@@ -8,13 +8,13 @@ import os
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from gateway.answer import tally_text
+from gateway.answer import tally_text, verdict_json
 from gateway.commands.options import Model, open_pipeline, read_settings
 from gateway.commands.table import printable
 from gateway.commands.terminal import FAILED, INTERRUPTED, complain, usage_errors
@@ -24,6 +24,7 @@ from services.errors import AnalyzerError, UnreadableFile
 from services.inference import Level, Verdict
 from services.names import name_text
 from services.preprocess.ahead import map_ahead
+from services.terminal import Json, report
 
 
 def sort(
@@ -45,6 +46,7 @@ def sort(
     take_back: Annotated[
         bool, typer.Option("--undo", help="Take the latest run into this folder back.")
     ] = False,
+    as_json: Json = False,
     model: Model = None,
 ) -> None:
     """Sort a folder of GIFs by show: copy, link or move them into a folder for each.
@@ -53,6 +55,9 @@ def sort(
     those between two or three shows get a folder such as *Friends or Seinfeld*, with `kind` those whose kind
     of picture is known, with `unknown` all. No file is ever written over, and a run that is interrupted
     leaves no half of a file: start it again, or take it back.
+
+    With --json one object tells every file: `files` has its `source`, its `target` where it was put or would
+    be put, and its `verdict` or `error`. With --undo, `kept` has the files that could not be taken back.
 
     **Examples**
 
@@ -71,7 +76,7 @@ def sort(
     if take_back:
         if folder is not None or dry_run:
             raise typer.BadParameter("--undo takes --into alone", param_hint="--undo")
-        _undo(into)
+        _undo(into, as_json=as_json)
         return
     if folder is None:
         raise typer.BadParameter("name the folder of GIFs", param_hint="FOLDER")
@@ -89,7 +94,7 @@ def sort(
         except AnalyzerError as error:
             return source, b"", error
 
-    run = _Run(into, how, LEVELS[: LEVELS.index(at_least) + 1])
+    run = _Run(into, how, LEVELS[: LEVELS.index(at_least) + 1], quiet=as_json)
     threads = os.cpu_count() or 1
     console = Console(stderr=True)
     with (
@@ -106,7 +111,7 @@ def sort(
             bar.stop()
             complain(f"interrupted after {run.done:,} GIFs; start it again, or take it back with --undo")
             raise typer.Exit(INTERRUPTED) from None
-    run.sum_up(dry_run=dry_run)
+    report(as_json, run.summary(dry_run=dry_run), run.text(dry_run=dry_run))
     if run.failed:
         raise typer.Exit(FAILED)
 
@@ -118,16 +123,18 @@ class _Run:
         into: the folder that is sorted into.
         how: what is done with a GIF.
         levels: of the verdicts that are sorted.
+        quiet: whether nothing is printed while it runs.
     """
 
-    def __init__(self, into: Path, how: How, levels: Sequence[str]) -> None:
+    def __init__(self, into: Path, how: How, levels: Sequence[str], *, quiet: bool) -> None:
         self.sorting = Sorting(into)
         self.failed = self.done = 0
-        self._into, self._how, self._levels = into, how, levels
+        self._into, self._how, self._levels, self._quiet = into, how, levels, quiet
         self._tally = Counter[tuple[str, str]]()
         self._stayed = Counter[tuple[str, str]]()
         self._there = 0
         self._planned: dict[Path, str] = {}
+        self._files: list[dict[str, Any]] = []
 
     def do(self, source: str, gif: bytes, found: Verdict | AnalyzerError) -> None:
         """Put one GIF in its place."""
@@ -141,7 +148,8 @@ class _Run:
             place = target_of(self._into, verdict, source, sha256, taken=self._planned)
             if place is not None:
                 self._planned[place] = sha256
-                typer.echo(printable(f"{self._how} {name_text(source)} -> {name_text(str(place))}"))
+                if not self._quiet:
+                    typer.echo(printable(f"{self._how} {name_text(source)} -> {name_text(str(place))}"))
             return place
 
         self._treat(source, found, plan)
@@ -149,35 +157,54 @@ class _Run:
     def _treat(
         self, source: str, found: Verdict | AnalyzerError, place: Callable[[Verdict], Path | None]
     ) -> None:
+        file: dict[str, Any] = {"source": name_text(source)}
         try:
             if isinstance(found, AnalyzerError):
                 raise found
+            file["verdict"] = verdict_json(found)
             kind = (found.level, found.names[0] if found.level == "show" else "")
             if found.level not in self._levels:
                 self._stayed[kind] += 1
-            elif place(found) is None:
+            elif (target := place(found)) is None:
                 self._there += 1
             else:
                 self._tally[kind] += 1
+                file["target"] = name_text(str(target))
         except AnalyzerError as error:
             self.failed += 1
-            complain(f"{name_text(source)}: {error.message}")
+            file["error"] = {"reason": error.reason, "message": error.message}
+            if not self._quiet:
+                complain(f"{name_text(source)}: {error.message}")
+        self._files.append(file)
         self.done += 1
 
-    def sum_up(self, *, dry_run: bool) -> None:
-        """Print what came of it."""
-        begin = "nothing was done; it would sort" if dry_run else f"sorted into {name_text(str(self._into))}"
-        typer.echo(printable(f"{begin}: {tally_text(self._tally)}"))
+    def summary(self, *, dry_run: bool) -> dict[str, Any]:
+        """Return what came of it, for programs."""
+        return {
+            "into": name_text(str(self._into)),
+            "how": self._how,
+            "dry_run": dry_run,
+            "sorted": sum(self._tally.values()),
+            "there_already": self._there,
+            "left": sum(self._stayed.values()),
+            "failed": self.failed,
+            "files": self._files,
+        }
+
+    def text(self, *, dry_run: bool) -> str:
+        """Return what came of it, for people."""
+        into = name_text(str(self._into))
+        begin = "nothing was done; it would sort" if dry_run else f"sorted into {into}"
+        lines = [f"{begin}: {tally_text(self._tally)}"]
         if self._there:
-            typer.echo(f"  there already: {self._there:,}")
+            lines.append(f"  there already: {self._there:,}")
         if self._stayed:
-            typer.echo(f"  left where they are: {tally_text(self._stayed)}")
+            lines.append(f"  left where they are: {tally_text(self._stayed)}")
         if self.failed:
-            typer.echo(f"  failed: {self.failed:,}")
+            lines.append(f"  failed: {self.failed:,}")
         if self._tally and not dry_run:
-            typer.echo(
-                printable(f"  to take it back: gif-analyzer sort --into {name_text(str(self._into))} --undo")
-            )
+            lines.append(f"  to take it back: gif-analyzer sort --into {into} --undo")
+        return "\n".join(map(printable, lines))
 
 
 def _is_sorted(source: str, folder: Path, into: Path) -> bool:
@@ -186,13 +213,18 @@ def _is_sorted(source: str, folder: Path, into: Path) -> bool:
     return inside and Path(source).parent.resolve().is_relative_to(into.resolve())
 
 
-def _undo(into: Path) -> None:
+def _undo(into: Path, *, as_json: bool) -> None:
     with usage_errors():
         undone = undo(into)
-    for path, why in undone.kept:
-        complain(f"{path} stays: {why}")
-    typer.echo(
-        f"{undone.files:,} files were taken back" + (f", {len(undone.kept):,} stay" if undone.kept else "")
+    kept = [{"target": path, "why": why} for path, why in undone.kept]
+    if not as_json:
+        for path, why in undone.kept:
+            complain(f"{path} stays: {why}")
+    stay = f", {len(kept):,} stay" if kept else ""
+    report(
+        as_json,
+        {"into": name_text(str(into)), "taken_back": undone.files, "kept": kept},
+        f"{undone.files:,} files were taken back{stay}",
     )
-    if undone.kept:
+    if kept:
         raise typer.Exit(FAILED)

@@ -40,25 +40,35 @@ class VoteRun:
 
 
 def prediction_line(source: str, prediction: Prediction) -> Text:
-    """Say on one line what a GIF shows, with the probability where a show is named or guessed."""
+    """Return one line on what a GIF shows, with the probability where one show is named."""
     line = _headline(source, prediction)
-    if prediction.verdict.level != "one_of":  # the probability of one of several would say little
+    if prediction.verdict.level == "show":
         line.append(f" ({prediction.shows[0].probability:.1%})", "dim")
     return line
 
 
 def prediction_lines(
-    source: str, prediction: Prediction, *, frames: bool = True, ascii_only: bool = False
+    source: str,
+    prediction: Prediction,
+    *,
+    frames: bool = True,
+    always_ranked: bool = True,
+    ascii_only: bool = False,
 ) -> Iterable[Text]:
     """Yield the lines that say what a GIF shows.
 
     Args:
-        source: what stands in front.
+        source: name of the GIF.
         prediction: the answer.
-        frames: whether the lines about frames are wanted.
-        ascii_only: draws the bars of `#`.
+        frames: whether to yield the lines about frames.
+        always_ranked: whether to rank the shows, and say what the frames show, even where no show is named.
+            The probabilities only compare the shows with each other, so they look surer than the answer is.
+        ascii_only: whether to draw the bars with `#`.
     """
     yield _headline(source, prediction)
+    if not prediction.known and not always_ranked:
+        yield Text("  --top-k 5 ranks the shows all the same", "dim")
+        return
     width = max(cell_len(printable(ranked.show)) for ranked in prediction.shows)
     digits = len(str(len(prediction.shows)))
     for rank, ranked in enumerate(prediction.shows, start=1):

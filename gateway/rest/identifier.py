@@ -25,7 +25,7 @@ from services.workers import Workers
 DESCRIPTION_S = 30.0  # after which a service is asked again which model it has
 ENTRY_BYTES = 8_192  # an answer without pictures, with room to spare
 # Of answers, raised by hand when they get other fields or pictures: ETags of earlier forms do not hold.
-FORM = "3"
+FORM = "4"
 
 Key = tuple[str, str, bool]  # digest of a GIF, version of a model, whether exact
 

@@ -18,13 +18,14 @@ def draw_pictures(clip: Clip, votes: Iterable[FrameVote]) -> tuple[bytes, ...]:
     """Write the frame of each vote as a JPEG file.
 
     The model sees every frame squeezed to a square of 224 x 224 pixels. People get as many pixels in the
-    shape of the GIF's canvas; in a square where the clip does not say which GIF it is of.
+    shape of what the clip shows, which is the GIF without borders such as letterbox bars; in a square where
+    the clip does not say which GIF it is of.
 
     Args:
         clip: of a GIF, so that each frame has an instant of its own.
         votes: for frames of this clip.
     """
-    stretch = math.sqrt(clip.source.width / clip.source.height) if clip.source else 1.0
+    stretch = math.sqrt(clip.source.aspect_ratio) if clip.source else 1.0
     shape = max(round(CLIP_SIZE * stretch), 1), max(round(CLIP_SIZE / stretch), 1)
     files = []
     for vote in votes:

@@ -142,7 +142,7 @@ OF_NAMES = InvalidRequest("unknown parameter 'topk'; did you mean top_k?")
 OF_BODIES = (
     InvalidRequest("its multipart body has no part `file`"),
     UnsupportedMedia("text/plain", expected=EXPECTED),
-    RequestTooLarge(allowed=26_048_576),
+    RequestTooLarge(allowed=26_000_000),
     RequestTooSlow("its body took longer than 300 s"),
 )
 OF_GIFS = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 
-ENVELOPE_BYTES = 1 << 20  # what multipart may put around a GIF; and a GIF so much too long is told so by name
+ENVELOPE_BYTES = 1_000_000  # room for multipart around a GIF, and to name the limit that a GIF exceeds
 
 
 @dataclass(frozen=True)

@@ -126,10 +126,10 @@ def _make_clip(container: Container, *, budget: Budget, spent: int, backend: Bac
     shown = sorted(set(timeline.frames))  # a frame that is sampled more than once is drawn once
     pictures = _draw(container, steps, backend, threads=threads)
     cropped = cut(pictures, len(shown), backend)
-    frames = _scale(cropped, len(shown), backend, threads=threads)
+    frames, shares = _scale(cropped, len(shown), backend, threads=threads)
     if len(shown) < CLIP_FRAMES:
         frames = frames[np.searchsorted(shown, timeline.frames)]
-    return Clip(frames, timeline.instants_ms, _source(container, timeline))
+    return Clip(frames, timeline.instants_ms, _source(container, timeline, shares))
 
 
 def _draw(
@@ -143,30 +143,41 @@ def _draw(
 
 def _scale(
     cropped: Iterable[tuple[Picture, Rect]], count: int, backend: Backend, *, threads: int
-) -> NDArray[np.uint8]:
-    """Scale what is inside the borders of each picture: uint8 [count, 224, 224, 3]."""
+) -> tuple[NDArray[np.uint8], tuple[float, float]]:
+    """Scale what is inside the borders of each picture.
+
+    Returns:
+        uint8 [count, 224, 224, 3], and the shares of a picture's width and height inside the borders, 0..1.
+    """
     frames = np.empty((count, *CLIP_SHAPE[1:]), np.uint8)
+    shares = (1.0, 1.0)
     if threads > 1:  # pictures wait for a thread while later ones are drawn
         cropped = ((picture.copy(), content) for picture, content in cropped)
 
     def scale(each: tuple[NDArray[np.uint8], tuple[Picture, Rect]]) -> None:
+        nonlocal shares
         place, (picture, content) = each
         backend.resize(picture, content, place)
+        (width, height), (rows, columns) = content.size, picture.shape[:2]
+        shares = width / columns, height / rows  # the same for every picture of a clip
 
     for _ in map_ahead(scale, zip(frames, cropped, strict=True), threads=threads):
         pass
-    return frames
+    return frames, shares
 
 
-def _source(container: Container, timeline: Timeline) -> GifSource:
+def _source(container: Container, timeline: Timeline, shares: tuple[float, float]) -> GifSource:
+    width, height = container.shown_size
     return GifSource(
         format=container.format,
-        width=container.shown_size[0],
-        height=container.shown_size[1],
+        width=width,
+        height=height,
         frames=len(container.frames),
         duration_ms=timeline.duration_ms,
         size_bytes=len(container.data),
         sha256=hashlib.sha256(container.data).hexdigest(),
+        content_width=max(round(width * shares[0]), 1),
+        content_height=max(round(height * shares[1]), 1),
     )
 
 

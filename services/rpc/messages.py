@@ -42,6 +42,7 @@ def write_source(source: GifSource, message: clip_pb2.GifSource) -> None:
     message.size_bytes = source.size_bytes
     message.sha256 = source.sha256
     message.format = source.format
+    message.content_width, message.content_height = source.content_width, source.content_height
 
 
 def read_source(message: clip_pb2.GifSource) -> GifSource:
@@ -54,4 +55,6 @@ def read_source(message: clip_pb2.GifSource) -> GifSource:
         size_bytes=message.size_bytes,
         sha256=message.sha256,
         format=message.format,
+        content_width=message.content_width,
+        content_height=message.content_height,
     )

@@ -44,6 +44,7 @@ GOLDEN: dict[str, tuple[Message, str]] = {
         "0a060a0101120105121408c00210f001180c2080d0acf30e286332026162",
     ),
     "format of a source": (clip_pb2.GifSource(format="webp"), "3a0477656270"),
+    "content of a source": (clip_pb2.GifSource(content_width=320, content_height=180), "40c00248b401"),
     "format of an answer": (identification_pb2.Identification(format="apng"), "420461706e67"),
     "classify request": (
         inference_pb2.ClassifyRequest(clip=clip_pb2.Clip(frames=b"\x02", timestamps_ms=[7]), top_k=0),

@@ -39,6 +39,15 @@ def test_a_gif_becomes_a_clip(steps: Steps, gif: bytes) -> None:
     assert (clip.source.duration_ms, clip.source.size_bytes) == (1000, len(gif))
 
 
+def test_a_source_tells_the_size_of_what_the_clip_shows(steps: Steps, gif: bytes, letterboxed: bytes) -> None:
+    whole, cropped = steps.decode_gif(gif).source, steps.decode_gif(letterboxed).source
+
+    assert whole is not None and (whole.content_width, whole.content_height) == (64, 48)
+    assert cropped is not None and (cropped.width, cropped.height) == (160, 120)
+    assert (cropped.content_width, cropped.content_height) == (160, 90)
+    assert cropped.aspect_ratio == 160 / 90
+
+
 def test_a_clip_gets_its_shows(steps: Steps, gif: bytes) -> None:
     prediction = steps.classify(steps.decode_gif(gif))
 

@@ -54,6 +54,9 @@ def test_the_tables_it_shows_are_what_the_demo_prints() -> None:
             [percent for _, percent in ranks], abs=TOLERANCE
         )
         assert {show: probabilities[show] for show, _ in ranks} == pytest.approx(dict(ranks), abs=TOLERANCE)
+        if ": unknown" in heading:
+            assert table == printed
+            continue
         assert len(RANK.findall(table)) + len(VOTES.findall(table)) + 1 == len(table.splitlines())
         assert sum(votes(table).values()) == 10
         assert votes(table) == pytest.approx(votes(printed), abs=2)

@@ -63,7 +63,15 @@ def test_a_grey_gif_is_plainly_unknown(run: Run, save_gif: SaveGif) -> None:
     done = run("identify", save_gif("grey.gif", "grey"))
 
     assert done.returncode == 0
-    assert "grey.gif: unknown; nearest guess:" in done.stdout
+    headline, hint = done.stdout.splitlines()
+    assert "grey.gif: unknown; nearest guess: " in headline
+    assert hint == "  --top-k 5 ranks the shows all the same"
+
+
+def test_an_unknown_gif_is_ranked_where_that_is_asked_for(run: Run, save_gif: SaveGif) -> None:
+    done = run("identify", "--top-k", "2", save_gif("grey.gif", "grey"))
+
+    assert [line[:5] for line in done.stdout.splitlines()[1:3]] == ["  1  ", "  2  "]
 
 
 def test_a_model_with_thresholds_says_what_it_is_sure_of_and_counts_frames_that_differ(
@@ -293,8 +301,9 @@ def test_limits_come_from_the_environment(
     ("arguments", "says"),
     [
         (["identify"], "Missing argument"),
-        (["identify", "--top-k", "0", "a.gif"], "--top-k"),
-        (["identify", "--top-k", "many", "a.gif"], "--top-k"),
+        (["identify", "--top-k", "0", "a.gif"], "--top-k must be at least 1, not '0'"),
+        (["--top-k", "many", "a.gif"], "--top-k must be a whole number, not 'many'"),
+        (["sort", ".", "--into", "x", "--how", "burn"], "--how must be copy, link or move, not 'burn'"),
         (["identify", "--colour", "a.gif"], "No such option"),
         (["identify", "-", "-"], "can be read only once"),
         (["identyfi", "a.gif"], "Did you mean 'identify'?"),

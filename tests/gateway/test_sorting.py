@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 from collections.abc import Callable
@@ -102,6 +103,28 @@ def test_a_dry_run_says_what_would_be_done_and_does_nothing(run: Run, gifs: Path
     ]
     assert contents(gifs) == before
     assert not (tmp_path / "sorted").exists()
+
+
+def test_json_tells_every_file_and_what_was_done_with_it(run: Run, gifs: Path, tmp_path: Path) -> None:
+    planned, done = (run("gifs", "--into", "sorted", "--json", *options) for options in (["--dry-run"], []))
+    undone = run("--into", "sorted", "--undo", "--json")
+
+    assert (planned.returncode, planned.stderr, done.returncode, done.stderr) == (1, "", 1, "")
+    said = json.loads(done.stdout)
+    assert json.loads(planned.stdout) == said | {"dry_run": True}
+    files = {file["source"]: file for file in said.pop("files")}
+    assert said == {
+        **{"into": "sorted", "how": "copy", "dry_run": False},
+        **{"sorted": 3, "there_already": 0, "left": 1, "failed": 1},
+    }
+    assert files["gifs/more/a.gif"] == {
+        "source": "gifs/more/a.gif",
+        "verdict": {"level": "show", "names": ["Red Show"], "text": "Red Show"},
+        "target": "sorted/Red Show/a (2).gif",
+    }
+    assert "target" not in files["gifs/grey.gif"]
+    assert files["gifs/page.gif"]["error"]["reason"] == "NOT_A_GIF"
+    assert json.loads(undone.stdout) == {"into": "sorted", "taken_back": 3, "kept": []}
 
 
 def test_less_sure_answers_are_sorted_where_that_is_asked_for(

@@ -14,8 +14,11 @@ import pyarrow.parquet as pq
 import pytest
 
 pytest.importorskip("daft", reason="This test needs Daft, which is not installed: make setup.")
-from gateway.answer import CSV_COLUMNS, row_json
+from gateway.answer import CSV_COLUMNS, answer_row, row_json
+from gateway.batch.report import Report
 from gateway.batch.schema import SCHEMA
+from services.inference import FrameVote, ModelInfo, Prediction, ShowProbability, Verdict
+from services.preprocess import Budget
 from tests.support.batch import RunBatch, SaveGif, read_rows
 from tests.support.paths import ROOT
 from tests.support.programs import call
@@ -280,6 +283,26 @@ def test_a_report_is_one_page_with_the_doubtful_first(
     assert page.index("gifs/mixed &amp; &lt;b&gt;.gif") < page.index("gifs/red.gif")
     assert page.count('src="data:image/jpeg;base64,') == 5
     assert not re.search(r"(src|href)=\"(?!data:|#)|@import|url\(|<script", page)
+
+
+@pytest.mark.parametrize(
+    ("source", "link"),
+    [("https://example.org/a.gif?b&c", ' href="https://example.org/a.gif?b&amp;c"'), ("s3://b/a.gif", "")],
+)
+def test_a_gif_at_an_address_has_a_placeholder_and_its_link(source: str, link: str) -> None:
+    answer = Prediction(
+        shows=(ShowProbability("Friends", 0.9),),
+        verdict=Verdict("show", ("Friends",)),
+        frames=(FrameVote(0, "Friends", 0.9),),
+        model=ModelInfo("gif-shows", "1", "0" * 64, "Apache-2.0"),
+    )
+    report = Report(Budget())
+    report.write_table(pa.Table.from_pylist([answer_row(source, "0" * 64, answer)], schema=SCHEMA))
+
+    page = "".join(report.page(Path("labels.parquet")))
+
+    assert f"<a class=picture{link}>not on this machine</a>" in page
+    assert "<img" not in page
 
 
 def test_the_schema_is_the_documented_one(run_batch: RunBatch, folder: Path, tmp_path: Path) -> None:

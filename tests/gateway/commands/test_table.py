@@ -4,7 +4,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.commands.table import BAR_CELLS, VoteRun, bar, prediction_lines, printable, vote_runs
+from gateway.commands.table import (
+    BAR_CELLS,
+    VoteRun,
+    bar,
+    prediction_line,
+    prediction_lines,
+    printable,
+    vote_runs,
+)
 from services.inference import FrameVote, ModelInfo, Prediction, ShowProbability, Verdict
 
 MODEL = ModelInfo("gif-shows", "2026.11.23", "0" * 64, "Apache-2.0")
@@ -82,6 +90,14 @@ def test_the_shows_that_are_named_stand_out(verdict: Verdict, bold: list[str]) -
 )
 def test_frames_that_differ_are_counted(frames: int, lines: list[str]) -> None:
     assert [line.plain for line in prediction_lines("a.gif", predict(frames=frames))][3:] == lines
+
+
+@pytest.mark.parametrize("verdict", [Verdict("unknown"), Verdict("kind", ("live action",))])
+def test_where_no_show_is_named_no_ranking_contradicts_the_headline(verdict: Verdict) -> None:
+    _, *others = prediction_lines("a.gif", predict(verdict), always_ranked=False)
+
+    assert [line.plain for line in others] == ["  --top-k 5 ranks the shows all the same"]
+    assert "%" not in prediction_line("a.gif", predict(verdict)).plain
 
 
 def test_without_block_characters_bars_are_drawn_of_ascii() -> None:

@@ -136,6 +136,14 @@ def test_pictures_are_the_frames_as_the_model_saw_them_and_classify_nothing_agai
     asyncio.run(ask())
 
 
+def test_a_picture_of_a_letterboxed_gif_has_the_shape_of_what_is_between_the_bars(
+    counted: Counted, workers: Workers, letterboxed: bytes
+) -> None:
+    found = asyncio.run(identifier(counted, workers).identify(letterboxed, top_k=3, pictures=True))
+
+    assert {Image.open(io.BytesIO(picture)).size for picture in found.pictures} == {(299, 168)}  # 16:9
+
+
 @pytest.mark.parametrize(
     ("size", "shape"), [((160, 90), (299, 168)), ((30, 120), (112, 448)), ((4000, 1), (14167, 4))]
 )

@@ -68,6 +68,8 @@ def test_a_clip_fits_the_contract_and_knows_its_source() -> None:
         "duration_ms": 400,
         "size_bytes": len(gif),
         "sha256": hashlib.sha256(gif).hexdigest(),
+        "content_width": 9,
+        "content_height": 7,
     }
 
 

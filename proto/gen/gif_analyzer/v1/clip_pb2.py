@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1agif_analyzer/v1/clip.proto\x12\x0fgif_analyzer.v1\"-\n\x04\x43lip\x12\x0e\n\x06\x66rames\x18\x01 \x01(\x0c\x12\x15\n\rtimestamps_ms\x18\x02 \x03(\x03\"\x83\x01\n\tGifSource\x12\r\n\x05width\x18\x01 \x01(\x05\x12\x0e\n\x06height\x18\x02 \x01(\x05\x12\x0e\n\x06\x66rames\x18\x03 \x01(\x05\x12\x13\n\x0b\x64uration_ms\x18\x04 \x01(\x03\x12\x12\n\nsize_bytes\x18\x05 \x01(\x03\x12\x0e\n\x06sha256\x18\x06 \x01(\t\x12\x0e\n\x06\x66ormat\x18\x07 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1agif_analyzer/v1/clip.proto\x12\x0fgif_analyzer.v1\"-\n\x04\x43lip\x12\x0e\n\x06\x66rames\x18\x01 \x01(\x0c\x12\x15\n\rtimestamps_ms\x18\x02 \x03(\x03\"\xb2\x01\n\tGifSource\x12\r\n\x05width\x18\x01 \x01(\x05\x12\x0e\n\x06height\x18\x02 \x01(\x05\x12\x0e\n\x06\x66rames\x18\x03 \x01(\x05\x12\x13\n\x0b\x64uration_ms\x18\x04 \x01(\x03\x12\x12\n\nsize_bytes\x18\x05 \x01(\x03\x12\x0e\n\x06sha256\x18\x06 \x01(\t\x12\x0e\n\x06\x66ormat\x18\x07 \x01(\t\x12\x15\n\rcontent_width\x18\x08 \x01(\x05\x12\x16\n\x0e\x63ontent_height\x18\t \x01(\x05\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,5 +34,5 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CLIP']._serialized_start=47
   _globals['_CLIP']._serialized_end=92
   _globals['_GIFSOURCE']._serialized_start=95
-  _globals['_GIFSOURCE']._serialized_end=226
+  _globals['_GIFSOURCE']._serialized_end=273
 # @@protoc_insertion_point(module_scope)

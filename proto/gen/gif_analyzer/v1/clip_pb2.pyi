@@ -63,6 +63,8 @@ class GifSource(_message.Message):
     SIZE_BYTES_FIELD_NUMBER: _builtins.int
     SHA256_FIELD_NUMBER: _builtins.int
     FORMAT_FIELD_NUMBER: _builtins.int
+    CONTENT_WIDTH_FIELD_NUMBER: _builtins.int
+    CONTENT_HEIGHT_FIELD_NUMBER: _builtins.int
     width: _builtins.int
     """Width of the canvas in pixels. Range [1, 65535]."""
     height: _builtins.int
@@ -79,6 +81,12 @@ class GifSource(_message.Message):
     """What the file is: "gif", "webp", "png", "apng", "jpeg", "mp4" or "webm". Empty where a server of an earlier
     version does not say.
     """
+    content_width: _builtins.int
+    """Width of the part of the canvas that the clip shows, in pixels: borders of one colour, such as letterbox bars, are
+    cut off. Range [1, width]; 0 where a server of an earlier version does not say.
+    """
+    content_height: _builtins.int
+    """Height of that part in pixels. Range [1, height]; 0 where a server of an earlier version does not say."""
     def __init__(
         self,
         *,
@@ -89,10 +97,12 @@ class GifSource(_message.Message):
         size_bytes: _builtins.int = ...,
         sha256: _builtins.str = ...,
         format: _builtins.str = ...,
+        content_width: _builtins.int = ...,
+        content_height: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["duration_ms", b"duration_ms", "format", b"format", "frames", b"frames", "height", b"height", "sha256", b"sha256", "size_bytes", b"size_bytes", "width", b"width"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["content_height", b"content_height", "content_width", b"content_width", "duration_ms", b"duration_ms", "format", b"format", "frames", b"frames", "height", b"height", "sha256", b"sha256", "size_bytes", b"size_bytes", "width", b"width"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

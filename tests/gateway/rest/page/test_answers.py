@@ -57,6 +57,21 @@ def test_the_frames_are_pictures_as_the_model_saw_them(visit: Visit, server: str
     assert len(set(frames.evaluate_all("images => images.map((image) => image.src)"))) == 10
 
 
+def test_the_frames_of_a_letterboxed_gif_have_the_shape_of_what_is_between_the_bars(
+    visit: Visit, server: str, letterboxed: bytes, tmp_path: Path
+) -> None:
+    (tmp_path / "letterboxed.gif").write_bytes(letterboxed)
+    page = visit(server)
+
+    drop_file(page, tmp_path / "letterboxed.gif")
+
+    frames = page.locator("#frames img")
+    expect(frames).to_have_count(2)
+    page.wait_for_function("[...document.querySelectorAll('#frames img')].every((image) => image.complete)")
+    boxes = frames.evaluate_all("images => images.map((image) => image.width / image.height)")
+    assert boxes == [pytest.approx(16 / 9, abs=0.05)] * 2  # of the canvas it would be 4:3
+
+
 def test_what_it_knows_is_said_with_how_sure_it_is(visit: Visit, server: str) -> None:
     page = visit(server)
 
