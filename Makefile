@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve test test-all check proto pipeline evaluation effort model bench format clean
+.PHONY: help setup demo serve test test-all check proto pipeline evaluation effort model bench docs format clean
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -16,7 +16,7 @@ help: ## list the verbs
 	@touch $@
 
 .venv/dev: .venv/serve
-	@$(BIN)/uv pip install -q -p $(BIN)/python -c constraints.txt -e ".[grpc,rest,lambda,batch,ray,fast,video,train,dev]"
+	@$(BIN)/uv pip install -q -p $(BIN)/python -c constraints.txt -e ".[grpc,rest,lambda,batch,ray,fast,video,train,docs,dev]"
 	@touch $@
 
 setup: .venv/dev ## install everything that developing takes, into .venv
@@ -87,9 +87,10 @@ test-all: .venv/dev $(TOOLS) ## run every test, with many examples of each prope
 	@$(PYTEST) $(PARALLEL)
 	@$(PYTEST) -m serial
 
-check: .venv/dev ## ruff, mypy --strict, import-linter, buf, generated code
+check: .venv/dev ## ruff, codespell, mypy --strict, import-linter, buf, generated code
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
+	@$(BIN)/codespell
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(MAKE) -s check-proto
@@ -239,6 +240,14 @@ bench: .venv/peers/ready ## measure this project beside its peers, into docs/ben
 .PHONY: picture
 picture: .venv/dev ## draw docs/page.png, the page in a real browser
 	@$(BIN)/python -m tests.support.page.picture
+
+.venv/docs: .venv/serve
+	@$(BIN)/uv pip install -q -p $(BIN)/python -c constraints.txt -e ".[docs]"
+	@touch $@
+
+# Never with --quiet: it hides warnings from --strict.
+docs: .venv/docs ## build the documentation site into build/site; a broken link is an error
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --site-dir build/site
 
 format: .venv/dev ## let ruff put the code in order
 	@$(BIN)/ruff check --fix .

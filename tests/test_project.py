@@ -1,9 +1,8 @@
-"""What the documents and the files at the root promise, held to what is there."""
+"""The files at the root, the imports of serving, and the wheel. tests/docs checks the documents."""
 
 from __future__ import annotations
 
 import ast
-import importlib
 import os
 import re
 import shutil
@@ -19,15 +18,10 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
-from tests.support.documents import commands, constraints
+from tests.support.documents import constraints
 from tests.support.paths import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-DOCUMENTS = [
-    path
-    for path in (*sorted(ROOT.glob("*.md")), *sorted(ROOT.glob("docs/*.md")))
-    if path.name != "CHANGELOG.md"
-]
 TRAINING_STACK = ("tensorflow", "keras", "tf2onnx", "onnx", "mlflow", "sklearn", "matplotlib", "torch")
 
 
@@ -35,71 +29,9 @@ TRAINING_STACK = ("tensorflow", "keras", "tf2onnx", "onnx", "mlflow", "sklearn",
 def tracked() -> list[str]:
     """Every file that git knows, as a path from the root."""
     if not (ROOT / ".git").exists() or not shutil.which("git"):
-        pytest.skip("This test needs a git checkout, and this copy is none.")
+        pytest.skip("This test needs a git checkout.")
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True)
     return [name for name in listed.stdout.decode().split("\0") if name]
-
-
-# Documents
-
-
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
-def test_every_make_verb_in_a_document_exists(document: Path) -> None:
-    verbs = set(re.findall(r"^([a-z-]+):.*## ", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
-
-    named = {word for words in commands(document, "make") for word in words[:1] if "=" not in word}
-
-    assert named <= verbs
-
-
-def test_the_everyday_verbs_are_documented_for_contributors() -> None:
-    named = {words[0] for words in commands(ROOT / "CONTRIBUTING.md", "make") if words}
-
-    assert {"setup", "check", "test"} <= named
-
-
-@pytest.mark.parametrize(
-    ("program", "module"), [("gif-analyzer", "gateway.cli"), ("gif-deliver", "delivery.cli")]
-)
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
-def test_every_command_in_a_document_exists_with_its_options(
-    document: Path, program: str, module: str
-) -> None:
-    import typer.main
-
-    group = typer.main.get_command(importlib.import_module(module).app)
-    for given in commands(document, program):
-        names_a_gif = program == "gif-analyzer" and any(char in word for word in given[-1:] for char in "./")
-        names_a_gif &= not set(given) & set(getattr(group, "commands", {}))
-        words = ["identify", *given] if names_a_gif else given  # which may be left out
-        command, known = group, {"--help", "-h", "--install-completion"}
-        for word in words:
-            subcommands = getattr(command, "commands", {})
-            if word in subcommands:
-                command = subcommands[word]
-            elif subcommands and not word.startswith("-"):
-                pytest.fail(f"{document.name}: {program} has no command {word}")
-            known |= {option for parameter in command.params for option in parameter.opts}
-            if word.startswith("-") and word != "-":
-                assert word.split("=")[0] in known, f"{document.name}: {' '.join(words)}"
-
-
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
-def test_every_variable_in_a_document_is_a_setting(document: Path) -> None:
-    named = set(re.findall(r"GIF_ANALYZER_[A-Z_]+", document.read_text("utf-8")))
-
-    assert named <= set(
-        re.findall(r"GIF_ANALYZER_[A-Z_]+", (ROOT / "gateway/settings.py").read_text("utf-8"))
-    )
-
-
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
-def test_every_file_a_document_links_to_exists(document: Path) -> None:
-    links = re.findall(r"\]\(([^)#\s]+)[^)]*\)", document.read_text("utf-8"))
-
-    missing = [link for link in links if ":" not in link and not (document.parent / link).exists()]
-
-    assert missing == []
 
 
 # Files of the project

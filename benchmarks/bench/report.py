@@ -37,10 +37,10 @@ MEASURE = """\
     .venv/bin/python -m benchmarks bench --only decode --rounds 9
     .venv/bin/python -m benchmarks bench --other-model float32.onnx
 
-Each peer has an environment of its own, listed in [peers.txt](../benchmarks/bench/peers.txt). A peer that
+Each peer has an environment of its own, listed in `benchmarks/bench/peers.txt`. A peer that
 cannot be installed or imported is listed as absent with the reason. The GIFs are those of `../shared` if that
 folder exists, else the examples; the curves show drawn GIFs in both cases.
-[results.json](../benchmarks/results.json) holds every measured time: the tables and the plot are computed
+`benchmarks/results.json` holds every measured time: the tables and the plot are computed
 from it alone.
 """
 

@@ -1,4 +1,4 @@
-"""README.md: what it says the commands print is what they print."""
+"""README.md and docs/command-line.md: the output and the figures that they show are the real ones."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from tests.support.paths import ROOT
 from tests.support.programs import call
 
 TEXT = (ROOT / "README.md").read_text("utf-8")
+COMMAND_LINE = (ROOT / "docs/command-line.md").read_text("utf-8")
 TOLERANCE = 0.3  # percent: processors sum in another order
 
 
@@ -61,8 +62,16 @@ def test_the_tables_it_shows_are_what_the_demo_prints() -> None:
         assert votes(table) == pytest.approx(votes(printed), abs=2)
 
 
-def test_the_line_of_json_it_shows_is_what_the_command_prints() -> None:
-    [shown] = re.findall(r"^\{.*\}$", TEXT.split("With `--json`")[1].split("\n\nA file")[0], re.MULTILINE)
+def test_the_lines_for_several_gifs_are_what_the_command_prints() -> None:
+    [shown] = re.findall(r"print one line each:\n\n```\n(.*?)```", COMMAND_LINE, re.DOTALL)
+    printed = identify(*(line.split(":")[0] for line in shown.splitlines() if line.startswith("examples/")))
+    percent = re.compile(r"(?<=\()[\d.]+(?=%\))")
+
+    assert percent.sub("?", printed) == percent.sub("?", shown)
+
+
+def test_the_line_of_json_is_what_the_command_prints() -> None:
+    [shown] = re.findall(r"^\{.*\}$", COMMAND_LINE, re.MULTILINE)
     printed = identify("--json", "--top-k", "2", "examples/meadow.gif")
     number = re.compile(r"(?<=\"probability\": )[\d.e-]+")
     start, end = shown.split(" …], ")
@@ -71,12 +80,35 @@ def test_the_line_of_json_it_shows_is_what_the_command_prints() -> None:
     assert printed.strip().endswith(end)
 
 
-def test_its_figures_of_speed_are_those_of_the_page_and_that_those_of_the_results() -> None:
+def test_the_figures_of_accuracy_are_those_of_the_evaluation() -> None:
+    def cell(figure: dict[str, float]) -> str:
+        return f"{figure['value']:.3f} [{figure['low']:.3f}, {figure['high']:.3f}]"
+
+    evaluation = json.loads((ROOT / "docs/evaluation/evaluation.json").read_text("utf-8"))
+    systems = {
+        each["name"]: {**each, **{f"top_{top['k']}": top["accuracy"] for top in each["top_k"]}}
+        for each in evaluation["comparison"]["systems"]
+    }
+    this, plain = systems["style first, covariances, augmented"], systems["plain recipe"]
+
+    for name, measure in (
+        ("the first show is right", "top_1"),
+        ("the same, mean of the shows", "mean_of_shows"),
+        ("the right show is among the first three", "top_3"),
+    ):
+        assert f"| {name} | {cell(this[measure])} | {cell(plain[measure])} |" in TEXT
+
+
+def test_the_figures_of_speed_are_those_of_the_results() -> None:
     section = re.search(r"## How fast it is\n(.*?)\n## ", TEXT, re.DOTALL)
     assert section
     rows = [line for line in section[1].splitlines() if line.startswith("|")]
     page = (ROOT / "docs/benchmarks.md").read_text("utf-8")
 
-    assert len(rows) > 10
+    assert len(rows) > 5
     assert set(rows) <= set(page.splitlines())
     assert page == report.page(load(ROOT / "benchmarks/results.json"), plot="benchmarks.png")
+
+
+def test_a_newcomer_can_read_it_in_three_minutes() -> None:
+    assert len(TEXT.splitlines()) <= 150

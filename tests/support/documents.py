@@ -25,12 +25,13 @@ def code_in(document: Path) -> Iterator[str]:
 
 def commands(document: Path, program: str) -> list[list[str]]:
     """The words that follow a program's name wherever a document's code begins with it, comments left out."""
+    name = program.split()
     found = []
     for code in code_in(document):
         for part in re.split(r"\||&&|;", code.removeprefix("$ ").split("#")[0]):
-            words = part.split()
-            if words and words[0].removeprefix(".venv/bin/") == program:
-                found.append(words[1:])
+            words = part.strip().removeprefix(".venv/bin/").split()
+            if words[: len(name)] == name:
+                found.append(words[len(name) :])
     return found
 
 
