@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.candidates import save_candidate
+from tests.support.models import save_candidate
 from tests.support.programs import Done, call
 
 Run = Callable[..., Done]

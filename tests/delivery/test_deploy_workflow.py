@@ -17,12 +17,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.support.actions import FAILURE, SKIPPED, SUCCESS, Rehearsal, Step, rehearse, shell_environ
-from tests.support.candidates import BLUE, GREEN, RED, draw_evaluation, save_candidate
+from tests.delivery.actions import FAILURE, SKIPPED, SUCCESS, Rehearsal, Step, rehearse, shell_environ
 from tests.support.cloud import Cloud, cloud_on_loopback
 from tests.support.emulator import PYTHON, needs_emulator_for
 from tests.support.mlflow_server import ADMIN, PASSWORD, MlflowServer, mlflow_server
-from tests.support.models import SHOWS
+from tests.support.models import BLUE, GREEN, RED, SHOWS, draw_evaluation, save_candidate
 from tests.support.paths import ROOT
 from tests.support.terraform import Terraform, needs_terraform
 

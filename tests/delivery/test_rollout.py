@@ -32,9 +32,7 @@ FUNCTION = "gif-analyzer-stage"
 @pytest.fixture
 def cloud(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
     """AWS on loopback, which programs and boto3 in this process use from now on."""
-    folder = tmp_path / "functions"
-    folder.mkdir()
-    with cloud_on_loopback(folder) as cloud:
+    with cloud_on_loopback(tmp_path / "functions") as cloud:
         for name, value in cloud.environment.items():
             monkeypatch.setenv(name, value)
         yield cloud

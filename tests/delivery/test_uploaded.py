@@ -26,9 +26,7 @@ NAME = "gif-analyzer-stage"
 
 @pytest.fixture
 def cloud(tmp_path: Path) -> Iterator[Cloud]:
-    folder = tmp_path / "functions"
-    folder.mkdir()
-    with cloud_on_loopback(folder, python=PYTHON) as cloud:
+    with cloud_on_loopback(tmp_path / "functions", python=PYTHON) as cloud:
         yield cloud
 
 

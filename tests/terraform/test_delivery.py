@@ -27,9 +27,7 @@ NAME = "gif-analyzer-stage"
 
 @pytest.fixture
 def cloud(tmp_path: Path) -> Iterator[Cloud]:
-    folder = tmp_path / "functions"
-    folder.mkdir()
-    with cloud_on_loopback(folder) as cloud:
+    with cloud_on_loopback(tmp_path / "functions") as cloud:
         yield cloud
 
 
