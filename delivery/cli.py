@@ -1,4 +1,4 @@
-"""The command line of delivery: **a bundle, a function** -> checked, rolled out, or taken back.
+"""The program gif-deliver, which brings a bundle to users.
 
 Exit codes: 0 done, 1 a check failed and users get what they got before, 2 the command could not run,
 3 an alias could not be moved back, 130 interrupted.
@@ -8,30 +8,23 @@ from __future__ import annotations
 
 import sys
 
-from delivery.commands.bundle import bundle
-from delivery.commands.candidate import candidate
-from delivery.commands.cost import cost
-from delivery.commands.rollback import rollback
-from delivery.commands.rollout import rollout
-from delivery.commands.smoke import smoke
-from delivery.commands.status import status
+from delivery.commands.build import bundle, candidate, cost
+from delivery.commands.release import rollback, rollout, smoke, status
 from delivery.errors import CheckFailed, DeliveryError, RollbackFailed
 from services.extras import advice
 from services.terminal import program
 
-FAILED = 1  # a check; users get what they got before
-USAGE = 2  # the command itself cannot run
-UNKNOWN = 3  # nobody knows what users get
+FAILED = 1  # a check failed; users get what they got before
+USAGE = 2  # the command cannot run
+UNKNOWN = 3  # it is unknown what users get
 
 app = program("gif-deliver", "Bring a model to users by AWS Lambda, and take it back.")
-
-
 for command in (candidate, bundle, cost, rollout, rollback, status, smoke):
     app.command()(command)
 
 
 def main() -> None:
-    """Run the command line; an error of the family is one line on standard error."""
+    """Run the command line; an expected error is one line on standard error."""
     try:
         app(prog_name="gif-deliver")
     except DeliveryError as error:

@@ -1,8 +1,8 @@
-"""What a month costs: **measured durations, memory** -> GB-seconds by memory size -> **GIFs for nothing**.
+"""Estimates from measured durations how many GIFs a month AWS Lambda identifies free of charge.
 
-Lambda gives a function processor time in proportion to its memory, one whole processor at 1,769 MB. What was
-measured on one core is stretched by that share below it, and is no faster above it: the pipeline uses one
-thread. That is a model, not a measurement in Lambda. Waiting does not stretch.
+Lambda gives a function processor time in proportion to its memory: one whole processor at 1,769 MB. With less
+memory the durations measured on one core grow in proportion; with more they stay, because the pipeline uses
+one thread. Waiting does not grow. This is a model, not a measurement in Lambda.
 """
 
 from __future__ import annotations
@@ -16,26 +16,26 @@ from pathlib import Path
 from delivery.errors import InvalidMeasurement, InvalidOption
 from services.errors import os_reason
 
-FREE_GB_S = 400_000.0  # a month, for ever
-FREE_REQUESTS = 1_000_000  # a month, for ever
-CPU_MEMORY_MB = 1769  # brings one whole processor
+FREE_GB_S = 400_000.0  # a month, always free
+FREE_REQUESTS = 1_000_000  # a month, always free
+CPU_MEMORY_MB = 1769  # gives one whole processor
 MEMORIES_MB = (256, 512, 768, 1024, 1280, 1536, CPU_MEMORY_MB, 2048, 3008)
-HEADROOM = 1.25  # memory over the measured peak: a larger GIF takes more
+HEADROOM = 1.25  # memory / measured peak, because a larger GIF takes more
 BILLED_MS = 1  # durations are rounded up to this
-USD_PER_GB_S = 0.0000166667  # list price of x86_64; what is beyond the free GB-s
+USD_PER_GB_S = 0.0000166667  # list price of x86_64, beyond the free GB-s
 USD_PER_REQUEST = 0.20 / 1_000_000  # beyond the free requests
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """What `python -m benchmarks cold-start` found of the bundle as delivered, on one whole core.
+    """What `python -m benchmarks cold-start` measured of the delivered bundle on one whole core.
 
     Attributes:
-        cold_ms: from the start of a new instance to its first answer; it is all billed, its INIT too.
+        cold_ms: from the start of a new instance to its first answer; all of it is billed, INIT included.
         warm_ms: of a later answer.
         peak_memory_bytes: of the function's process.
         made: day of the measurement.
-        rounds: that the medians are of.
+        rounds: over which the medians were taken.
     """
 
     cold_ms: float
@@ -49,7 +49,7 @@ class Measurement:
         """Read the result file.
 
         Raises:
-            InvalidMeasurement: there is none, or it holds something else.
+            InvalidMeasurement: the file is missing or invalid.
         """
         try:
             found = json.loads(path.read_text("utf-8"))
@@ -71,22 +71,22 @@ class Measurement:
             raise InvalidMeasurement(str(path), str(error)) from error
         figures = (measured.cold_ms, measured.warm_ms, measured.peak_memory_bytes)
         if not all(math.isfinite(figure) and figure > 0 for figure in figures):
-            raise InvalidMeasurement(str(path), "durations and memory are above zero")
+            raise InvalidMeasurement(str(path), "durations and memory must be above zero")
         return measured
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What one memory size means.
+    """The estimate for one memory size.
 
     Attributes:
         memory_mb: of the function.
         enough: whether the peak fits with a quarter to spare.
-        cold_ms: of a first answer, modelled.
-        warm_ms: of a later one, modelled.
-        gb_s: of a request, the cold ones in their share.
+        cold_ms: of the first answer of an instance.
+        warm_ms: of a later answer.
+        gb_s: of a request, the mean over cold and warm ones.
         gifs: a month within both free limits.
-        million_usd: what a million GIFs in a month, all of the free requests, would cost.
+        million_usd: price of a million GIFs in a month, in dollars.
     """
 
     memory_mb: int
@@ -98,20 +98,14 @@ class Plan:
     million_usd: float
 
 
-def plan(
-    measured: Measurement,
-    memory_mb: int,
-    *,
-    cold_share: float,
-    wait_ms: float = 0.0,
-) -> Plan:
-    """Work out one memory size.
+def plan(measured: Measurement, memory_mb: int, *, cold_share: float, wait_ms: float = 0.0) -> Plan:
+    """Make the estimate for one memory size.
 
     Args:
         measured: on one core.
         memory_mb: of the function.
-        cold_share: of requests that meet a new instance, 0..1.
-        wait_ms: of a request in which no processor is used: fetching a GIF by its address.
+        cold_share: share of the requests that start a new instance, 0..1.
+        wait_ms: time of a request in which no processor is used, e.g. to fetch a GIF by its address.
 
     Raises:
         InvalidOption: a share outside 0..1, or a negative wait.
@@ -135,14 +129,14 @@ def plan(
 
 
 def best(plans: Sequence[Plan]) -> Plan:
-    """The size that carries most GIFs for nothing; of those within a hundredth, the fastest, then smallest.
+    """Return the size with the most free GIFs; among those within 1 % of it the fastest, then the smallest.
 
     Raises:
-        InvalidMeasurement: none of the sizes holds the measured peak.
+        InvalidMeasurement: every size is smaller than the measured peak.
     """
     enough = [plan for plan in plans if plan.enough]
     if not enough:
-        raise InvalidMeasurement("the peak memory", "no size of Lambda that was looked at holds it")
+        raise InvalidMeasurement("the peak memory", "every memory size is too small for it")
     most = max(plan.gifs for plan in enough)
     return min((p for p in enough if p.gifs >= 0.99 * most), key=lambda p: (p.warm_ms, p.memory_mb))
 

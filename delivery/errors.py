@@ -1,4 +1,4 @@
-"""Every error of delivery that a user can meet, in one family.
+"""The errors of gif-deliver.
 
 DeliveryError
 ├── InvalidBundle        INVALID_BUNDLE
@@ -24,13 +24,13 @@ from services.errors import ReasonedError
 
 
 class DeliveryError(ReasonedError):
-    """The base of the family."""
+    """The base of these errors."""
 
     reason = "DELIVERY_ERROR"
 
 
 class InvalidBundle(DeliveryError):
-    """A file is not a zip that Lambda would take."""
+    """A file is not a zip that Lambda accepts."""
 
     reason = "INVALID_BUNDLE"
 
@@ -48,7 +48,7 @@ class UnknownFunction(DeliveryError):
 
 
 class CheckFailed(DeliveryError):
-    """What runs does not answer as it must."""
+    """A function or an address does not answer as expected."""
 
     reason = "CHECK_FAILED"
 
@@ -56,12 +56,12 @@ class CheckFailed(DeliveryError):
         super().__init__(f"{where}: {why}", where=where, why=why)
 
     def after(self, what: str) -> CheckFailed:
-        """The same, and what was done about it."""
+        """Return the same error with what was done about it."""
         return CheckFailed(self.details["where"], f"{self.details['why']}; {what}")
 
 
 class RolloutUnderWay(DeliveryError):
-    """The alias shares its requests between two versions, or was moved by somebody else meanwhile."""
+    """The alias already sends requests to two versions, or somebody else moved it."""
 
     reason = "ROLLOUT_UNDER_WAY"
 
@@ -70,7 +70,7 @@ class RolloutUnderWay(DeliveryError):
 
 
 class NoVersionBefore(DeliveryError):
-    """The alias never stood at another version."""
+    """The alias never pointed to another version."""
 
     reason = "NO_VERSION_BEFORE"
 
@@ -81,7 +81,7 @@ class NoVersionBefore(DeliveryError):
 
 
 class RollbackFailed(DeliveryError):
-    """A rollout failed, and so did moving the alias back: somebody has to look."""
+    """A rollout failed, and moving the alias back failed too."""
 
     reason = "ROLLBACK_FAILED"
 
@@ -95,7 +95,7 @@ class RollbackFailed(DeliveryError):
 
 
 class AwsUnavailable(DeliveryError):
-    """AWS cannot be asked, or refuses: no credentials, no rights, no network."""
+    """AWS refuses or cannot be reached: no credentials, no rights, no network."""
 
     reason = "AWS_UNAVAILABLE"
 
@@ -113,7 +113,7 @@ class InvalidOption(DeliveryError):
 
 
 class MissingTool(DeliveryError):
-    """A program that delivering takes is not on this machine."""
+    """A program that gif-deliver needs is not on this machine."""
 
     reason = "MISSING_TOOL"
 
@@ -122,7 +122,7 @@ class MissingTool(DeliveryError):
 
 
 class FailedStep(DeliveryError):
-    """A program that delivering ran has failed."""
+    """A program that gif-deliver ran has failed."""
 
     reason = "FAILED_STEP"
 
@@ -132,7 +132,7 @@ class FailedStep(DeliveryError):
 
 
 class InvalidModel(DeliveryError):
-    """A file is not a model that the function could load."""
+    """A file is not a model that the function can load."""
 
     reason = "INVALID_MODEL"
 
@@ -141,7 +141,7 @@ class InvalidModel(DeliveryError):
 
 
 class StaleRule(DeliveryError):
-    """A rule of pruning matches nothing: what it was written for has changed."""
+    """A pruning rule matches no file: a package has changed."""
 
     reason = "STALE_RULE"
 
@@ -150,7 +150,7 @@ class StaleRule(DeliveryError):
 
 
 class BundleTooLarge(DeliveryError):
-    """A bundle is larger than what Lambda takes."""
+    """A bundle is larger than Lambda accepts."""
 
     reason = "BUNDLE_TOO_LARGE"
 
@@ -164,7 +164,7 @@ class BundleTooLarge(DeliveryError):
 
 
 class InvalidMeasurement(DeliveryError):
-    """A file of figures is not as `benchmarks cold-start` writes it."""
+    """A file does not hold what `python -m benchmarks cold-start` writes."""
 
     reason = "INVALID_MEASUREMENT"
 

@@ -1,7 +1,4 @@
-"""HTTP as a Function URL carries it: **Request** -> event (payload 2.0) -> function -> **Response**.
-
-The same two shapes serve a check that calls a version directly and one that goes through the address.
-"""
+"""HTTP requests, sent to an address or converted to the events (payload 2.0) of a Lambda Function URL."""
 
 from __future__ import annotations
 
@@ -15,16 +12,20 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl
 
-TEXTS = ("text/", "application/json", "application/javascript", "application/xml")  # they travel as they are
+from delivery.errors import CheckFailed, InvalidOption
+from services.address import UNREADABLE, plain_address
+
+TEXTS = ("text/", "application/json", "application/javascript", "application/xml")  # not sent in base64
+TIMEOUT_S = 60.0  # of a request to an address, a cold start included
 
 
 @dataclass(frozen=True)
 class Request:
-    """What is asked.
+    """An HTTP request.
 
     Attributes:
-        path: from the root, without a query.
-        query: as in an address, without the question mark.
+        path: absolute, without a query.
+        query: without the question mark.
         headers: names in lower case.
     """
 
@@ -37,11 +38,11 @@ class Request:
 
 @dataclass(frozen=True)
 class Response:
-    """What is answered.
+    """An HTTP response.
 
     Attributes:
         headers: names in lower case.
-        version: of the function that answered; empty where the way does not tell.
+        version: of the function that answered; empty if it is unknown.
     """
 
     status: int
@@ -50,19 +51,49 @@ class Response:
     version: str = ""
 
     def json(self) -> Any:
-        """The body, read as JSON.
+        """Parse the body as JSON.
 
         Raises:
-            ValueError: it is none.
+            ValueError: it is not JSON.
         """
         return json.loads(self.body)
 
 
-Ask = Callable[[Request], Response]
+Ask = Callable[[Request], Response]  # sends a request and returns the response
+
+
+def address_asker(url: str) -> Ask:
+    """Return a function that sends requests to the service at an address.
+
+    Raises:
+        InvalidOption: the address is invalid; it may hold a password, so the message does not repeat it.
+    """
+    import httpx  # noqa: PLC0415 - slow, and --help must not wait
+
+    place = plain_address(url)
+    if place is None or not place.startswith(("http://", "https://")):
+        raise InvalidOption("address", expected="http(s)://HOST[:PORT]", found=UNREADABLE)
+    place, base = place.partition("://")[2], url.rstrip("/")
+
+    def ask(request: Request) -> Response:
+        query = f"?{request.query}" if request.query else ""
+        try:
+            answer = httpx.request(
+                request.method,
+                f"{base}{request.path}{query}",
+                headers=dict(request.headers),
+                content=request.body,
+                timeout=TIMEOUT_S,
+            )
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise CheckFailed(place, f"no answer: {error or type(error).__name__}") from error
+        return Response(answer.status_code, dict(answer.headers), answer.content)
+
+    return ask
 
 
 def to_event(request: Request, *, host: str = "check.lambda-url.invalid") -> dict[str, Any]:
-    """Put a request into the event that a Function URL hands to a function."""
+    """Convert a request to the event that a Function URL passes to a function."""
     query: dict[str, str] = {}
     for name, value in parse_qsl(request.query, keep_blank_values=True):
         query[name] = f"{query[name]},{value}" if name in query else value
@@ -80,9 +111,9 @@ def to_event(request: Request, *, host: str = "check.lambda-url.invalid") -> dic
         "headers": headers,
         "requestContext": {
             "accountId": "anonymous",
-            "apiId": host.split(".", maxsplit=1)[0],
+            "apiId": host.partition(".")[0],
             "domainName": host,
-            "domainPrefix": host.split(".", maxsplit=1)[0],
+            "domainPrefix": host.partition(".")[0],
             "http": {
                 "method": request.method,
                 "path": request.path,
@@ -110,13 +141,13 @@ def to_event(request: Request, *, host: str = "check.lambda-url.invalid") -> dic
 
 
 def from_result(result: object, *, version: str = "") -> Response:
-    """Read what a function returned as a Function URL does.
+    """Convert what a function returned to a response, as a Function URL does.
 
     Raises:
-        ValueError: it is nothing that a Function URL could send.
+        ValueError: a Function URL could not send it.
     """
     if not isinstance(result, dict) or not isinstance(result.get("statusCode"), int):
-        # Lambda would send it as a body of JSON with status 200; this program never means that.
+        # Lambda would send it as JSON with status 200, which this project never intends.
         raise ValueError("the function returned no status")
     body = result.get("body") or ""
     try:

@@ -1,9 +1,9 @@
-"""Which version users get: **a published version** -> checked -> some requests -> **all of them, or back**.
+"""Rolls out a published version of the function to users, or rolls it back.
 
-1. The version is called by its own number. When it does not answer well, nothing else happens.
-2. By choice, the alias gives it a growing share of the requests, and waits after each step.
-3. The alias moves, and is checked once more. When that fails, or anything goes wrong on the way (an alarm, an
-   interruption), the alias stands again where it stood.
+1. The version is checked by its own number. If it does not answer well, nothing else happens.
+2. Optionally the alias gives it a growing share of the requests, with a pause after each step.
+3. The alias moves to it and is checked again. If that fails, or anything goes wrong before (an alarm, an
+   interruption), the alias moves back.
 """
 
 from __future__ import annotations
@@ -14,13 +14,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from delivery.alarms import Alarms
+from delivery.aws import Alarms, Alias, Function
 from delivery.errors import CheckFailed, DeliveryError, NoVersionBefore, RollbackFailed, RolloutUnderWay
-from delivery.function import Alias, Function
 from delivery.request import Ask
 from delivery.smoke import READY, Checked, Expected, smoke_test
 
-SETTLE_S = 30.0  # an alias that was moved may lead to the version before for a moment
+SETTLE_S = 30.0  # after a move the alias may lead to the version before for a moment
 ALARM_EVERY_S = 5.0
 
 Say = Callable[[str], None]
@@ -32,8 +31,8 @@ class Plan:
 
     Attributes:
         steps: shares of the requests, 0..1, that it gets one after another before it gets all.
-        pause_s: seconds between a step and the next, and after the last, during which alarms are watched.
-        url_ask: a way to ask through the address, for the check after the move; None leaves it out.
+        pause_s: seconds to wait after each step while alarms are watched.
+        url_ask: sends requests to the address for the check after the move; None leaves that check out.
     """
 
     steps: Sequence[float] = ()
@@ -48,8 +47,8 @@ class Rollout:
     Attributes:
         version: that is live now.
         before: the version that was live before, if there was another.
-        moved: whether the alias moved at all.
-        checks: that were passed, in order.
+        moved: whether the alias moved.
+        checks: that passed, in order.
     """
 
     version: str
@@ -72,7 +71,7 @@ def roll_out(
 
     Raises:
         CheckFailed: it does not; users get the version that they got before.
-        RolloutUnderWay: the alias already shares its requests, or somebody else moved it.
+        RolloutUnderWay: the alias already points to two versions, or somebody else moved it.
         RollbackFailed: it does not, and the alias could not be moved back.
     """
     function.wait(version)
@@ -80,7 +79,7 @@ def roll_out(
     if stood.weights:
         raise RolloutUnderWay(
             function.label,
-            "a rollout is under way, or was cut off; end it with gif-deliver rollback, then try again",
+            "a rollout is in progress or was interrupted; end it with gif-deliver rollback, then try again",
         )
     alarms = alarms or Alarms(())
     say(f"checking version {version} by its own number")
@@ -92,7 +91,7 @@ def roll_out(
         return Rollout(version, stood.before, moved=False, checks=tuple(checks))
     for ringing in alarms.ignore_ringing():
         say(f"the alarm {ringing} is on already, and is not watched")
-    with _back_on_trouble(function, stood, say):
+    with _move_back_on_error(function, stood, say):
         now = stood
         for share in plan.steps:
             say(f"version {version} gets {share:.0%} of the requests")
@@ -111,7 +110,7 @@ def roll_out(
 
 
 def roll_back(function: Function, *, to: str | None = None) -> Rollout:
-    """Give users the version that they got before, at once and unchecked; or end a rollout that was cut off.
+    """Give users the version that they got before, at once and unchecked; or end an interrupted rollout.
 
     Args:
         function: the function.
@@ -139,8 +138,8 @@ def _check(function: Function, version: str, expected: Expected, otherwise: str)
 
 
 @contextmanager
-def _back_on_trouble(function: Function, stood: Alias, say: Say) -> Iterator[None]:
-    """Let the alias stand where it stood, whatever ends the rollout early, Ctrl-C too."""
+def _move_back_on_error(function: Function, stood: Alias, say: Say) -> Iterator[None]:
+    """Move the alias back if anything ends the block early, Ctrl-C included."""
     try:
         yield
     except BaseException as trouble:
@@ -155,7 +154,7 @@ def _back_on_trouble(function: Function, stood: Alias, say: Say) -> Iterator[Non
 
 
 def _settle(function: Function, version: str, sleep: Callable[[float], None]) -> None:
-    """Wait until the alias leads to the version: everywhere, that takes a moment."""
+    """Wait until the alias leads to the version, which takes a moment in AWS."""
     ask = function.asker(function.alias_name)
     waited = 0.0
     while (found := ask(READY).version) != version:
@@ -166,7 +165,7 @@ def _settle(function: Function, version: str, sleep: Callable[[float], None]) ->
 
 
 def _watch(alarms: Alarms, pause_s: float, sleep: Callable[[float], None]) -> None:
-    """Wait, and stop at the first alarm."""
+    """Wait; raise CheckFailed at the first alarm."""
     left = pause_s
     while left > 0:
         part = min(left, ALARM_EVERY_S)

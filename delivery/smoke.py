@@ -1,11 +1,8 @@
-"""What a version must answer before users get it: **a way to ask, a GIF** -> checks -> **what was found**.
-
-Three questions, as a browser would put them: are you ready; which show is this GIF from; and what is this
-file that is no GIF. The last one shows that errors are answered, and do not crash what answers.
-"""
+"""Smoke tests of a deployed version: it is ready, identifies a GIF, and refuses a file that is not one."""
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -23,10 +20,10 @@ class Expected:
     """What the answers must say.
 
     Attributes:
-        gif: bytes of a GIF that the model can name.
-        show: that it is from; None takes any.
-        model_version: that must answer; None takes any.
-        key: that the service asks for, if it does.
+        gif: content of a GIF file.
+        show: that it is from; None accepts any.
+        model_version: that must answer; None accepts any.
+        key: API key, if the service requires one.
     """
 
     gif: bytes
@@ -37,12 +34,12 @@ class Expected:
 
 @dataclass(frozen=True)
 class Checked:
-    """One question that was answered well.
+    """A check that passed.
 
     Attributes:
         name: of the check.
-        duration_ms: from asking to the answer.
-        version: of the function that answered, where the way tells.
+        duration_ms: of the request.
+        version: of the function that answered; empty if it is unknown.
         says: the answer in a few words.
     """
 
@@ -53,10 +50,10 @@ class Checked:
 
 
 def smoke_test(ask: Ask, expected: Expected, *, where: str) -> list[Checked]:
-    """Ask the three questions.
+    """Run the three checks.
 
     Raises:
-        CheckFailed: names the place, the question and what was wrong.
+        CheckFailed: names the place, the check and what was wrong.
     """
     gif = Request("POST", "/v1/identify", headers={"content-type": "image/gif"}, body=expected.gif)
     checks: Iterable[tuple[str, Request, Callable[[Response], str]]] = (
@@ -64,10 +61,11 @@ def smoke_test(ask: Ask, expected: Expected, *, where: str) -> list[Checked]:
         ("a GIF", gif, lambda response: _identified(response, expected)),
         ("a bad file", NOT_A_GIF, _refused),
     )
+    key = {"authorization": f"Bearer {expected.key}"} if expected.key is not None else {}
     checked = []
     for name, request, judge in checks:
         started = time.perf_counter()
-        response = ask(_with_key(request, expected.key))
+        response = ask(dataclasses.replace(request, headers={**request.headers, **key}))
         duration_ms = (time.perf_counter() - started) * 1000
         try:
             says = judge(response)
@@ -76,13 +74,6 @@ def smoke_test(ask: Ask, expected: Expected, *, where: str) -> list[Checked]:
             raise CheckFailed(where, f"{name}: {why}") from error
         checked.append(Checked(name, duration_ms, response.version, says))
     return checked
-
-
-def _with_key(request: Request, key: str | None) -> Request:
-    if key is None:
-        return request
-    headers = {**request.headers, "authorization": f"Bearer {key}"}
-    return Request(request.method, request.path, request.query, headers, request.body)
 
 
 def _ready(response: Response) -> str:

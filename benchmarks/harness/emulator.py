@@ -24,8 +24,8 @@ from typing import Any
 
 from benchmarks import ROOT
 from benchmarks.harness.servers import free_ports
+from delivery.bundle.python import find_python, version_of
 from delivery.errors import MissingTool
-from delivery.interpreter import find_python, version_of
 from delivery.request import Request, Response, from_result, to_event
 
 HANDLER = "gateway.lambda_handler.handler"

@@ -27,13 +27,10 @@ from benchmarks import EXAMPLES, ROOT
 from benchmarks.harness.emulator import HANDLER, Emulator, missing_part
 from benchmarks.harness.gifs import with_comment
 from benchmarks.harness.timing import Ratio, in_turns, table, timed
-from delivery.bundle.build import gather
-from delivery.bundle.bytecode import compile_sources
+from delivery.bundle.packages import OWN, check_model, gather
 from delivery.bundle.prune import prune, read_rules
-from delivery.bundle.source import OWN, check_model
-from delivery.bundle.target import Target
+from delivery.bundle.python import Target, compile_sources, find_python
 from delivery.cost import CPU_MEMORY_MB
-from delivery.interpreter import find_python
 from delivery.request import Request, from_result, to_event
 from services.inference import default_model_path
 
@@ -105,7 +102,7 @@ def make_variants(work: Path, *, model: Path, target: Target) -> Sequence[Varian
     """Write the trivial function, the bundle as delivered, and the bundle without each optimisation."""
     bare = work / "bare"
     bare.mkdir()
-    gather(bare, model=model, target=target)
+    gather(ROOT, bare, model=model, target=target)
     delivered, uncompiled, unpruned = work / "delivered", work / "uncompiled", work / "unpruned"
     shutil.copytree(bare, uncompiled)
     prune(uncompiled, read_rules())

@@ -1,4 +1,4 @@
-"""What is left out: **a folder, rules with reasons** -> **the folder with less; what went and why**."""
+"""Deletes from a folder what the function never uses, by the rules of prune.toml."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class Rule:
     """Files that are left out, and why.
 
     Attributes:
-        why: one line for people.
-        files: patterns of paths from the folder; `*` stands for any characters, slashes among them.
+        why: the reason in one line.
+        files: patterns of paths relative to the folder; `*` matches any characters, slashes too.
     """
 
     why: str
@@ -29,7 +29,7 @@ class Rule:
 
 @dataclass(frozen=True)
 class Pruned:
-    """What one rule left out: how many files of how many bytes."""
+    """What one rule left out: how many files, and their bytes."""
 
     why: str
     files: int
@@ -43,10 +43,10 @@ def read_rules(path: Path = RULES) -> list[Rule]:
 
 
 def prune(folder: Path, rules: Sequence[Rule]) -> list[Pruned]:
-    """Delete what the rules name; a file goes by the first rule that names it.
+    """Delete the files that the rules match; each counts for the first rule that matches it.
 
     Raises:
-        StaleRule: a pattern names no file; nothing was deleted.
+        StaleRule: a pattern matches no file; nothing was deleted.
     """
     files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
     matched = {rule.why: _match(rule, list(files)) for rule in rules}
@@ -67,6 +67,6 @@ def prune(folder: Path, rules: Sequence[Rule]) -> list[Pruned]:
 
 
 def _match(rule: Rule, names: Sequence[str]) -> list[tuple[str, list[str]]]:
-    """Each pattern of a rule with the names that it fits."""
+    """Each pattern of a rule with the names that it matches."""
     compiled = [(pattern, re.compile(fnmatch.translate(pattern))) for pattern in rule.files]
     return [(pattern, [name for name in names if found.match(name)]) for pattern, found in compiled]

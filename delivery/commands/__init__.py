@@ -1,1 +1,1 @@
-"""The commands of `gif-deliver`, one in a file: **options** -> work elsewhere -> **one answer**."""
+"""The commands of gif-deliver."""

@@ -16,7 +16,7 @@ from benchmarks.studies.cold_start import (
     measure,
     summarise,
 )
-from delivery.interpreter import find_python
+from delivery.bundle.python import find_python
 from tests.support.emulator import PYTHON, needs_emulator
 
 STARTS = {

@@ -17,7 +17,7 @@ from training.errors import InvalidOptions
 from training.fit.hardware import Accelerator
 from training.fit.options import Hardware
 
-TUNE_ON = ROOT / "tests/support/tune_on.py"
+TUNE_ON = ROOT / "tests/training/fit/tune_on.py"
 
 
 def tune_on(devices: str, cpus: int, out: Path, **variables: str) -> subprocess.Popen[bytes]:

@@ -1,14 +1,14 @@
-"""One function in AWS Lambda: **published versions**, and **the alias** that says which of them users get.
+"""AWS: the versions and the alias of a Lambda function, and alarms of CloudWatch.
 
-Which version was live before is written into the alias's description ("before: 3"), so that going back never
-lands on a version that was published but failed its check.
+Users get the version that the alias points to. The version before it is kept in the alias's description
+("before: 3"), so that a rollback never lands on a version that was published but failed its check.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from io import BytesIO
@@ -27,23 +27,23 @@ from delivery.errors import (
     RolloutUnderWay,
     UnknownFunction,
 )
-from delivery.request import Request, Response, from_result, to_event
+from delivery.request import Ask, Request, Response, from_result, to_event
 from services.errors import os_reason
 
-MAX_ZIP_BYTES = 50 * 2**20  # 52,428,800 bytes: what Lambda takes without S3
+MAX_ZIP_BYTES = 50 * 2**20  # 52,428,800 bytes: the limit of an upload without S3
 BEFORE = re.compile(r"before: (\d+)")
 
-# A cold start may take a while. A call is tried again when too many come at once, never because it was slow.
+# Boto3 retries when AWS limits the rate of calls, but not when a call is slow: a cold start takes a while.
 CONFIG = Config(connect_timeout=10, read_timeout=120, retries={"mode": "standard", "max_attempts": 4})
 
 
 @dataclass(frozen=True)
 class Alias:
-    """Where an alias stands.
+    """Which versions an alias points to.
 
     Attributes:
-        version: that requests go to.
-        weights: the share, 0..1, of the requests that goes to another version instead.
+        version: receives the requests.
+        weights: other versions with the share, 0..1, of the requests that they receive instead.
         before: the version that was live before, if it is known.
         revision: changes with every change of the alias.
     """
@@ -55,17 +55,17 @@ class Alias:
 
 
 class Function:
-    """A function by its name, with one alias of it."""
+    """A Lambda function and one of its aliases."""
 
-    def __init__(self, name: str, *, alias: str = "live", client: Any = None) -> None:
+    def __init__(self, name: str, *, alias: str = "live") -> None:
         self.name = name
         self.alias_name = alias
         self.label = f"{name}:{alias}"
         with _aws_errors(self.label):
-            self._client = client or boto3.client("lambda", config=CONFIG)
+            self._client = boto3.client("lambda", config=CONFIG)
 
     def alias(self) -> Alias:
-        """Read where the alias stands."""
+        """Return which versions the alias points to."""
         with _aws_errors(f"function {self.name} with an alias {self.alias_name}"):
             found = self._client.get_alias(FunctionName=self.name, Name=self.alias_name)
         before = BEFORE.fullmatch(found.get("Description") or "")
@@ -77,14 +77,14 @@ class Function:
         )
 
     def move(self, to: Alias, *, revision: str = "") -> Alias:
-        """Let the alias stand as `to` says.
+        """Point the alias to other versions.
 
         Args:
-            to: what is wanted; its revision is not looked at.
+            to: the versions; its revision is ignored.
             revision: that the alias must still have; empty moves it in any case.
 
         Raises:
-            RolloutUnderWay: it was moved by somebody else meanwhile.
+            RolloutUnderWay: somebody else moved it in the meantime.
         """
         wanted: dict[str, Any] = {
             "FunctionVersion": to.version,
@@ -98,7 +98,7 @@ class Function:
         return self.alias()
 
     def versions(self) -> list[dict[str, Any]]:
-        """What is published, oldest first: version, published, sha256, size_bytes, memory_mb."""
+        """Return the published versions, oldest first: version, published, sha256, size_bytes, memory_mb."""
         with _aws_errors(f"function {self.name}"):
             pages = self._client.get_paginator("list_versions_by_function").paginate(FunctionName=self.name)
             found = [version for page in pages for version in page["Versions"]]
@@ -118,10 +118,10 @@ class Function:
         )
 
     def publish(self, bundle: Path) -> str:
-        """Upload a zip and publish it; the one that is published already gets no second version.
+        """Upload a zip and publish it as a version, unless it is the newest version already.
 
         Raises:
-            InvalidBundle: Lambda would not take it.
+            InvalidBundle: Lambda would not accept the file.
         """
         try:
             content = bundle.read_bytes()
@@ -140,10 +140,10 @@ class Function:
         return str(uploaded["Version"])
 
     def wait(self, version: str) -> None:
-        """Wait until a version is ready to be called.
+        """Wait until a version can be invoked.
 
         Raises:
-            CheckFailed: it did not become ready in a few minutes.
+            CheckFailed: it did not become active in a few minutes.
         """
         with _aws_errors(f"version {version} of {self.name}"):
             try:
@@ -155,8 +155,8 @@ class Function:
                     raise ClientError(error.last_response, "GetFunctionConfiguration") from error
                 raise CheckFailed(f"{self.name}:{version}", "did not become active") from error
 
-    def asker(self, qualifier: str) -> Callable[[Request], Response]:
-        """A way to ask one version, or the alias, as its address would, without the address."""
+    def asker(self, qualifier: str) -> Ask:
+        """Return a function that sends requests to one version or alias, as a Function URL does."""
 
         def ask(request: Request) -> Response:
             where = f"{self.name}:{qualifier}"
@@ -181,8 +181,47 @@ class Function:
         return ask
 
 
+class Alarms:
+    """Some CloudWatch alarms."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._names = list(names)
+
+    def ignore_ringing(self) -> list[str]:
+        """Stop watching the alarms that are on, and return their names: a rollout may fix their cause.
+
+        Raises:
+            UnknownFunction: there is no alarm of that name.
+        """
+        ringing = [alarm["AlarmName"] for alarm in self._read() if alarm["StateValue"] == "ALARM"]
+        self._names = [name for name in self._names if name not in ringing]
+        return ringing
+
+    def expect_quiet(self) -> None:
+        """Check that all are off.
+
+        Raises:
+            CheckFailed: one is on.
+            UnknownFunction: there is no alarm of that name.
+        """
+        for alarm in self._read():
+            if alarm["StateValue"] == "ALARM":
+                raise CheckFailed(alarm["AlarmName"], f"the alarm is on: {alarm.get('StateReason', '')}")
+
+    def _read(self) -> list[dict[str, Any]]:
+        if not self._names:
+            return []
+        with _aws_errors("alarm"):
+            client = boto3.client("cloudwatch")
+            found: list[dict[str, Any]] = client.describe_alarms(AlarmNames=self._names)["MetricAlarms"]
+        missing = set(self._names) - {alarm["AlarmName"] for alarm in found}
+        if missing:
+            raise UnknownFunction(f"alarm {min(missing)}")
+        return found
+
+
 def _crash(result: object) -> str:
-    """Say in one line how a function ended that returned nothing."""
+    """Describe in one line the error with which a function ended."""
     if not isinstance(result, dict):
         return "the function crashed"
     kind, message = result.get("errorType", "error"), str(result.get("errorMessage", ""))
@@ -191,7 +230,7 @@ def _crash(result: object) -> str:
 
 @contextmanager
 def _aws_errors(what: str, *, alias: str = "") -> Iterator[None]:
-    """Turn what AWS refuses into the family: `what` is what may be missing."""
+    """Convert errors of boto3 to ours; `what` may be what is missing."""
     try:
         yield
     except ClientError as error:

@@ -1,0 +1,114 @@
+"""Puts the contents of a bundle into a folder: pinned wheels, this project's own source, and a model."""
+
+from __future__ import annotations
+
+import csv
+import importlib.metadata
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from delivery.bundle.python import Target
+from delivery.errors import FailedStep, InvalidModel, MissingTool
+from services.errors import ModelError
+from services.inference import Classifier, ModelInfo
+
+EXTRA = "lambda"  # of pyproject.toml: the packages that the function needs
+OWN = ("gateway", "services")
+NAME = "gif-analyzer"
+MODEL = "services/inference/default.onnx"  # where the function loads it from
+
+
+@dataclass(frozen=True)
+class Package:
+    """A package in the folder.
+
+    Attributes:
+        name: as in its own metadata.
+        version: that constraints.txt pins.
+        files: paths relative to the folder, with / as separator.
+    """
+
+    name: str
+    version: str
+    files: frozenset[str]
+
+
+def gather(root: Path, folder: Path, *, model: Path, target: Target) -> list[Package]:
+    """Put wheels, source and a model into a folder; nothing is pruned or compiled yet.
+
+    Args:
+        root: of the project, with pyproject.toml and constraints.txt.
+        folder: to write to.
+        model: an ONNX file.
+        target: that the wheels must fit.
+
+    Raises:
+        MissingTool: uv is not on this machine.
+        FailedStep: there is no wheel of a package for this target.
+        InvalidModel: the function could not load the model.
+    """
+    version = check_model(model).version
+    packages = [*_install_wheels(root, folder, target), _copy_source(root, folder)]
+    shutil.copyfile(model, folder / MODEL)
+    return [*packages, Package("model", version, frozenset({MODEL}))]
+
+
+def check_model(model: Path) -> ModelInfo:
+    """Load a model as the function will load it.
+
+    Raises:
+        InvalidModel: the function could not load it; says why.
+    """
+    try:
+        return Classifier(model).model
+    except ModelError as error:
+        raise InvalidModel(str(model), error.message) from error
+
+
+def _install_wheels(root: Path, folder: Path, target: Target) -> list[Package]:
+    """Install wheels only: a package built here would be for this machine."""
+    command = [
+        *(_find_uv(), "pip", "install", "--quiet", "--target", str(folder), "--python", sys.executable),
+        *("--python-version", target.python, "--python-platform", target.platform),
+        *("--only-binary", ":all:", "--no-compile-bytecode", "--link-mode", "copy"),
+        *("--constraint", str(root / "constraints.txt"), "--requirement", str(root / "pyproject.toml")),
+        *("--extra", EXTRA),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise FailedStep("installing the wheels", done.stderr)
+    (folder / ".lock").unlink(missing_ok=True)  # left by uv
+    return sorted(map(_read_package, folder.glob("*.dist-info")), key=lambda package: package.name.lower())
+
+
+def _find_uv() -> str:
+    beside = Path(sys.executable).with_name("uv")
+    found = str(beside) if beside.exists() else shutil.which("uv")
+    if found is None:
+        raise MissingTool("uv", "pip install uv")
+    return found
+
+
+def _read_package(information: Path) -> Package:
+    name, _, version = information.name.removesuffix(".dist-info").rpartition("-")
+    with (information / "RECORD").open(newline="", encoding="utf-8") as record:
+        return Package(name, version, frozenset(row[0] for row in csv.reader(record)))
+
+
+def _copy_source(root: Path, folder: Path) -> Package:
+    """Copy the packages that serve, without the packaged model."""
+    ignore = shutil.ignore_patterns("__pycache__", "*.onnx")
+    for package in OWN:
+        shutil.copytree(root / package, folder / package, ignore=ignore)
+    version = importlib.metadata.version(NAME)
+    # The function reads its version from this metadata, as an installed package does.
+    information = folder / f"{NAME.replace('-', '_')}-{version}.dist-info"
+    information.mkdir()
+    metadata = f"Metadata-Version: 2.4\nName: {NAME}\nVersion: {version}\n"
+    (information / "METADATA").write_text(metadata, encoding="utf-8")
+    copied = [path for package in (*OWN, information.name) for path in (folder / package).rglob("*")]
+    files = (path.relative_to(folder).as_posix() for path in copied if path.is_file())
+    return Package(NAME, version, frozenset(files))
