@@ -102,9 +102,7 @@ class Fetcher:
         while True:
             address = media_page.media_by_id(address) or address
             if not any(rule.allows(address) for rule in self._settings.hosts):
-                why = (
-                    f"this host is not allowed; {self._settings.allowed_by} allows more"
-                )
+                why = f"this host is not allowed; {self._settings.allowed_by} allows more"
                 raise AddressRefused(address.authority, why)
             async with self._request(address) as response:
                 if response.status in _REDIRECTS:
