@@ -1,6 +1,4 @@
-"""Everything a user meets: the command line, REST, the web page, AWS Lambda, batch.
+"""The user interfaces: command line (`commands`), REST and web page (`rest`), AWS Lambda, and `batch`.
 
-Its rooms: `commands` is for people at a terminal, `rest` answers by HTTP, `batch` answers millions of GIFs,
-`fetch` gets GIFs by their address. What lies beside them belongs to all, `pipeline` above all. import-linter
-holds who may know whom.
+`pipeline` joins the two services, and `fetch` gets GIFs from addresses. import-linter checks the imports.
 """

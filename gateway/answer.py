@@ -1,15 +1,16 @@
-"""What a program reads: **Prediction** or error -> JSON object.
+"""Predictions and errors as JSON objects, and as rows of a table.
 
-{"source", "format", "shows": [{"show", "probability"}], "known", "verdict": {"level", "names", "text"},
- "frames": [{"timestamp_ms", "show", "probability"}], "model": {"name", "version"}}
-{"source", "error": {"reason", "message"}}
+    {"source", "format", "shows": [{"show", "probability"}], "known", "verdict": {"level", "names", "text"},
+     "frames": [{"timestamp_ms", "show", "probability"}], "model": {"name", "version"}}
+    {"source", "error": {"reason", "message"}}
 
-A table holds the same as a **row**, for Parquet, CSV and lines of JSON; docs/batch.md tells its columns.
-A source that is the name of a file is written as `services.names` says, so that every reader takes it.
+A row holds the same in flat columns, for Parquet, CSV and lines of JSON; docs/batch.md describes them. The
+name of a file is written as `services.names` says, so that every reader accepts it.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,92 +20,67 @@ from services.names import name_text
 
 JsonObject = dict[str, object]
 
-# How many GIFs were given each verdict: level, and the show where one is named, else "".
+# How many GIFs got each verdict, by `tally_key`.
 Tally = Mapping[tuple[str, str], int]
 
-# Columns of CSV: those of a row that are no lists of their own, `names` as one text.
+# Columns of CSV: those of a row that hold no lists of objects; `names` is one text.
 CSV_COLUMNS = (
-    "source",
-    "sha256",
-    "format",
-    "known",
-    "verdict",
-    "names",
-    "text",
-    "show",
-    "probability",
-    "model_name",
-    "model_version",
-    "error_reason",
-    "error_message",
+    *("source", "sha256", "format", "known", "verdict", "names", "text", "show", "probability"),
+    *("model_name", "model_version", "error_reason", "error_message"),
 )
 
 
 def prediction_json(source: str, prediction: Prediction) -> JsonObject:
-    """Put a prediction for `source` into values that JSON knows. Probabilities are 0..1, times in ms."""
+    """Return the answer for `source` as a JSON object. Probabilities are 0..1, times in ms."""
     return {
         "source": name_text(source),
         "format": prediction.format,
-        "shows": [{"show": show.show, "probability": show.probability} for show in prediction.shows],
+        "shows": [dataclasses.asdict(show) for show in prediction.shows],
         "known": prediction.known,
         "verdict": verdict_json(prediction.verdict),
-        "frames": [
-            {"timestamp_ms": vote.timestamp_ms, "show": vote.show, "probability": vote.probability}
-            for vote in prediction.frames
-        ],
+        "frames": [dataclasses.asdict(vote) for vote in prediction.frames],
         "model": {"name": prediction.model.name, "version": prediction.model.version},
     }
 
 
 def verdict_json(verdict: Verdict) -> JsonObject:
-    """Put a verdict into values that JSON knows."""
+    """Return a verdict as a JSON object."""
     return {"level": verdict.level, "names": list(verdict.names), "text": verdict.text}
 
 
 def error_json(source: str, error: AnalyzerError) -> JsonObject:
-    """Put what went wrong with `source` into values that JSON knows."""
+    """Return the error of `source` as a JSON object."""
     return {"source": name_text(source), "error": {"reason": error.reason, "message": error.message}}
 
 
-def answer_row(source: str, sha256: str, prediction: Prediction) -> JsonObject:
-    """Make the row of a GIF that was answered.
+def outcome_row(source: str, sha256: str | None, outcome: Prediction | AnalyzerError) -> JsonObject:
+    """Return the row of one input.
 
     Args:
         source: an address, or the name of a file as `services.names` writes it.
-        sha256: of the GIF's bytes.
-        prediction: the answer.
+        sha256: of the GIF's bytes; None if they could not be read.
+        outcome: the answer or the error.
     """
-    best = prediction.shows[0]
-    answer = prediction_json(source, prediction)
-    return {
-        "source": source,
-        "sha256": sha256,
-        "format": prediction.format,
-        "known": prediction.known,
-        "verdict": prediction.verdict.level,
-        "names": list(prediction.verdict.names),
-        "text": prediction.verdict.text,
-        "show": best.show,
-        "probability": best.probability,
+    row: JsonObject = {"source": source, "sha256": sha256}
+    if isinstance(outcome, AnalyzerError):
+        return row | {"error_reason": outcome.reason, "error_message": outcome.message}
+    answer = prediction_json(source, outcome)
+    return row | {
+        "format": outcome.format,
+        "known": outcome.known,
+        "verdict": outcome.verdict.level,
+        "names": list(outcome.verdict.names),
+        "text": outcome.verdict.text,
+        **dataclasses.asdict(outcome.shows[0]),
         "shows": answer["shows"],
         "frames": answer["frames"],
-        "model_name": prediction.model.name,
-        "model_version": prediction.model.version,
-    }
-
-
-def error_row(source: str, sha256: str | None, error: AnalyzerError) -> JsonObject:
-    """Make the row of an input that could not be answered; see `answer_row`."""
-    return {
-        "source": source,
-        "sha256": sha256,
-        "error_reason": error.reason,
-        "error_message": error.message,
+        "model_name": outcome.model.name,
+        "model_version": outcome.model.version,
     }
 
 
 def row_json(row: Mapping[str, Any]) -> JsonObject:
-    """Put a row into the object that `prediction_json` or `error_json` makes, and its sha256."""
+    """Return a row as the object of `prediction_json` or `error_json`, with its sha256."""
     beginning = {"source": row["source"], "sha256": row["sha256"]}
     if row.get("error_reason") is not None:
         return beginning | {"error": {"reason": row["error_reason"], "message": row["error_message"]}}
@@ -119,7 +95,7 @@ def row_json(row: Mapping[str, Any]) -> JsonObject:
 
 
 def csv_cells(row: Mapping[str, Any]) -> list[str]:
-    """Write a row as the cells of CSV_COLUMNS; what is not there is empty."""
+    """Return the cells of a row for CSV_COLUMNS; missing values are empty."""
     return [_cell(row.get(column)) for column in CSV_COLUMNS]
 
 
@@ -131,12 +107,17 @@ def _cell(value: object) -> str:
     return "" if value is None else str(value)
 
 
+def tally_key(verdict: Verdict) -> tuple[str, str]:
+    """Return what a verdict is counted under: its level, and the show if it names one, else ""."""
+    return verdict.level, verdict.names[0] if verdict.level == "show" else ""
+
+
 def tally_text(tally: Tally, *, unreadable: int = 0) -> str:
-    """Say what came of several GIFs, such as "41 Friends, 12 unknown, 2 unreadable".
+    """Summarise the answers of several GIFs, such as "41 Friends, 12 unknown, 2 unreadable".
 
     Args:
         tally: of the GIFs that were answered.
-        unreadable: how many others could not be.
+        unreadable: how many others failed.
     """
     shows = sorted((-count, show) for (level, show), count in tally.items() if level == "show")
     parts = [f"{-count:,} {show}" for count, show in shows]

@@ -1,6 +1,6 @@
-"""The command line: **files and addresses** -> pipeline -> **lines for people, JSON or CSV for programs**.
+"""The command line `gif-analyzer`.
 
-Exit codes: 0 all was read, 1 some input failed, 2 usage, setting or model, 130 interrupted.
+Exit codes: 0 all inputs were answered, 1 some failed, 2 usage, setting or model, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -12,11 +12,10 @@ import sys
 
 import typer
 
+from gateway.commands.about import doctor, shows
 from gateway.commands.batch import batch
-from gateway.commands.doctor import doctor
 from gateway.commands.identify import identify
 from gateway.commands.serve import serve
-from gateway.commands.shows import shows
 from gateway.commands.sort import sort
 from gateway.commands.terminal import FAILED, complain
 from gateway.files import STDIN
@@ -26,7 +25,7 @@ from services.terminal import Commands, program
 
 
 class _Commands(Commands):
-    """The commands; words that name a GIF, and no command, are given to `identify`."""
+    """The commands; `identify` may be left out before the name of a GIF."""
 
     def parse_args(self, context: typer.Context, words: list[str]) -> list[str]:  # type: ignore[override]
         first = words[0] if words else ""
@@ -61,12 +60,12 @@ def main() -> None:
     """Run the command line."""
     keep_freed_memory()
     if isinstance(sys.stdout, io.TextIOWrapper):
-        # A name that the terminal's encoding cannot write is escaped, not a traceback.
+        # What the terminal's encoding cannot write is escaped, and raises no error.
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
         app(prog_name="gif-analyzer")
-    except OSError as error:  # of the output: an input that cannot be read is answered above
+    except OSError as error:  # of the output: errors of inputs are handled before
         complain(f"cannot write the answer: {os_reason(error)}")
-        # Python flushes once more when it ends; what is still held back would fail again, with a traceback.
+        # Python flushes once more at exit; what is still buffered would fail again, with a traceback.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         sys.exit(FAILED)

@@ -1,4 +1,4 @@
-"""GIFs on this machine: **a path, folder or glob** -> paths; **a path**, or `-` (standard input) -> bytes."""
+"""Finds GIFs in files, folders and globs on this machine, and reads them; `-` is standard input."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ STDIN = "-"
 
 
 def find_gifs(given: str) -> list[str]:
-    """Name the files that are meant: the file itself, those of a folder or those that a glob matches.
+    """Return the files that a path, folder or glob stands for.
 
-    Standard input, an address and what is not there are returned as they are.
+    Standard input, addresses and missing files are returned as they are.
 
     Raises:
         UnreadableFile: a folder without GIFs or that cannot be read, or a glob that matches nothing.
@@ -39,39 +39,39 @@ def find_gifs(given: str) -> list[str]:
 
 
 def walk_gifs(folder: str) -> Iterator[str]:
-    """Yield the GIFs of a folder and of those in it by name, and then the folders in it that cannot be read.
+    """Yield the GIFs of a folder and its subfolders by name, then the subfolders that cannot be read.
 
     Raises:
         UnreadableFile: the folder itself cannot be read.
     """
     unreadable: list[str] = []
 
-    def complain(error: OSError) -> None:
+    def note(error: OSError) -> None:
         if error.filename == folder:
             raise UnreadableFile(folder, os_reason(error)) from error
-        unreadable.append(error.filename)  # whoever reads it says why, and the others are answered
+        unreadable.append(error.filename)  # reading it as a file will give the reason
 
-    for root, folders, files in os.walk(folder, onerror=complain):
+    for root, folders, files in os.walk(folder, onerror=note):
         folders.sort()
         yield from (os.path.join(root, name) for name in sorted(files) if is_picture(name))  # noqa: PTH118
     yield from unreadable
 
 
 def read_gif(source: str, *, max_bytes: int) -> bytes:
-    """Read one file whole, or standard input to its end, and never more than one byte beyond the limit.
+    """Read a whole file or standard input, and never more than one byte beyond the limit.
 
     Raises:
-        UnreadableFile: it is missing, a directory, or not ours to open.
+        UnreadableFile: it is missing, a directory, or may not be read.
         GifTooLarge: it is longer than max_bytes.
     """
     try:
         if source == STDIN:
-            if sys.stdin is None:  # closed by whoever started this program
+            if sys.stdin is None:  # the parent process closed it
                 raise UnreadableFile(source, "it is closed")
             return _read_stream(sys.stdin.buffer, max_bytes)
         with open(source, "rb") as file:  # noqa: PTH123 - a Path would make "" the current folder
             status = os.fstat(file.fileno())
-            # Only a regular file has a size that says how much there is to read.
+            # Only the size of a regular file says how much there is to read.
             if stat.S_ISREG(status.st_mode) and status.st_size > max_bytes:
                 raise _too_large(max_bytes, status.st_size, at_least=False)
             return _read_stream(file, max_bytes)
@@ -79,10 +79,8 @@ def read_gif(source: str, *, max_bytes: int) -> bytes:
         raise UnreadableFile(source, "there is no such file") from error
     except IsADirectoryError as error:
         raise UnreadableFile(source, "it is a directory") from error
-    except OSError as error:
+    except (OSError, ValueError) as error:  # ValueError for a null character in the name
         raise UnreadableFile(source, os_reason(error)) from error
-    except ValueError as error:  # a null character in the name
-        raise UnreadableFile(source, str(error)) from error
 
 
 def _read_stream(stream: BinaryIO, max_bytes: int) -> bytes:

@@ -1,7 +1,7 @@
-"""AWS Lambda: **event of a Function URL** (payload 2.0) -> the app and its pipeline, here -> **answer**.
+"""The AWS Lambda function: answers events of a Function URL (payload 2.0) with the REST application.
 
-No grpc, no protobuf, no server and no metrics: what is not needed is not imported, for half of a cold start
-is imports. The HTTP client is imported when the first address is given.
+Half of a cold start is imports, so grpc, protobuf, a server and metrics are not imported, and the HTTP client
+only with the first address.
 """
 
 from __future__ import annotations
@@ -20,17 +20,16 @@ from mangum.protocols import HTTPCycle
 from gateway.pipeline import Pipeline, local
 from gateway.rest.app import Fetch, create_app
 from gateway.rest.problem import MEDIA_TYPE, problem_json
-from gateway.rest.settings import RestSettings
-from gateway.settings import Settings
+from gateway.settings import RestSettings, Settings
 from services.errors import InvalidRequest
 from services.log import log_as_json
 from services.memory import keep_freed_memory
 
-EVENT_BYTES = 6 * 1024 * 1024  # what Lambda carries into a function: JSON, the body in base64 within
-ENVELOPE_BYTES = 100_000  # headers, query and the rest of it, amply
+EVENT_BYTES = 6 * 1024 * 1024  # limit of Lambda for an event: JSON that contains the body in base64
+ENVELOPE_BYTES = 100_000  # room for headers, query and the rest of the event
 MAX_BODY_BYTES = (EVENT_BYTES - ENVELOPE_BYTES) // 4 * 3  # 4_643_592: 4 letters of base64 are 3 bytes
 ADVICE = "send the address of the GIF instead"
-# What an answer holds as text; all else is put into base64.
+# Media types that an answer holds as text; others are encoded in base64.
 TEXTS = ["text/", "application/json", MEDIA_TYPE, "application/javascript"]
 
 Handler = Callable[[Any, Any], dict[str, Any]]
@@ -39,17 +38,17 @@ _log = logging.getLogger(__name__)
 
 
 def build_handler(pipeline: Pipeline, fetch: Fetch, rest: RestSettings | None = None) -> Handler:
-    """Make the function that answers events; Lambda hands it one at a time.
+    """Make the function that answers events; Lambda calls it with one at a time.
 
-    An event that is no HTTP request, such as that of a schedule or a queue, is told so in the log, and the
-    answer is that of a bad request: it is a mistake of whoever set it up, and trying again would not help.
+    An event that is no HTTP request, such as that of a schedule or a queue, is logged and answered as a bad
+    request, not an error of the function: Lambda would try such an event again, to no use.
     """
     rest = rest or RestSettings()
     narrowed = dataclasses.replace(
         rest,
         max_body_bytes=min(rest.max_body_bytes, MAX_BODY_BYTES),
         body_advice=ADVICE,
-        metrics=False,  # nobody could ask each of the instances for its own
+        metrics=False,  # no client could read those of each instance
     )
     app = create_app(pipeline, fetch, settings=narrowed)
     adapter = Mangum(app, lifespan="off", text_mime_types=TEXTS)
@@ -66,7 +65,7 @@ def build_handler(pipeline: Pipeline, fetch: Fetch, rest: RestSettings | None = 
 
 
 def _not_http(event: object) -> dict[str, Any]:
-    """Say so once, by the names of what the event holds, which tell what sent it; its values are private."""
+    """Log the keys of the event, which show what sent it; its values are private."""
     names = sorted(map(str, event))[:20] if isinstance(event, dict) else type(event).__name__
     _log.error("this event is not an HTTP request, and nothing was done", extra={"event_keys": names})
     error = InvalidRequest("this event is not an HTTP request of a Function URL")
@@ -94,9 +93,9 @@ def _build(settings: Settings) -> Handler:
     return build_handler(pipeline, fetch, settings.rest)
 
 
-# The one work that is done at import: this module is the program, and Lambda imports it in the INIT phase of
-# a cold start, with a whole processor, before the first event. A bad setting or model ends it there.
+# This module works at import because it is the program: Lambda imports it in the INIT phase of a cold start,
+# with a whole processor, before the first event. An invalid setting or model ends it there.
 keep_freed_memory()
-log_as_json()  # Lambda's own format leaves out what a line says beside its message
+log_as_json()  # Lambda's own format drops the extra fields
 logging.getLogger("mangum").setLevel(logging.WARNING)  # each request is logged by the app already
 handler = _build(Settings.from_env())

@@ -1,4 +1,4 @@
-"""The one place that knows the order of the steps: **GIF bytes** -> decode -> classify -> **Prediction**."""
+"""The pipeline from the bytes of a GIF to a prediction. Only this module orders the steps."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from services.preprocess.backend import Backend, fastest
 
 @dataclass(frozen=True)
 class ModelDescription:
-    """The model that a pipeline leads to.
+    """The model of a pipeline.
 
     Attributes:
         model: its name, version, data and licence.
@@ -29,7 +29,7 @@ class ModelDescription:
 
 
 class Classify(Protocol):
-    """Clip, how many shows to name -> prediction; `exact` asks for all frames where fewer might decide."""
+    """Classifies a clip, naming `top_k` shows; `exact` uses all frames even where fewer would decide."""
 
     def __call__(self, clip: Clip, top_k: int, /, *, exact: bool = False) -> Prediction:
         """Classify one clip."""
@@ -37,12 +37,12 @@ class Classify(Protocol):
 
 @dataclass(frozen=True)
 class Pipeline:
-    """Both steps, one after the other. Any number of threads may share one when they may share its steps.
+    """Both steps. Threads may share one if they may share its steps.
 
     Attributes:
         decode: GIF bytes -> clip; raises `GifError`.
         classify: see `Classify`.
-        describe: what the model is; raises `ServiceError` where a service was asked in vain.
+        describe: returns the model; raises `ServiceError` if a service does not answer.
         check: returns when both steps are ready, else raises `ServiceError`.
     """
 
@@ -57,7 +57,7 @@ class Pipeline:
         Args:
             gif: the whole file.
             top_k: how many shows to name, at least 1; more than the model knows gives all it knows.
-            exact: whether all frames are looked at even where fewer would decide.
+            exact: whether to classify all frames even where fewer would decide.
 
         Raises:
             GifError: the bytes are not a GIF that can be shown within the budget.
@@ -81,11 +81,10 @@ def local(
         threads: that decoding or classifying one GIF may use, at least 1.
         early_exit: whether it may stop when the first frames decide.
         budget: what a GIF may cost; None is the default budget.
-        backend: gives what moves the pixels, asked for each GIF.
+        backend: returns what moves the pixels; called for each GIF.
 
     Raises:
-        ModelError: the file is not a model that takes a clip and names shows, or holds no rule for early exit
-            where that is asked for.
+        ModelError: the file is not a usable model, or has no rule for early exit although it is on.
     """
     classifier = Classifier(model_path or default_model_path(), threads=threads, early_exit=early_exit)
     description = ModelDescription(classifier.model, classifier.shows, classifier.threshold)
@@ -95,5 +94,5 @@ def local(
         lambda gif: decode_gif(gif, budget=limits, backend=backend(), threads=threads),
         classifier.classify,
         describe=lambda: description,
-        check=lambda: None,  # whoever has a pipeline has its model
+        check=lambda: None,
     )

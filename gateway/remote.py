@@ -1,7 +1,4 @@
-"""The pipeline over gRPC: **addresses of the two services** -> `Pipeline`.
-
-Apart from `gateway.pipeline`, which must be importable where there is no grpc, as in AWS Lambda.
-"""
+"""A pipeline whose steps are gRPC services. A module of its own, because AWS Lambda has no grpc."""
 
 from __future__ import annotations
 
@@ -23,16 +20,16 @@ def remote(
 ) -> Pipeline:
     """Make a pipeline whose steps are computed by services; threads may share it.
 
-    Nothing is asked yet: a service that is not there is `ServiceUnavailable` when a GIF is identified.
+    Nothing is called yet: a missing service is `ServiceUnavailable` when a GIF is identified.
 
     Args:
         preprocess: HOST:PORT of gif_analyzer.v1.PreprocessService.
         inference: HOST:PORT of gif_analyzer.v1.InferenceService; both may be the same.
         channel: deadline of each step, tries, keepalive, TLS.
-        budget: what a GIF may cost, beside the limits of the service itself; None leaves it to the service.
+        budget: what a GIF may cost, beside the limits of the service; None leaves it to the service.
 
     Raises:
-        UnreadableFile: one of the files of TLS.
+        UnreadableFile: one of the TLS files.
     """
     decoder, classifier = RemotePreprocess(preprocess, channel), RemoteClassifier(inference, channel)
 

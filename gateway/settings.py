@@ -1,4 +1,4 @@
-"""The door of the environment: variables -> frozen `Settings`. Nothing else reads the environment.
+"""The settings of the gateway, read from environment variables. Nothing else reads the environment.
 
 | variable | setting | default |
 |---|---|---|
@@ -29,13 +29,13 @@ Of the REST gateway, beside `GIF_ANALYZER_WORKERS`, `GIF_ANALYZER_GRACE_S` and `
 | `GIF_ANALYZER_MAX_BODY_BYTES` | length of a request's body | that of a GIF and 1 MB |
 | `GIF_ANALYZER_BODY_S` | seconds that a whole body may take | 300 |
 | `GIF_ANALYZER_BODY_BYTES_PER_S` | bytes a second that must arrive of a body; 0 for no such limit | 1,000 |
-| `GIF_ANALYZER_IN_FLIGHT` | GIFs computed or waiting for it; more are told to come again | 64 |
-| `GIF_ANALYZER_FETCHES` | addresses fetched at the same time; more are told to come again | 64 |
+| `GIF_ANALYZER_IN_FLIGHT` | GIFs computed or waiting for it; more are refused with a time to retry | 64 |
+| `GIF_ANALYZER_FETCHES` | addresses fetched at the same time; more are refused with a time to retry | 64 |
 | `GIF_ANALYZER_CONNECTIONS` | open connections; one more closes the longest idle one | 512 |
 | `GIF_ANALYZER_KEEP_ALIVE_S` | seconds until an idle connection is closed | 75 |
 | `GIF_ANALYZER_CACHE_BYTES` | memory for answers that are kept; 0 keeps none | 32,000,000 |
-| `GIF_ANALYZER_API_KEYS` | keys, apart by commas or blanks; one must be sent | none is asked |
-| `GIF_ANALYZER_CORS_ORIGINS` | whose pages may ask, apart by commas or blanks, or `*` | no other's |
+| `GIF_ANALYZER_API_KEYS` | keys, separated by commas or blanks; one must be sent | no key is needed |
+| `GIF_ANALYZER_CORS_ORIGINS` | whose pages may ask, separated by commas or blanks, or `*` | no other's |
 | `GIF_ANALYZER_METRICS` | `off` for no /metrics | on |
 
 Of the services that are asked:
@@ -53,7 +53,7 @@ Of GIFs that are named by their address:
 
 | variable | setting | default |
 |---|---|---|
-| `GIF_ANALYZER_FETCH_HOSTS` | hosts that may be asked, apart by commas or blanks: \
+| `GIF_ANALYZER_FETCH_HOSTS` | allowed hosts, separated by commas or blanks: \
 `giphy.com`, `*.giphy.com`, `*` for all, each with `:port` if need be | those of Giphy and Tenor |
 | `GIF_ANALYZER_FETCH_TIMEOUT_S` | seconds for one file with all its redirects | 20 |
 | `GIF_ANALYZER_FETCH_CONNECT_S` | seconds for one connection | 5 |
@@ -61,16 +61,17 @@ Of GIFs that are named by their address:
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 import math
 import os
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from gateway.fetch.settings import FetchSettings, HostRule
-from gateway.rest.settings import ENVELOPE_BYTES, RestSettings
+from gateway.fetch.address import FetchSettings, HostRule
 from services.address import UNREADABLE, plain_address
 from services.errors import InvalidSetting, UnknownSetting
 from services.inference import default_model_path
@@ -79,18 +80,59 @@ from services.rpc.settings import ChannelSettings, ClientTls, ServerSettings, Se
 
 PREFIX = "GIF_ANALYZER_"
 MAX_SECONDS = 86_400.0  # a day: what is longer is a mistake
+ENVELOPE_BYTES = 1_000_000  # room for multipart around a GIF, and to name the limit that a GIF exceeds
+# Kubernetes sets such variables in every container where a service is named gif-analyzer.
+_OF_KUBERNETES = re.compile(PREFIX + r"(SERVICE_HOST|SERVICE_PORT(_.*)?|PORT|PORT_\d+_.*)")
+
+
+@dataclass(frozen=True)
+class RestSettings:
+    """How the REST gateway answers.
+
+    Attributes:
+        max_body_bytes: of a request; a longer one is refused before it is read whole.
+        body_advice: what the refusal adds, where larger GIFs can be sent in another way.
+        workers: GIFs computed at the same time, at least 1.
+        in_flight: GIFs that are computed or wait for it at the same time, at least 1; more are refused with a
+            time to come again. A body that is still arriving does not count.
+        fetches: addresses that are fetched at the same time, at least 1; more are refused likewise.
+        connections: open at the same time, at least 1. One more closes the connection that has been idle
+            longest; if none is idle, its body is refused.
+        body_s: seconds that a whole body may take, more than 0.
+        body_bytes_per_s: that must arrive of a body, measured over ten seconds; 0 for no such limit.
+        keep_alive_s: seconds that a connection stays open after an answer, more than 0. Longer than the 60 s
+            of usual load balancers: they must be the ones to close it, or they send into a closed one.
+        cache_bytes: memory for kept answers, 0 for none.
+        api_keys: one of which must be sent; none lets everybody in. Never logged.
+        cors_origins: whose pages may send requests from a browser, such as https://example.org, or * for all.
+        metrics: whether /metrics answers.
+    """
+
+    max_body_bytes: int = 25_000_000 + ENVELOPE_BYTES
+    body_advice: str = ""
+    workers: int = field(default_factory=lambda: os.cpu_count() or 1)
+    in_flight: int = 64
+    fetches: int = 64
+    connections: int = 512  # with fetches, within the 1,024 open files that Linux gives a process
+    body_s: float = 300.0
+    body_bytes_per_s: int = 1_000
+    keep_alive_s: float = 75.0
+    cache_bytes: int = 32_000_000  # some thousand answers; a hundred of them with their pictures take 10 MB
+    api_keys: tuple[str, ...] = field(default=(), repr=False)
+    cors_origins: tuple[str, ...] = ()
+    metrics: bool = True
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What may be set from outside.
+    """All settings.
 
     Attributes:
         model: path of the model file.
         threads: that decoding or classifying one GIF may use, at least 1.
         budget: what a GIF may cost.
         server: of the services that are started here; their address is an option of the command.
-        channel: how services elsewhere are asked.
+        channel: how services elsewhere are called.
         fetch: what may be fetched by its address; the size of a file is that of the budget.
         rest: of the REST gateway that is started here.
         early_exit: whether a classification may stop when the first frames decide.
@@ -107,74 +149,38 @@ class Settings:
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ) -> Settings:
-        """Read the variables above; one that is not set, or set to nothing, leaves its default.
+        """Read the variables above; one that is not set, or empty, leaves its default.
 
         Raises:
             InvalidSetting: names the variable and what it must be.
             UnknownSetting: a variable begins like those above and is none of them.
         """
-        environ = asked = _Asked(environ)
-        defaults = cls()
-        limits = {
-            limit.name: _read_count(
-                environ, PREFIX + limit.name.upper(), getattr(defaults.budget, limit.name)
-            )
-            for limit in fields(Budget)
-        }
-        settings = cls(
-            model=Path(environ.get(PREFIX + "MODEL") or defaults.model),
-            threads=_read_count(environ, PREFIX + "THREADS", defaults.threads),
-            budget=Budget(**limits),
-            server=_read_server(environ, defaults.server),
-            channel=_read_channel(environ, defaults.channel),
-            fetch=_read_fetch(environ, defaults.fetch, max_bytes=limits["max_bytes"]),
-            rest=_read_rest(environ, defaults.rest, max_bytes=limits["max_bytes"]),
-            early_exit=_read_switch(environ, PREFIX + "EARLY_EXIT", "off"),
+        read, defaults = _Environ(environ), cls()
+        budget = dataclasses.replace(
+            defaults.budget,
+            **read.numbers(defaults.budget, {limit.name: 1 for limit in dataclasses.fields(Budget)}),
         )
-        asked.check_names()
+        settings = cls(
+            model=read.path("MODEL") or defaults.model,
+            threads=read.count("THREADS", defaults.threads),
+            budget=budget,
+            server=_read_server(read, defaults.server),
+            channel=_read_channel(read, defaults.channel),
+            fetch=_read_fetch(read, defaults.fetch, max_bytes=budget.max_bytes),
+            rest=_read_rest(read, defaults.rest, max_bytes=budget.max_bytes),
+            early_exit=read.switch("EARLY_EXIT") or False,
+        )
+        read.check_names()
         return settings
 
 
-class _Asked(Mapping[str, str]):
-    """An environment that remembers which variables it was asked for: these are the settings there are."""
-
-    def __init__(self, environ: Mapping[str, str]) -> None:
-        self._environ = environ
-        self._names: set[str] = set()
-
-    def __getitem__(self, name: str) -> str:
-        self._names.add(name)
-        return self._environ[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._environ)
-
-    def __len__(self) -> int:
-        return len(self._environ)
-
-    def check_names(self) -> None:
-        """Refuse a variable that nothing asked for: it is misspelt, and would silently do nothing.
-
-        Raises:
-            UnknownSetting: names the nearest right one.
-        """
-        for name in names_of_settings(self._environ):
-            if name not in self._names:
-                near = difflib.get_close_matches(name, sorted(self._names), n=1)
-                raise UnknownSetting(name, nearest=near[0] if near else None)
-
-
-# Kubernetes tells every container of a service named gif-analyzer its addresses in such variables.
-_OF_KUBERNETES = re.compile(PREFIX + r"(SERVICE_HOST|SERVICE_PORT(_.*)?|PORT|PORT_\d+_.*)")
-
-
 def names_of_settings(environ: Mapping[str, str] = os.environ) -> list[str]:
-    """Variables that are meant as settings of this project, by name."""
+    """Return the names of the variables that are meant as settings of this project, sorted."""
     return sorted(name for name in environ if name.startswith(PREFIX) and not _OF_KUBERNETES.fullmatch(name))
 
 
 def silence_libraries() -> None:
-    """Let neither Daft nor Ray tell its makers that it is used, nor Daft draw a bar beside ours.
+    """Turn off the telemetry of Daft and Ray, and Daft's progress bar.
 
     They read these variables when they are imported, and so do the processes that they start.
     """
@@ -183,49 +189,120 @@ def silence_libraries() -> None:
     )
 
 
-def _read_server(environ: Mapping[str, str], defaults: ServerSettings) -> ServerSettings:
-    certificate = _read_path(environ, PREFIX + "SERVER_CERTIFICATE")
-    key = _read_path(environ, PREFIX + "SERVER_KEY")
-    client_ca = _read_path(environ, PREFIX + "CLIENT_CA")
-    _check_pair(certificate, key, "SERVER_CERTIFICATE", "SERVER_KEY")
+class _Environ:
+    """Reads variables by their name without the prefix, and remembers the names: these are all settings."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+        self._names: set[str] = set()
+
+    def text(self, name: str) -> str:
+        self._names.add(PREFIX + name)
+        return self._environ.get(PREFIX + name, "")
+
+    def words(self, name: str) -> list[str]:
+        """Read words that are separated by commas or blanks."""
+        return self.text(name).replace(",", " ").split()
+
+    def path(self, name: str) -> Path | None:
+        text = self.text(name)
+        return Path(text) if text else None
+
+    def switch(self, name: str) -> bool | None:
+        """Read "on" or "off"; None where nothing is set."""
+        text = self.text(name).strip().lower()
+        if text not in ("", "on", "off"):
+            raise InvalidSetting(PREFIX + name, expected="on or off", found=text)
+        return text == "on" if text else None
+
+    def count(self, name: str, default: int, *, least: int = 1, most: int | None = None) -> int:
+        """Read a whole number in a range; underscores may separate its digits."""
+        text = self.text(name).strip()
+        if not text:
+            return default
+        try:
+            count = int(text)
+        except ValueError:
+            count = least - 1
+        if count < least or (most is not None and count > most):
+            until = "" if most is None else f" and at most {most}"
+            expected = f"a whole number, at least {least}{until}"
+            raise InvalidSetting(PREFIX + name, expected=expected, found=text)
+        return count
+
+    def seconds(self, name: str, default: float, *, least: float = 0) -> float:
+        text = self.text(name).strip()
+        if not text:
+            return default
+        try:
+            seconds = float(text)
+        except ValueError:
+            seconds = math.nan
+        if not least <= seconds <= MAX_SECONDS:  # and so never NaN
+            expected = f"a number of seconds, at least {least:g}"
+            raise InvalidSetting(PREFIX + name, expected=expected, found=text)
+        return seconds
+
+    def numbers(self, defaults: object, least: Mapping[str, float]) -> dict[str, Any]:
+        """Read fields of a settings object that are named like their variables: whole numbers, or seconds.
+
+        Args:
+            defaults: the object with the default values.
+            least: the smallest allowed value of each field.
+        """
+        found: dict[str, Any] = {}
+        for name, limit in least.items():
+            default = getattr(defaults, name)
+            if isinstance(default, int):
+                found[name] = self.count(name.upper(), default, least=int(limit))
+            else:
+                found[name] = self.seconds(name.upper(), default, least=limit)
+        return found
+
+    def certificate(self, side: str) -> tuple[Path | None, Path | None]:
+        """Read the certificate and the key of a side, "SERVER" or "CLIENT": both or none."""
+        names = f"{side}_CERTIFICATE", f"{side}_KEY"
+        certificate, key = map(self.path, names)
+        for found, missing, name in ((certificate, key, names[1]), (key, certificate, names[0])):
+            if found is not None and missing is None:
+                raise InvalidSetting(PREFIX + name, expected=f"set together with {found}", found="")
+        return certificate, key
+
+    def check_names(self) -> None:
+        """Raise UnknownSetting for a variable that was never read: misspelt, it would silently do nothing."""
+        for name in names_of_settings(self._environ):
+            if name not in self._names:
+                near = difflib.get_close_matches(name, sorted(self._names), n=1)
+                raise UnknownSetting(name, nearest=near[0] if near else None)
+
+
+def _read_server(read: _Environ, defaults: ServerSettings) -> ServerSettings:
+    certificate, key = read.certificate("SERVER")
+    client_ca = read.path("CLIENT_CA")
     if client_ca is not None and certificate is None:
-        raise InvalidSetting(
-            PREFIX + "CLIENT_CA",
-            expected="set together with SERVER_CERTIFICATE",
-            found=str(client_ca),
-        )
-    metrics_port = _read_count(environ, PREFIX + "METRICS_PORT", 0, most=65535)
+        expected = "set together with SERVER_CERTIFICATE"
+        raise InvalidSetting(PREFIX + "CLIENT_CA", expected=expected, found=str(client_ca))
     return ServerSettings(
-        workers=_read_count(environ, PREFIX + "WORKERS", defaults.workers),
-        waiting=_read_count(environ, PREFIX + "WAITING", defaults.waiting, least=0),
-        grace_s=_read_seconds(environ, PREFIX + "GRACE_S", defaults.grace_s),
-        notice_s=_read_seconds(environ, PREFIX + "NOTICE_S", defaults.notice_s),
-        metrics_port=metrics_port or None,
+        **read.numbers(defaults, {"workers": 1, "waiting": 0, "grace_s": 0, "notice_s": 0}),
+        metrics_port=read.count("METRICS_PORT", 0, most=65535) or None,
         tls=ServerTls.of(certificate, key, client_ca),
     )
 
 
-def _read_channel(environ: Mapping[str, str], defaults: ChannelSettings) -> ChannelSettings:
-    switch = environ.get(PREFIX + "TLS", "").strip().lower()
-    if switch not in ("", "on", "off"):
-        raise InvalidSetting(PREFIX + "TLS", expected="on or off", found=switch)
-    ca = _read_path(environ, PREFIX + "SERVER_CA")
-    certificate = _read_path(environ, PREFIX + "CLIENT_CERTIFICATE")
-    key = _read_path(environ, PREFIX + "CLIENT_KEY")
-    _check_pair(certificate, key, "CLIENT_CERTIFICATE", "CLIENT_KEY")
-    wanted = switch == "on" or (switch != "off" and (ca is not None or certificate is not None))
+def _read_channel(read: _Environ, defaults: ChannelSettings) -> ChannelSettings:
+    switch, ca = read.switch("TLS"), read.path("SERVER_CA")
+    certificate, key = read.certificate("CLIENT")
+    wanted = switch or (switch is None and (ca is not None or certificate is not None))
     return ChannelSettings(
-        timeout_s=_read_seconds(environ, PREFIX + "TIMEOUT_S", defaults.timeout_s, least=0.001),
-        attempts=_read_count(environ, PREFIX + "ATTEMPTS", defaults.attempts, most=5),
-        keepalive_s=_read_seconds(environ, PREFIX + "KEEPALIVE_S", defaults.keepalive_s, least=10),
+        **read.numbers(defaults, {"timeout_s": 0.001, "keepalive_s": 10}),
+        attempts=read.count("ATTEMPTS", defaults.attempts, most=5),
         tls=ClientTls(ca, certificate, key) if wanted else None,
     )
 
 
-def _read_fetch(environ: Mapping[str, str], defaults: FetchSettings, *, max_bytes: int) -> FetchSettings:
-    texts = environ.get(PREFIX + "FETCH_HOSTS", "").replace(",", " ").split()
+def _read_fetch(read: _Environ, defaults: FetchSettings, *, max_bytes: int) -> FetchSettings:
     try:
-        hosts = tuple(HostRule.parse(text) for text in texts)
+        hosts = tuple(HostRule.parse(text) for text in read.words("FETCH_HOSTS"))
     except ValueError as error:
         raise InvalidSetting(
             PREFIX + "FETCH_HOSTS",
@@ -235,32 +312,13 @@ def _read_fetch(environ: Mapping[str, str], defaults: FetchSettings, *, max_byte
     return FetchSettings(
         hosts=hosts or defaults.hosts,
         max_bytes=max_bytes,
-        timeout_s=_read_seconds(environ, PREFIX + "FETCH_TIMEOUT_S", defaults.timeout_s, least=0.001),
-        connect_s=_read_seconds(environ, PREFIX + "FETCH_CONNECT_S", defaults.connect_s, least=0.001),
+        timeout_s=read.seconds("FETCH_TIMEOUT_S", defaults.timeout_s, least=0.001),
+        connect_s=read.seconds("FETCH_CONNECT_S", defaults.connect_s, least=0.001),
     )
 
 
-def _read_rest(environ: Mapping[str, str], defaults: RestSettings, *, max_bytes: int) -> RestSettings:
-    return RestSettings(
-        max_body_bytes=_read_count(environ, PREFIX + "MAX_BODY_BYTES", max_bytes + ENVELOPE_BYTES),
-        workers=_read_count(environ, PREFIX + "WORKERS", defaults.workers),
-        in_flight=_read_count(environ, PREFIX + "IN_FLIGHT", defaults.in_flight),
-        fetches=_read_count(environ, PREFIX + "FETCHES", defaults.fetches),
-        connections=_read_count(environ, PREFIX + "CONNECTIONS", defaults.connections),
-        body_s=_read_seconds(environ, PREFIX + "BODY_S", defaults.body_s, least=0.001),
-        body_bytes_per_s=_read_count(
-            environ, PREFIX + "BODY_BYTES_PER_S", defaults.body_bytes_per_s, least=0
-        ),
-        keep_alive_s=_read_seconds(environ, PREFIX + "KEEP_ALIVE_S", defaults.keep_alive_s, least=1),
-        cache_bytes=_read_count(environ, PREFIX + "CACHE_BYTES", defaults.cache_bytes, least=0),
-        api_keys=tuple(environ.get(PREFIX + "API_KEYS", "").replace(",", " ").split()),
-        cors_origins=_read_origins(environ),
-        metrics=_read_switch(environ, PREFIX + "METRICS", "on"),
-    )
-
-
-def _read_origins(environ: Mapping[str, str]) -> tuple[str, ...]:
-    origins = environ.get(PREFIX + "CORS_ORIGINS", "").replace(",", " ").split()
+def _read_rest(read: _Environ, defaults: RestSettings, *, max_bytes: int) -> RestSettings:
+    metrics, origins = read.switch("METRICS"), read.words("CORS_ORIGINS")
     for origin in origins:
         if origin != "*" and not re.fullmatch(r"https?://[^/\s@?#]+", origin):
             raise InvalidSetting(
@@ -268,58 +326,17 @@ def _read_origins(environ: Mapping[str, str]) -> tuple[str, ...]:
                 expected="origins such as https://example.org, or *",
                 found=_without_secrets(origin),
             )
-    return tuple(origins)
+    numbers = {"workers": 1, "in_flight": 1, "fetches": 1, "connections": 1, "body_s": 0.001}
+    numbers |= {"body_bytes_per_s": 0, "keep_alive_s": 1, "cache_bytes": 0}
+    return RestSettings(
+        **read.numbers(defaults, numbers),
+        max_body_bytes=read.count("MAX_BODY_BYTES", max_bytes + ENVELOPE_BYTES),
+        api_keys=tuple(read.words("API_KEYS")),
+        cors_origins=tuple(origins),
+        metrics=metrics if metrics is not None else defaults.metrics,
+    )
 
 
 def _without_secrets(text: str) -> str:
-    """What may be shown of an address that was given for a host."""
+    """Return what may be shown of an address that was given in place of a host."""
     return (plain_address(text) or UNREADABLE) if re.search(r"[@?#/\\]", text) else text
-
-
-def _read_switch(environ: Mapping[str, str], variable: str, default: str) -> bool:
-    switch = environ.get(variable, "").strip().lower() or default
-    if switch not in ("on", "off"):
-        raise InvalidSetting(variable, expected="on or off", found=switch)
-    return switch == "on"
-
-
-def _read_count(
-    environ: Mapping[str, str], variable: str, default: int, *, least: int = 1, most: int | None = None
-) -> int:
-    """Read a whole number in a range; underscores may part its digits."""
-    text = environ.get(variable, "").strip()
-    if not text:
-        return default
-    try:
-        count = int(text)
-    except ValueError:
-        count = least - 1
-    if count < least or (most is not None and count > most):
-        until = "" if most is None else f" and at most {most}"
-        raise InvalidSetting(variable, expected=f"a whole number, at least {least}{until}", found=text)
-    return count
-
-
-def _read_seconds(environ: Mapping[str, str], variable: str, default: float, *, least: float = 0) -> float:
-    text = environ.get(variable, "").strip()
-    if not text:
-        return default
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = math.nan
-    if not least <= seconds <= MAX_SECONDS:  # and so never NaN
-        raise InvalidSetting(variable, expected=f"a number of seconds, at least {least:g}", found=text)
-    return seconds
-
-
-def _read_path(environ: Mapping[str, str], variable: str) -> Path | None:
-    text = environ.get(variable, "")
-    return Path(text) if text else None
-
-
-def _check_pair(certificate: Path | None, key: Path | None, first: str, second: str) -> None:
-    """Refuse a certificate without its key, and the other way round."""
-    for found, missing, variable in ((certificate, key, second), (key, certificate, first)):
-        if found is not None and missing is None:
-            raise InvalidSetting(PREFIX + variable, expected=f"set together with {found}", found="")

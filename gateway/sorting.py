@@ -1,11 +1,11 @@
-"""GIFs put into a folder by show: **a file, its verdict** -> a copy, a link or the file moved, and **a log**.
+"""Sorts GIFs into a folder for each show by copying, linking or moving them, and undoes that with a log.
 
     INTO/Friends/some.gif
-    INTO/.gif-analyzer/sort-000001.jsonl      what one run did, which `undo` takes back
+    INTO/.gif-analyzer/sort-000001.jsonl      the log of one run, which `undo` reads
     INTO/.gif-analyzer/unfinished             a copy until it is whole
 
-Nothing is ever written over: a file appears under its name in one step, or with a number where the name is
-taken. The log says what will be done before it is done, so that a run that was killed can be taken back too.
+Nothing is ever overwritten: a file appears under its name in one step, or with a number if the name is taken.
+The log says what will be done before it is done, so that a run that was killed can be undone, too.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ import os
 import re
 import shutil
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TextIO, get_args
 
@@ -33,42 +32,35 @@ LEVELS: tuple[Level, ...] = get_args(Level)  # the surest first
 HOME = ".gif-analyzer"  # the folder of logs
 _UNFINISHED = "unfinished"
 _LOG = re.compile(r"sort-(\d{6})\.jsonl")
-_MOST_BYTES = 200  # of a folder's name, of the 255 that file systems take
-_OTHER_DISK = (errno.EXDEV, errno.EPERM, errno.EOPNOTSUPP, errno.EMLINK, errno.ENOSYS)
-
-
-@dataclass(frozen=True)
-class Undone:
-    """What came of taking a run back.
-
-    Attributes:
-        files: how many are as they were before.
-        kept: what could not be taken back without a loss: path and why.
-    """
-
-    files: int
-    kept: tuple[tuple[str, str], ...]
+_MAX_NAME_BYTES = 200  # of a folder; file systems allow 255
+_NO_LINK = (
+    errno.EXDEV,
+    errno.EPERM,
+    errno.EOPNOTSUPP,
+    errno.EMLINK,
+    errno.ENOSYS,
+)  # another disk, for example
 
 
 def folder_name(verdict: Verdict) -> str:
-    """Name the folder of a verdict: the show, the shows, the kind of picture, or "unknown"."""
+    """Return the name of a verdict's folder: the show, the shows, the kind of picture, or "unknown"."""
     text = verdict.names[0] if verdict.level == "kind" else verdict.text
     plain = re.sub(r"[/\\\x00-\x1f\x7f]", "-", text).strip()
-    short = plain.encode("utf-8", "replace")[:_MOST_BYTES].decode("utf-8", "ignore").rstrip()
+    short = plain.encode("utf-8", "replace")[:_MAX_NAME_BYTES].decode("utf-8", "ignore").rstrip()
     return short if short.strip(".") and not short.startswith(".") else f"_{short}"
 
 
 def target_of(
     into: Path, verdict: Verdict, source: str, sha256: str, *, taken: Mapping[Path, str]
 ) -> Path | None:
-    """Say where a file would be put; None where the same file, or its like, is there already.
+    """Return where a file would be put; None if a file with the same bytes is there already.
 
     Args:
         into: the folder that is sorted into.
-        verdict: says where the file belongs.
+        verdict: decides the folder.
         source: path of the file.
         sha256: of its bytes.
-        taken: digests by the places that others would be put in before.
+        taken: places that other files would get before, and the digests of these files.
     """
     for place in _places(into / folder_name(verdict), source):
         if taken.get(place) == sha256 or _holds(place, sha256):
@@ -79,12 +71,7 @@ def target_of(
 
 
 class Sorting:
-    """One run that sorts into a folder, which it makes if need be; one run at a time may do so.
-
-    Args:
-        into: the folder.
-
-    """
+    """One run that sorts into a folder, which is made if it is missing. `held` locks it for one run."""
 
     def __init__(self, into: Path) -> None:
         self._into = into
@@ -92,10 +79,10 @@ class Sorting:
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
-        """Hold the folder for this run.
+        """Lock the folder for this run, and open the log.
 
         Raises:
-            UnreadableFile: it cannot be made or written to, or another run is at it.
+            UnreadableFile: it cannot be made or written to, or another run sorts into it.
         """
         made = not self._into.exists()
         with _held(self._into) as home:
@@ -112,10 +99,10 @@ class Sorting:
             how: what is done.
             source: path of the file.
             gif: its bytes, as they were identified.
-            verdict: says where it belongs.
+            verdict: decides the folder.
 
         Returns:
-            Its new path; None where the same file, or its like, was there already.
+            Its new path; None if a file with the same bytes was there already.
 
         Raises:
             UnreadableFile: it cannot be put there; the file is where it was.
@@ -136,7 +123,7 @@ class Sorting:
         for place in _places(folder, source):
             if os.path.lexists(place):
                 if how == "move" and _is_second_name(source, place):
-                    Path(source).unlink()  # a run was killed in the middle of its move
+                    Path(source).unlink()  # an earlier run was killed in the middle of its move
                     return place
                 if _holds(place, sha256):
                     return None
@@ -144,24 +131,18 @@ class Sorting:
             self._note(how=how, source=str(Path(source).absolute()), target=place, sha256=sha256)
             try:
                 self._place(how, source, gif, place)
-            except FileExistsError:  # somebody else was quicker
+            except FileExistsError:  # made by another program just now
                 continue
             return place
         raise AssertionError("there is always another number")
 
     def _place(self, how: How, source: str, gif: bytes, place: Path) -> None:
-        if how != "copy":
-            try:
-                os.link(os.path.realpath(source), place)
-            except OSError as error:
-                if error.errno not in _OTHER_DISK:
-                    raise
-                if how == "link":
-                    raise UnreadableFile(source, "it cannot be linked on another disk: copy it") from error
-            else:
-                if how == "move":
-                    Path(source).unlink()
-                return
+        if how != "copy" and _link(os.path.realpath(source), place):
+            if how == "move":
+                Path(source).unlink()
+            return
+        if how == "link":
+            raise UnreadableFile(source, "it cannot be linked on another disk: copy it")
         unfinished = self._into / HOME / _UNFINISHED
         _write(unfinished, gif, like=source)
         _publish(unfinished, place)
@@ -169,7 +150,7 @@ class Sorting:
             Path(source).unlink()
 
     def _note(self, **values: Any) -> None:
-        """Write a line of the log, to the disk."""
+        """Write a line of the log to the disk."""
         assert self._log is not None  # it is held
         if "target" in values:
             values["target"] = name_text(os.path.relpath(values["target"], self._into))
@@ -179,13 +160,16 @@ class Sorting:
         os.fsync(self._log.fileno())
 
 
-def undo(into: Path) -> Undone:
-    """Take the latest run back: copies and links are removed, files that were moved are moved back.
+def undo(into: Path) -> tuple[int, list[tuple[str, str]]]:
+    """Undo the latest run: remove its copies and links, and move files back.
 
-    What was changed since, and copies whose original is gone, are left where they are and stay in the log.
+    Files that were changed since, and copies whose original is gone, stay where they are and in the log.
+
+    Returns:
+        How many files are as they were before, and each file that stays with the reason.
 
     Raises:
-        UnreadableFile: there is nothing to take back, or the log cannot be read.
+        UnreadableFile: there is nothing to undo, or the log cannot be read.
     """
     if not (into / HOME).is_dir():
         raise UnreadableFile(str(into), "nothing was sorted into it")
@@ -222,7 +206,7 @@ def undo(into: Path) -> Undone:
         shutil.rmtree(into / HOME)
         if "" in made:
             _remove_if_empty(into)
-    return Undone(files, tuple(kept))
+    return files, kept
 
 
 def _take_back(into: Path, line: dict[str, str]) -> str | None:
@@ -239,7 +223,11 @@ def _take_back(into: Path, line: dict[str, str]) -> str | None:
             target.unlink()
         elif line["how"] == "move":
             source.parent.mkdir(parents=True, exist_ok=True)
-            _move_back(target, source)
+            if not _link(str(target), source):
+                unfinished = source.with_name(f"{HOME}-{_UNFINISHED}")
+                _write(unfinished, target.read_bytes(), like=str(target))
+                _publish(unfinished, source)
+            target.unlink()
         else:
             return "its original is gone"
     except OSError as error:
@@ -247,21 +235,9 @@ def _take_back(into: Path, line: dict[str, str]) -> str | None:
     return None
 
 
-def _move_back(target: Path, source: Path) -> None:
-    try:
-        os.link(target, source)
-    except OSError as error:
-        if error.errno not in _OTHER_DISK:
-            raise
-        unfinished = source.with_name(f"{HOME}-{_UNFINISHED}")
-        _write(unfinished, target.read_bytes(), like=str(target))
-        _publish(unfinished, source)
-    target.unlink()
-
-
 @contextlib.contextmanager
 def _held(into: Path) -> Iterator[Path]:
-    """Hold a folder against other runs, and yield the folder of its logs."""
+    """Lock a folder against other runs, and yield the folder of its logs."""
     home = into / HOME
     try:
         home.mkdir(parents=True, exist_ok=True)
@@ -270,14 +246,15 @@ def _held(into: Path) -> Iterator[Path]:
         raise UnreadableFile(str(into), os_reason(error)) from error
     with lock:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # it ends with the process, however that ends
+            # The lock is released when the process ends, however it ends.
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise UnreadableFile(str(into), "another run sorts into it") from error
         try:
             yield home
         finally:
             (home / _UNFINISHED).unlink(missing_ok=True)
-            for found in _logs(home):  # a run that did nothing leaves nothing
+            for found in _logs(home):  # a run that did nothing leaves no log
                 if not (home / found[0]).stat().st_size:
                     (home / found[0]).unlink()
 
@@ -293,7 +270,7 @@ def _read_log(log: Path) -> list[dict[str, str]]:
         try:
             lines.append(json.loads(text))
         except ValueError as error:
-            if number == len(texts):  # the run was killed while it wrote this, and did nothing after
+            if number == len(texts):  # the run was killed while it wrote this line, and did nothing after it
                 break
             raise UnreadableFile(str(log), f"line {number} of the log is damaged") from error
     return lines
@@ -303,7 +280,7 @@ def _places(folder: Path, source: str) -> Iterator[Path]:
     """Yield the file's own name in a folder, then with numbers: a.gif, a (2).gif, a (3).gif."""
     name = Path(source).name
     yield folder / name
-    stem, suffix = os.path.splitext(name)  # noqa: PTH122 - a Path would not take every name
+    stem, suffix = os.path.splitext(name)  # noqa: PTH122 - a Path does not accept every name
     for number in itertools.count(2):
         yield folder / f"{stem} ({number}){suffix}"
 
@@ -318,12 +295,23 @@ def _holds(path: Path, sha256: str) -> bool:
 
 
 def _is_second_name(source: str, place: Path) -> bool:
-    """Whether two names stand for one file, and not one for the other."""
+    """Whether two different paths are hard links to one file."""
     return place.samefile(source) and Path(source).absolute() != place.absolute()
 
 
+def _link(source: str, place: Path) -> bool:
+    """Make a hard link; return False where the file system cannot, as between two disks."""
+    try:
+        os.link(source, place)
+    except OSError as error:
+        if error.errno not in _NO_LINK:
+            raise
+        return False
+    return True
+
+
 def _write(path: Path, content: bytes, *, like: str) -> None:
-    """Write a file to the disk, with the times and rights of another."""
+    """Write a file to the disk, with the times and permissions of another."""
     with path.open("wb") as file:
         file.write(content)
         file.flush()
@@ -332,11 +320,7 @@ def _write(path: Path, content: bytes, *, like: str) -> None:
 
 
 def _publish(unfinished: Path, place: Path) -> None:
-    """Move a whole file to its place in one step, never over another.
-
-    Raises:
-        FileExistsError: something is there.
-    """
+    """Move a whole file to its place in one step; raise FileExistsError if something is there."""
     try:
         os.link(unfinished, place)
     except FileExistsError:

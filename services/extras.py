@@ -28,7 +28,16 @@ class Extra:
     modules: tuple[str, ...]
 
 
-_HTTP = ("anyio", "certifi", "fastapi", "h11", "httpcore", "python_multipart", "pythonjsonlogger")
+_HTTP = (
+    "anyio",
+    "cachetools",
+    "certifi",
+    "fastapi",
+    "h11",
+    "httpcore",
+    "python_multipart",
+    "pythonjsonlogger",
+)
 # The smallest first: a module that several bring is advised with the first.
 EXTRAS = (
     Extra(

@@ -1,1 +1,1 @@
-"""Batch: **a folder, a manifest, a bucket of GIFs** -> workers on Daft -> **one Parquet file**."""
+"""Answers for millions of GIFs, computed by workers on Daft and written into one file."""

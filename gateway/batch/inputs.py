@@ -1,6 +1,6 @@
-"""What batch is asked about: **folder, glob, manifest, prefix in a store** -> **sources**, one by one.
+"""Lists the GIFs of an input of batch: a folder, glob, manifest, or prefix in a store.
 
-Nothing is held as a whole where it can be helped: folders are walked, manifests are read in pieces.
+Sources are yielded one by one: folders are walked, and manifests are read in pieces.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ MANIFESTS = (".csv", ".parquet")
 
 
 class Source(NamedTuple):
-    """One GIF that is asked about.
+    """One GIF of the input.
 
     Attributes:
         name: path, as `services.names` writes it, or address.
-        size: in bytes, where the listing of a store told it.
+        size: in bytes, if it is known from the listing of a store.
     """
 
     name: str
@@ -43,10 +43,10 @@ def is_stored(name: str) -> bool:
 
 
 def list_sources(given: str, io_config: IOConfig) -> Iterator[Source]:
-    """Name the GIFs of an input, in a stable order where the input has one.
+    """Yield the GIFs of an input, in a stable order if the input has one.
 
     Raises:
-        UnreadableFile: there is no such input, or it is none of the kinds that are understood.
+        UnreadableFile: there is no such input, or it is of no supported kind.
     """
     if given.lower().endswith(MANIFESTS):
         return _read_manifest(given, io_config)
@@ -80,7 +80,7 @@ def _list_store(prefix: str, io_config: IOConfig) -> Iterator[Source]:
 
 
 def _read_manifest(given: str, io_config: IOConfig) -> Iterator[Source]:
-    """Read the column of a manifest; a path in it is relative to the folder of a manifest on this machine."""
+    """Read the column of a manifest; paths in a manifest on this machine are relative to its folder."""
     folder = Path() if is_address(given) else Path(given).parent
     try:
         is_csv = given.lower().endswith(".csv")
@@ -91,13 +91,13 @@ def _read_manifest(given: str, io_config: IOConfig) -> Iterator[Source]:
             raise UnreadableFile(
                 given, f"it must have one column named path or url; its columns are: {found}"
             )
-        if is_csv:  # else what looks like a number would be read as one: 007.0
+        if is_csv:  # else a name that looks like a number would be read as one: 007.0
             text = {columns[0]: daft.DataType.string()}
             frame = daft.read_csv(given, schema=text, io_config=io_config)
         names = frame.select(frame[columns[0]].cast(daft.DataType.string()))
         for batch in names.to_arrow_iter():
             for name in batch.column(0).to_pylist():
-                # An empty cell is an input as well: it gets a row that says so.
+                # An empty cell is an input as well: its row has an error.
                 yield Source(name_text(str(folder / name)) if name and not is_address(name) else name or "")
     except FileNotFoundError as error:
         raise UnreadableFile(given, "there is no such file") from error

@@ -1,7 +1,6 @@
-"""A page about one batch: **rows** -> the doubtful ones of each show -> **one HTML file** with pictures.
+"""Writes the report of a batch: one HTML file with the GIFs of each show that the model is least sure of.
 
-The page loads nothing from elsewhere. Of each show it has the GIFs that the model is least sure of; the
-others are counted, and stand in the output.
+The file loads nothing. The other GIFs are only counted; their rows are in the output.
 """
 
 from __future__ import annotations
@@ -27,11 +26,11 @@ from services.errors import AnalyzerError, InvalidArgument
 from services.names import name_from_text, name_text
 from services.preprocess import Budget, decode_gif
 
-MOST = 100  # GIFs of one section that are shown
+MOST = 100  # GIFs that a section shows
 HEIGHT = 96  # pixels of a picture; it is at most twice as wide
 _QUALITY = 70  # of JPEG, 0..100: some 4 kB a picture
 
-# What comes before the shows, which are sorted by title: the most doubtful answers.
+# Sections before those of the shows: the most doubtful answers.
 _LEVELS = {"one_of": "One of several shows", "kind": "Only the kind of picture", "unknown": "Unknown"}
 
 
@@ -41,8 +40,7 @@ class _Section:
 
     Attributes:
         count: how many they are.
-        doubtful: those that the model is least sure of, MOST at most: minus the probability, a number to tell
-            equals apart, the row.
+        doubtful: a heap of the MOST least sure: minus the probability, a number that breaks ties, the row.
     """
 
     count: int = 0
@@ -50,10 +48,10 @@ class _Section:
 
 
 class Report:
-    """Collects what the page needs while rows pass by.
+    """Collects the rows that the page needs while the output is written.
 
     Args:
-        budget: what a GIF may cost whose picture is drawn.
+        budget: what a GIF may cost to draw its picture.
     """
 
     def __init__(self, budget: Budget) -> None:
@@ -64,7 +62,7 @@ class Report:
         self._numbers = itertools.count()
 
     def write_table(self, table: pa.Table) -> None:
-        """Take some rows of an output."""
+        """Collect rows of an output."""
         for row in table.to_pylist():
             if row["error_reason"] is not None:
                 section, doubt = self._failed, 0.0
@@ -80,7 +78,7 @@ class Report:
                 heapq.heappushpop(section.doubtful, entry)
 
     def page(self, out: Path) -> Iterator[str]:
-        """Yield the page about an output, piece by piece."""
+        """Yield the page in pieces."""
         sections = [(_LEVELS[level], self._levels[level]) for level in _LEVELS if level in self._levels]
         sections += sorted(self._shows.items())
         answered = sum(section.count for _, section in sections)
@@ -99,7 +97,7 @@ class Report:
                 yield draw(row)
             yield "</ul>\n"
             if section.count > len(section.doubtful):
-                yield f"<p>{section.count - len(section.doubtful):,} more stand in {escape(out.name)}.</p>\n"
+                yield f"<p>{section.count - len(section.doubtful):,} more are in {escape(out.name)}.</p>\n"
             yield "</section>\n"
         yield "</main></body></html>\n"
 
@@ -116,7 +114,7 @@ class Report:
         return f"<li>{_name(row['source'])} {escape(row['error_message'])}</li>\n"
 
     def _picture(self, row: dict[str, Any]) -> str:
-        """Return the frame that speaks most for the answer; of a GIF elsewhere, a link to it.
+        """Return the frame with the surest vote for the answer; for a GIF at an address, a link to it.
 
         The page loads nothing from other hosts, and the bytes of a GIF that was fetched are gone by now.
         """
@@ -147,11 +145,7 @@ def _href(source: str) -> str:
 
 
 def check_report(path: Path) -> None:
-    """Refuse a place where no page can be written, before anything is computed.
-
-    Raises:
-        InvalidArgument: its name does not end in .html, or its folder is missing or not ours to write in.
-    """
+    """Raise InvalidArgument unless the name ends in .html, in a folder that can be written to."""
     if path.suffix not in (".html", ".htm"):
         raise InvalidArgument("report", expected="a name that ends in .html", found=name_text(str(path)))
     if path.is_dir() or not os.access(path.parent, os.W_OK):
@@ -161,7 +155,7 @@ def check_report(path: Path) -> None:
 
 
 def write_page(pieces: Iterable[str], path: Path) -> None:
-    """Write a page whole or not at all."""
+    """Write a page, whole or not at all."""
     unfinished = path.with_name(f".{path.name}.unfinished")
     try:
         with unfinished.open("w", encoding="utf-8") as file:

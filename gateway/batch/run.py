@@ -1,7 +1,7 @@
-"""Millions of GIFs: **an input** -> sources -> Daft's workers -> rows -> parts -> **one file**.
+"""Runs a batch: lists the sources, has Daft's workers answer them, and writes one file.
 
-The same plan runs on Daft's own engine on this machine or on a Ray cluster. It is run in rounds of so many
-sources: a round is what memory holds of the input, and within it answers flow back as they are made.
+The same plan runs on Daft's own engine on this machine or on a Ray cluster. It runs in rounds of so many
+sources: memory holds one round of the input, and within it answers arrive as they are computed.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import daft
 import pyarrow as pa
@@ -24,11 +23,10 @@ from daft.io import IOConfig, S3Config
 
 from gateway.answer import JsonObject, Tally
 from gateway.batch.inputs import Source, is_stored, list_sources
-from gateway.batch.ledger import Ledger
-from gateway.batch.parts import Parts
+from gateway.batch.parts import Ledger, Parts
 from gateway.batch.report import Report, check_report, write_page
-from gateway.batch.worker import Worker, WorkerSettings
-from gateway.settings import Settings
+from gateway.batch.worker import Worker
+from gateway.settings import RestSettings, Settings
 from services.errors import CannotServe, UnreadableFile
 from services.inference import Classifier
 
@@ -36,39 +34,17 @@ ROUND_ROWS = 50_000  # sources of a round, about 10 MB; each round starts its wo
 PARTITION_ROWS = 256  # sources that Ray hands to a worker at a time
 _SENT = pa.schema([("source", pa.string()), ("size", pa.int64()), ("digest", pa.string())])
 
-
-@dataclass(frozen=True)
-class BatchOptions:
-    """What is asked.
-
-    Attributes:
-        given: the input, as `list_sources` understands it.
-        out: path of the output, whose ending names its format.
-        top_k: how many shows to name, at least 1.
-        workers: processes that compute; None is one for each processor, of this machine or of the cluster.
-        ray: address of a Ray cluster; "local" starts one here; None is Daft's own engine.
-        s3_endpoint: address of a store that speaks S3, in place of Amazon's.
-        report: path of a page about the answers; None writes none.
-        round_rows: sources of a round.
-    """
-
-    given: str
-    out: Path
-    top_k: int = 5
-    workers: int | None = None
-    ray: str | None = None
-    s3_endpoint: str | None = None
-    report: Path | None = None
-    round_rows: int = ROUND_ROWS
+# Called with the number of sources done so far and of all; None where that is not known.
+Progress = Callable[[int, int | None], None]
 
 
 @dataclass(frozen=True)
 class BatchSummary:
-    """What came of it.
+    """The result of a run.
 
     Attributes:
-        kept: sources whose answer, or error, of an earlier run holds.
-        verdicts: how many were given each verdict.
+        kept: sources whose answer or error of an earlier run is still valid.
+        verdicts: how many got each verdict.
         reasons: how many failed for each reason, the most frequent first.
     """
 
@@ -78,24 +54,17 @@ class BatchSummary:
 
     @property
     def answered(self) -> int:
-        """Sources with an answer, those from before among them."""
+        """Number of sources with an answer, including kept ones."""
         return sum(self.verdicts.values())
 
     @property
     def failed(self) -> int:
-        """Sources with an error."""
+        """Number of sources with an error."""
         return sum(self.reasons.values())
 
 
-class Progress(Protocol):
-    """Is told how far a run is: sources done so far, of how many; None where that is not known yet."""
-
-    def __call__(self, done: int, total: int | None, /) -> None:
-        """Show that `done` of `total` sources are done."""
-
-
 class BatchInterrupted(KeyboardInterrupt):
-    """Ctrl-C, after what was answered is on the disk.
+    """Ctrl-C, after all answers so far are on the disk.
 
     Attributes:
         done: sources that were answered or have failed in this run.
@@ -107,45 +76,52 @@ class BatchInterrupted(KeyboardInterrupt):
 
 
 def run_batch(
-    options: BatchOptions, settings: Settings, progress: Progress = lambda done, total: None
+    given: str,
+    out: Path,
+    settings: Settings,
+    *,
+    top_k: int,
+    workers: int | None,
+    ray: str | None,
+    s3_endpoint: str | None,
+    report: Path | None,
+    progress: Progress,
 ) -> BatchSummary:
-    """Answer every source of the input and write the output, which is whole or as it was before.
+    """Answer every source of an input and write the output, which is whole or as it was before.
 
     Args:
-        options: what is asked.
+        given: the input of `list_sources`.
+        out: path of the output, whose suffix names its format.
         settings: model, limits, and what may be fetched.
-        progress: called whenever sources were done, first with none.
+        top_k: how many shows to name, at least 1.
+        workers: processes that compute; None is one for each processor of this machine or of the cluster.
+        ray: address of a Ray cluster; "local" starts one here; None is Daft's own engine.
+        s3_endpoint: address of an S3-compatible store, in place of Amazon's.
+        report: path of the HTML report; None writes none.
+        progress: called whenever sources are done, first with none.
 
     Raises:
-        BatchInterrupted: the same options go on from there.
-        InvalidArgument: the name of the output or of the report.
-        UnreadableFile: the input or the output is none.
-        ModelError: the model is none.
+        BatchInterrupted: by Ctrl-C; a run with the same options continues from there.
+        InvalidArgument: the name of the output or of the report is invalid.
+        UnreadableFile: the input cannot be read, or the output cannot be written.
+        ModelError: the model cannot be loaded.
         CannotServe: there is no such Ray cluster.
     """
-    Classifier(settings.model, early_exit=settings.early_exit)  # one that is none is told now, not by workers
-    io_config = IOConfig(s3=S3Config(endpoint_url=options.s3_endpoint)) if options.s3_endpoint else IOConfig()
-    worker = WorkerSettings(
-        settings.model.absolute(),
-        settings.threads,
-        settings.early_exit,
-        settings.budget,
-        settings.fetch,
-        options.top_k,
-        io_config,
-    )
-    if options.report is not None:
-        check_report(options.report)
-    parts = Parts(options.out, _terms(worker))
+    Classifier(settings.model, early_exit=settings.early_exit)  # checked now, not by the workers
+    io_config = IOConfig(s3=S3Config(endpoint_url=s3_endpoint)) if s3_endpoint else IOConfig()
+    if report is not None:
+        check_report(report)
+    parts = Parts(out, _terms(settings, top_k))
     with parts.held() as ledger:
-        run = _choose_engine(options, worker)
+        # Workers on other machines get the settings, but no API keys.
+        sent = dataclasses.replace(settings, model=settings.model.absolute(), rest=RestSettings())
+        run = _choose_engine(workers, ray, sent, top_k, io_config)
         kept = done = 0
-        # The listing of a store is asked for once: it may cost money, and Daft holds it whole.
-        stored = is_stored(options.given)
-        total = None if stored else sum(1 for _ in list_sources(options.given, io_config))
+        # A store is listed only once: it may cost money, and Daft holds the whole listing.
+        total = None if is_stored(given) else sum(1 for _ in list_sources(given, io_config))
         try:
             progress(done, total)
-            for sources in _rounds(list_sources(options.given, io_config), options.round_rows, ledger):
+            for sources in _rounds(list_sources(given, io_config), ledger):
                 try:
                     for rows in run(sources):
                         new = [row for row in rows if not row.pop("kept")]
@@ -153,54 +129,52 @@ def run_batch(
                         parts.add(new, ledger)
                         done += len(rows)
                         progress(done, total)
-                finally:  # also when it is interrupted: what is answered is not answered again
+                finally:  # also when interrupted, so that nothing is answered twice
                     parts.flush(ledger)
         except KeyboardInterrupt as error:
             raise BatchInterrupted(done) from error
         summary = BatchSummary(kept, ledger.verdicts(), ledger.reasons())
         if not summary.answered + summary.failed:
-            raise UnreadableFile(options.given, "it names no GIF")
-        if options.report is None:
-            parts.merge(ledger)
-        else:
-            report = Report(settings.budget)
-            parts.merge(ledger, report)
-            write_page(report.page(options.out), options.report)
+            raise UnreadableFile(given, "it names no GIF")
+        page = Report(settings.budget)
+        parts.merge(ledger, *([] if report is None else [page]))
+        if report is not None:
+            write_page(page.page(out), report)
     return summary
 
 
-def _terms(worker: WorkerSettings) -> JsonObject:
-    """What an answer depends on beside the bytes."""
-    model = hashlib.sha256(worker.model.read_bytes()).hexdigest()
-    terms = {"model_sha256": model, "top_k": worker.top_k, "budget": dataclasses.asdict(worker.budget)}
-    # Said only where it is so: files written before there was a choice hold what looking at all frames gave.
-    return terms | {"early_exit": True} if worker.early_exit else terms
+def _terms(settings: Settings, top_k: int) -> JsonObject:
+    """Return what answers depend on beside the bytes."""
+    model = hashlib.sha256(settings.model.read_bytes()).hexdigest()
+    terms = {"model_sha256": model, "top_k": top_k, "budget": dataclasses.asdict(settings.budget)}
+    # Only where it is true: files written before this option existed hold the answers of all frames.
+    return terms | {"early_exit": True} if settings.early_exit else terms
 
 
-def _rounds(sources: Iterator[Source], rows: int, ledger: Ledger) -> Iterator[pa.Table]:
-    while some := list(itertools.islice(sources, rows)):
+def _rounds(sources: Iterator[Source], ledger: Ledger) -> Iterator[pa.Table]:
+    while some := list(itertools.islice(sources, ROUND_ROWS)):
         wanted = ledger.want(some)
         if wanted:
             yield pa.table([list(column) for column in zip(*wanted, strict=True)], schema=_SENT)
 
 
 def _choose_engine(
-    options: BatchOptions, settings: WorkerSettings
+    workers: int | None, ray: str | None, settings: Settings, top_k: int, io_config: IOConfig
 ) -> Callable[[pa.Table], Iterator[list[JsonObject]]]:
-    """Make the function that answers a round, a few rows at a time, on the engine that is asked for."""
-    if options.ray is None:
+    """Return a function that answers a round, a few rows at a time, on the chosen engine."""
+    if ray is None:
         _use_native_engine()
-        workers = options.workers or len(os.sched_getaffinity(0))
+        most = workers or len(os.sched_getaffinity(0))
     else:
-        processors = _join_ray(options.ray)
-        workers = options.workers or processors
+        processors = _join_ray(ray)
+        most = workers or processors
 
     def run(sources: pa.Table) -> Iterator[list[JsonObject]]:
         frame = daft.from_arrow(sources)
-        if options.ray is not None:
-            # A partition flows back as a whole: small ones lose little when the run is killed.
-            frame = frame.into_partitions(max(workers, math.ceil(len(sources) / PARTITION_ROWS)))
-        worker = daft.cls(Worker, max_concurrency=workers, use_process=True)(settings)
+        if ray is not None:
+            # A partition returns as a whole: with small ones little is lost when the run is killed.
+            frame = frame.into_partitions(max(most, math.ceil(len(sources) / PARTITION_ROWS)))
+        worker = daft.cls(Worker, max_concurrency=most, use_process=True)(settings, top_k, io_config)
         answers = frame.select(worker.answer(frame["source"], frame["size"], frame["digest"]).alias("row"))
         for batch in answers.to_arrow_iter():
             yield batch.column(0).to_pylist()
@@ -208,15 +182,15 @@ def _choose_engine(
     return run
 
 
-@functools.cache  # Daft takes an engine once in a process
+@functools.cache  # Daft accepts an engine once in a process
 def _use_native_engine() -> None:
-    # It calls it an error that counters of its own are not at their end when a run is interrupted.
+    # It logs an error about its own counters when a run is interrupted.
     logging.getLogger("daft_local_execution.runtime_stats").setLevel(logging.CRITICAL)
     daft.set_runner_native()
 
 
 def _join_ray(address: str) -> int:
-    """Join or start a cluster, and count its processors."""
+    """Join or start a cluster, and return the number of its processors."""
     import ray  # noqa: PLC0415 - an extra of its own
 
     try:

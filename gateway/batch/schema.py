@@ -1,7 +1,7 @@
-"""What batch writes: rows -> **Parquet, CSV or lines of JSON**, a whole file or none.
+"""The output of batch: the schema of its rows, and writers for Parquet, CSV and lines of JSON.
 
-The columns are told in docs/batch.md, and a test holds the two together. Only Parquet says under which terms
-its answers were given, so that a later run can use them.
+docs/batch.md describes the columns, and a test compares the two. Only Parquet holds the terms of its answers
+(the model and the limits), so that a later run can use them.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import csv
 import io
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -22,41 +22,36 @@ from gateway.answer import CSV_COLUMNS, JsonObject, csv_cells, row_json
 from services.errors import InvalidArgument
 from services.names import name_text
 
-_SHOW = pa.struct([pa.field("show", pa.string()), pa.field("probability", pa.float64())])
-_FRAME = pa.struct(
-    [
-        pa.field("timestamp_ms", pa.int64()),
-        pa.field("show", pa.string()),
-        pa.field("probability", pa.float64()),
-    ]
-)
+_SHOW = pa.struct({"show": pa.string(), "probability": pa.float64()})
+_FRAME = pa.struct({"timestamp_ms": pa.int64(), "show": pa.string(), "probability": pa.float64()})
 SCHEMA = pa.schema(
-    [
-        pa.field("source", pa.string()),  # path or address, one row for each
-        pa.field("sha256", pa.string()),  # of the bytes; null where they could not be had
-        pa.field("format", pa.string()),  # "gif", "webp", ...; null where there is no answer
-        pa.field("known", pa.bool_()),  # whether the verdict names shows
-        pa.field("verdict", pa.string()),  # "show", "one_of", "kind" or "unknown"
-        pa.field("names", pa.list_(pa.string())),  # what the verdict names
-        pa.field("text", pa.string()),  # the verdict in words
-        pa.field("show", pa.string()),  # the most probable; no more than a guess where known is false
-        pa.field("probability", pa.float64()),  # of that show, 0..1
-        pa.field("shows", pa.list_(_SHOW)),  # most probable first
-        pa.field("frames", pa.list_(_FRAME)),  # one vote for each frame looked at
-        pa.field("model_name", pa.string()),
-        pa.field("model_version", pa.string()),
-        pa.field("error_reason", pa.string()),  # null where there is an answer, and the other way round
-        pa.field("error_message", pa.string()),
-    ]
+    {
+        "source": pa.string(),  # path or address, one row for each
+        "sha256": pa.string(),  # of the bytes; null where they could not be had
+        "format": pa.string(),  # "gif", "webp", ...; null without an answer
+        "known": pa.bool_(),  # whether the verdict names shows
+        "verdict": pa.string(),  # "show", "one_of", "kind" or "unknown"
+        "names": pa.list_(pa.string()),  # what the verdict names
+        "text": pa.string(),  # the verdict in words
+        "show": pa.string(),  # the most probable; only a guess where known is false
+        "probability": pa.float64(),  # of that show, 0..1
+        "shows": pa.list_(_SHOW),  # most probable first
+        "frames": pa.list_(_FRAME),  # one vote for each frame that was classified
+        "model_name": pa.string(),
+        "model_version": pa.string(),
+        "error_reason": pa.string(),  # null where there is an answer, and vice versa
+        "error_message": pa.string(),
+    }
 )
-_TERMS = b"gif-analyzer"  # key of a file's metadata: under which terms its answers were given
+_TERMS = b"gif-analyzer"  # key of the terms in the metadata of a file
+FORMATS = (".parquet", ".csv", ".jsonl")
 
 
 class Writer(Protocol):
-    """Takes rows of SCHEMA for one file."""
+    """Writes rows of SCHEMA to one file."""
 
     def write_table(self, table: pa.Table) -> None:
-        """Append the rows of a table of SCHEMA to the file."""
+        """Append the rows of a table of SCHEMA."""
 
 
 class _Csv:
@@ -82,77 +77,62 @@ class _JsonLines:
             self._file.write(json.dumps(row_json(row), allow_nan=False).encode() + b"\n")
 
 
-PARQUET = ".parquet"
-_TEXTS: dict[str, Callable[[BinaryIO], Writer]] = {".csv": _Csv, ".jsonl": _JsonLines}
-FORMATS = (PARQUET, *_TEXTS)
-
-
 def check_format(path: Path) -> None:
-    """Refuse an output whose name does not end as one of the formats does.
-
-    Raises:
-        InvalidArgument: names the endings.
-    """
+    """Raise InvalidArgument unless the name of an output ends in the suffix of a format."""
     if path.suffix not in FORMATS:
         expected = f"a name that ends in {', '.join(FORMATS[:-1])} or {FORMATS[-1]}"
         raise InvalidArgument("out", expected=expected, found=name_text(str(path)))
 
 
 def with_terms(terms: JsonObject) -> pa.Schema:
-    """Put into the schema what the answers depend on beside the bytes: the model, the limits, top-k."""
+    """Return the schema with the terms: what answers depend on beside the bytes (model, limits, top-k)."""
     return SCHEMA.with_metadata({_TERMS: json.dumps(terms, sort_keys=True).encode()})
 
 
 def read_terms(path: Path) -> JsonObject | None:
-    """Read back under which terms a file was written; None where it is not a file of ours.
+    """Return the terms of an earlier output; None if batch did not write this file. Raises OSError.
 
-    A file of another format, or with other columns, which another version wrote, has no terms: its answers
-    are not used.
-
-    Raises:
-        OSError: it cannot be read.
+    CSV, lines of JSON, and Parquet with the columns of another version have no terms: their answers are not
+    used.
     """
-    if path.suffix in _TEXTS:
-        return {} if _is_ours(path) else None
-    try:
-        with path.open("rb") as file:
+    with path.open("rb") as file:
+        if path.suffix == ".csv":
+            return {} if _first_line(file).rstrip().split(",")[:2] == list(CSV_COLUMNS[:2]) else None
+        if path.suffix == ".jsonl":
+            try:
+                first = json.loads(_first_line(file))
+            except ValueError:
+                return None
+            return {} if isinstance(first, dict) and list(first)[:2] == ["source", "sha256"] else None
+        try:
             schema = pq.read_schema(file)
-    except pa.ArrowInvalid:
-        return None
+        except pa.ArrowInvalid:
+            return None
     terms = (schema.metadata or {}).get(_TERMS)
     if terms is None:
         return None
-    if not schema.remove_metadata().equals(SCHEMA):
-        return {}
     read: JsonObject = json.loads(terms)
-    return read
+    return read if schema.remove_metadata().equals(SCHEMA) else {}
 
 
-def _is_ours(path: Path) -> bool:
-    """Whether the first line of a text is one that batch writes."""
-    with path.open("rb") as file:
-        line = file.readline(100_000).decode("utf-8", "replace")
-    if path.suffix == ".csv":
-        return line.rstrip().split(",")[:2] == list(CSV_COLUMNS[:2])
-    try:
-        first = json.loads(line)
-    except ValueError:
-        return False
-    return isinstance(first, dict) and list(first)[:2] == ["source", "sha256"]
+def _first_line(file: BinaryIO) -> str:
+    return file.readline(100_000).decode("utf-8", "replace")
 
 
 @contextlib.contextmanager
 def writing(path: Path, schema: pa.Schema) -> Iterator[Writer]:
-    """Write a file beside its place and move it there once it is whole and on the disk.
+    """Yield a writer to a temporary file, which replaces `path` once it is whole and on the disk.
 
-    Its name until then is always the same: whoever writes here holds the output alone, and what a killed run
-    left is written over.
+    The temporary file always has the same name: only one run may write an output, and the next run
+    overwrites what a killed one left.
     """
     unfinished = path.with_name(f".{path.name}.unfinished")
     try:
         with unfinished.open("wb") as file:
-            if path.suffix in _TEXTS:
-                yield _TEXTS[path.suffix](file)
+            if path.suffix == ".csv":
+                yield _Csv(file)
+            elif path.suffix == ".jsonl":
+                yield _JsonLines(file)
             else:
                 with pq.ParquetWriter(file, schema, compression="zstd") as writer:
                     yield writer

@@ -1,1 +1,1 @@
-"""The commands of `gif-analyzer` and what they print: **options** -> work elsewhere -> **lines of text**."""
+"""The commands of `gif-analyzer`."""

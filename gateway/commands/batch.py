@@ -1,9 +1,8 @@
-"""`gif-analyzer batch`: **options and settings** -> a table in a file, progress, a summary."""
+"""`gif-analyzer batch`: writes the answers for many GIFs into a file, with progress and a summary."""
 
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import signal
 import sys
@@ -26,10 +25,11 @@ from rich.progress import (
 
 from gateway.answer import tally_text
 from gateway.commands.options import EarlyExit, Model, TopK, read_settings
-from gateway.commands.table import printable
-from gateway.commands.terminal import FAILED, INTERRUPTED, complain, usage_errors
+from gateway.commands.terminal import FAILED, INTERRUPTED, complain, printable, usage_errors
 from gateway.settings import silence_libraries
 from services.names import name_text
+from services.terminal import Json
+from services.terminal import report as print_report
 
 
 def batch(
@@ -40,10 +40,9 @@ def batch(
     *,
     out: Annotated[Path, typer.Option(metavar="FILE", help="File to write: .parquet, .csv or .jsonl.")],
     report: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE.html", help="Write a page of the GIFs, sorted by show, too."),
+        Path | None, typer.Option(metavar="FILE.html", help="Write a page of the GIFs, sorted by show, too.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the summary as a JSON object.")] = False,
+    as_json: Json = False,
     top_k: TopK = 5,
     model: Model = None,
     early_exit: EarlyExit = None,
@@ -66,8 +65,8 @@ def batch(
     The end of FILE's name says how it is written: Parquet and .jsonl hold everything, .csv what fits a cell.
     With --report a page shows the GIFs by show with small pictures, the doubtful ones first.
 
-    A run that was interrupted or killed goes on when it is started again, and a finished one that wrote
-    Parquet takes in what is new: files are read again, and only those whose bytes have no answer yet are
+    A run that was interrupted or killed continues when it is started again, and a finished one that wrote
+    Parquet adds what is new: files are read again, and only those whose bytes have no answer yet are
     computed.
 
     **Examples**
@@ -85,16 +84,14 @@ def batch(
     **Exit codes**: 0 when all inputs were answered, 1 when any failed, 2 when the command could not run
     (usage, a bad setting, a bad model, no such input), 130 when interrupted.
 
-    **Settings** from the environment: those of `identify`, but for services. docs/batch.md tells the columns.
+    **Settings** from the environment: those of `identify`, except for services. docs/batch.md lists the
+    columns.
     """
     with usage_errors("ray" if ray else "batch"), _heed_interrupts() as interrupted:
         settings = read_settings(model, early_exit=early_exit)
         silence_libraries()
-        from gateway.batch.run import BatchInterrupted, BatchOptions, run_batch  # noqa: PLC0415 - Daft is an extra
+        from gateway.batch.run import BatchInterrupted, run_batch  # noqa: PLC0415 - Daft is an extra
 
-        options = BatchOptions(
-            given, out, top_k=top_k, workers=workers, ray=ray, s3_endpoint=s3_endpoint, report=report
-        )
         columns = (
             SpinnerColumn(),
             TextColumn("{task.description}"),
@@ -116,13 +113,31 @@ def batch(
                 bar.update(task, speed=f"{speed:.1f} a second" if speed else "")
 
             try:
-                summary = run_batch(options, settings, show)
+                summary = run_batch(
+                    given,
+                    out,
+                    settings,
+                    top_k=top_k,
+                    workers=workers,
+                    ray=ray,
+                    s3_endpoint=s3_endpoint,
+                    report=report,
+                    progress=show,
+                )
             except BatchInterrupted as stopped:
                 bar.stop()
                 complain(f"interrupted after {stopped.done:,} GIFs; the same command goes on from there")
                 _end(INTERRUPTED)
-    if as_json:
-        said = {
+    kept = f", {summary.kept:,} of these kept from before" if summary.kept else ""
+    lines = [
+        f"{name_text(str(out))}: {summary.answered:,} answered, {summary.failed:,} failed{kept}",
+        f"  {tally_text(summary.verdicts)}",
+        *(f"  {gifs:,} failed: {reason}" for reason, gifs in summary.reasons.items()),
+        *([f"{name_text(str(report))}: the same as a page"] if report is not None else []),
+    ]
+    print_report(
+        as_json,
+        {
             "out": name_text(str(out)),
             "answered": summary.answered,
             "failed": summary.failed,
@@ -132,17 +147,10 @@ def batch(
                 for (level, show), gifs in summary.verdicts.items()
             ],
             "reasons": summary.reasons,
-        }
-        typer.echo(json.dumps(said))
-    else:
-        kept = f", {summary.kept:,} of these kept from before" if summary.kept else ""
-        typer.echo(f"{printable(str(out))}: {summary.answered:,} answered, {summary.failed:,} failed{kept}")
-        typer.echo(f"  {printable(tally_text(summary.verdicts))}")
-        for reason, gifs in summary.reasons.items():
-            typer.echo(f"  {gifs:,} failed: {reason}")
-        if report is not None:
-            typer.echo(f"{printable(str(report))}: the same as a page")
-    if interrupted.is_set():  # too late: all was answered already
+        },
+        "\n".join(map(printable, lines)),
+    )
+    if interrupted.is_set():  # all was answered before
         _end(FAILED if summary.failed else 0)
     if summary.failed:
         raise typer.Exit(FAILED)
@@ -150,7 +158,7 @@ def batch(
 
 @contextlib.contextmanager
 def _heed_interrupts() -> Iterator[threading.Event]:
-    """Yield what is set from Ctrl-C on: Daft loses the exception when it comes at the wrong moment."""
+    """Yield an event that Ctrl-C sets: Daft loses the exception when it comes at the wrong moment."""
     interrupted = threading.Event()
 
     def interrupt(*_: object) -> None:
@@ -165,7 +173,7 @@ def _heed_interrupts() -> Iterator[threading.Event]:
 
 
 def _end(code: int) -> NoReturn:
-    """End at once: all is on the disk, and Daft may crash when it is asked to end after Ctrl-C."""
+    """End the process at once: all is on the disk, and Daft may crash at exit after Ctrl-C."""
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)

@@ -1,4 +1,4 @@
-"""`gif-analyzer identify`: **files, folders, globs, addresses** -> the answer, or a line for each."""
+"""`gif-analyzer identify`: names the shows of files, folders, globs and addresses."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from rich.console import Console
 
 from gateway.answer import (
     CSV_COLUMNS,
-    answer_row,
     csv_cells,
     error_json,
-    error_row,
+    outcome_row,
     prediction_json,
+    tally_key,
     tally_text,
 )
 from gateway.commands.options import (
@@ -35,9 +35,15 @@ from gateway.commands.options import (
     open_pipeline,
     read_settings,
 )
-from gateway.commands.table import prediction_line, prediction_lines, printable
-from gateway.commands.terminal import FAILED, complain, usage_errors
-from gateway.fetch.settings import FetchSettings
+from gateway.commands.terminal import (
+    FAILED,
+    complain,
+    prediction_line,
+    prediction_lines,
+    printable,
+    usage_errors,
+)
+from gateway.fetch.address import FetchSettings
 from gateway.files import STDIN, find_gifs, read_gif
 from services.errors import AnalyzerError
 from services.inference import Prediction
@@ -65,8 +71,7 @@ def identify(
         typer.Option(help="Show the ranking and what the frames say; without either, if one GIF is given."),
     ] = None,
     top_k: Annotated[
-        int | None,
-        typer.Option(min=1, metavar="K", show_default=f"{TOP_K}", help="How many shows to name."),
+        int | None, typer.Option(min=1, metavar="K", show_default=f"{TOP_K}", help="How many shows to name.")
     ] = None,
     model: Model = None,
     preprocess: Preprocess = None,
@@ -127,16 +132,17 @@ def identify(
         failed = _report_json(outcomes, frames=frames is not False)
     elif as_csv:
         failed = _report_csv(outcomes)
-    elif len(given) > 1 and not frames:
-        failed = _report_lines(outcomes)
     else:
-        failed = _report_table(outcomes, frames=frames is not False, always_ranked=top_k is not None)
+        several = len(given) > 1 and not frames
+        failed = _report_text(
+            outcomes, several=several, frames=frames is not False, always_ranked=top_k is not None
+        )
     if failed:
         raise typer.Exit(FAILED)
 
 
 def _find(sources: Iterable[str]) -> Iterator[tuple[str, AnalyzerError | None]]:
-    """Yield every GIF that is meant, and what is wrong with a folder or a glob."""
+    """Yield every GIF, and each folder or glob that has none with its error."""
     for source in sources:
         try:
             yield from ((name, None) for name in find_gifs(source))
@@ -145,11 +151,11 @@ def _find(sources: Iterable[str]) -> Iterator[tuple[str, AnalyzerError | None]]:
 
 
 def _reader(sources: Iterable[str], max_bytes: int, hosts: FetchSettings) -> Callable[[str], bytes]:
-    """Make the function that gets the bytes of each source; the HTTP client is imported if one needs it."""
+    """Return a function that reads or fetches a source. The HTTP client is imported only if it is needed."""
     read_file = functools.partial(read_gif, max_bytes=max_bytes)
     if not any(map(is_meant_as_address, sources)):
         return read_file
-    import asyncio  # noqa: PLC0415 - it takes its time too
+    import asyncio  # noqa: PLC0415 - it takes time to import
 
     from gateway.fetch.fetcher import Fetcher  # noqa: PLC0415 - the HTTP client is an extra
 
@@ -163,7 +169,7 @@ def _answer(
     read: Callable[[str], bytes],
     identify_one: Callable[[bytes], Prediction],
 ) -> tuple[str, str | None, Outcome]:
-    """Return the source, the digest of its bytes where they could be had, and what came of it."""
+    """Return the source, the digest of its bytes if they could be read, and the answer or the error."""
     sha256 = None
     try:
         if problem is not None:
@@ -175,7 +181,7 @@ def _answer(
         return source, sha256, error
 
 
-# Each of these reports an outcome as soon as it is there, and returns how many have failed.
+# Each of these prints an outcome as soon as it is there, and returns how many inputs have failed.
 Outcomes = Iterable[tuple[str, str | None, Outcome]]
 
 
@@ -184,11 +190,11 @@ def _report_json(outcomes: Outcomes, *, frames: bool) -> int:
     for source, _, outcome in outcomes:
         if isinstance(outcome, AnalyzerError):
             failed += 1
-            typer.echo(json.dumps(error_json(source, outcome)))
-            continue
-        said = prediction_json(source, outcome)
-        if not frames:
-            del said["frames"]
+            said = error_json(source, outcome)
+        else:
+            said = prediction_json(source, outcome)
+            if not frames:
+                del said["frames"]
         typer.echo(json.dumps(said, allow_nan=False))
     return failed
 
@@ -198,51 +204,29 @@ def _report_csv(outcomes: Outcomes) -> int:
     lines = csv.writer(sys.stdout, lineterminator="\n")
     lines.writerow(CSV_COLUMNS)
     for source, sha256, outcome in outcomes:
-        if isinstance(outcome, AnalyzerError):
-            failed += 1
-            row = error_row(name_text(source), sha256, outcome)
-        else:
-            row = answer_row(name_text(source), str(sha256), outcome)
-        lines.writerow(csv_cells(row))
+        failed += isinstance(outcome, AnalyzerError)
+        lines.writerow(csv_cells(outcome_row(name_text(source), sha256, outcome)))
         sys.stdout.flush()
     return failed
 
 
-def _report_lines(outcomes: Outcomes) -> int:
-    """Print a line for each GIF, on standard error if it failed, and a summary."""
+def _report_text(outcomes: Outcomes, *, several: bool, frames: bool, always_ranked: bool) -> int:
+    """Print each answer in full, or a line for each of several and a summary; errors on standard error."""
     console = Console(highlight=False)
     tally, failed = Counter[tuple[str, str]](), 0
     for source, _, outcome in outcomes:
+        name = "standard input" if source == STDIN else name_text(source) or "''"
         if isinstance(outcome, AnalyzerError):
             failed += 1
-            complain(f"{_name(source)}: {outcome.message}")
+            complain(f"{name}: {outcome.message}")
             continue
-        verdict = outcome.verdict
-        tally[verdict.level, verdict.names[0] if verdict.level == "show" else ""] += 1
-        console.print(prediction_line(_name(source), outcome), soft_wrap=True)
-    console.print(printable(tally_text(tally, unreadable=failed)), style="bold", markup=False, soft_wrap=True)
+        tally[tally_key(outcome.verdict)] += 1
+        lines = prediction_lines(
+            name, outcome, frames=frames, always_ranked=always_ranked, ascii_only=console.options.ascii_only
+        )
+        for line in [prediction_line(name, outcome)] if several else lines:
+            console.print(line, soft_wrap=True)  # a long name stays on one line, so that it can be copied
+    if several:
+        summary = printable(tally_text(tally, unreadable=failed))
+        console.print(summary, style="bold", markup=False, soft_wrap=True)
     return failed
-
-
-def _report_table(outcomes: Outcomes, *, frames: bool, always_ranked: bool) -> int:
-    """Print some lines for each GIF, on standard error if it failed."""
-    console = Console(highlight=False)
-    failed = 0
-    for source, _, outcome in outcomes:
-        if isinstance(outcome, AnalyzerError):
-            failed += 1
-            complain(f"{_name(source)}: {outcome.message}")
-            continue
-        for line in prediction_lines(
-            _name(source),
-            outcome,
-            frames=frames,
-            always_ranked=always_ranked,
-            ascii_only=console.options.ascii_only,
-        ):
-            console.print(line, soft_wrap=True)  # a long name stays on its line: it may be copied
-    return failed
-
-
-def _name(source: str) -> str:
-    return "standard input" if source == STDIN else name_text(source) or "''"

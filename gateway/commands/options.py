@@ -1,4 +1,4 @@
-"""What several commands are given: **which model, which services** -> **settings and a pipeline**."""
+"""Options that several commands share, and the settings and the pipeline that they lead to."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from typing import Annotated
 
 import typer
 
-from gateway.fetch.address import Address, is_address
-from gateway.fetch.settings import ANY_HOST, DEFAULT_HOSTS, FetchSettings, HostRule
+from gateway.fetch.address import ANY_HOST, DEFAULT_HOSTS, Address, FetchSettings, HostRule, is_address
 from gateway.pipeline import Pipeline, local
 from gateway.settings import Settings
 from services.errors import InvalidAddress
@@ -43,11 +42,7 @@ TopK = Annotated[int, typer.Option(min=1, metavar="K", help="How many shows to n
 def check_services(
     preprocess: str | None, inference: str | None, model: Path | None, *, early_exit: bool | None = None
 ) -> None:
-    """Refuse one service without the other, and what a service has set itself.
-
-    Raises:
-        typer.BadParameter: names the options.
-    """
+    """Raise typer.BadParameter for one service without the other, and for options that a service decides."""
     if (preprocess is None) != (inference is None):
         raise typer.BadParameter("give both services or none", param_hint="--preprocess, --inference")
     if model is not None and inference is not None:
@@ -57,11 +52,7 @@ def check_services(
 
 
 def read_settings(model: Path | None, *, early_exit: bool | None = None) -> Settings:
-    """Read the environment; what is given overrules it.
-
-    Raises:
-        InvalidSetting: names the variable and what it must be.
-    """
+    """Read the environment, and override it by the options that are given; raises InvalidSetting."""
     settings = Settings.from_env()
     return dataclasses.replace(
         settings,
@@ -76,10 +67,10 @@ def open_pipeline(
     """Make the pipeline whose steps are computed by these services, or in this process.
 
     Args:
-        settings: of both ways.
-        preprocess: address of the one service, or None.
-        inference: address of the other, or None.
-        gifs: how many will be identified; few are not worth loading compiled loops for. None is a server,
+        settings: of the steps.
+        preprocess: address of the service, or None.
+        inference: address of the service, or None.
+        gifs: how many will be identified; loading compiled loops does not pay for a few. None is a server,
             which does not wait for them.
 
     Raises:
@@ -102,12 +93,12 @@ def open_pipeline(
 
 
 def allow_hosts(fetch: FetchSettings, allowed: list[str] | None) -> FetchSettings:
-    """Let a person ask any host of the public internet, unless the environment names those that may be asked.
+    """Allow any host of the public internet, unless the environment names the allowed hosts.
 
-    A server keeps to a list because others give it addresses; here whoever gives one runs the program.
+    A server keeps to a list because others give it addresses; here the user of the program gives them.
 
     Raises:
-        typer.BadParameter: one of those allowed is no name of a host.
+        typer.BadParameter: one of `allowed` is not the name of a host.
     """
     try:
         rules = tuple(HostRule.parse(text) for text in allowed or ())
@@ -115,13 +106,13 @@ def allow_hosts(fetch: FetchSettings, allowed: list[str] | None) -> FetchSetting
         raise typer.BadParameter(
             "give the name of a host, with or without :PORT", param_hint="--allow-host"
         ) from error
-    hosts = ANY_HOST if fetch.hosts is DEFAULT_HOSTS else fetch.hosts  # nothing was set
+    hosts = ANY_HOST if fetch.hosts is DEFAULT_HOSTS else fetch.hosts  # no setting
     allowed_by = f"--allow-host, or {fetch.allowed_by},"
     return dataclasses.replace(fetch, hosts=(*hosts, *rules), allowed_by=allowed_by)
 
 
 def is_meant_as_address(source: str) -> bool:
-    """Whether a source is to be fetched: one with a scheme, or one at Giphy or Tenor that is no file here."""
+    """Whether to fetch a source: it has a scheme, or it is at Giphy or Tenor and is no file here."""
     if is_address(source):
         return True
     try:

@@ -1,7 +1,8 @@
-"""`gif-analyzer serve`: **options and settings** -> servers that run until they are told to end."""
+"""`gif-analyzer serve`: servers that run until they are stopped."""
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import os
 import sys
@@ -18,15 +19,17 @@ from gateway.commands.options import (
     read_settings,
 )
 from gateway.commands.terminal import usage_errors
+from gateway.settings import Settings
+from services.inference import Classifier
 
 Host = Annotated[str, typer.Option(help="Name or address to listen at; 0.0.0.0 is every interface.")]
-Port = Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 is any free one, told in the log.")]
+Port = Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 is any free one, which the log names.")]
 
-serve = typer.Typer(help="Start services that run until they are told to end.")
+serve = typer.Typer(help="Start services that run until they are stopped.")
 
 
 @serve.callback(invoke_without_command=True)
-def serve_all(
+def serve_both(
     context: typer.Context,
     host: Host = "127.0.0.1",
     port: Port = 8080,
@@ -44,7 +47,7 @@ def serve_all(
 
         gif-analyzer serve --host 0.0.0.0 --port 80 --grpc-port 50051
 
-    **Exit codes**: 0 when it was told to end and did, 2 when it could not start.
+    **Exit codes**: 0 when it ended on request, 2 when it could not start.
 
     **Settings** from the environment: those of `serve rest` and of `serve grpc`.
     """
@@ -52,9 +55,20 @@ def serve_all(
         return
     with usage_errors("grpc,rest"):
         settings = read_settings(model)
-        from gateway import serve as servers  # noqa: PLC0415 - grpc is an extra
+        from gateway.remote import remote  # noqa: PLC0415 - an extra, as all that follow
+        from gateway.rest import server  # noqa: PLC0415
+        from services.log import log_as_json  # noqa: PLC0415
+        from services.pair import build_pair  # noqa: PLC0415
+        from services.rpc.server import serving  # noqa: PLC0415
 
-        servers.serve_both(settings, host=host, port=port, grpc_port=grpc_port, opened=_say_where)
+        log_as_json()
+        listening = dataclasses.replace(settings.server, host=host, port=grpc_port)
+        classifier = _open_classifier(settings)
+        # REST ends first, so that the services still answer the requests it has begun.
+        with serving(lambda: build_pair(listening, classifier, settings.budget)) as bound:
+            address = server.nearby(host, bound)
+            pipeline = remote(address, address, channel=settings.channel, budget=settings.budget)
+            server.serve_rest(pipeline, settings, host=host, port=port, opened=_say_where)
     _end()
 
 
@@ -68,8 +82,8 @@ def serve_rest(
 ) -> None:
     """Serve REST and the web page, until SIGTERM or Ctrl-C.
 
-    GIFs are computed in this process, or by the two services that are named. docs/rest.md says what may be
-    asked. The log is JSON on standard error.
+    GIFs are computed in this process, or by the two services that are named. docs/rest.md describes the API.
+    The log is JSON on standard error.
 
     **Examples**
 
@@ -77,7 +91,7 @@ def serve_rest(
 
         gif-analyzer serve rest --preprocess localhost:50051 --inference localhost:50051
 
-    **Exit codes**: 0 when it was told to end and did, 2 when it could not start.
+    **Exit codes**: 0 when it ended on request, 2 when it could not start.
 
     **Settings** from the environment: those of `identify`; GIF_ANALYZER_MAX_BODY_BYTES,
     GIF_ANALYZER_BODY_S, GIF_ANALYZER_BODY_BYTES_PER_S, GIF_ANALYZER_IN_FLIGHT, GIF_ANALYZER_FETCHES,
@@ -88,25 +102,13 @@ def serve_rest(
     check_services(preprocess, inference, model)
     with usage_errors("rest" if preprocess is None else "grpc,rest"):
         settings = read_settings(model)
-        from gateway.rest.server import serve_rest as serve_until_told  # noqa: PLC0415 - an extra
+        from gateway.rest import server  # noqa: PLC0415 - an extra
         from services.log import log_as_json  # noqa: PLC0415
 
         log_as_json()
         pipeline = open_pipeline(settings, preprocess, inference)
-        serve_until_told(pipeline, settings, host=host, port=port, opened=_say_where)
+        server.serve_rest(pipeline, settings, host=host, port=port, opened=_say_where)
     _end()
-
-
-def _say_where(address: str) -> None:
-    """Tell a person at a terminal where to look; a program reads the log."""
-    if sys.stderr.isatty():
-        typer.echo(f"Open {address} in a browser. Ctrl-C ends this.", err=True)
-
-
-def _end() -> NoReturn:
-    """End at once: a thread may still compile, and Python would crash or wait for it."""
-    logging.shutdown()
-    os._exit(0)
 
 
 @serve.command("grpc")
@@ -121,7 +123,7 @@ def serve_grpc(host: Host = "127.0.0.1", port: Port = 50051, model: Model = None
 
         gif-analyzer serve grpc --host 0.0.0.0 --port 50051
 
-    **Exit codes**: 0 when it was told to end and did, 2 when it could not start.
+    **Exit codes**: 0 when it ended on request, 2 when it could not start.
 
     **Settings** from the environment: those of `identify`; GIF_ANALYZER_WORKERS, GIF_ANALYZER_WAITING,
     GIF_ANALYZER_GRACE_S, GIF_ANALYZER_NOTICE_S, GIF_ANALYZER_METRICS_PORT; and for TLS
@@ -129,6 +131,24 @@ def serve_grpc(host: Host = "127.0.0.1", port: Port = 50051, model: Model = None
     """
     with usage_errors("grpc"):
         settings = read_settings(model)
-        from gateway import serve as servers  # noqa: PLC0415 - grpc is an extra
+        from services.pair import build_pair  # noqa: PLC0415 - grpc is an extra
+        from services.rpc.program import run  # noqa: PLC0415
 
-        servers.serve_grpc(settings, host=host, port=port)
+        listening = dataclasses.replace(settings.server, host=host, port=port)
+        run(lambda: build_pair(listening, _open_classifier(settings), settings.budget))
+
+
+def _open_classifier(settings: Settings) -> Classifier:
+    return Classifier(settings.model, threads=settings.threads, early_exit=settings.early_exit)
+
+
+def _say_where(address: str) -> None:
+    """Tell a person at a terminal the address of the page; a program reads the log."""
+    if sys.stderr.isatty():
+        typer.echo(f"Open {address} in a browser. Ctrl-C ends this.", err=True)
+
+
+def _end() -> NoReturn:
+    """End the process at once: a thread may still compile, and Python would crash or wait for it."""
+    logging.shutdown()
+    os._exit(0)

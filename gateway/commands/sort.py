@@ -1,4 +1,4 @@
-"""`gif-analyzer sort`: **a folder of GIFs** -> the same GIFs in folders by show, which can be taken back."""
+"""`gif-analyzer sort`: puts the GIFs of a folder into folders by show, and undoes that."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import contextlib
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,10 +13,9 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from gateway.answer import tally_text, verdict_json
+from gateway.answer import tally_key, tally_text, verdict_json
 from gateway.commands.options import Model, open_pipeline, read_settings
-from gateway.commands.table import printable
-from gateway.commands.terminal import FAILED, INTERRUPTED, complain, usage_errors
+from gateway.commands.terminal import FAILED, INTERRUPTED, complain, printable, usage_errors
 from gateway.files import find_gifs, read_gif
 from gateway.sorting import LEVELS, How, Sorting, target_of, undo
 from services.errors import AnalyzerError, UnreadableFile
@@ -37,8 +35,7 @@ def sort(
         How, typer.Option(help="Copy the files, give each a second name (no room is taken), or move them.")
     ] = "copy",
     at_least: Annotated[
-        Level,
-        typer.Option(help="The least sure answer that is sorted; other GIFs stay where they are."),
+        Level, typer.Option(help="The least sure answer that is sorted; other GIFs stay where they are.")
     ] = "show",
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")
@@ -53,8 +50,8 @@ def sort(
 
     By default only GIFs of which one show is named are sorted, and they are copied. With `--at-least one_of`
     those between two or three shows get a folder such as *Friends or Seinfeld*, with `kind` those whose kind
-    of picture is known, with `unknown` all. No file is ever written over, and a run that is interrupted
-    leaves no half of a file: start it again, or take it back.
+    of picture is known, with `unknown` all. No file is ever overwritten, and a run that is interrupted leaves
+    no half of a file: start it again, or undo it.
 
     With --json one object tells every file: `files` has its `source`, its `target` where it was put or would
     be put, and its `verdict` or `error`. With --undo, `kept` has the files that could not be taken back.
@@ -87,144 +84,139 @@ def sort(
         settings = read_settings(model)
         pipeline = open_pipeline(settings, None, None, gifs=len(sources))
 
-    def look(source: str) -> tuple[str, bytes, Verdict | AnalyzerError]:
+    def classify(source: str) -> tuple[str, bytes, Verdict | AnalyzerError]:
         try:
             gif = read_gif(source, max_bytes=settings.budget.max_bytes)
             return source, gif, pipeline.identify(gif, 1).verdict
         except AnalyzerError as error:
             return source, b"", error
 
-    run = _Run(into, how, LEVELS[: LEVELS.index(at_least) + 1], quiet=as_json)
-    threads = os.cpu_count() or 1
+    run = _Run(into, how, LEVELS[: LEVELS.index(at_least) + 1], dry_run=dry_run, quiet=as_json)
     console = Console(stderr=True)
     with (
         usage_errors(),
         contextlib.nullcontext() if dry_run else run.sorting.held(),
         Progress(console=console, transient=True, disable=not console.is_terminal) as bar,
     ):
+        classified = map_ahead(classify, sources, threads=os.cpu_count() or 1)
         try:
-            for source, gif, found in bar.track(
-                map_ahead(look, sources, threads=threads), total=len(sources), description="GIFs"
-            ):
-                (run.say if dry_run else run.do)(source, gif, found)
+            for each in bar.track(classified, total=len(sources), description="GIFs"):
+                run.add(*each)
         except KeyboardInterrupt:
             bar.stop()
-            complain(f"interrupted after {run.done:,} GIFs; start it again, or take it back with --undo")
+            complain(
+                f"interrupted after {len(run.files):,} GIFs; start it again, or take it back with --undo"
+            )
             raise typer.Exit(INTERRUPTED) from None
-    report(as_json, run.summary(dry_run=dry_run), run.text(dry_run=dry_run))
+    report(as_json, run.summary(), run.text())
     if run.failed:
         raise typer.Exit(FAILED)
 
 
 class _Run:
-    """One run: what is done with each GIF, and how many there were of each kind.
+    """One run: puts each GIF in its place, or says where that would be, and counts.
 
     Args:
         into: the folder that is sorted into.
         how: what is done with a GIF.
         levels: of the verdicts that are sorted.
-        quiet: whether nothing is printed while it runs.
+        dry_run: whether nothing is done.
+        quiet: whether nothing is printed.
     """
 
-    def __init__(self, into: Path, how: How, levels: Sequence[str], *, quiet: bool) -> None:
+    def __init__(
+        self, into: Path, how: How, levels: tuple[Level, ...], *, dry_run: bool, quiet: bool
+    ) -> None:
         self.sorting = Sorting(into)
-        self.failed = self.done = 0
-        self._into, self._how, self._levels, self._quiet = into, how, levels, quiet
-        self._tally = Counter[tuple[str, str]]()
-        self._stayed = Counter[tuple[str, str]]()
+        self.failed = 0
+        self.files: list[dict[str, Any]] = []
+        self._into, self._how, self._levels = into, how, levels
+        self._dry_run, self._quiet = dry_run, quiet
+        self._sorted, self._left = Counter[tuple[str, str]](), Counter[tuple[str, str]]()
         self._there = 0
         self._planned: dict[Path, str] = {}
-        self._files: list[dict[str, Any]] = []
 
-    def do(self, source: str, gif: bytes, found: Verdict | AnalyzerError) -> None:
-        """Put one GIF in its place."""
-        self._treat(source, found, lambda verdict: self.sorting.put(self._how, source, gif, verdict))
-
-    def say(self, source: str, gif: bytes, found: Verdict | AnalyzerError) -> None:
-        """Print what would be done with one GIF."""
-
-        def plan(verdict: Verdict) -> Path | None:
-            sha256 = hashlib.sha256(gif).hexdigest()
-            place = target_of(self._into, verdict, source, sha256, taken=self._planned)
-            if place is not None:
-                self._planned[place] = sha256
-                if not self._quiet:
-                    typer.echo(printable(f"{self._how} {name_text(source)} -> {name_text(str(place))}"))
-            return place
-
-        self._treat(source, found, plan)
-
-    def _treat(
-        self, source: str, found: Verdict | AnalyzerError, place: Callable[[Verdict], Path | None]
-    ) -> None:
+    def add(self, source: str, gif: bytes, found: Verdict | AnalyzerError) -> None:
+        """Handle one GIF."""
         file: dict[str, Any] = {"source": name_text(source)}
+        self.files.append(file)
         try:
             if isinstance(found, AnalyzerError):
                 raise found
             file["verdict"] = verdict_json(found)
-            kind = (found.level, found.names[0] if found.level == "show" else "")
             if found.level not in self._levels:
-                self._stayed[kind] += 1
-            elif (target := place(found)) is None:
+                self._left[tally_key(found)] += 1
+            elif (target := self._place(source, gif, found)) is None:
                 self._there += 1
             else:
-                self._tally[kind] += 1
+                self._sorted[tally_key(found)] += 1
                 file["target"] = name_text(str(target))
         except AnalyzerError as error:
             self.failed += 1
             file["error"] = {"reason": error.reason, "message": error.message}
             if not self._quiet:
                 complain(f"{name_text(source)}: {error.message}")
-        self._files.append(file)
-        self.done += 1
 
-    def summary(self, *, dry_run: bool) -> dict[str, Any]:
-        """Return what came of it, for programs."""
+    def _place(self, source: str, gif: bytes, verdict: Verdict) -> Path | None:
+        if not self._dry_run:
+            return self.sorting.put(self._how, source, gif, verdict)
+        sha256 = hashlib.sha256(gif).hexdigest()
+        target = target_of(self._into, verdict, source, sha256, taken=self._planned)
+        if target is not None:
+            self._planned[target] = sha256
+            if not self._quiet:
+                typer.echo(printable(f"{self._how} {name_text(source)} -> {name_text(str(target))}"))
+        return target
+
+    def summary(self) -> dict[str, Any]:
+        """Return the result for programs."""
         return {
             "into": name_text(str(self._into)),
             "how": self._how,
-            "dry_run": dry_run,
-            "sorted": sum(self._tally.values()),
+            "dry_run": self._dry_run,
+            "sorted": self._sorted.total(),
             "there_already": self._there,
-            "left": sum(self._stayed.values()),
+            "left": self._left.total(),
             "failed": self.failed,
-            "files": self._files,
+            "files": self.files,
         }
 
-    def text(self, *, dry_run: bool) -> str:
-        """Return what came of it, for people."""
+    def text(self) -> str:
+        """Return the result for people."""
         into = name_text(str(self._into))
-        begin = "nothing was done; it would sort" if dry_run else f"sorted into {into}"
-        lines = [f"{begin}: {tally_text(self._tally)}"]
+        begin = "nothing was done; it would sort" if self._dry_run else f"sorted into {into}"
+        lines = [f"{begin}: {tally_text(self._sorted)}"]
         if self._there:
             lines.append(f"  there already: {self._there:,}")
-        if self._stayed:
-            lines.append(f"  left where they are: {tally_text(self._stayed)}")
+        if self._left:
+            lines.append(f"  left where they are: {tally_text(self._left)}")
         if self.failed:
             lines.append(f"  failed: {self.failed:,}")
-        if self._tally and not dry_run:
+        if self._sorted and not self._dry_run:
             lines.append(f"  to take it back: gif-analyzer sort --into {into} --undo")
         return "\n".join(map(printable, lines))
 
 
 def _is_sorted(source: str, folder: Path, into: Path) -> bool:
-    """Whether a GIF lies in the folder that is sorted into, where that is a part of the one searched."""
+    """Whether a GIF lies in the folder that is sorted into, if that is a part of the searched one."""
     inside = into.resolve() != folder.resolve() and into.resolve().is_relative_to(folder.resolve())
     return inside and Path(source).parent.resolve().is_relative_to(into.resolve())
 
 
 def _undo(into: Path, *, as_json: bool) -> None:
     with usage_errors():
-        undone = undo(into)
-    kept = [{"target": path, "why": why} for path, why in undone.kept]
+        files, kept = undo(into)
     if not as_json:
-        for path, why in undone.kept:
+        for path, why in kept:
             complain(f"{path} stays: {why}")
-    stay = f", {len(kept):,} stay" if kept else ""
     report(
         as_json,
-        {"into": name_text(str(into)), "taken_back": undone.files, "kept": kept},
-        f"{undone.files:,} files were taken back{stay}",
+        {
+            "into": name_text(str(into)),
+            "taken_back": files,
+            "kept": [{"target": path, "why": why} for path, why in kept],
+        },
+        f"{files:,} files were taken back" + (f", {len(kept):,} stay" if kept else ""),
     )
     if kept:
         raise typer.Exit(FAILED)

@@ -1,27 +1,40 @@
-"""What the commands share with the terminal: exit codes, one line for what went wrong."""
+"""What the commands print: predictions as lines of text, error messages, exit codes.
+
+meadow.gif: Big Buck Bunny
+  1  Big Buck Bunny   97.3%  ███████████████████▌
+  2  The Simpsons      1.2%  ▎
+  0.15-2.85 s  Big Buck Bunny  10 of 10 frames
+"""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+import itertools
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 import typer
+from rich.cells import cell_len
+from rich.text import Text
 
-from gateway.commands.table import printable
+from services.clip import FORMATS
 from services.errors import CannotServe, InvalidArgument, InvalidSetting, ModelError, UnreadableFile
 from services.extras import advice
+from services.inference import FrameVote, Prediction
 
 FAILED = 1  # an input could not be answered
 USAGE = 2  # the command itself cannot run: its options, its settings, its model
 INTERRUPTED = 130  # by Ctrl-C
+BAR_CELLS = 20  # of the terminal, for a probability of 1
+_EIGHTHS = " ▏▎▍▌▋▊▉"  # each an eighth of a cell longer
 
 
 @contextlib.contextmanager
 def usage_errors(takes: str = "") -> Iterator[None]:
-    """End the command with one line where it cannot begin.
+    """End the command with exit code 2 and one line of text if it cannot run.
 
     Args:
-        takes: extras of pyproject.toml that the command needs, apart by commas.
+        takes: extras of pyproject.toml that the command needs, separated by commas.
     """
     try:
         yield
@@ -39,3 +52,111 @@ def usage_errors(takes: str = "") -> Iterator[None]:
 def complain(message: str) -> None:
     """Print one line on standard error."""
     typer.echo(f"gif-analyzer: {printable(message)}", err=True)
+
+
+def printable(text: str) -> str:
+    """Escape the characters that would control the terminal or that cannot be encoded."""
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape", "backslashreplace").decode("ascii")
+        for char in text
+    )
+
+
+@dataclass(frozen=True)
+class VoteRun:
+    """Neighbouring frames that vote for the same show.
+
+    Attributes:
+        show: what they vote for.
+        start_ms: instant of the first, in milliseconds.
+        end_ms: instant of the last, in milliseconds.
+        frames: how many they are.
+    """
+
+    show: str
+    start_ms: int
+    end_ms: int
+    frames: int
+
+
+def prediction_line(source: str, prediction: Prediction) -> Text:
+    """Return one line on what a GIF shows, with the probability where one show is named."""
+    line = _headline(source, prediction)
+    if prediction.verdict.level == "show":
+        line.append(f" ({prediction.shows[0].probability:.1%})", "dim")
+    return line
+
+
+def prediction_lines(
+    source: str,
+    prediction: Prediction,
+    *,
+    frames: bool = True,
+    always_ranked: bool = True,
+    ascii_only: bool = False,
+) -> Iterable[Text]:
+    """Yield the lines that say what a GIF shows.
+
+    Args:
+        source: name of the GIF.
+        prediction: the answer.
+        frames: whether to yield the lines about frames.
+        always_ranked: whether to rank the shows, and say what the frames show, even where no show is named.
+            The probabilities only compare the shows with each other, so they look surer than the answer is.
+        ascii_only: whether to draw the bars with `#`.
+    """
+    yield _headline(source, prediction)
+    if not prediction.known and not always_ranked:
+        yield Text("  --top-k 5 ranks the shows all the same", "dim")
+        return
+    width = max(cell_len(printable(ranked.show)) for ranked in prediction.shows)
+    digits = len(str(len(prediction.shows)))
+    for rank, ranked in enumerate(prediction.shows, start=1):
+        name = printable(ranked.show)
+        best = "bold" if prediction.known and ranked.show in prediction.verdict.names else ""
+        line = Text.assemble(
+            (f"  {rank:>{digits}}  ", "dim"),
+            (name + " " * (width - cell_len(name)), best),
+            f"  {ranked.probability:6.1%}  ",
+            (bar(ranked.probability, ascii_only=ascii_only), "green" if prediction.known else "yellow"),
+        )
+        line.rstrip()  # where there is no bar
+        yield line
+    total = len(prediction.frames)
+    for run in vote_runs(prediction.frames) if frames else ():
+        yield Text.assemble(
+            (f"  {_seconds(run.start_ms, run.end_ms)}  ", "dim"),
+            printable(run.show),
+            (f"  {run.frames} of {total} frames" if total > 1 else "  1 frame", "dim"),
+        )
+
+
+def vote_runs(votes: Iterable[FrameVote]) -> list[VoteRun]:
+    """Group neighbouring votes for the same show."""
+    runs = []
+    for show, group in itertools.groupby(votes, key=lambda vote: vote.show):
+        same = list(group)
+        runs.append(VoteRun(show, same[0].timestamp_ms, same[-1].timestamp_ms, len(same)))
+    return runs
+
+
+def bar(probability: float, *, ascii_only: bool = False) -> str:
+    """Draw a probability of 0..1 as a bar of 0..20 cells."""
+    if ascii_only:
+        return "#" * round(probability * BAR_CELLS)
+    whole, part = divmod(round(probability * BAR_CELLS * 8), 8)
+    return "█" * whole + (_EIGHTHS[part] if part else "")
+
+
+def _headline(source: str, prediction: Prediction) -> Text:
+    name, said = (printable(source), "bold"), printable(prediction.verdict.text)
+    kind = "" if prediction.format in ("", "gif") else f" ({FORMATS[prediction.format]})"
+    if prediction.known:
+        return Text.assemble(name, (kind, "dim"), ": ", (said, "bold green"))
+    nearest = printable(prediction.shows[0].show)
+    return Text.assemble(name, (kind, "dim"), ": ", (said, "bold yellow"), f"; nearest guess: {nearest}")
+
+
+def _seconds(start_ms: int, end_ms: int) -> str:
+    start, end = f"{start_ms / 1000:.2f}", f"{end_ms / 1000:.2f}"
+    return f"{start} s" if start == end else f"{start}-{end} s"

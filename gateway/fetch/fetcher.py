@@ -1,12 +1,12 @@
-"""GIFs that lie elsewhere: an **address** -> page to media file -> redirects -> **bytes**, within limits.
+"""Fetches the bytes of a GIF from its address, or from a page about it, within limits.
 
-Whoever gives an address chooses what this machine asks for. So, at every hop: the address is read strictly
-(`gateway.fetch.address`), its host must be one of those set (`gateway.fetch.settings`), and the connection
-goes to an IP address that was checked to be public (`gateway.fetch.connection`). Nothing is sent but the
-question: no cookie, no credential, no header of whoever asks; no proxy is taken from the environment.
+The caller chooses what this machine requests. So at every hop the address is parsed strictly and its host
+must be allowed (`gateway.fetch.address`), and the connection goes to an IP address that was checked to be
+public (`gateway.fetch.connection`). The request has no cookies, no credentials and no headers of the caller,
+and proxies of the environment are not used.
 
-The client is httpcore, the engine of httpx, for it lets us open the connections. What httpx adds to it
-(redirects, cookies, proxies, decompression, whole addresses in the log) would all have to be turned off here.
+The client is httpcore, the engine of httpx, because it allows to open the connections here. What httpx adds
+(redirects, cookies, proxies, decompression, whole addresses in the log) would all have to be turned off.
 """
 
 from __future__ import annotations
@@ -22,15 +22,14 @@ from collections.abc import AsyncIterator
 import httpcore
 
 from gateway.fetch import media_page
-from gateway.fetch.address import Address
+from gateway.fetch.address import Address, FetchSettings
 from gateway.fetch.connection import PinnedBackend, Resolver, resolve
-from gateway.fetch.settings import FetchSettings
 from services.errors import AddressRefused, FetchFailed, FetchTimeout, GifTooLarge, InvalidAddress
 from services.preprocess.formats.video import has_pyav
 
 _REDIRECTS = (301, 302, 303, 307, 308)
 _HEADERS = [
-    ("Accept", "image/gif, */*;q=0.1"),  # Giphy sends its page, or a WebP, to whoever prefers one
+    ("Accept", "image/gif, */*;q=0.1"),  # Giphy sends its page, or a WebP, to clients that prefer one
     ("Accept-Encoding", "identity"),
     ("User-Agent", "gif-analyzer"),
 ]
@@ -39,13 +38,13 @@ _log = logging.getLogger(__name__)
 
 
 class Fetcher:
-    """Fetches GIFs by their address; any number of tasks may share one, also in one event loop after another.
+    """Fetches GIFs by their address. Tasks may share one, also in one event loop after another.
 
     Args:
-        settings: what may be fetched, and at what cost.
-        resolver: name, port -> IP addresses; in place of this machine's.
-        connector: that opens connections to IP addresses that were checked; in place of the network's.
-        tls: whom to trust; None is the authorities that certifi carries.
+        settings: what may be fetched, and its limits.
+        resolver: name, port -> IP addresses.
+        connector: opens connections to checked IP addresses; None uses the network.
+        tls: trusted authorities; None is those of certifi.
     """
 
     def __init__(
@@ -59,19 +58,19 @@ class Fetcher:
         self._settings = settings
         self._pool = httpcore.AsyncConnectionPool(
             ssl_context=tls or httpcore.default_ssl_context(),
-            max_connections=None,  # how many at once is for the door to limit
+            max_connections=None,  # the callers limit them
             max_keepalive_connections=0,  # a connection serves one request: no name is trusted for longer
             network_backend=PinnedBackend(resolver, connector or httpcore.AnyIOBackend()),
         )
-        # Its debug lines hold the headers it receives: addresses with their queries among them.
+        # Its debug lines contain headers, and so addresses with their queries.
         logging.getLogger("httpcore").setLevel(logging.INFO)
 
     async def __call__(self, url: str) -> bytes:
-        """Fetch one file whole. Whether it is a GIF is for whoever decodes it to say.
+        """Fetch one whole file. Its bytes are not checked to be a GIF.
 
         Raises:
             InvalidAddress: the address, or one that it led to, is not written plainly.
-            AddressRefused: its host may not be asked, or is not on the public internet.
+            AddressRefused: its host is not allowed, or not on the public internet.
             FetchFailed: the host did not send the file.
             FetchTimeout: it did not do so in time.
             GifTooLarge: the file is longer than the limit.
@@ -94,20 +93,18 @@ class Fetcher:
         return content
 
     async def aclose(self) -> None:
-        """Close what connections there are."""
+        """Close all connections."""
         await self._pool.aclose()
 
     async def _follow(self, address: Address) -> bytes:
-        """Go from an address to its file, by redirects and at most one page."""
+        """Follow redirects, and at most one page, to the file of an address."""
         redirects, pages = 0, 0
         while True:
             address = media_page.media_by_id(address) or address
             if not any(rule.allows(address) for rule in self._settings.hosts):
-                why = (
-                    f"this host is not among those that may be asked; {self._settings.allowed_by} allows more"
-                )
+                why = f"this host is not allowed; {self._settings.allowed_by} allows more"
                 raise AddressRefused(address.authority, why)
-            async with self._ask(address) as response:
+            async with self._request(address) as response:
                 if response.status in _REDIRECTS:
                     redirects += 1
                     following = address.join(_location(response, address))
@@ -121,13 +118,13 @@ class Fetcher:
                     return await _read(response, address, self._settings.max_bytes)
             if redirects > self._settings.max_redirects or pages > 1:
                 what = "a page" if pages > 1 else f"{self._settings.max_redirects} redirects"
-                raise FetchFailed(address.host, f"it leads on after {what}")
+                raise FetchFailed(address.host, f"it redirects further after {what}")
             if address.scheme == "https" and following.scheme == "http":
-                raise AddressRefused(following.host, "it is asked without TLS after one with TLS")
+                raise AddressRefused(following.host, "it redirects from https to http")
             address = following
 
     def _declared(self, page: bytes, address: Address) -> Address:
-        """The best file that a page declares at a host that may be asked."""
+        """Return the best file that a page declares at an allowed host."""
         for text in media_page.media_in(page, videos=has_pyav()):
             with contextlib.suppress(InvalidAddress):
                 media = address.join(text)
@@ -136,8 +133,8 @@ class Fetcher:
         raise FetchFailed(address.host, "its page names no GIF")
 
     @contextlib.asynccontextmanager
-    async def _ask(self, address: Address) -> AsyncIterator[httpcore.Response]:
-        """Send one question; what goes wrong until its answer is read is an error of ours."""
+    async def _request(self, address: Address) -> AsyncIterator[httpcore.Response]:
+        """Send one request, and raise errors of httpcore as `FetchError`."""
         try:
             async with self._pool.stream(
                 "GET",
@@ -164,7 +161,7 @@ def _why_unconnected(error: Exception) -> str:
 
 
 def _phrase(status: int) -> str:
-    """A status as people know it, e.g. 404 Not Found."""
+    """Return a status with its phrase, e.g. 404 Not Found."""
     try:
         return f"{status} {http.HTTPStatus(status).phrase}"
     except ValueError:
@@ -190,7 +187,7 @@ def _location(response: httpcore.Response, address: Address) -> str:
 
 
 async def _read(response: httpcore.Response, address: Address, limit: int) -> bytes:
-    """Read an answer whole; one that is longer than the limit, or says so, is left unread."""
+    """Read a whole response; one that is, or claims to be, longer than the limit raises GifTooLarge."""
     declared = _header(response, b"content-length")
     if declared is not None and int(declared) > limit:
         raise GifTooLarge("length", allowed=limit, found=int(declared), unit="bytes")
@@ -201,10 +198,10 @@ async def _read(response: httpcore.Response, address: Address, limit: int) -> by
 
 
 async def _read_start(response: httpcore.Response, address: Address, limit: int) -> bytes:
-    """Read no more than the first `limit` bytes of an answer; nothing is decompressed."""
+    """Read the first `limit` bytes of a response; nothing is decompressed."""
     encoding = (_header(response, b"content-encoding") or b"identity").decode("latin-1").lower()
     if encoding not in ("", "identity"):
-        raise FetchFailed(address.host, "it sent the file compressed, which was not asked for")
+        raise FetchFailed(address.host, "it sent the file compressed, which was not requested")
     content = bytearray()
     async for part in response.aiter_stream():
         content += part

@@ -1,15 +1,15 @@
-"""Pages about one GIF: **address of a page** of Giphy or Tenor -> **address of its media file**.
+"""Finds the media file of a page about one GIF at Giphy or Tenor.
 
-Giphy's addresses end in the id that its media files are named by, so nothing has to be asked:
+Giphy's addresses contain the id of the media files, so no request is needed:
 
     giphy.com/gifs/SLUG-ID, /stickers/…, /clips/…, /embed/ID  ->  media.giphy.com/media/ID/giphy.gif
     media0.giphy.com/media/ID/giphy-downsized-small.mp4       ->  media0.giphy.com/media/ID/giphy.gif
     i.giphy.com/ID.mp4                                        ->  i.giphy.com/ID.gif
 
-Some of Giphy's renditions are videos alone, but each GIF is there as giphy.gif. A WebP is taken as it is.
+Some of Giphy's renditions exist only as videos, but each GIF exists as giphy.gif. A WebP stays as it is.
 
-Tenor's media files have a name that its pages alone tell, in what they declare for previews (Open Graph). Of
-these the GIF is taken, else the WebP, the video where videos can be decoded, or the still picture:
+Only Tenor's pages tell the names of their media files, as previews (Open Graph). The best is the GIF, then
+the WebP, the video if videos can be decoded, and the still picture:
 
     tenor.com/view/SLUG-ID, tenor.com/LANGUAGE/view/SLUG-ID, tenor.com/embed/ID, tenor.com/SHORT.gif
 """
@@ -27,7 +27,7 @@ from gateway.fetch.address import Address
 _GIPHY_PAGE = re.compile(r"/(?:gifs|stickers|clips|embed)/(?:[^/]*-)?(?P<id>[A-Za-z0-9]+)(?:/.*)?")
 _VIDEO = re.compile(r"(?P<folder>/(?:media/(?:[^/]+/)*)?)(?P<name>[^/]+)\.mp4", re.IGNORECASE)
 _TENOR_PAGE = re.compile(r"/(?:[a-z]{2}(?:-[A-Za-z]{2,4})?/)?(?:view|embed)/[^/]+/?|/[A-Za-z0-9]+\.gif")
-# Bounded, and without < or > inside: a page that is made to be slow to read is not.
+# Bounded, and without < or > inside, so that no page is slow to search.
 _TAG = re.compile(rb"<(?:meta|link)\b[^<>]{1,4000}>", re.IGNORECASE)
 _ATTRIBUTE = re.compile(r"""\b([a-z-]{1,20})\s{0,9}=\s{0,9}(?:"([^"]*)"|'([^']*)')""", re.IGNORECASE)
 _DECLARES = {
@@ -39,7 +39,7 @@ _BEST_FIRST = (".gif", ".webp", *_VIDEOS, ".png", ".jpg", ".jpeg")
 
 
 def media_by_id(address: Address) -> Address | None:
-    """Name the GIF of a page or of another form that tells its id; None when the address is neither."""
+    """Return the GIF of a Giphy address that contains its id; None for other addresses."""
     if address.host in ("giphy.com", "www.giphy.com"):
         found = _GIPHY_PAGE.fullmatch(address.path)
         return found and Address("https", "media.giphy.com", 443, f"/media/{found['id']}/giphy.gif")
@@ -53,15 +53,15 @@ def media_by_id(address: Address) -> Address | None:
 
 
 def is_page(address: Address) -> bool:
-    """Whether an address is that of a page that has to be read to know its media file."""
+    """Whether an address is a page that must be read to find its media file."""
     return address.host in ("tenor.com", "www.tenor.com") and _TENOR_PAGE.fullmatch(address.path) is not None
 
 
 def media_in(page: bytes, *, videos: bool = False) -> list[str]:
-    """List the addresses of files that a page declares, the best first; they are as untrusted as the page.
+    """List the media files that a page declares, best first; they are as untrusted as the page.
 
     Args:
-        page: its bytes, or the first of them.
+        page: its bytes, or their beginning.
         videos: whether videos can be decoded.
     """
     found = [

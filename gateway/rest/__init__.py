@@ -1,1 +1,1 @@
-"""REST and the web page: **an HTTP request** -> a GIF -> the pipeline, in threads -> **an HTTP answer**."""
+"""The REST API and the web page: HTTP requests in, the shows of GIFs or errors out."""

@@ -1,12 +1,11 @@
-"""The HTTP door: **a pipeline, a way to fetch** -> `create_app` -> REST at /v1, health, metrics, the page.
-
-request ──upload or fetch──▶ GIF bytes ──identifier──▶ Prediction ──answer──▶ JSON
-                  └──────────────── AnalyzerError ────────────────▶ problem+json
-"""
+"""The REST application: `create_app` puts a pipeline and a way to fetch addresses behind /v1 and the page."""
 
 from __future__ import annotations
 
 import base64
+import dataclasses
+import difflib
+import hmac
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
@@ -17,37 +16,21 @@ from starlette.concurrency import run_in_threadpool
 
 from gateway.answer import prediction_json
 from gateway.pipeline import Pipeline
-from gateway.rest.etag import is_held
-from gateway.rest.identifier import Identified, Identifier
-from gateway.rest.keys import HEADER, check_key
+from gateway.rest import schemas
+from gateway.rest.identifier import Identifier
 from gateway.rest.limits import BodyLimit, Gate
-from gateway.rest.observer import REQUEST_ID, Observer
-from gateway.rest.page import add_page
-from gateway.rest.parameters import check_parameters
+from gateway.rest.observer import REQUEST_ID, Metrics, Observer
+from gateway.rest.page import add_page, is_held
 from gateway.rest.problem import add_problems
-from gateway.rest.schemas import (
-    OF_ADDRESSES,
-    OF_BODIES,
-    OF_GIFS,
-    OF_KEYS,
-    OF_NAMES,
-    OF_SERVICES,
-    OF_VALUES,
-    Health,
-    Identification,
-    ModelAnswer,
-    ShowsAnswer,
-    complete,
-    gif_body,
-    problems,
-)
-from gateway.rest.settings import RestSettings
+from gateway.rest.schemas import API_KEY, problems
 from gateway.rest.upload import read_upload
-from services.errors import InvalidRequest, ServiceUnavailable
+from gateway.settings import RestSettings
+from services.errors import InvalidRequest, ServiceUnavailable, Unauthorized
 from services.workers import Workers
 
 VERSION = "1"
 DESCRIPTION = "Tells which TV show an animated GIF came from."
+MAX_NAME = 80  # characters of an unknown parameter that the error repeats
 
 Fetch = Callable[[str], Awaitable[bytes]]
 TopK = Annotated[int, Query(ge=1, le=1000, description="How many shows to name.")]
@@ -80,12 +63,12 @@ def create_app(pipeline: Pipeline, fetch: Fetch, *, settings: RestSettings = Res
         title="GIF Analyzer",
         version=VERSION,
         description=DESCRIPTION,
-        docs_url=None,  # its pages of documentation load scripts from elsewhere
+        docs_url=None,  # FastAPI's pages of documentation load scripts from other hosts
         redoc_url=None,
-        redirect_slashes=False,  # its redirects name the host that the client claims to ask
+        redirect_slashes=False,  # Starlette redirects to the host that the client names
     )
     app.state.settings = settings
-    app.state.draining = False  # set by whoever runs this, when it was told to end
+    app.state.draining = False  # the server sets it on SIGTERM
     identifier = Identifier(
         pipeline, Workers(settings.workers, settings.in_flight), cache_bytes=settings.cache_bytes
     )
@@ -95,26 +78,24 @@ def create_app(pipeline: Pipeline, fetch: Fetch, *, settings: RestSettings = Res
     _add_health(app, pipeline)
     add_page(app)
     add_problems(app)
-    record = None
+    metrics = None
     if settings.metrics:
-        from gateway.rest.metrics import MEDIA_TYPE, Metrics  # noqa: PLC0415 - not there in AWS Lambda
-
         metrics = Metrics(in_flight=lambda: gate.inside, cache_bytes=lambda: identifier.cache_size_bytes)
-        record = metrics.record
+        page, media_type = metrics.page, metrics.media_type
 
         @app.get("/metrics", include_in_schema=False)
         async def read_metrics() -> Response:
-            return Response(metrics.page(), media_type=MEDIA_TYPE)
+            return Response(page(), media_type=media_type)
 
-    # The one added last stands outermost.
+    # The middleware that is added last is the outermost.
     app.add_middleware(BodyLimit, settings=settings)
-    app.add_middleware(Observer, record=record)
+    app.add_middleware(Observer, metrics=metrics)
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,
             allow_origins=list(settings.cors_origins),
             allow_methods=["GET", "HEAD", "POST"],
-            allow_headers=["Authorization", "Content-Type", "If-None-Match", HEADER, REQUEST_ID],
+            allow_headers=["Authorization", "Content-Type", "If-None-Match", API_KEY, REQUEST_ID],
             expose_headers=["ETag", "Retry-After", REQUEST_ID],
         )
     _describe(app, settings)
@@ -132,26 +113,29 @@ def _add_identify(
             return await fetch(url)
 
     async def answer(request: Request, source: str, gif: bytes, **asked: Any) -> Response:
-        with gate.enter():  # only now: whoever sends slowly, or names a slow host, keeps nobody out
+        with gate.enter():  # only now, so that slow clients and slow hosts take no place
             found = await identifier.identify(gif, **asked)
         request.state.kept = found.kept
         headers = {"ETag": found.etag, "Cache-Control": "private, no-cache"}
         if request.method == "GET" and is_held(request, found.etag):
             return Response(status_code=304, headers=headers)
-        return JSONResponse(_identification(source, found), headers=headers)
+        # The message gif_analyzer.v1.Identification as proto3 JSON, where bytes are base64.
+        pictures = [base64.b64encode(picture).decode() for picture in found.pictures]
+        content = prediction_json(source, found.prediction) | {"pictures": pictures}
+        return JSONResponse(content, headers=headers)
 
     @app.post(
         "/v1/identify",
         dependencies=authorized,
-        response_model=Identification,
-        responses=problems(OF_NAMES, *OF_VALUES, *OF_BODIES, *OF_GIFS, *OF_ADDRESSES, *OF_SERVICES, *OF_KEYS),
-        openapi_extra={"requestBody": gif_body()},
+        response_model=schemas.Identification,
+        responses=problems(schemas.OF_NAMES, *schemas.OF_BODIES, *schemas.OF_IDENTIFY),
+        openapi_extra={"requestBody": schemas.gif_body()},
     )
     async def identify(
         request: Request, top_k: TopK = 5, pictures: Pictures = False, exact: Exact = False
     ) -> Response:
         """Name the show of a GIF that is sent, or of the one at an address."""
-        gate.check()  # a body that would be refused anyway is not sent first
+        gate.check()  # before the body is read: it would be refused anyway
         upload = await read_upload(request)
         gif = await fetched(upload.source) if upload.gif is None else upload.gif
         return await answer(request, upload.source, gif, top_k=top_k, pictures=pictures, exact=exact)
@@ -159,17 +143,10 @@ def _add_identify(
     @app.get(
         "/v1/identify",
         dependencies=authorized,
-        response_model=Identification,
+        response_model=schemas.Identification,
         responses={
             304: {"description": "The answer is the one whose ETag was sent as If-None-Match."},
-            **problems(
-                *OF_VALUES,
-                InvalidRequest("it lacks the parameter url"),
-                *OF_GIFS,
-                *OF_ADDRESSES,
-                *OF_SERVICES,
-                *OF_KEYS,
-            ),
+            **problems(InvalidRequest("it lacks the parameter url"), *schemas.OF_IDENTIFY),
         },
     )
     async def identify_address(
@@ -182,34 +159,28 @@ def _add_identify(
 
 def _add_model(app: FastAPI, identifier: Identifier, settings: RestSettings) -> None:
     authorized = _authorization(settings)
-    documented = problems(OF_NAMES, *OF_SERVICES, *OF_KEYS)
+    documented = problems(schemas.OF_NAMES, *schemas.OF_SERVICES, *schemas.OF_KEYS)
 
-    @app.get("/v1/model", dependencies=authorized, response_model=ModelAnswer, responses=documented)
+    @app.get("/v1/model", dependencies=authorized, response_model=schemas.ModelAnswer, responses=documented)
     async def read_model() -> dict[str, object]:
         """Say which model answers, and what it knows."""
         found = await identifier.describe()
-        return {
-            "name": found.model.name,
-            "version": found.model.version,
-            "training_data_sha256": found.model.training_data_sha256,
-            "licence": found.model.licence,
-            "shows": found.shows,
-            "unknown_threshold": found.unknown_threshold,
-        }
+        about = {"shows": found.shows, "unknown_threshold": found.unknown_threshold}
+        return dataclasses.asdict(found.model) | about
 
-    @app.get("/v1/shows", dependencies=authorized, response_model=ShowsAnswer, responses=documented)
+    @app.get("/v1/shows", dependencies=authorized, response_model=schemas.ShowsAnswer, responses=documented)
     async def read_shows() -> dict[str, object]:
         """List the shows that can be named."""
         return {"shows": (await identifier.describe()).shows}
 
 
 def _add_health(app: FastAPI, pipeline: Pipeline) -> None:
-    @app.get("/health/live", response_model=Health)
+    @app.get("/health/live", response_model=schemas.Health)
     async def live() -> dict[str, str]:
         """Say that this process answers."""
         return {"status": "live"}
 
-    @app.get("/health/ready", response_model=Health, responses=problems(*OF_SERVICES))
+    @app.get("/health/ready", response_model=schemas.Health, responses=problems(*schemas.OF_SERVICES))
     async def ready() -> dict[str, str]:
         """Say whether a GIF would be answered: whether both steps are ready, wherever they are."""
         if app.state.draining:
@@ -219,28 +190,39 @@ def _add_health(app: FastAPI, pipeline: Pipeline) -> None:
 
 
 def _authorization(settings: RestSettings) -> list[Any]:
-    """What stands before every question at /v1: known parameters, and a key where one is asked for."""
+    """Return what every request at /v1 must fulfil: known parameters, and a key if keys are set."""
 
-    async def check(request: Request) -> None:
-        check_key(request.headers, settings.api_keys)
+    async def check_key(request: Request) -> None:
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        sent = request.headers.get(API_KEY) or (token.strip() if scheme.lower() == "bearer" else "")
+        if not sent:
+            raise Unauthorized(schemas.KEY_ADVICE)
+        # Every key is compared, each in constant time, so that the time taken tells nothing about them.
+        matches = [hmac.compare_digest(sent.encode(), key.encode()) for key in settings.api_keys]
+        if not any(matches):
+            raise Unauthorized("this key is not known here")
 
-    named = Depends(check_parameters)
-    return [Depends(check), named] if settings.api_keys else [named]
+    named = Depends(_check_parameters)
+    return [Depends(check_key), named] if settings.api_keys else [named]
 
 
-def _identification(source: str, found: Identified) -> dict[str, object]:
-    """The message gif_analyzer.v1.Identification as proto3 JSON, where bytes are base64."""
-    pictures = [base64.b64encode(picture).decode() for picture in found.pictures]
-    return {**prediction_json(source, found.prediction), "pictures": pictures}
+async def _check_parameters(request: Request) -> None:
+    """Refuse an unknown parameter: a misspelt one would silently do nothing."""
+    known = sorted(parameter.alias for parameter in request.scope["route"].dependant.query_params)
+    for name in request.query_params:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            what = f"; did you mean {near[0]}?" if near else f"; known are {', '.join(known) or 'none'}"
+            raise InvalidRequest(f"unknown parameter {name[:MAX_NAME]!r}{what}")
 
 
 def _describe(app: FastAPI, settings: RestSettings) -> None:
-    """Let the OpenAPI document say what is answered, and no more."""
+    """Make the OpenAPI document describe what is really answered."""
     make = app.openapi
 
     def described() -> dict[str, Any]:
         if app.openapi_schema is None:
-            complete(make(), keyed=bool(settings.api_keys))
+            schemas.complete(make(), keyed=bool(settings.api_keys))
         return make()
 
     app.openapi = described  # type: ignore[method-assign]

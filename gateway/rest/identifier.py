@@ -1,8 +1,7 @@
-"""A GIF asked about by many: **bytes** -> digest -> kept answer, or the pipeline in a thread -> `Identified`.
+"""Identifies GIFs for many callers at once: in threads, with a cache, and each GIF only once at a time.
 
-The same GIF is not computed twice: not while its answer is kept, and not by two who ask at the same time. An
-answer belongs to a GIF's digest, a model's version and whether all frames had to be looked at; what stopped
-early is never given to somebody who asked for exact probabilities.
+An answer is kept under the GIF's digest, the model's version and whether all frames had to be classified: an
+answer that stopped early is never given to a caller who requested exact probabilities.
 """
 
 from __future__ import annotations
@@ -10,21 +9,25 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import hashlib
+import io
+import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from cachetools import LRUCache
+from PIL import Image
+
 from gateway.pipeline import ModelDescription, Pipeline
-from gateway.rest.cache import Cache
-from gateway.rest.pictures import draw_pictures
-from services.clip import CLIP_FRAMES
+from services.clip import CLIP_FRAMES, CLIP_SIZE, Clip
 from services.errors import InvalidArgument
-from services.inference import Prediction
+from services.inference import FrameVote, Prediction
 from services.workers import Workers
 
-DESCRIPTION_S = 30.0  # after which a service is asked again which model it has
+DESCRIPTION_S = 30.0  # after which a service is asked again for its model
 ENTRY_BYTES = 8_192  # an answer without pictures, with room to spare
-# Of answers, raised by hand when they get other fields or pictures: ETags of earlier forms do not hold.
+QUALITY = 80  # of JPEG, 1..95: about 10 KB a frame
+# Version of answers. Raise it when their fields or pictures change, so that earlier ETags do not match.
 FORM = "4"
 
 Key = tuple[str, str, bool]  # digest of a GIF, version of a model, whether exact
@@ -35,10 +38,10 @@ class Identified:
     """The answer for one GIF.
 
     Attributes:
-        prediction: as many shows as were asked for.
-        pictures: a JPEG file for each frame where they were asked for, else none.
-        etag: names this answer: its form, the GIF, the model and what was asked.
-        kept: whether it was answered from the cache.
+        prediction: with as many shows as requested.
+        pictures: a JPEG file for each frame if requested, else none.
+        etag: names this answer: its form, the GIF, the model and the request.
+        kept: whether it came from the cache.
     """
 
     prediction: Prediction
@@ -49,7 +52,7 @@ class Identified:
 
 @dataclass(frozen=True)
 class _Entry:
-    prediction: Prediction  # of all shows
+    prediction: Prediction  # with all shows
     pictures: tuple[bytes, ...] = ()
 
     @property
@@ -58,13 +61,13 @@ class _Entry:
 
 
 class Identifier:
-    """Answers on one event loop, computing in threads.
+    """Identifies GIFs on one event loop, computing in threads.
 
     Args:
-        pipeline: both steps, and the model they lead to.
-        workers: where it computes; more calls than may wait are `Overloaded`.
-        cache_bytes: that answers may take.
-        clock: seconds that only grow.
+        pipeline: both steps, and the description of their model.
+        workers: the threads.
+        cache_bytes: maximum size of the kept answers; 0 keeps none.
+        clock: returns monotonic seconds.
     """
 
     def __init__(
@@ -76,21 +79,21 @@ class Identifier:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._pipeline, self._workers, self._clock = pipeline, workers, clock
-        self._cache: Cache[Key, _Entry] = Cache(cache_bytes)
+        self._cache: LRUCache[Key, _Entry] = LRUCache(cache_bytes, getsizeof=lambda entry: entry.size_bytes)
         self._running: dict[tuple[Key, bool], asyncio.Task[_Entry]] = {}
         self._description: ModelDescription | None = None
         self._described = -DESCRIPTION_S
 
     @property
     def cache_size_bytes(self) -> int:
-        """What the kept answers take."""
-        return self._cache.size_bytes
+        """Size of the kept answers."""
+        return int(self._cache.currsize)
 
     async def describe(self) -> ModelDescription:
-        """Say which model answers; what a service said holds for half a minute.
+        """Return the model that answers; a service is asked at most every half minute.
 
         Raises:
-            ServiceError: the service was asked and gave no answer.
+            ServiceError: the service gave no answer.
         """
         if self._description is None or self._clock() - self._described >= DESCRIPTION_S:
             self._description = await self._workers.run(self._pipeline.describe)
@@ -103,13 +106,13 @@ class Identifier:
         Args:
             gif: the whole file.
             top_k: how many shows to name, at least 1.
-            pictures: whether the frames are wanted as JPEG files; then all of them are looked at.
-            exact: whether all frames are looked at even where fewer would decide.
+            pictures: whether to return the frames as JPEG files; then all of them are classified.
+            exact: whether to classify all frames even where fewer would decide.
 
         Raises:
             InvalidArgument: top_k is less than 1.
             GifError: the bytes are not a GIF that can be shown within the budget.
-            ServiceError: no answer, or too many already wait for one.
+            ServiceError: no answer, or too many calls already wait for one.
         """
         if top_k < 1:
             raise InvalidArgument("top_k", expected="at least 1", found=str(top_k))
@@ -125,7 +128,7 @@ class Identifier:
         return Identified(prediction, entry.pictures if pictures else (), etag, kept)
 
     def _find(self, key: Key) -> _Entry | None:
-        """What is kept under a key; where exact is asked, also what had to look at all ten frames anyway."""
+        """Return the kept entry; for an exact request also one that classified all ten frames anyway."""
         digest, version, exact = key
         entry = self._cache.get(key)
         if entry is None and exact:
@@ -135,7 +138,7 @@ class Identifier:
         return entry
 
     async def _shared(self, key: Key, gif: bytes, shows: int, pictures: bool) -> _Entry:
-        """Compute an entry, or wait for whoever computes it already; who goes away stops nobody else."""
+        """Compute an entry, or wait for the call that already does; a caller that leaves stops no other."""
         task = self._running.get((key, pictures))
         if task is None:
             task = asyncio.ensure_future(self._compute(key, gif, shows, pictures))
@@ -146,17 +149,35 @@ class Identifier:
     def _forget(self, running: tuple[Key, bool], done: asyncio.Task[_Entry]) -> None:
         del self._running[running]
         if not done.cancelled():
-            done.exception()  # looked at, or it would be reported where everyone who waited has gone
+            done.exception()  # or asyncio would report it where every caller has left
 
     async def _compute(self, key: Key, gif: bytes, shows: int, pictures: bool) -> _Entry:
         before = self._find(key)
         entry = await self._workers.run(self._work, gif, shows, pictures, key[2], before)
-        if entry.prediction.model.version != key[1]:  # the service has another model since it was asked
+        if entry.prediction.model.version != key[1]:  # the service has another model by now
             self._described = -DESCRIPTION_S
-        self._cache.put((key[0], entry.prediction.model.version, key[2]), entry, entry.size_bytes)
+        if entry.size_bytes <= self._cache.maxsize:
+            self._cache[key[0], entry.prediction.model.version, key[2]] = entry
         return entry
 
     def _work(self, gif: bytes, shows: int, pictures: bool, exact: bool, before: _Entry | None) -> _Entry:
         clip = self._pipeline.decode(gif)
         prediction = before.prediction if before else self._pipeline.classify(clip, shows, exact=exact)
-        return _Entry(prediction, draw_pictures(clip, prediction.frames) if pictures else ())
+        return _Entry(prediction, _draw_pictures(clip, prediction.frames) if pictures else ())
+
+
+def _draw_pictures(clip: Clip, votes: Iterable[FrameVote]) -> tuple[bytes, ...]:
+    """Write the frame of each vote as a JPEG file.
+
+    The frames of a clip are squares of 224 x 224 pixels. The pictures have as many pixels, in the shape of
+    what the clip shows: the GIF without borders such as letterbox bars.
+    """
+    stretch = math.sqrt(clip.source.aspect_ratio) if clip.source else 1.0
+    shape = max(round(CLIP_SIZE * stretch), 1), max(round(CLIP_SIZE / stretch), 1)
+    files = []
+    for vote in votes:
+        file = io.BytesIO()
+        frame = clip.frames[clip.timestamps_ms.index(vote.timestamp_ms)]
+        Image.fromarray(frame).resize(shape).save(file, "JPEG", quality=QUALITY)
+        files.append(file.getvalue())
+    return tuple(files)

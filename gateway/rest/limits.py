@@ -1,4 +1,4 @@
-"""How much the gateway takes on: length and speed of a body, and what is done at the same time."""
+"""Limits on the length and speed of request bodies, and on the work that is done at the same time."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from collections.abc import Iterator
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gateway.rest.settings import RestSettings
+from gateway.settings import RestSettings
 from services.errors import Overloaded, RequestTooLarge, RequestTooSlow
 
-RETRY_AFTER_S = 1.0  # advice to a caller that was refused: some answers' time
+RETRY_AFTER_S = 1.0  # advice to a refused caller: the time of a few answers
 WINDOW_S = 10.0  # over which the speed of a body is measured
-CROWDED = "crowded"  # in the state of a request whose connection is one too many; see gateway.rest.connection
+CROWDED = "crowded"  # set in the state of a request on a connection beyond the limit: gateway.rest.server
 
 
 class Gate:
-    """Lets so many through at a time and refuses the others at once. It is used from one event loop.
+    """Counts what is in progress and refuses more than a limit. It is used from one event loop.
 
     Args:
         limit: at least 1.
@@ -28,21 +28,13 @@ class Gate:
         self.inside = 0
 
     def check(self) -> None:
-        """Return if `enter` would let one through now.
-
-        Raises:
-            Overloaded: as many are inside as may.
-        """
+        """Raise Overloaded if the limit is reached."""
         if self.inside >= self._limit:
             raise Overloaded(limit=self._limit, retry_after_s=RETRY_AFTER_S)
 
     @contextlib.contextmanager
     def enter(self) -> Iterator[None]:
-        """Be counted until the end of the block.
-
-        Raises:
-            Overloaded: as many are inside as may.
-        """
+        """Count as in progress until the end of the block; raise Overloaded if the limit is reached."""
         self.check()
         self.inside += 1
         try:
@@ -52,14 +44,13 @@ class Gate:
 
 
 class BodyLimit:
-    """ASGI middleware: whoever reads a body that is too long or too slow meets an error in its place.
+    """ASGI middleware that raises an error where a body is read that is too long or too slow.
 
     All bodies together, arriving or being answered, take no more memory than `in_flight` bodies of full
-    length: one that would take more is `Overloaded`. So slow senders, who hold few bytes each, stand in
-    nobody's way.
+    length; one that would take more is `Overloaded`. Slow senders hold few bytes each, so they block nobody.
 
     Args:
-        app: what it stands before.
+        app: the application that reads the bodies.
         settings: `max_body_bytes`, `body_advice`, `body_s`, `body_bytes_per_s`, `connections`, `in_flight`.
         window_s: seconds over which the speed of a body is measured.
     """
@@ -82,7 +73,7 @@ class BodyLimit:
 
         async def limited() -> Message:
             nonlocal pace, read, ended
-            if ended:  # what comes now is that the client goes away, whenever that is
+            if ended:  # the next message says that the client has disconnected, whenever that is
                 return await receive()
             # Compared as text: Python refuses to make a number of more than 4,300 digits.
             if declared.isdigit() and (len(declared), declared) > (len(most), most):
@@ -108,7 +99,7 @@ class BodyLimit:
 
 
 class _Pace:
-    """Waits for the parts of one body, from now on, no longer than a sender may take."""
+    """Receives the parts of one body, and refuses one that arrives too slowly."""
 
     def __init__(self, settings: RestSettings, window_s: float) -> None:
         self._settings, self._window_s = settings, window_s
@@ -126,7 +117,7 @@ class _Pace:
             RequestTooSlow: the body took too long, or too little of it came within a window.
         """
         while True:
-            # A loop that was busy may see that time is up before it sees what has come: so look once more.
+            # A busy loop may see the timeout before it sees what has arrived, so it is checked once more.
             message = await _within(min(self._end, self._window_end), receive) or await _within(0, receive)
             if message is not None:
                 self._arrived += len(message.get("body", b""))
@@ -147,7 +138,7 @@ class _Pace:
 
 
 async def _within(until: float, receive: Receive) -> Message | None:
-    """What is received until then, by the clock of the loop; None for nothing."""
+    """Return the message that arrives before `until`, in the loop's time; None if none does."""
     try:
         async with asyncio.timeout_at(until):
             return await receive()

@@ -1,6 +1,6 @@
-"""Every request seen from outside: an id in and out, a line in the log, a count, and no error that escapes.
+"""Every request seen from outside: its id, a line in the log, its metrics, and an answer to any exception.
 
-No body, no header, no query and no address that was asked about is ever written: only what is named here.
+No body, header, query or requested address is ever logged: only what is named here.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ import logging
 import re
 import time
 import uuid
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
@@ -22,44 +22,73 @@ from services.errors import AnalyzerError, InternalError
 
 REQUEST_ID = "X-Request-Id"
 METHODS = {"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "CONNECT"}
-OTHER = "OTHER"  # all other methods: what clients invent would make a figure of its own for each
-GONE = 499  # as nginx writes it: the caller went away before the answer
+OTHER = "OTHER"  # all other methods: each that a client invents would add a time series
+GONE = 499  # nginx's status for a client that disconnected before the answer
 _PLAIN = re.compile(r"[A-Za-z0-9._-]{1,128}")
+_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Observed:
-    """One request that was answered.
+class Metrics:
+    """Metrics for Prometheus, counted from the start of the process.
 
-    Attributes:
-        method: of the request; "OTHER" for those that HTTP does not know.
-        route: template of the path, such as "/static/{path:path}"; "" where nothing is answered.
-        status: of the answer.
-        reason: of services.errors, "" where there was no error.
-        seconds: from the first byte of the request to the last of the answer.
-        kept: whether a GIF's answer was one that was kept; None where no GIF was identified.
+    Args:
+        in_flight: returns how many GIFs are being answered.
+        cache_bytes: returns the size of the cache.
     """
 
-    method: str
-    route: str
-    status: int
-    reason: str
-    seconds: float
-    kept: bool | None
+    def __init__(self, *, in_flight: Callable[[], float], cache_bytes: Callable[[], float]) -> None:
+        import prometheus_client as prometheus  # noqa: PLC0415 - not installed in AWS Lambda
+
+        self.media_type = prometheus.CONTENT_TYPE_LATEST
+        self._registry = registry = prometheus.CollectorRegistry()
+        self._requests = prometheus.Counter(
+            "gif_analyzer_http_requests_total",
+            "Requests answered.",
+            ("method", "route", "status"),
+            registry=registry,
+        )
+        self._errors = prometheus.Counter(
+            "gif_analyzer_http_errors_total", "Errors answered.", ("reason",), registry=registry
+        )
+        self._seconds = prometheus.Histogram(
+            "gif_analyzer_http_request_seconds",
+            "Time from the first byte of a request to the last of its answer.",
+            ("route",),
+            buckets=_BUCKETS_S,
+            registry=registry,
+        )
+        self._gifs = prometheus.Counter(
+            "gif_analyzer_gifs_total", "GIFs identified.", ("from_cache",), registry=registry
+        )
+        for name, text, value in (
+            ("gif_analyzer_gifs_in_flight", "GIFs being answered.", in_flight),
+            ("gif_analyzer_cache_bytes", "Memory that kept answers take.", cache_bytes),
+        ):
+            prometheus.Gauge(name, text, registry=registry).set_function(value)
+        self.page: Callable[[], bytes] = lambda: prometheus.generate_latest(registry)
+
+    def record(self, seen: Mapping[str, Any]) -> None:
+        """Count one request, given the fields of its line in the log."""
+        self._requests.labels(seen["method"], seen["route"], seen["status"]).inc()
+        self._seconds.labels(seen["route"]).observe(seen["duration_ms"] / 1000)
+        if "reason" in seen:
+            self._errors.labels(seen["reason"]).inc()
+        if "kept" in seen:
+            self._gifs.labels(str(seen["kept"]).lower()).inc()
 
 
 class Observer:
     """ASGI middleware around everything else.
 
     Args:
-        app: what it stands before.
-        record: told about each request, for metrics.
+        app: the application.
+        metrics: counts each request; None counts nothing.
     """
 
-    def __init__(self, app: ASGIApp, *, record: Callable[[Observed], None] | None = None) -> None:
-        self._app, self._record = app, record
+    def __init__(self, app: ASGIApp, *, metrics: Metrics | None = None) -> None:
+        self._app, self._metrics = app, metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -72,7 +101,7 @@ class Observer:
         state["request_id"] = request_id
         start, status = time.perf_counter(), 0
         method = scope["method"]
-        if method == "HEAD":  # answered as GET is, without the body
+        if method == "HEAD":  # answered like GET, without the body
             scope["method"] = "GET"
 
         async def marked(message: Message) -> None:
@@ -92,30 +121,22 @@ class Observer:
             await self._app(scope, receive, marked)
         except ClientDisconnect:
             status = GONE
-        except Exception as fault:
-            error = fault if isinstance(fault, AnalyzerError) else InternalError()
+        except Exception as raised:
+            error = raised if isinstance(raised, AnalyzerError) else InternalError()
             state["reason"] = error.reason
-            if error is not fault:
-                _log.exception("a fault of ours", extra={"request_id": request_id})
+            if error is not raised:
+                _log.exception("unexpected error", extra={"request_id": request_id})
             if not status:
                 await problem(error, request_id)(scope, receive, marked)
         finally:
-            route = getattr(scope.get("route"), "path", "")
-            seconds = time.perf_counter() - start
-            counted = method if method in METHODS else OTHER
-            seen = Observed(counted, route, status, state.get("reason", ""), seconds, state.get("kept"))
-            self._tell(seen, request_id)
-
-    def _tell(self, seen: Observed, request_id: str) -> None:
-        if self._record is not None:
-            self._record(seen)
-        extra = {
-            "method": seen.method,
-            "route": seen.route,
-            "status": seen.status,
-            "duration_ms": round(seen.seconds * 1000, 3),
-            "request_id": request_id,
-            **({"reason": seen.reason} if seen.reason else {}),
-            **({} if seen.kept is None else {"kept": seen.kept}),
-        }
-        _log.info("request", extra=extra)
+            seen: dict[str, Any] = {
+                "method": method if method in METHODS else OTHER,
+                "route": getattr(scope.get("route"), "path", ""),  # a template, "" for an unknown path
+                "status": status,
+                "duration_ms": round((time.perf_counter() - start) * 1000, 3),
+                "request_id": request_id,
+                **{name: state[name] for name in ("reason", "kept") if name in state},
+            }
+            if self._metrics is not None:
+                self._metrics.record(seen)
+            _log.info("request", extra=seen)

@@ -1,8 +1,8 @@
-"""The web pages: **gateway/rest/static** -> `/`, `/docs`, `/static/…`, with headers that let nothing else in.
+"""Serves the web pages: `/`, `/docs` and their files at `/static/…`, with strict security headers.
 
-The files are read once and held: they are small. Their names in the pages carry a digest of them all, so that
-a browser may keep them for a year and never mixes two versions; a page itself is asked for again each time,
-and costs an empty 304 when nothing has changed.
+The files are small, so they are read once and held in memory. The pages refer to them by names that carry a
+digest of them all, so that a browser may keep them for a year and never mixes two versions. A page itself is
+requested each time, and answered with an empty 304 if nothing has changed.
 """
 
 from __future__ import annotations
@@ -16,13 +16,11 @@ from pathlib import Path
 from fastapi import FastAPI, HTTPException, Request
 from fastapi.responses import Response
 
-from gateway.rest.etag import is_held
-
 STATIC = Path(__file__).with_name("static")
 PAGES = {"/": "index.html", "/docs": "docs.html"}
 DIGITS = 16  # of a digest that a name carries
 
-# The page asks its own server alone; `data:` and `blob:` are the frames and the visitor's own file.
+# The page may contact only its own server; `data:` and `blob:` are the frames and the visitor's own file.
 CONTENT_SECURITY_POLICY = "; ".join(
     (
         "default-src 'none'",
@@ -38,12 +36,13 @@ CONTENT_SECURITY_POLICY = "; ".join(
 HEADERS = {
     "Content-Security-Policy": CONTENT_SECURITY_POLICY,
     "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",  # an address may stand in the page's own
+    "Referrer-Policy": "no-referrer",  # the page's own address may contain that of a GIF
     "Cross-Origin-Opener-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
-ASK_AGAIN = "no-cache"
+REVALIDATE = "no-cache"
 KEEP = "public, max-age=31536000, immutable"  # a year
+# Browsers check these types, so they do not depend on the tables of the machine.
 MEDIA_TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 
 
@@ -62,13 +61,19 @@ class PageFile:
     etag: str
 
 
+def is_held(request: Request, etag: str) -> bool:
+    """Whether If-None-Match says that the client holds this ETag; weak tags count, as in RFC 9110."""
+    tags = [tag.strip().removeprefix("W/") for tag in request.headers.get("If-None-Match", "").split(",")]
+    return etag in tags or tags == ["*"]
+
+
 def add_page(app: FastAPI) -> None:
-    """Let an application answer `/` and `/docs` with pages, and `/static/…` with what these are made of."""
+    """Add the pages and their files to an application."""
     files, version = read_static()
 
     def page(name: str) -> Callable[[Request], Response]:
         def send(request: Request) -> Response:
-            return _send(files[name], request, ASK_AGAIN)
+            return _send(files[name], request, REVALIDATE)
 
         return send
 
@@ -76,7 +81,7 @@ def add_page(app: FastAPI) -> None:
         name = path.removeprefix(f"{version}/")
         if name not in files or name in PAGES.values():
             raise HTTPException(404, "the page has no such file")
-        return _send(files[name], request, ASK_AGAIN if name == path else KEEP)
+        return _send(files[name], request, REVALIDATE if name == path else KEEP)
 
     endpoints: dict[str, Callable[..., Response]] = {path: page(name) for path, name in PAGES.items()}
     for path, endpoint in {**endpoints, "/static/{path:path}": static}.items():
@@ -84,7 +89,7 @@ def add_page(app: FastAPI) -> None:
 
 
 def read_static(folder: Path = STATIC) -> tuple[dict[str, PageFile], str]:
-    """Read the pages' files: name -> file, and the version of them all, which the pages' own text names."""
+    """Return the pages' files by name, and the version of them all, which the pages' own text contains."""
     contents = {path.name: path.read_bytes() for path in sorted(folder.iterdir()) if path.is_file()}
     version = _digest(b"".join(name.encode() + content for name, content in contents.items()))
     for page in PAGES.values():
@@ -108,5 +113,4 @@ def _digest(content: bytes) -> str:
 
 
 def _media_type(name: str) -> str:
-    # Those that a browser checks are not left to the tables of the machine.
     return MEDIA_TYPES.get(Path(name).suffix) or mimetypes.guess_type(name)[0] or "application/octet-stream"

@@ -1,8 +1,7 @@
-"""Errors at the HTTP door: **AnalyzerError** -> **application/problem+json**, RFC 9457.
+"""Writes errors as application/problem+json (RFC 9457).
 
-The status and the reason of every error are those of services.errors; this is the one place that writes
-them, and the one that documents them. What is none of that family becomes INTERNAL_ERROR, its cause for the
-log alone.
+The status and the reason of every error come from services.errors. Any other exception becomes
+INTERNAL_ERROR, and its cause goes to the log alone.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ MEDIA_TYPE = "application/problem+json"
 
 
 def problem(error: AnalyzerError, request_id: str) -> Response:
-    """Write an error as the answer to a request."""
+    """Return an error as the answer to a request."""
     headers = {"Cache-Control": "no-store"}
     if isinstance(error, Overloaded):
         headers["Retry-After"] = str(math.ceil(float(error.details["retry_after_s"])))
@@ -43,16 +42,17 @@ def problem(error: AnalyzerError, request_id: str) -> Response:
     if isinstance(error, MethodNotAllowed):
         headers["Allow"] = error.details["allowed"]
     if isinstance(error, RequestTooLarge | RequestTooSlow):
-        headers["Connection"] = "close"  # the rest of the body is not read, so nothing can follow it
+        headers["Connection"] = "close"  # the rest of the body is not read, so no request can follow it
     text = json.dumps(problem_json(error, request_id), ensure_ascii=False, separators=(",", ":"))
-    # What was asked stands in some messages, and an event of Lambda can hold half a character.
+    # Some messages quote the request, and an event of Lambda can hold half a character.
     return Response(text.encode("utf-8", "replace"), error.http_status, headers, MEDIA_TYPE)
 
 
 def problem_json(error: AnalyzerError, request_id: str) -> dict[str, Any]:
-    """Put an error into the members of RFC 9457, and those of ours: reason, details, request_id."""
+    """Return an error as the members of RFC 9457, and three more: reason, details, request_id."""
     return {
-        "type": problem_type(error.reason),
+        # A URI that names the kind of problem; RFC 9457 allows it to lead nowhere.
+        "type": f"urn:gif-analyzer:problem:{error.reason.lower().replace('_', '-')}",
         "title": error.reason.replace("_", " ").capitalize(),
         "status": error.http_status,
         "detail": error.message,
@@ -62,38 +62,26 @@ def problem_json(error: AnalyzerError, request_id: str) -> dict[str, Any]:
     }
 
 
-def problem_type(reason: str) -> str:
-    """The URI that names a kind of problem; it leads nowhere, as RFC 9457 allows."""
-    return f"urn:gif-analyzer:problem:{reason.lower().replace('_', '-')}"
-
-
 def add_problems(app: FastAPI) -> None:
-    """Let an application answer all its errors so, those of its framework among them."""
+    """Make an application answer all errors as problems, including those of its framework."""
 
-    async def of_ours(request: Request, error: Exception) -> Response:
-        assert isinstance(error, AnalyzerError)
-        return _send(request, error)
+    async def answer(request: Request, raised: Exception) -> Response:
+        if isinstance(raised, RequestValidationError):
+            error = _invalid(raised.errors()[0])
+        elif isinstance(raised, HTTPException):
+            error = _translate(request, raised)
+        else:
+            assert isinstance(raised, AnalyzerError)
+            error = raised
+        request.state.reason = error.reason
+        return problem(error, request.state.request_id)
 
-    async def of_values(request: Request, error: Exception) -> Response:
-        assert isinstance(error, RequestValidationError)
-        return _send(request, _invalid(error.errors()[0]))
-
-    async def of_starlette(request: Request, error: Exception) -> Response:
-        assert isinstance(error, HTTPException)
-        return _send(request, _translate(request, error))
-
-    app.add_exception_handler(AnalyzerError, of_ours)
-    app.add_exception_handler(RequestValidationError, of_values)
-    app.add_exception_handler(HTTPException, of_starlette)
-
-
-def _send(request: Request, error: AnalyzerError) -> Response:
-    request.state.reason = error.reason
-    return problem(error, request.state.request_id)
+    for kind in (AnalyzerError, RequestValidationError, HTTPException):
+        app.add_exception_handler(kind, answer)
 
 
 def _invalid(found: dict[str, Any]) -> AnalyzerError:
-    """The first value of a query that does not fit, as FastAPI found it."""
+    """Translate what FastAPI says of an invalid value of a query."""
     *_, name = found["loc"]
     if found["type"] == "missing":
         return InvalidRequest(f"it lacks the parameter {name}")
@@ -123,7 +111,7 @@ def _translate(request: Request, error: HTTPException) -> AnalyzerError:
 
 
 def _allowed(request: Request) -> str:
-    """The methods of a path, of all its routes: Starlette tells those of the first."""
+    """Return the methods of all routes of a path; Starlette names those of the first."""
     methods: set[str] = set()
     for route in request.app.routes:
         if route.matches(request.scope)[0] is not Match.NONE:

@@ -1,4 +1,4 @@
-"""The answers of the gateway as OpenAPI describes them, with examples. Nothing is computed with these."""
+"""The answers and errors of the REST API as its OpenAPI document describes them, with examples."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from typing import Annotated, Any
 
 from pydantic import Base64Str, BaseModel, Field
 
-from gateway.rest.keys import HEADER
 from gateway.rest.problem import MEDIA_TYPE, problem_json
 from gateway.rest.upload import EXPECTED, MEDIA_TYPES
 from services.errors import (
@@ -34,6 +33,8 @@ from services.errors import (
 from services.inference import Level
 from services.inference.verdict import MOST_SHOWS
 
+API_KEY = "X-API-Key"  # header with a key, instead of `Authorization: Bearer`
+KEY_ADVICE = f"send a key as `Authorization: Bearer KEY` or `{API_KEY}: KEY`"
 Probability = Annotated[float, Field(ge=0, le=1 + 1e-5, examples=[0.944])]
 Title = Annotated[str, Field(examples=["Big Buck Bunny"])]
 
@@ -79,11 +80,7 @@ class Identification(BaseModel):
 
     source: Annotated[str, Field(description="address or file name, as given", examples=["meadow.gif"])]
     format: Annotated[
-        str,
-        Field(
-            description="what the file is: gif, webp, png, apng, jpeg, mp4 or webm",
-            examples=["gif"],
-        ),
+        str, Field(description="what the file is: gif, webp, png, apng, jpeg, mp4 or webm", examples=["gif"])
     ]
     shows: Annotated[list[ShowProbability], Field(description="most probable first")]
     known: Annotated[bool, Field(description="if false, `shows` are the nearest guesses")]
@@ -136,25 +133,13 @@ class Problem(BaseModel):
     request_id: str
 
 
-# One of each kind of error that a request can meet: their texts are the examples of the document.
-OF_VALUES = (InvalidArgument("top_k", expected="at least 1", found="'0'"),)
+# One error of each kind that a request can get. Their texts are the examples of the document.
 OF_NAMES = InvalidRequest("unknown parameter 'topk'; did you mean top_k?")
 OF_BODIES = (
     InvalidRequest("its multipart body has no part `file`"),
     UnsupportedMedia("text/plain", expected=EXPECTED),
     RequestTooLarge(allowed=26_000_000),
     RequestTooSlow("its body took longer than 300 s"),
-)
-OF_GIFS = (
-    NotAGif("a PDF document"),
-    CorruptGif("not one frame is whole"),
-    GifTooLarge("animation", allowed=5_000, found=20_000, unit="frames"),
-)
-OF_ADDRESSES = (
-    InvalidAddress("it begins with neither http:// nor https://"),
-    AddressRefused("10.0.0.1", "it is not on the public internet (private)"),
-    FetchFailed("media.giphy.com", "it answered 404 Not Found"),
-    FetchTimeout("media.giphy.com", timeout_s=20),
 )
 OF_SERVICES = (
     Overloaded(limit=64, retry_after_s=1),
@@ -163,15 +148,27 @@ OF_SERVICES = (
     MessageTooLarge("localhost:50051", "it accepts 26 MB"),
     InternalError(),
 )
-OF_KEYS = (Unauthorized(f"send a key as `Authorization: Bearer KEY` or `{HEADER}: KEY`"),)
+OF_KEYS = (Unauthorized(KEY_ADVICE),)
+OF_IDENTIFY = (
+    InvalidArgument("top_k", expected="at least 1", found="'0'"),
+    NotAGif("a PDF document"),
+    CorruptGif("not one frame is whole"),
+    GifTooLarge("animation", allowed=5_000, found=20_000, unit="frames"),
+    InvalidAddress("it begins with neither http:// nor https://"),
+    AddressRefused("10.0.0.1", "it is not on the public internet (private)"),
+    FetchFailed("media.giphy.com", "it answered 404 Not Found"),
+    FetchTimeout("media.giphy.com", timeout_s=20),
+    *OF_SERVICES,
+    *OF_KEYS,
+)
 KEYS = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "as `Authorization: Bearer KEY`"},
-    "header": {"type": "apiKey", "in": "header", "name": HEADER, "description": f"as `{HEADER}: KEY`"},
+    "header": {"type": "apiKey", "in": "header", "name": API_KEY, "description": f"as `{API_KEY}: KEY`"},
 }
 
 
 def problems(*errors: AnalyzerError) -> dict[int | str, dict[str, Any]]:
-    """The documented responses for errors: by status, an example for each reason."""
+    """Return the documented responses for errors: by status, with an example for each reason."""
     found: dict[int | str, dict[str, Any]] = {}
     for error in errors:
         response = found.setdefault(
@@ -186,7 +183,7 @@ def problems(*errors: AnalyzerError) -> dict[int | str, dict[str, Any]]:
 
 
 def gif_body() -> dict[str, Any]:
-    """The three forms of a request's body."""
+    """Return the three forms of a request's body."""
     binary = {"type": "string", "format": "binary"}
     return {
         "required": True,
@@ -209,11 +206,11 @@ def gif_body() -> dict[str, Any]:
 
 
 def complete(document: dict[str, Any], *, keyed: bool) -> None:
-    """Say in the OpenAPI document what FastAPI does not know, and take out what it adds of its own.
+    """Add to FastAPI's OpenAPI document what FastAPI does not know, and remove what is not true.
 
     Args:
         document: as FastAPI makes it; it is changed.
-        keyed: whether a key must be sent; where not, it may be.
+        keyed: whether a key must be sent; else it may be.
     """
     [(status, not_allowed)] = problems(MethodNotAllowed("DELETE", allowed="GET, POST")).items()
     del not_allowed["model"]
@@ -232,7 +229,7 @@ def complete(document: dict[str, Any], *, keyed: bool) -> None:
 
 
 def _only_problem_json(responses: dict[str, Any]) -> None:
-    """Take out FastAPI's kind of 422, and JSON beside problem+json."""
+    """Remove FastAPI's own 422, and plain JSON where errors are problem+json."""
     if MEDIA_TYPE not in responses.get("422", {}).get("content", {MEDIA_TYPE: {}}):
         del responses["422"]
     for status, response in responses.items():

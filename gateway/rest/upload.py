@@ -1,32 +1,32 @@
-"""What a request asks about: **its body** -> a file with its name, or an address.
+"""Reads the GIF, or its address, out of the body of a request.
 
-Three forms, by Content-Type: multipart/form-data with one part `file`, which may have a file name or none;
-image/gif or the type of another format, the bytes themselves; and application/json with one member `url`.
+A body has one of three forms, by Content-Type: multipart/form-data with one part `file`, with or without a
+file name; image/gif or the type of another format, the bytes themselves; and application/json with one member
+`url`.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
+from email.message import Message
 
 from starlette.requests import Request
 
-from gateway.rest.form import read_form
 from services.errors import InvalidRequest, UnsupportedMedia
 
-# Of the bytes themselves. What they are is told by the bytes: a wrong one of these does no harm.
+# Media types of the bytes themselves. The bytes decide what they are: a wrong one of these does no harm.
 MEDIA_TYPES = (
-    "image/gif",
-    "image/webp",
-    "image/png",
-    "image/apng",
-    "image/jpeg",
-    "video/mp4",
-    "video/webm",
+    *("image/gif", "image/webp", "image/png", "image/apng", "image/jpeg"),
+    *("video/mp4", "video/webm"),
 )
 RAW = (*MEDIA_TYPES, "application/octet-stream")
 EXPECTED = "multipart/form-data, the media type of a picture such as image/gif, or application/json"
 MAX_JSON_BYTES = 65_536
+MAX_PARTS = 8  # of a form
+MAX_HEAD = 4_096  # bytes of the headers of a part: the time of `email` grows with the square of their length
+_CHARSETS = ("utf-8", "iso-8859-1")  # of RFC 8187, which `filename*` follows
 
 
 @dataclass(frozen=True)
@@ -42,18 +42,33 @@ class Upload:
     gif: bytes | None
 
 
+@dataclass(frozen=True)
+class Part:
+    """One part of a form.
+
+    Attributes:
+        name: of the field.
+        filename: as given, "" where none is.
+        content: its bytes.
+    """
+
+    name: str
+    filename: str
+    content: bytes
+
+
 async def read_upload(request: Request) -> Upload:
     """Read a request's body.
 
     Raises:
-        UnsupportedMedia: it is declared as something else than the three forms.
-        InvalidRequest: it is not what it is declared as, or does not hold exactly one GIF or address.
-        RequestTooLarge, RequestTooSlow: raised by whoever limits what is received.
+        UnsupportedMedia: its Content-Type is none of the three forms.
+        InvalidRequest: it does not have the declared form, or does not hold exactly one GIF or address.
+        RequestTooLarge, RequestTooSlow: from `BodyLimit`.
     """
     content_type = request.headers.get("Content-Type", "")
     media_type = content_type.partition(";")[0].strip().lower()
     if media_type == "multipart/form-data":
-        return _read_form(content_type, await request.body())
+        return _file_of(read_form(content_type, await request.body()))
     if media_type in RAW:
         content = await request.body()
         if not content:
@@ -64,8 +79,7 @@ async def read_upload(request: Request) -> Upload:
     raise UnsupportedMedia(media_type or "none", expected=EXPECTED)
 
 
-def _read_form(content_type: str, body: bytes) -> Upload:
-    parts = read_form(content_type, body)
+def _file_of(parts: list[Part]) -> Upload:
     others = sorted({part.name for part in parts} - {"file"})
     if others:
         raise InvalidRequest(f"its multipart body has a part `{others[0][:80]}`; it takes `file` alone")
@@ -89,3 +103,72 @@ def _read_url(body: bytes) -> str:
     if not isinstance(value, dict) or set(value) != {"url"} or not isinstance(value["url"], str):
         raise InvalidRequest('its JSON must be {"url": an address}, and no more')
     return value["url"]
+
+
+def read_form(content_type: str, body: bytes) -> list[Part]:
+    """Split a multipart/form-data body (RFC 7578) into its parts.
+
+    What stands before the first boundary and after the last is ignored. The body is in memory anyway, so it
+    is searched for boundaries and not parsed byte by byte: that is fast for any bytes.
+
+    Raises:
+        InvalidRequest: it broke off, or is not a form.
+    """
+    boundary = _parameters("Content-Type", content_type).get("boundary", "").encode("utf-8")
+    if not boundary:
+        raise InvalidRequest("its Content-Type names no boundary of its parts")
+    after = rb"--" + re.escape(boundary) + rb"(?:(?P<last>--)|[ \t]*\r\n)"  # the end, or the next part
+    delimiter = re.compile(rb"\r\n" + after)
+    # The first boundary has no line before it, unless there is a preamble.
+    found = re.match(after, body) or delimiter.search(body)
+    if found is None:
+        raise InvalidRequest("its multipart body lacks the boundary that its Content-Type names")
+    parts: list[Part] = []
+    while found["last"] is None:
+        if len(parts) == MAX_PARTS:
+            raise InvalidRequest(f"its multipart body has more than {MAX_PARTS} parts")
+        # A part without headers begins with the empty line; one without content ends in one line break.
+        begin = body.find(b"\r\n\r\n", found.end() - 2)
+        following = None if begin < 0 else delimiter.search(body, begin + 2)
+        if following is None:
+            raise InvalidRequest("its multipart body broke off: the last boundary is missing")
+        content = body[begin + 4 : following.start()]
+        parts.append(_part(body[found.end() : max(begin, found.end())], content))
+        found = following
+    return parts
+
+
+def _part(head: bytes, content: bytes) -> Part:
+    if len(head) > MAX_HEAD:
+        raise InvalidRequest(f"the headers of a part are longer than {MAX_HEAD:,} bytes")
+    try:
+        text = head.decode("utf-8")
+    except UnicodeDecodeError:
+        text = head.decode("latin-1")
+    lines = re.sub(r"\r\n[ \t]+", " ", text).split("\r\n")
+    headers = {name.strip().lower(): value for name, _, value in (line.partition(":") for line in lines)}
+    parameters = _parameters("Content-Disposition", headers.get("content-disposition", ""))
+    if "name" not in parameters:
+        raise InvalidRequest("a part of its multipart body has no name")
+    return Part(parameters["name"], parameters.get("filename", ""), content)
+
+
+def _parameters(header: str, value: str) -> dict[str, str]:
+    """Return the parameters of a header by name; `filename*` replaces `filename`."""
+    if len(value) > MAX_HEAD:
+        raise InvalidRequest(f"its {header} is longer than {MAX_HEAD:,} characters")
+    message = Message()
+    message[header] = re.sub(r"[\r\n]", " ", value)
+    try:
+        found = message.get_params([], header)[1:]
+    except (TypeError, ValueError) as error:  # of email, for one that is given whole and in numbered pieces
+        raise InvalidRequest(f"its {header} cannot be read") from error
+    return {name.lower(): _text(given) for name, given in found}
+
+
+def _text(given: str | tuple[str | None, str | None, str]) -> str:
+    if isinstance(given, str):
+        return given
+    charset, _, text = given  # of `filename*`: its bytes, as Latin-1
+    named = (charset or "").lower()
+    return text.encode("latin-1", "replace").decode(named if named in _CHARSETS else "utf-8", "replace")

@@ -18,8 +18,8 @@ from google.protobuf import json_format
 
 from delivery.request import Ask, Request, Response, from_result, to_event
 from gateway.answer import prediction_json
+from gateway.fetch.address import FetchSettings
 from gateway.fetch.fetcher import Fetcher
-from gateway.fetch.settings import FetchSettings
 from gateway.pipeline import local
 from gateway.remote import remote
 from gateway.rest.app import create_app

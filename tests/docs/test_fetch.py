@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 
-from gateway.fetch.address import MAX_LENGTH
-from gateway.fetch.settings import DEFAULT_HOSTS, FetchSettings, HostRule
+from gateway.fetch.address import DEFAULT_HOSTS, MAX_LENGTH, FetchSettings, HostRule
 from tests.support.paths import ROOT
 
 TEXT = (ROOT / "docs/fetch.md").read_text("utf-8")

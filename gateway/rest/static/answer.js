@@ -1,13 +1,12 @@
-// The answer on the page: **identification** -> the ranked shows, the strip of frames with each one's vote, and one
-// frame large.
+// Draws an answer: the ranked shows, the strip of frames with their votes, and one frame large.
 
 import { byId, make } from "./dom.js";
 import { formatName, isSure, percent, rankingWords, seconds, stripWords, verdict } from "./words.js";
 
-let frames = []; // of the answer that is drawn: {source, words}
-let large = 0; // which of them is open
+let frames = []; // of the current answer: {source, words}
+let large = 0; // index of the frame that is shown large
 
-/** Draw an identification into #answer and #strip, in place of the one before. */
+/** Draw an identification into #answer and #strip, replacing the one before. */
 export function drawAnswer(identification) {
   const words = verdict(identification);
   const ranking = rankingWords(identification);
@@ -45,7 +44,7 @@ function drawStrip(identification) {
   byId("strip-title").textContent = strip.title;
   byId("strip-text").textContent = strip.text;
   const ranks = new Map(identification.shows.map(({ show }, rank) => [show, rank]));
-  // A ranking of shows means nothing for what is from none of them, so that such frames are given none.
+  // The votes mean nothing for a GIF of another show, so its frames get none.
   const votes = identification.frames.map((vote) => ({
     time: seconds(vote.timestamp_ms),
     title: identification.known ? vote.show : "not known",
@@ -61,7 +60,7 @@ function drawStrip(identification) {
   byId("frames").scrollLeft = 0;
 }
 
-/** One frame, and under it its vote: neighbours that say the same share one line and one name to the eye. */
+/** One frame and its vote under it; neighbours with the same vote share one line and one visible name. */
 function frameInStrip(votes, index) {
   const vote = votes[index];
   const starts = votes[index - 1]?.title !== vote.title;

@@ -1,11 +1,11 @@
-// The page of the API: **openapi.json** of this server -> what can be asked, how, and what is answered.
+// The page of the API, made of this server's openapi.json.
 
 import { byId, make } from "./dom.js";
 import { examples } from "./examples.js";
 
 const SERVER = new URL(".", document.baseURI);
 
-let definitions = null; // what `$ref` names
+let definitions = null; // the document that `$ref` refers to
 
 draw();
 
@@ -26,7 +26,7 @@ async function draw() {
   ));
   byId("languages").hidden = false;
   byId("operations").append(...operations.map(section));
-  if (location.hash) byId(location.hash.slice(1))?.scrollIntoView(); // it was not there when the page was opened
+  if (location.hash) byId(location.hash.slice(1))?.scrollIntoView(); // it did not exist when the page was opened
 }
 
 function section(operation) {
@@ -96,7 +96,7 @@ function sample(part) {
   return { string: "…", boolean: true, integer: 1, number: 0.5 }[schema.type] ?? null;
 }
 
-/** The fields of a schema that are described: [name, description], those of fields among them. */
+/** The fields of a schema that have a description, also nested ones: [name, description]. */
 function* fields(part, prefix = "") {
   const schema = resolved(part);
   if (schema.type === "array") yield* fields(schema.items, `${prefix}[]`);

@@ -1,4 +1,4 @@
-// Examples for one operation of the API: **operation of OpenAPI** -> for each form of its body a text in each language.
+// Examples for one operation of the API: one for each form of its body, in each language.
 
 const FILE = "some.gif";
 const FORMS = { "multipart/form-data": "a form", "image/gif": "the file as it is", "application/json": "an address" };

@@ -1,9 +1,9 @@
-// What a visitor dropped, pasted or wrote: **DataTransfer or text** -> **questions**, each {file} or {address}.
+// Turns what a visitor dropped, pasted or typed into requests, each {file} or {address}.
 //
-// A picture dragged or copied out of another page comes as several things at once: a still image of it, a piece of
-// HTML that names its file, the address that it links to. Only the GIF itself can be answered, so that goes first.
+// A picture that is dragged or copied from another page comes as several things at once: a still image, a piece of HTML
+// with the address of its file, the address that it links to. Only the GIF itself can be identified, so it goes first.
 
-/** Read what lies in a DataTransfer: [] when there is neither a file nor an address. */
+/** The requests of a DataTransfer: [] when it has neither a file nor an address. */
 export function givenIn(transfer) {
   const files = [...transfer.files];
   const asked = files.map((file) => ({ file }));
@@ -12,23 +12,23 @@ export function givenIn(transfer) {
     imageAddress(transfer.getData("text/html")) ??
     addressIn(transfer.getData("text/uri-list")) ??
     addressIn(transfer.getData("text/plain"));
-  return address ? [{ address }] : asked; // files of another kind are told what they are instead
+  return address ? [{ address }] : asked; // the server says what files of another kind are
 }
 
-/** The address that a visitor wrote, completed; null when it is empty. */
+/** The address that a visitor typed, completed; null when it is empty. */
 export function written(text) {
   const trimmed = text.trim();
   if (trimmed === "") return null;
   return { address: /^[a-z][a-z0-9+.-]*:\/\//i.test(trimmed) ? trimmed : `https://${trimmed}` };
 }
 
-/** How many GIFs a drag may carry; its content is secret until it is dropped. */
+/** How many GIFs a drag may carry; browsers hide its content until it is dropped. */
 export function heldIn(transfer) {
   if (!["Files", "text/uri-list", "text/html"].some((type) => transfer.types.includes(type))) return 0;
   return [...transfer.items].filter((item) => item.kind === "file").length || 1;
 }
 
-/** How a question is named to the visitor. */
+/** The name of a request for the visitor. */
 export function nameOf(question) {
   if (question.file) return question.file.name || "your GIF";
   try {
@@ -39,7 +39,7 @@ export function nameOf(question) {
 }
 
 function looksLikeGif(file) {
-  // A still PNG or JPEG is what browsers copy of a GIF, so its address says more.
+  // Browsers copy a GIF as a still PNG or JPEG, so its address is more useful.
   return /^image\/(gif|webp|apng)$|^video\//.test(file.type) || /\.(gif|webp|apng|mp4|webm)$/i.test(file.name);
 }
 

@@ -1,10 +1,10 @@
-// The talk with the server: **question** -> POST v1/identify -> **identification**, or a thrown `Problem`.
+// Requests to the server; what goes wrong is thrown as a `Problem`.
 
 const SERVER = new URL(".", document.baseURI);
 
-/** Why there is no answer: what problem+json says, or what became of the connection. */
+/** Why there is no answer: the content of problem+json, or a failed connection. */
 export class Problem extends Error {
-  /** Members of problem+json as the server names them; `retryAfterS` in seconds where it said when to come back. */
+  /** Members of problem+json as the server names them; `retryAfterS` in seconds if the server gave it. */
   constructor({ reason, detail = "", details = {}, request_id: requestId = "", retryAfterS }) {
     super(detail || reason);
     Object.assign(this, { reason, detail, details, requestId, retryAfterS });
@@ -12,10 +12,10 @@ export class Problem extends Error {
 }
 
 /**
- * Ask for the show of one GIF.
+ * Request the show of one GIF.
  * @param {{file?: File, address?: string}} question
  * @param {{key?: string, signal: AbortSignal, onSent: (fraction: number) => void}} options
- *   onSent: is called with the part of the file that has been sent, 0..1.
+ *   onSent: called with the share of the file that has been sent, 0..1.
  */
 export function identify(question, { key, signal, onSent }) {
   return new Promise((resolve, reject) => {

@@ -1,5 +1,5 @@
-// The page: **what a visitor gives** -> items that are asked about one after another -> **an answer, or a problem in
-// words**, of the item that is shown.
+// The page: takes GIFs from the visitor, has them identified one after another, and shows the answer or the problem of
+// one of them.
 
 import { drawAnswer } from "./answer.js";
 import { byId, make } from "./dom.js";
@@ -9,17 +9,17 @@ import * as screen from "./screen.js";
 import { capital, explain, inShort, verdict } from "./words.js";
 
 const EXAMPLE = new URL("example.gif", import.meta.url);
-const FOR_ALL = ["UNAUTHORIZED", "OFFLINE"]; // problems that every other item would meet, too
+const FOR_ALL = ["UNAUTHORIZED", "OFFLINE"]; // problems that every other item would have, too
 
-// What was given: {question, name, state, row of the list; sent 0..1, answer or problem}.
+// The GIFs: {question, name, state, row of the list; sent 0..1, answer or problem}.
 // State: waiting -> working -> answered or failed.
 let items = [];
 let shown = null; // the item on the page; null on the empty page
-let running = null; // AbortController of the items on their way
-let key = ""; // of this server; in memory alone
+let running = null; // AbortController of the requests
+let key = ""; // for this server; only in memory
 let countdown = null;
 
-// Ways in
+// Input
 
 byId("file").addEventListener("change", (event) => {
   ask([...event.target.files].map((file) => ({ file })));
@@ -80,11 +80,11 @@ function take(event, transfer) {
   ask(questions);
 }
 
-// Asking
+// Requests
 
-/** Ask about these in place of what was asked before; files join a list that is there. */
+/** Identify these in place of the ones before; files are added to an existing list. */
 function ask(questions, leavesEmptyPage = !shown) {
-  if (questions.length === 0) return; // the choice of a file was left without one
+  if (questions.length === 0) return; // the file dialog was cancelled
   const given = questions.map((question) => ({ question, name: nameOf(question), state: "waiting", row: row() }));
   if (shown && items.length > 1 && given[0].question.file) {
     items.push(...given);
@@ -100,7 +100,7 @@ function ask(questions, leavesEmptyPage = !shown) {
   work();
 }
 
-/** Answer what waits, one item after another. */
+/** Identify the waiting items, one after another. */
 async function work() {
   if (running) return;
   const mine = (running = new AbortController());
@@ -111,7 +111,7 @@ async function work() {
       const answer = await identify(item.question, { key, signal: mine.signal, onSent });
       if (mine.signal.aborted) return;
       change(item, { state: "answered", answer });
-      listShows(); // which may have waited for a key
+      listShows(); // it may have failed without a key
     } catch (problem) {
       if (mine.signal.aborted) return;
       if (problem.reason === "OVERLOADED" && items.length > 1) {
@@ -123,7 +123,7 @@ async function work() {
       change(item, { state: "failed", problem });
       if (!(problem instanceof Problem)) {
         running = null;
-        throw problem; // a fault of this page
+        throw problem; // a bug of this page
       }
       if (FOR_ALL.includes(problem.reason)) {
         if (item !== shown) show(item);
@@ -135,7 +135,7 @@ async function work() {
   if (items.length > 1) say(byId("queue-title").textContent);
 }
 
-/** End what is on its way; it waits again. */
+/** Abort the request in progress; its item waits again. */
 function stop() {
   running?.abort();
   running = null;
@@ -148,7 +148,7 @@ document.addEventListener("keydown", (event) => {
   if (event.key === "Escape" && running && !byId("large").open) cancel();
 });
 
-/** Forget what is not answered. Where nothing is left, it is as if nothing had been asked. */
+/** Remove the items without an answer. If none is left, show the empty page. */
 function cancel() {
   stop();
   items = items.filter(({ state }) => state !== "waiting");
@@ -176,7 +176,7 @@ function tryAgain() {
   work();
 }
 
-// Back leads to the empty page, and Forward to what was asked, as long as the page holds it.
+// Back leads to the empty page, and Forward to the items, as long as the page has them.
 addEventListener("popstate", () => {
   if (history.state?.asked && items.length > 0) {
     show(items[0]);
@@ -187,7 +187,7 @@ addEventListener("popstate", () => {
   }
 });
 
-// What is on the page
+// Drawing
 
 function show(item) {
   shown = item;
@@ -211,7 +211,7 @@ function change(item, changes) {
   }
 }
 
-/** The file itself; what the browser cannot show, and what lies elsewhere, by the frames that came back. */
+/** Show the file itself, or the frames of the answer if the browser cannot show it or has only an address. */
 function drawScreen() {
   const item = shown;
   const { state, question, name, answer, unreadable } = item;
@@ -277,7 +277,7 @@ function drawProgress() {
   }
 }
 
-/** Of several GIFs: each with what is known of it. */
+/** The list of several GIFs, each with its state. */
 function drawList() {
   byId("queue").hidden = items.length < 2 || !shown;
   const open = items.filter(({ state }) => state === "waiting" || state === "working").length;
@@ -307,7 +307,7 @@ function empty() {
   enter("empty");
 }
 
-/** Keep "Try again" back until the server takes calls again. */
+/** Disable "Try again" until the server accepts requests again. */
 function wait(seconds) {
   const button = byId("again");
   let left = Math.ceil(Math.min(seconds ?? 0, 600));
@@ -342,7 +342,7 @@ byId("copy").addEventListener("click", async () => {
   say(byId("copy").textContent);
 });
 
-// What it knows
+// The shows that the model knows
 
 listShows();
 
@@ -358,11 +358,11 @@ async function listShows() {
   }
 }
 
-// A link that asks
+// A link with an address
 
 askLinked();
 
-/** Ask about the address that this page's own address names; false where it names none. */
+/** Identify the address in this page's own address; false if there is none. */
 function askLinked() {
   const question = written(new URLSearchParams(location.search).get("url") ?? "");
   if (question) ask([question], false);

@@ -1,4 +1,4 @@
-// The screen: **a file, or the frames that came back** -> moving pictures that can be paused.
+// Plays a file, or the frames of an answer, and can pause it.
 
 const preview = document.getElementById("preview");
 const still = document.getElementById("still");
@@ -7,10 +7,10 @@ const waiting = document.getElementById("waiting");
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
 
 let objectUrl = null;
-let reel = null; // {sources, lastsMs, shown, timer} of what has no file here
+let reel = null; // {sources, lastsMs, shown, timer}: frames that are played instead of a file
 let paused = false;
 
-/** Show a file of the visitor's own as it is; `onUnreadable` hears when it is no picture at all. */
+/** Show a file of the visitor; `onUnreadable` is called if the browser cannot show it. */
 export function showFile(file, name, onUnreadable) {
   clear();
   objectUrl = URL.createObjectURL(file);
@@ -24,7 +24,7 @@ export function showFile(file, name, onUnreadable) {
   preview.src = objectUrl;
 }
 
-/** Show the frames that the model saw, one after another in their own time. */
+/** Play the frames that the model saw, at their own times. */
 export function showReel(pictures, timestampsMs, name) {
   clear();
   const sources = pictures.map((picture) => `data:image/jpeg;base64,${picture}`);
@@ -76,7 +76,7 @@ function setPaused(value) {
     return;
   }
   if (paused) {
-    // A GIF cannot be stopped, but a picture drawn of it stands still.
+    // A GIF cannot be paused, so a copy of its current frame is shown.
     still.width = preview.naturalWidth;
     still.height = preview.naturalHeight;
     still.getContext("2d").drawImage(preview, 0, 0);

@@ -1,12 +1,12 @@
-// What people read: **identification or problem** -> sentences.
+// Puts answers and problems into sentences.
 
 const WHOLE = new Intl.NumberFormat("en", { style: "percent", maximumFractionDigits: 0 });
 const COUNTS = ["two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"];
 const CLIP_FRAMES = 10; // that the model looks at, where they all differ
-const SURE = 0.95; // a show that is less probable is "probably" the one
-const EVEN = 0.5; // a frame that gives its show less is more probably wrong than right
+const SURE = 0.95; // a less probable show is "probably" the one
+const EVEN = 0.5; // a less probable vote of a frame is more likely wrong than right
 
-/** 0..1 -> "94%"; what is not nothing is not called nothing, and what is not sure is not called sure. */
+/** 0..1 -> "94%"; only 0 is "0%", and only 1 is "100%". */
 export function percent(probability) {
   if (probability > 0 && probability < 0.005) return "under 1%";
   if (probability < 1 && probability >= 0.995) return "over 99%";
@@ -18,7 +18,7 @@ export function seconds(milliseconds) {
   return `${(milliseconds / 1000).toFixed(2)} s`;
 }
 
-/** What to say of an answer: {title, text: the sentence under it}. */
+/** The headline of an answer and the sentence under it: {title, text}. */
 export function verdict(identification) {
   const { verdict: { level, text }, shows: [first] } = identification;
   if (level === "show") {
@@ -38,7 +38,7 @@ export function verdict(identification) {
   return { title: "I do not know this one", text: "It is not enough like any show that I know." };
 }
 
-/** The heading of the ranked shows, and what must be said before its figures are read. */
+/** The heading of the ranked shows, and a note on how to read the figures. */
 export function rankingWords({ known }) {
   if (known) return { title: "How probable each show is", note: "" };
   return {
@@ -69,7 +69,7 @@ export function stripWords(identification) {
   };
 }
 
-/** What the list of several GIFs says of one: {state, answer, problem, question}. */
+/** The text about one item, {state, answer, problem, question}, in the list of several GIFs. */
 export function inShort({ state, answer, problem, question }) {
   if (state === "waiting") return "Waiting";
   if (state === "working") return "Looking…";
@@ -93,7 +93,7 @@ function sure(probability) {
   return `A guess, ${percent(probability)}`;
 }
 
-/** What to say of a problem: {title, text, again: whether the same question may be answered the next time}. */
+/** The words for a problem: {title, text, again: whether trying again may help}. */
 export function explain(problem, question, keyWasGiven = false) {
   const about = problem.details ?? {};
   const host = about.host ?? "that host";
@@ -147,7 +147,7 @@ function sizeHint(question) {
     : "";
 }
 
-/** Bytes -> "4.6 MB", of a million bytes each; rounded so that what is over a limit does not look like it. */
+/** Bytes -> "4.6 MB", of a million bytes each; rounded so that a size over a limit never looks like the limit. */
 function megabytes(bytes, roundingMode) {
   const number = new Intl.NumberFormat("en", { maximumFractionDigits: 1, roundingMode });
   return `${number.format(Number(bytes) / 1e6)} MB`;
@@ -161,7 +161,7 @@ function soon(retryAfterS) {
 
 const FORMATS = { gif: "GIF", webp: "WebP", png: "PNG", apng: "APNG", jpeg: "JPEG", mp4: "MP4", webm: "WebM" };
 
-/** What a file is, as people write it; "" where the answer does not say. */
+/** The usual spelling of a file format; "" where the answer does not say. */
 export function formatName(format) {
   return FORMATS[format] ?? "";
 }

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.rest.form import Part, read_form
+from gateway.rest.upload import Part, read_form
 from services.errors import InvalidRequest
 
 TYPE = "multipart/form-data; boundary=b"

@@ -10,7 +10,7 @@ import pytest
 from starlette.types import Message, Receive, Scope, Send
 
 from gateway.rest.limits import CROWDED, BodyLimit
-from gateway.rest.settings import RestSettings
+from gateway.settings import RestSettings
 from services.errors import AnalyzerError, Overloaded, RequestTooLarge, RequestTooSlow
 
 
@@ -99,7 +99,7 @@ def test_a_body_within_the_limits_is_read_as_it_is() -> None:
     ],
     ids=["nothing more in time", "nothing more", "a byte now and then", "for ever", "too long"],
 )
-def test_a_body_beyond_them_is_an_error(
+def test_body_beyond_a_limit(
     receive: Receive, settings: dict[str, float], error: type[AnalyzerError], says: str
 ) -> None:
     with pytest.raises(error, match=says):

@@ -32,7 +32,7 @@ class LocalAddresses:
         self.asked.append(url)
         address = Address.parse(url)
         if f"{address.scheme}://{address.host}" != HOST:
-            raise AddressRefused(address.host, "this host is not among those that may be asked")
+            raise AddressRefused(address.host, "this host is not allowed")
         if address.path == "/slow.gif":
             while not self.released.is_set():
                 await asyncio.sleep(0.01)

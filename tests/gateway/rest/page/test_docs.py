@@ -12,7 +12,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from gateway.pipeline import Pipeline
 from gateway.rest.app import create_app
-from gateway.rest.settings import RestSettings
+from gateway.settings import RestSettings
 from tests.support.page.server import EXAMPLES, serving
 
 KEY = "KEY"  # as the examples call it

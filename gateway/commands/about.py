@@ -1,4 +1,4 @@
-"""`gif-analyzer doctor`: **this machine** -> what is there, what is missing, and how to get it."""
+"""`gif-analyzer shows` and `gif-analyzer doctor`: what the model knows, and what is installed."""
 
 from __future__ import annotations
 
@@ -7,12 +7,44 @@ import platform
 
 import typer
 
-from gateway.commands.options import read_settings
-from gateway.commands.table import printable
-from gateway.commands.terminal import usage_errors
+from gateway.commands.options import Model, read_settings
+from gateway.commands.terminal import printable, usage_errors
 from gateway.settings import names_of_settings
 from services.extras import EXTRAS, install, missing, version_text
 from services.inference import Classifier
+from services.terminal import Json, report
+
+
+def shows(*, as_json: Json = False, model: Model = None) -> None:
+    """List the shows that can be named, with the kind of picture where the model knows it.
+
+    **Examples**
+
+        gif-analyzer shows
+
+        gif-analyzer shows --model mine.onnx
+
+    **Exit codes**: 0, or 2 when the command could not run (usage, a bad setting, a bad model).
+
+    **Settings** from the environment: GIF_ANALYZER_MODEL.
+    """
+    with usage_errors():
+        classifier = Classifier(read_settings(model).model)
+    about, kinds = classifier.model, classifier.kinds or {}
+    named = sorted(classifier.shows)
+    report(
+        as_json,
+        {
+            "model": {"name": about.name, "version": about.version},
+            "shows": [{"show": show, "kind": kinds.get(show)} for show in named],
+        },
+        "\n".join(
+            [
+                printable(f"{about.name} {about.version} names {len(named)} shows:"),
+                *(printable(f"  {show}" + (f"  ({kinds[show]})" if show in kinds else "")) for show in named),
+            ]
+        ),
+    )
 
 
 def doctor() -> None:
