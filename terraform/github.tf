@@ -1,6 +1,6 @@
-# How workflows of one repository deploy, without a key that could be stolen: GitHub vouches for the job (OIDC), AWS lends it
-# a role for an hour. The role can change what runs, not who may do what: a change of the rights, the alarms or the
-# names in this folder is applied by the account's owner.
+# The role with which workflows of one repository deploy, without a stored key: GitHub identifies the job (OIDC), and AWS
+# gives it the role for an hour. The role can change what runs, but not permissions: the account's owner applies changes of
+# the permissions, the alarms or the names in this folder.
 
 locals {
   github_host        = "token.actions.githubusercontent.com"
@@ -36,7 +36,7 @@ data "aws_iam_policy_document" "github_may_assume" {
       values   = ["sts.amazonaws.com"]
     }
 
-    # Jobs of this environment only, and so only after its approvals; never a pull request.
+    # Only jobs of this environment, which need its approvals; never a pull request.
     condition {
       test     = "StringEquals"
       variable = "${local.github_host}:sub"
@@ -53,8 +53,7 @@ resource "aws_iam_role" "deploy" {
   max_session_duration = 3600 # seconds
 }
 
-# Written out, not a policy document of the provider's: that would be read anew, and the policy planned anew, whenever the
-# function changes.
+# Not an aws_iam_policy_document: Terraform would read that again, and plan the policy again, whenever the function changes.
 locals {
   own_function = [aws_lambda_function.analyzer.arn, "${aws_lambda_function.analyzer.arn}:*"]
 
@@ -85,7 +84,7 @@ locals {
         ]
         Resource = local.own_function
       },
-      # What `terraform plan` compares with the rest of this folder.
+      # What `terraform plan` reads to compare with this folder.
       {
         Sid = "ReadTheRoles"
         Action = [
@@ -115,7 +114,7 @@ locals {
           [for alarm in aws_cloudwatch_metric_alarm.live : alarm.arn],
         )
       },
-      # These know no resource.
+      # These actions cannot be limited to a resource.
       {
         Sid      = "ReadLists"
         Action   = ["cloudwatch:DescribeAlarms", "iam:ListOpenIDConnectProviders", "logs:DescribeLogGroups"]

@@ -1,4 +1,4 @@
-# What the running function may do: write its own log, and nothing else.
+# Permissions of the running function: it may write its own log, and nothing else.
 
 data "aws_iam_policy_document" "lambda_may_assume" {
   statement {

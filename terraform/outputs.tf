@@ -1,4 +1,4 @@
-# What the next steps need to know: `terraform output -json`.
+# Values for the next steps: `terraform output -json`.
 
 output "function_name" {
   description = "Name of the function, which `gif-deliver` takes."
@@ -11,7 +11,7 @@ output "alias" {
 }
 
 output "version" {
-  description = "Newest published version: what this run of Terraform wants to be rolled out."
+  description = "Newest published version, for `gif-deliver rollout`."
   value       = aws_lambda_function.analyzer.version
 }
 
@@ -21,17 +21,17 @@ output "bundle_sha256" {
 }
 
 output "url" {
-  description = "Where the service answers."
+  description = "Address of the service."
   value       = aws_lambda_function_url.live.function_url
 }
 
 output "region" {
-  description = "Where it runs; for AWS_REGION."
+  description = "AWS region, for AWS_REGION."
   value       = var.region
 }
 
 output "log_group" {
-  description = "Where it logs."
+  description = "Log group of the function."
   value       = aws_cloudwatch_log_group.function.name
 }
 

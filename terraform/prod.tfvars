@@ -1,6 +1,6 @@
-# Production. The account's one budget is made here; TF_VAR_notify_email says who is told.
+# Production. It creates the account's only budget; TF_VAR_notify_email is notified.
 environment = "prod"
 budget_usd  = 1
 
-# An account holds one OIDC provider of GitHub: staging made it.
+# An account holds one OIDC provider of GitHub: staging creates it.
 create_github_provider = false

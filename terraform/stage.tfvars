@@ -1,3 +1,3 @@
-# Staging: what a challenger meets first. At most two requests at the same time would be enough, but new accounts have
-# nothing to reserve; see reserved_concurrency.
+# Staging, where a challenger runs first. A limit of two requests at once would be enough, but new accounts cannot
+# reserve concurrency; see reserved_concurrency.
 environment = "stage"

@@ -1,10 +1,10 @@
-# What may be set. stage.tfvars and prod.tfvars hold what the two environments differ in; the bundle and an address for
-# notices come from the command line or from TF_VAR_bundle and TF_VAR_notify_email.
+# Variables. stage.tfvars and prod.tfvars hold the differences between the two environments; the bundle and an e-mail
+# address for notices come from the command line, or from TF_VAR_bundle and TF_VAR_notify_email.
 
 # What runs
 
 variable "environment" {
-  description = "Which copy this is, e.g. stage or prod. Part of every name, so that both fit into one account."
+  description = "Name of the environment, e.g. stage or prod. Part of every name, so that both fit into one account."
   type        = string
 
   validation {
@@ -74,18 +74,18 @@ variable "architecture" {
 }
 
 variable "memory_mb" {
-  description = "Memory in MB, and with it the share of a processor: 1769 MB are one whole. `make cost` names the best."
+  description = "Memory in MB, and with it the share of a processor: 1769 MB give a whole one. `make cost` names the best size."
   type        = number
   default     = 1769
 
   validation {
     condition     = var.memory_mb >= 256 && var.memory_mb <= 10240 && floor(var.memory_mb) == var.memory_mb
-    error_message = "The memory must be a whole number of MB from 256, less than which the model does not fit, to 10240."
+    error_message = "The memory must be a whole number of MB from 256, the least that holds the model, to 10240."
   }
 }
 
 variable "timeout_s" {
-  description = "Seconds that one request may take, a cold start included. A longer one costs more when something hangs."
+  description = "Seconds that one request may take, a cold start included. With a longer timeout, requests that hang cost more."
   type        = number
   default     = 30
 
@@ -97,8 +97,8 @@ variable "timeout_s" {
 
 variable "reserved_concurrency" {
   description = <<-EOT
-    At most this many requests at the same time; more are refused with 429. It caps what an attack can cost; 0 turns the
-    function off. null leaves the account's limit, which for new accounts is 10 and from which nothing can be reserved.
+    Most requests at the same time; further ones are refused with 429. It limits what an attack can cost; 0 turns the
+    function off. null leaves the account's limit, which is 10 for new accounts, of which nothing can be reserved.
   EOT
   type        = number
   default     = null
@@ -107,7 +107,7 @@ variable "reserved_concurrency" {
     condition = var.reserved_concurrency == null || try(
       var.reserved_concurrency >= 0 && floor(var.reserved_concurrency) == var.reserved_concurrency, false
     )
-    error_message = "The concurrency must be a whole number, at least 0, or null for no cap."
+    error_message = "The concurrency must be a whole number, at least 0, or null for no limit."
   }
 }
 
@@ -124,8 +124,8 @@ variable "settings" {
 
 variable "secret_settings" {
   description = <<-EOT
-    Settings that no plan and no log may show, by the same names; give them as TF_VAR_secret_settings. They are in the
-    state all the same: keep it where only you can read it.
+    Settings that must not appear in plans and logs, by the same names; give them as TF_VAR_secret_settings. The state
+    holds them nevertheless: keep it where only you can read it.
   EOT
   type        = map(string)
   default     = {}
@@ -151,18 +151,18 @@ variable "log_retention_days" {
 }
 
 variable "notify_email" {
-  description = "Who is told of alarms and of the budget. AWS asks the address for consent first. null tells nobody."
+  description = "E-mail address for notices of alarms and of the budget. AWS asks it for consent first. null sends none."
   type        = string
   default     = null
 
   validation {
     condition     = var.notify_email == null || can(regex("^[^@[:space:]]+@[^@[:space:]]+$", var.notify_email))
-    error_message = "The address must be one of e-mail, or null."
+    error_message = "The address must be an e-mail address, or null."
   }
 }
 
 variable "budget_usd" {
-  description = "Dollars a month above which the account's owner is told; null makes no budget. It covers the whole account."
+  description = "Budget in dollars a month for the whole account, with a notice above it; null creates none."
   type        = number
   default     = null
 
@@ -175,7 +175,7 @@ variable "budget_usd" {
 # Who may deploy it
 
 variable "github_repository" {
-  description = "OWNER/NAME of the repository whose workflows may deploy; null lets none."
+  description = "OWNER/NAME of the repository whose workflows may deploy; null allows none."
   type        = string
   default     = null
 
@@ -186,7 +186,7 @@ variable "github_repository" {
 }
 
 variable "github_environment" {
-  description = "Environment of that repository whose jobs may deploy; null is the one named like `environment`."
+  description = "Environment of that repository whose jobs may deploy; null is the one with the name in `environment`."
   type        = string
   default     = null
 
@@ -197,7 +197,7 @@ variable "github_environment" {
 }
 
 variable "create_github_provider" {
-  description = "Whether to make GitHub's OIDC provider. An account holds one: true in the first environment, false after."
+  description = "Whether to create GitHub's OIDC provider. An account holds one: true in the first environment, false in others."
   type        = bool
   default     = true
 }

@@ -1,4 +1,4 @@
-# What this configuration takes, where its state lies, and who the provider is.
+# Versions, the backend of the state, and the provider.
 
 terraform {
   required_version = ">= 1.11, < 2.0"
@@ -6,13 +6,13 @@ terraform {
   required_providers {
     aws = {
       source = "hashicorp/aws"
-      # One version, not a range: it is what the tests ran with. docs/delivery.md says why no lock file is committed.
+      # One version, not a range: the one that the tests use. docs/delivery.md says why no lock file is committed.
       version = "5.100.0"
     }
   }
 
-  # The state's place is a choice of whoever runs this: `-backend-config=path=stage.tfstate` for a file here, or HCP
-  # Terraform with cloud_override.tf (docs/delivery.md). An override file takes precedence over this block.
+  # Whoever runs this chooses where the state is: in a file with `-backend-config=path=stage.tfstate`, or in HCP Terraform
+  # with cloud_override.tf (docs/delivery.md), which takes precedence over this block.
   backend "local" {}
 }
 

@@ -1,4 +1,4 @@
-"""The lists of the import-linter contracts are complete: what lies beside the wire is named file by file."""
+"""The lists of the import-linter contracts are complete."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from tests.support.paths import ROOT
 CONTRACTS = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]["contracts"]
 [CORE] = [contract for contract in CONTRACTS if contract["name"] == "The core knows no wire"]
 
-# What a service has of the wire.
+# Modules of a service that may use gRPC.
 WIRE = {"rpc", "oip", "program", "__main__"}
 
 
 @pytest.mark.parametrize("service", ["preprocess", "inference"])
-def test_every_file_of_a_service_is_of_the_core_or_of_the_wire(service: str) -> None:
+def test_every_module_of_a_service_is_core_or_may_use_grpc(service: str) -> None:
     folder = ROOT / "services" / service
     files = {path.stem for path in folder.glob("*.py")} - {"__init__"}
     files |= {path.parent.name for path in folder.glob("*/__init__.py")}
@@ -30,24 +30,24 @@ def test_every_file_of_a_service_is_of_the_core_or_of_the_wire(service: str) -> 
     assert f"services.{service}" in CORE["source_modules"]
 
 
-# What the gateway has that may know a wire, and what is for people at a terminal; Daft brings what it likes.
-DOORS = {"batch", "cli", "commands", "files", "remote", "sorting"}
+# Modules of the gateway that are not core: they may use gRPC, Daft or the terminal.
+INTERFACES = {"batch", "cli", "commands", "files", "remote", "sorting"}
 
 
-def test_every_file_and_room_of_the_gateway_is_of_the_core_or_a_door_of_its_own() -> None:
+def test_every_module_and_package_of_the_gateway_is_core_or_an_interface() -> None:
     gateway = ROOT / "gateway"
-    rooms = {path.parent.name for path in gateway.glob("*/__init__.py")}
+    packages = {path.parent.name for path in gateway.glob("*/__init__.py")}
     files = {path.stem for path in gateway.glob("*.py")} - {"__init__"}
 
     named = [name for name in CORE["source_modules"] if name.startswith("gateway.")]
     core = {name.split(".")[1] for name in named}
 
-    assert core | DOORS == rooms | files
-    assert not core & DOORS
-    assert {f"gateway.{room}.**" for room in core & rooms} <= set(named)  # whole rooms
+    assert core | INTERFACES == packages | files
+    assert not core & INTERFACES
+    assert {f"gateway.{package}.**" for package in core & packages} <= set(named)  # whole packages
 
 
-def test_the_two_functions_are_imported_without_grpc() -> None:
+def test_the_two_steps_are_imported_without_grpc() -> None:
     program = (
         "import sys, gateway.fetch.fetcher, gateway.pipeline, gateway.settings\n"
         "import services.inference, services.preprocess\n"
@@ -61,5 +61,5 @@ def test_the_two_functions_are_imported_without_grpc() -> None:
     assert done.stderr.strip() == ""
 
 
-def test_no_package_named_proto_shadows_that_of_others() -> None:
+def test_no_package_named_proto_shadows_the_one_of_pypi() -> None:
     assert not list((ROOT / "proto").glob("*.py"))

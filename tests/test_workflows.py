@@ -1,4 +1,4 @@
-"""The workflows of GitHub Actions: well formed, safe, and made of steps that also run here."""
+"""The workflows of GitHub Actions: valid, safe, and made of steps that also run locally."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_zizmor_finds_nothing() -> None:
     run("zizmor", "--offline", "--quiet", "--no-progress", FOLDER)
 
 
-def test_they_fit_their_schemas() -> None:
+def test_they_match_their_schemas() -> None:
     run("check-jsonschema", "--builtin-schema", "vendor.github-workflows", *WORKFLOWS)
     run("check-jsonschema", "--builtin-schema", "vendor.dependabot", FOLDER / "dependabot.yml")
 
@@ -56,11 +56,11 @@ def test_actions_are_pinned_to_a_commit(path: Path) -> None:
     assert used
     for action, version in used:
         assert re.fullmatch(r"[\w.-]+/[\w./-]+@[0-9a-f]{40}", action), action
-        assert re.fullmatch(r" # v\d+\.\d+\.\d+", version), f"{action}: say which version this is"
+        assert re.fullmatch(r" # v\d+\.\d+\.\d+", version), f"{action}: add its version in a comment"
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
-def test_nothing_is_permitted_but_what_a_job_asks_for(path: Path) -> None:
+def test_a_job_only_has_the_permissions_that_it_names(path: Path) -> None:
     workflow = read(path)
 
     assert workflow["permissions"] == {}
@@ -69,7 +69,7 @@ def test_nothing_is_permitted_but_what_a_job_asks_for(path: Path) -> None:
         assert job["timeout-minutes"] <= 90, name
 
 
-def test_a_pull_request_deploys_nothing_and_knows_no_secret() -> None:
+def test_a_pull_request_deploys_nothing_and_has_no_secrets() -> None:
     text = (FOLDER / "workflows/ci.yml").read_text("utf-8")
 
     assert "secrets." not in text
@@ -78,7 +78,7 @@ def test_a_pull_request_deploys_nothing_and_knows_no_secret() -> None:
     assert not {job.get("environment") for job in read(FOLDER / "workflows/ci.yml")["jobs"].values()} - {None}
 
 
-def test_a_deployment_goes_alone_and_keeps_no_key_of_aws() -> None:
+def test_one_deployment_runs_at_a_time_and_without_stored_aws_keys() -> None:
     path = FOLDER / "workflows/deploy.yml"
     workflow = read(path)
 
@@ -91,7 +91,7 @@ def test_a_deployment_goes_alone_and_keeps_no_key_of_aws() -> None:
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
-def test_a_step_is_one_call_of_what_also_runs_here(path: Path) -> None:
+def test_a_step_is_one_command_that_also_runs_locally(path: Path) -> None:
     verbs = set(re.findall(r"^([a-z-]+):.*## ", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
 
     for step in steps(path):

@@ -75,7 +75,13 @@ def bench(
     for path in (model, other_model):
         if path is not None and not path.is_file():
             raise typer.BadParameter(f"there is no file {path}")
-    plan = Plan(rounds=rounds, quick=quick, other_model=other_model, work=work.resolve(), peers=not alone)
+    plan = Plan(
+        rounds=rounds,
+        quick=quick,
+        other_model=other_model and other_model.resolve(),
+        work=work.resolve(),
+        peers=not alone,
+    )
     if model is not None:
         plan = dataclasses.replace(plan, model=model.resolve())
     chosen = tuple(name for name in NAMES if not only or name in only)

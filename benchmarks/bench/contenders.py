@@ -51,7 +51,6 @@ class Contender:
         subject: MODULE:NAME of a function that makes a `benchmarks.bench.worker.Subject`.
         options: arguments of the function, as JSON.
         environment: where it is installed; None is the project's own environment.
-        missing: why it cannot take part, if that is known beforehand; empty if it can.
         note: what a reader must know to judge its times.
     """
 
@@ -59,7 +58,6 @@ class Contender:
     subject: str
     options: Mapping[str, Any] = field(default_factory=dict)
     environment: str | None = None
-    missing: str = ""
     note: str = ""
 
 
@@ -82,8 +80,6 @@ class WorkerProcess:
     """
 
     def __init__(self, contender: Contender, log: Path) -> None:
-        if contender.missing:
-            raise Absent(contender.missing)
         try:
             python = interpreter(contender.environment) if contender.environment else Path(sys.executable)
         except MissingEnvironment as error:

@@ -39,7 +39,7 @@ class Plan:
         rounds: of each section, at least 1.
         quick: measure few items, for a try.
         model: ONNX file of this project.
-        other_model: the same model in the other precision; None leaves that row absent.
+        other_model: the same model in the other precision; measured too if it is given.
         work: folder for intermediate files.
         peers: False measures this project alone.
     """
@@ -108,14 +108,15 @@ def decode(plan: Plan) -> Question:
 def classify(plan: Plan) -> Question:
     """Clip to probabilities, of clips that this project made."""
     make = functools.partial(_contender, "runtimes")
-    model, ours, other = {"model": str(plan.model)}, _precision(plan.model), _other(plan)
-    bare = {"model": other.path, "compared": False}
+    model, ours = {"model": str(plan.model)}, _precision(plan.model)
     contenders = [
         make(THIS, "this_project", model, note=f"ONNX Runtime, {ours}, checked"),
         make(f"ONNX Runtime {ours}", "onnxruntime", model),
-        make(f"ONNX Runtime {other.precision}", "onnxruntime", bare, missing=other.missing),
         make("OpenVINO", "openvino", model, environment="openvino", note=ours),
     ]
+    if plan.other_model is not None:
+        bare = {"model": str(plan.other_model), "compared": False}
+        contenders.insert(2, make(f"ONNX Runtime {_other(plan)}", "onnxruntime", bare))
     if plan.peers:
         keras, saved, litert = ({"model": str(path)} for path in _built_models(plan))
         contenders += [
@@ -131,18 +132,22 @@ def classify(plan: Plan) -> Question:
 def line(plan: Plan) -> Question:
     """GIF file to show."""
     make = functools.partial(_contender, "runtimes")
-    model, ours, other = {"model": str(plan.model)}, _precision(plan.model), _other(plan)
+    model, ours = {"model": str(plan.model)}, _precision(plan.model)
     keras = {"model": str(_built_models(plan)[0]) if plan.peers else ""}
-    contenders = (
+    contenders = [
         make(THIS, "pipeline", model, note=ours),
         make(f"{THIS}, fast", "pipeline", {**model, "fast": True}, note=f"{ours}, {_FAST}"),
-        make(f"{THIS}, {other.precision} model", "pipeline", {"model": other.path}, missing=other.missing),
         make("OpenCV + ONNX Runtime", "opencv_onnxruntime", model, environment="opencv", note=ours),
         make("PyAV + OpenVINO", "pyav_openvino", model, environment="openvino", note=ours),
         make("Pillow + Keras predict", "pillow_keras", keras, note=_DRAWN),
-    )
+    ]
+    if plan.other_model is not None:
+        other = {"model": str(plan.other_model)}
+        contenders.insert(2, make(f"{THIS}, {_other(plan)} model", "pipeline", other))
     gifs = real_gifs(2 if plan.quick else 9).items()
-    return Question("line", contenders, tuple(Item(str(path), REAL, shown=label) for label, path in gifs))
+    return Question(
+        "line", tuple(contenders), tuple(Item(str(path), REAL, shown=label) for label, path in gifs)
+    )
 
 
 def serve(plan: Plan) -> Question:
@@ -190,10 +195,9 @@ def _contender(
     options: Mapping[str, object] = {},
     *,
     environment: str | None = None,
-    missing: str = "",
     note: str = "",
 ) -> Contender:
-    return Contender(name, f"benchmarks.bench.{module}:{function}", options, environment, missing, note)
+    return Contender(name, f"benchmarks.bench.{module}:{function}", options, environment, note)
 
 
 def _built_models(plan: Plan) -> tuple[Path, Path, Path]:
@@ -227,23 +231,11 @@ def _clip_item(folder: Path, gif_path: Path, label: str) -> Item:
     return Item(str(path), "clips", {}, f"clip of {label}")
 
 
-@dataclass(frozen=True)
-class _OtherModel:
-    """The model that is measured beside the project's: its precision, its file, or why it is missing."""
-
-    precision: str
-    path: str
-    missing: str = ""
-
-
-def _other(plan: Plan) -> _OtherModel:
-    ours = _precision(plan.model)
-    if plan.other_model is None:
-        other = "fp32" if ours == "int8" else "int8"
-        why = f"no {other} file was given: gif-train export makes one, --other-model names it"
-        return _OtherModel(other, "", why)
+def _other(plan: Plan) -> str:
+    """The precision of the other model, for the name of its row."""
+    assert plan.other_model is not None
     other = _precision(plan.other_model)
-    return _OtherModel(f"other {other}" if other == ours else other, str(plan.other_model.resolve()))
+    return f"other {other}" if other == _precision(plan.model) else other
 
 
 def _precision(model: Path) -> str:

@@ -55,7 +55,7 @@ def rest(model: str, gifs: Sequence[str], work: str) -> Subject:
         lambda gif: (gif, {"Content-Type": "image/gif"}),
         lambda answer: answer["shows"][0]["show"],
     )
-    return _subject(program, identify, gifs, f"gif-analyzer {importlib.metadata.version('gif-analyzer')}")
+    return _subject(program, identify, gifs, _version("gif-analyzer"))
 
 
 def grpc_pair(model: str, gifs: Sequence[str], work: str) -> Subject:
@@ -76,7 +76,7 @@ def grpc_pair(model: str, gifs: Sequence[str], work: str) -> Subject:
         program,
         lambda gif: classifier.classify(preprocess.decode_gif(gif), 1).shows[0].show,
         gifs,
-        f"gif-analyzer {importlib.metadata.version('gif-analyzer')}",
+        _version("gif-analyzer"),
         close=stack.close,
     )
 
@@ -84,14 +84,13 @@ def grpc_pair(model: str, gifs: Sequence[str], work: str) -> Subject:
 def mlflow(model: str, gifs: Sequence[str], work: str) -> Subject:
     """`mlflow models serve` of a Python model, JSON."""
     [port], folder = free_ports(1), Path(work) / "mlflow-model"
-    log = Path(work) / "mlflow.log"
-    Program([sys.executable, "-m", f"{_APPS}.mlflow_model", str(folder)], log, {}).wait()
+    subprocess.run([sys.executable, "-m", f"{_APPS}.mlflow_model", str(folder)], cwd=ROOT, check=True)
     program = Program(
         [
             *(sys.executable, "-m", "mlflow", "models", "serve", "-m", str(folder)),
             *("--env-manager", "local", "-h", "127.0.0.1", "-p", str(port)),
         ],
-        log,
+        Path(work) / "mlflow.log",
         # It starts uvicorn by its name.
         {"BENCHMARK_MODEL": model, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"},
     )
@@ -101,7 +100,7 @@ def mlflow(model: str, gifs: Sequence[str], work: str) -> Subject:
         lambda gif: _json({"inputs": [_text(gif)]}),
         lambda answer: answer["predictions"][0],
     )
-    return _subject(program, identify, gifs, f"MLflow {importlib.metadata.version('mlflow')}")
+    return _subject(program, identify, gifs, _version("mlflow", "MLflow"))
 
 
 def mlserver(model: str, gifs: Sequence[str], work: str, environment: str) -> Subject:
@@ -180,15 +179,6 @@ class Program:
                 start_new_session=True,
                 preexec_fn=lambda: os.sched_setaffinity(0, {processor}),  # noqa: PLW1509 - no threads yet
             )
-
-    def wait(self) -> None:
-        """Wait until it ends by itself.
-
-        Raises:
-            RuntimeError: it failed; says what it printed last.
-        """
-        if self._process.wait(START_S):
-            raise RuntimeError(f"it ended with {self._process.returncode}: {self._last_line()}")
 
     def wait_for(self, request: Callable[[], object]) -> None:
         """Repeat a request until it is answered.
@@ -290,6 +280,10 @@ def _subject(
         close=close_all,
         units=REQUESTS,
     )
+
+
+def _version(package: str, name: str = "") -> str:
+    return f"{name or package} {importlib.metadata.version(package)}"
 
 
 def _gif_analyzer(what: str) -> list[str]:

@@ -40,8 +40,7 @@ def batch(
     *,
     out: Annotated[Path, typer.Option(metavar="FILE", help="File to write: .parquet, .csv or .jsonl.")],
     report: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE.html", help="Write a page of the GIFs, sorted by show, too."),
+        Path | None, typer.Option(metavar="FILE.html", help="Write a page of the GIFs, sorted by show, too.")
     ] = None,
     as_json: Json = False,
     top_k: TopK = 5,

@@ -71,8 +71,7 @@ def identify(
         typer.Option(help="Show the ranking and what the frames say; without either, if one GIF is given."),
     ] = None,
     top_k: Annotated[
-        int | None,
-        typer.Option(min=1, metavar="K", show_default=f"{TOP_K}", help="How many shows to name."),
+        int | None, typer.Option(min=1, metavar="K", show_default=f"{TOP_K}", help="How many shows to name.")
     ] = None,
     model: Model = None,
     preprocess: Preprocess = None,
@@ -223,11 +222,7 @@ def _report_text(outcomes: Outcomes, *, several: bool, frames: bool, always_rank
             continue
         tally[tally_key(outcome.verdict)] += 1
         lines = prediction_lines(
-            name,
-            outcome,
-            frames=frames,
-            always_ranked=always_ranked,
-            ascii_only=console.options.ascii_only,
+            name, outcome, frames=frames, always_ranked=always_ranked, ascii_only=console.options.ascii_only
         )
         for line in [prediction_line(name, outcome)] if several else lines:
             console.print(line, soft_wrap=True)  # a long name stays on one line, so that it can be copied

@@ -9,14 +9,7 @@ from typing import Annotated
 
 import typer
 
-from gateway.fetch.address import (
-    ANY_HOST,
-    DEFAULT_HOSTS,
-    Address,
-    FetchSettings,
-    HostRule,
-    is_address,
-)
+from gateway.fetch.address import ANY_HOST, DEFAULT_HOSTS, Address, FetchSettings, HostRule, is_address
 from gateway.pipeline import Pipeline, local
 from gateway.settings import Settings
 from services.errors import InvalidAddress

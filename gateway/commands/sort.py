@@ -35,8 +35,7 @@ def sort(
         How, typer.Option(help="Copy the files, give each a second name (no room is taken), or move them.")
     ] = "copy",
     at_least: Annotated[
-        Level,
-        typer.Option(help="The least sure answer that is sorted; other GIFs stay where they are."),
+        Level, typer.Option(help="The least sure answer that is sorted; other GIFs stay where they are.")
     ] = "show",
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")

@@ -80,11 +80,7 @@ class Identification(BaseModel):
 
     source: Annotated[str, Field(description="address or file name, as given", examples=["meadow.gif"])]
     format: Annotated[
-        str,
-        Field(
-            description="what the file is: gif, webp, png, apng, jpeg, mp4 or webm",
-            examples=["gif"],
-        ),
+        str, Field(description="what the file is: gif, webp, png, apng, jpeg, mp4 or webm", examples=["gif"])
     ]
     shows: Annotated[list[ShowProbability], Field(description="most probable first")]
     known: Annotated[bool, Field(description="if false, `shows` are the nearest guesses")]

@@ -1,4 +1,4 @@
-# The function and its address, planned with a provider that asks nobody.
+# The function and its address, planned with a mocked provider.
 
 mock_provider "aws" {
   source = "./tests/aws"
@@ -19,12 +19,12 @@ run "function" {
 
   assert {
     condition     = aws_lambda_function.analyzer.runtime == "python3.13" && aws_lambda_function.analyzer.publish
-    error_message = "Not a published version of Python 3.13."
+    error_message = "It is not a published version for Python 3.13."
   }
 
   assert {
     condition     = tolist(aws_lambda_function.analyzer.architectures) == tolist(["x86_64"])
-    error_message = "Not for x86_64 by default."
+    error_message = "The default is not x86_64."
   }
 
   assert {
@@ -34,12 +34,12 @@ run "function" {
 
   assert {
     condition     = aws_lambda_function.analyzer.reserved_concurrent_executions == -1
-    error_message = "Concurrency is capped although nobody asked."
+    error_message = "Concurrency is capped although it was not set."
   }
 
   assert {
     condition     = length(aws_lambda_function.analyzer.environment) == 0
-    error_message = "Settings although none were given."
+    error_message = "There are settings although none were given."
   }
 
   assert {
@@ -72,7 +72,7 @@ run "permission_only_by_url" {
       Principal             = "*"
       InvokedViaFunctionUrl = true
     }
-    error_message = "The second permission is not: everybody, by the Function URL alone."
+    error_message = "The second permission is not for everybody by the Function URL only."
   }
 }
 
@@ -91,17 +91,17 @@ run "options" {
 
   assert {
     condition     = tolist(aws_lambda_function.analyzer.architectures) == tolist(["arm64"])
-    error_message = "Not for arm64."
+    error_message = "The architecture is not arm64."
   }
 
   assert {
     condition     = aws_lambda_function.analyzer.memory_size == 2048 && aws_lambda_function.analyzer.timeout == 60
-    error_message = "Memory or time is not what was asked for."
+    error_message = "Memory or timeout is not as set."
   }
 
   assert {
     condition     = aws_lambda_function.analyzer.reserved_concurrent_executions == 0
-    error_message = "0, which turns the function off, was not passed on."
+    error_message = "A concurrency of 0 was not passed on."
   }
 
   assert {

@@ -14,7 +14,7 @@ run "nobody_without_a_repository" {
 
   assert {
     condition     = length(aws_iam_role.deploy) == 0 && length(aws_iam_openid_connect_provider.github) == 0
-    error_message = "A role for workflows although no repository was named."
+    error_message = "There is a role for workflows although no repository was set."
   }
 }
 
@@ -27,7 +27,7 @@ run "one_environment_of_one_repository" {
 
   assert {
     condition     = aws_iam_openid_connect_provider.github[0].client_id_list == toset(["sts.amazonaws.com"])
-    error_message = "The provider is not for AWS alone."
+    error_message = "The provider is not only for AWS."
   }
 
   assert {
@@ -55,7 +55,7 @@ run "second_environment_of_an_account" {
 
   assert {
     condition     = length(aws_iam_openid_connect_provider.github) == 0 && length(data.aws_iam_openid_connect_provider.github) == 1
-    error_message = "A second provider would be made."
+    error_message = "A second provider would be created."
   }
 }
 
@@ -66,7 +66,7 @@ run "least_rights" {
     github_repository = "owner/gif-analyzer"
   }
 
-  # Whatever writes, writes to this function alone.
+  # Actions that write are limited to this function.
   assert {
     condition = alltrue(flatten([
       for statement in jsondecode(aws_iam_role_policy.deploy[0].policy).Statement : [
@@ -78,7 +78,7 @@ run "least_rights" {
         )
       ]
     ]))
-    error_message = "The workflows may change more than what the function runs."
+    error_message = "The workflows may change more than this function."
   }
 
   assert {

@@ -1,4 +1,4 @@
-# What cannot be meant is refused before anything is asked of AWS.
+# Invalid variables are refused before any request to AWS.
 
 mock_provider "aws" {
   source = "./tests/aws"

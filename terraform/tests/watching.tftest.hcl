@@ -27,12 +27,12 @@ run "alarms_of_the_alias" {
 
   assert {
     condition     = [for alarm in aws_cloudwatch_metric_alarm.live : alarm.metric_name] == ["Errors", "Throttles"]
-    error_message = "Errors and throttles are not what is watched."
+    error_message = "The alarms do not watch errors and throttles."
   }
 
   assert {
     condition     = length(aws_sns_topic.notices) == 0 && length(aws_budgets_budget.month) == 0
-    error_message = "Notices or a budget although nobody asked."
+    error_message = "There are notices or a budget although none were set."
   }
 }
 
@@ -48,7 +48,7 @@ run "notices_and_budget" {
     condition = alltrue([
       for alarm in aws_cloudwatch_metric_alarm.live : alarm.alarm_actions == toset([aws_sns_topic.notices[0].arn])
     ])
-    error_message = "An alarm tells nobody."
+    error_message = "An alarm notifies nobody."
   }
 
   assert {
@@ -66,7 +66,7 @@ run "notices_and_budget" {
       for notification in aws_budgets_budget.month[0].notification :
       notification.subscriber_email_addresses == toset(["owner@example.org"])
     ])
-    error_message = "The budget tells somebody else."
+    error_message = "The budget notifies another address."
   }
 }
 

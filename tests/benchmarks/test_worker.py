@@ -50,7 +50,7 @@ def test_what_is_loaded_is_run_and_checked() -> None:
         ({"do": "dance", "item": "7"}, "ValueError: unknown command dance"),
         ({"do": "prepare", "subject": f"{TRIVIAL}:nobody", "options": {}}, "AttributeError"),
         (
-            {"do": "prepare", "subject": f"{TRIVIAL}:needs_what_is_not_there", "options": {}},
+            {"do": "prepare", "subject": f"{TRIVIAL}:needs_a_missing_library", "options": {}},
             "ModuleNotFoundError: No module named 'no_such_library'",
         ),
     ],
@@ -101,14 +101,14 @@ def test_what_a_library_prints_does_not_disturb(tmp_path: Path) -> None:
 def test_a_process_that_dies_says_how(tmp_path: Path) -> None:
     worker = start("dying", tmp_path / "log")
 
-    with pytest.raises(Absent, match="ended with 3: segfault, as it were"):
+    with pytest.raises(Absent, match="ended with 3: segmentation fault"):
         worker.check("7")
     worker.close()
 
 
 def test_a_library_that_is_not_there_is_the_reason(tmp_path: Path) -> None:
     with pytest.raises(Absent, match="no_such_library"):
-        start("needs_what_is_not_there", tmp_path / "log")
+        start("needs_a_missing_library", tmp_path / "log")
 
 
 def test_an_environment_that_is_not_there_is_the_reason(tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ def triton(address: str, frames: np.ndarray, tmp_path_factory: pytest.TempPathFa
     path = tmp_path_factory.mktemp("clip") / "clip.npy"
     np.save(path, frames)
     done = subprocess.run(
-        [TRITON / "bin/python", ROOT / "tests/support/ask_with_triton.py", address, path],
+        [TRITON / "bin/python", ROOT / "tests/contract/ask_with_triton.py", address, path],
         capture_output=True,
         text=True,
         check=False,

@@ -1,4 +1,4 @@
-"""A bundle of this project, built once for all tests of delivery: half a minute."""
+"""A bundle of this project, built once for all tests of delivery, which takes half a minute."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.support.emulator import PYTHON, unpack
 
 @pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Bundle:
-    """What `gif-deliver bundle` builds with the packaged model, once for all processes that run tests."""
+    """The bundle with the packaged model, built once for all test processes."""
     from filelock import FileLock
 
     own = tmp_path_factory.getbasetemp()
@@ -40,5 +40,5 @@ def _build(path: Path) -> Bundle:
 
 @pytest.fixture(scope="session")
 def task(built: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """That bundle, unpacked as Lambda does."""
+    """The folder of that bundle, unpacked as in Lambda."""
     return unpack(built.path, tmp_path_factory.mktemp("var"))

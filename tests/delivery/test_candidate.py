@@ -1,4 +1,4 @@
-"""Which model is delivered: the challenger, or else the champion, out of a registry in a file."""
+"""The model to deliver: the challenger, or without one the champion, from a registry in a file."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.candidates import save_candidate
+from tests.support.models import save_candidate
 from tests.support.programs import Done, call
 
 Run = Callable[..., Done]
@@ -18,7 +18,7 @@ Run = Callable[..., Done]
 
 @pytest.fixture
 def run(tmp_path: Path, empty_registry: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """A function that runs a program of this project beside an empty registry."""
+    """Runs a program of this project with an empty registry."""
     shutil.copy(empty_registry, tmp_path / "mlflow.db")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
     monkeypatch.delenv("MLFLOW_REGISTRY_URI", raising=False)
@@ -31,7 +31,7 @@ def register(run: Run, folder: Path, version: str) -> None:
     assert run("gif-train", "register", str(path)).returncode == 0
 
 
-def test_the_challenger_goes_first_then_the_champion(run: Run, tmp_path: Path) -> None:
+def test_the_challenger_is_delivered_or_else_the_champion(run: Run, tmp_path: Path) -> None:
     out, outputs = tmp_path / "build/candidate.onnx", tmp_path / "outputs"
     words = ("candidate", "--out", str(out), "--outputs", str(outputs))
 
@@ -55,7 +55,7 @@ def test_the_challenger_goes_first_then_the_champion(run: Run, tmp_path: Path) -
     assert outputs.read_text().splitlines()[:3] == ["alias=challenger", "version=1", "model_version=1.0"]
 
 
-def test_a_registry_that_cannot_be_asked_is_one_line(
+def test_an_unreachable_registry_is_one_line(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:1")

@@ -1,10 +1,8 @@
-"""Cost by hand and by law: free limits, memory sizes, shares, and files that hold no measurement."""
+"""The cost estimate: values computed by hand, laws that always hold, and invalid files."""
 
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,7 +11,7 @@ from hypothesis import strategies as st
 
 from delivery.cost import FREE_GB_S, MEMORIES_MB, Measurement, best, plan
 from delivery.errors import InvalidMeasurement, InvalidOption
-from tests.support.paths import ROOT
+from tests.support.programs import call
 
 MEASURED = Measurement(
     cold_ms=1000.0, warm_ms=100.0, peak_memory_bytes=300 * 2**20, made="2026-11-24", rounds=9
@@ -31,14 +29,14 @@ measurements = st.builds(
 
 @pytest.fixture
 def written(tmp_path: Path) -> Path:
-    """A result file as the benchmark writes it, as far as cost reads it."""
+    """The part of the benchmark's result file that the estimate reads."""
     path = tmp_path / "cold_start.json"
     values = {"cold_ms": 1000.0, "warm_ms": 100.0, "peak_memory_bytes": 300 * 2**20}
     path.write_text(json.dumps({**values, "made": "2026-11-24", "rounds": 9, "variants": {}}))
     return path
 
 
-def test_a_warm_request_by_hand() -> None:
+def test_warm_requests_cost_what_they_cost_by_hand() -> None:
     found = plan(MEASURED, 1024, cold_share=0.0)
 
     assert found.warm_ms == pytest.approx(100 * 1769 / 1024)
@@ -47,7 +45,7 @@ def test_a_warm_request_by_hand() -> None:
     assert found.million_usd == 0
 
 
-def test_a_cold_request_by_hand() -> None:
+def test_cold_requests_cost_what_they_cost_by_hand() -> None:
     found = plan(MEASURED, 2048, cold_share=1.0)
 
     assert found.cold_ms == 1000  # more than one processor does not help
@@ -70,7 +68,7 @@ def test_the_best_size_is_smaller_when_most_of_the_time_is_waiting() -> None:
 
 
 @given(measurements, st.sampled_from(MEMORIES_MB), st.floats(0, 1), st.floats(0, 1))
-def test_colder_is_never_cheaper_when_cold_is_slower(
+def test_more_cold_starts_are_never_cheaper(
     measured: Measurement, memory: int, one: float, other: float
 ) -> None:
     if measured.cold_ms < measured.warm_ms:
@@ -81,9 +79,7 @@ def test_colder_is_never_cheaper_when_cold_is_slower(
 
 
 @given(measurements, st.sampled_from(MEMORIES_MB), st.floats(0, 1))
-def test_what_is_carried_for_nothing_stays_within_the_free_limits(
-    measured: Measurement, memory: int, share: float
-) -> None:
+def test_the_free_gifs_stay_within_the_free_limits(measured: Measurement, memory: int, share: float) -> None:
     found = plan(measured, memory, cold_share=share)
 
     assert 0 <= found.gifs <= 1_000_000
@@ -105,7 +101,7 @@ def test_impossible_shares_and_waits_are_refused(share: float, wait: float) -> N
         ('{"cold_ms": -1, "warm_ms": 1, "peak_memory_bytes": 1, "made": "", "rounds": 1}', "above zero"),
     ],
 )
-def test_a_file_of_something_else_is_refused(content: str, said: str, tmp_path: Path) -> None:
+def test_an_invalid_file_is_refused(content: str, said: str, tmp_path: Path) -> None:
     path = tmp_path / "other.json"
     path.write_text(content)
 
@@ -113,32 +109,22 @@ def test_a_file_of_something_else_is_refused(content: str, said: str, tmp_path: 
         Measurement.read(path)
 
 
-def run_cost(*options: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "delivery", "cost", *options],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
-
-
-def test_the_command_tells_people_and_programs_the_same(written: Path) -> None:
-    text = run_cost("--measurement", str(written), "--cold-share", "0.2")
-    told = json.loads(run_cost("--measurement", str(written), "--cold-share", "0.2", "--json").stdout)
+def test_the_command_prints_the_same_as_text_and_as_json(written: Path) -> None:
+    words = ("cost", "--measurement", written, "--cold-share", "0.2")
+    text = call("gif-deliver", *words)
+    printed = json.loads(call("gif-deliver", *words, "--json").stdout)
 
     assert text.returncode == 0, text.stderr
-    assert told["best_memory_mb"] == 1769
+    assert printed["best_memory_mb"] == 1769
     # 0.2 x 1 s and 0.8 x 0.1 s at 1769 MB: 0.484 GB-s
-    assert told["gifs_a_month"] == pytest.approx(827_000, rel=0.001)
-    assert text.stdout.startswith(f"{told['gifs_a_month']:,} GIFs a month for nothing with 1769 MB")
+    assert printed["gifs_a_month"] == pytest.approx(827_000, rel=0.001)
+    assert text.stdout.startswith(f"{printed['gifs_a_month']:,} GIFs a month for nothing with 1769 MB")
     assert "a model" in text.stdout
     assert "best" in text.stdout
 
 
-def test_the_command_says_what_to_run_where_nothing_was_measured(tmp_path: Path) -> None:
-    done = run_cost("--measurement", str(tmp_path / "none.json"))
+def test_without_a_measurement_the_command_says_what_to_run(tmp_path: Path) -> None:
+    done = call("gif-deliver", "cost", "--measurement", str(tmp_path / "none.json"))
 
     assert done.returncode == 2
     assert done.stderr.endswith("there is no such file; python -m benchmarks cold-start writes it\n")

@@ -1,14 +1,12 @@
-"""The whole of deploy.yml on one machine: MLflow that asks for a password, AWS on loopback, the emulator.
+"""The whole deploy.yml on one machine: MLflow with a password, AWS on loopback, Lambda's emulator.
 
-The steps' own lines are run, by a shell, as the runner would; what GitHub's actions do is stood in for. The
-bundle is the real one, with a small model that knows three colours.
+A shell runs the `run` lines of the steps as GitHub's runner does; the actions are replaced. The bundle is the
+real one, with a small model that knows three colours.
 """
 
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -17,13 +15,13 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.support.actions import FAILURE, SKIPPED, SUCCESS, Rehearsal, Step, rehearse, shell_environ
-from tests.support.candidates import BLUE, GREEN, RED, draw_evaluation, save_candidate
+from tests.delivery.actions import FAILURE, SKIPPED, SUCCESS, Rehearsal, Step, rehearse, shell_environ
 from tests.support.cloud import Cloud, cloud_on_loopback
 from tests.support.emulator import PYTHON, needs_emulator_for
 from tests.support.mlflow_server import ADMIN, PASSWORD, MlflowServer, mlflow_server
-from tests.support.models import SHOWS
+from tests.support.models import BLUE, GREEN, RED, SHOWS, draw_evaluation, save_candidate
 from tests.support.paths import ROOT
+from tests.support.programs import run
 from tests.support.terraform import Terraform, needs_terraform
 
 WORKFLOW = ROOT / ".github/workflows/deploy.yml"
@@ -33,12 +31,12 @@ pytestmark = [needs_terraform, needs_emulator_for(PYTHON)]
 
 
 @dataclass
-class House:
-    """Everything that the workflow meets, and what may go wrong in it.
+class Services:
+    """The services that the workflow uses, and faults for it.
 
     Attributes:
-        settings: of the function, by the name of the workflow's job; a bad one makes it answer badly.
-        meanwhile: done when the production job begins.
+        settings: of the function, by the job of the workflow; a bad one makes it answer badly.
+        meanwhile: models that are registered when the production job begins.
     """
 
     folder: Path
@@ -72,10 +70,10 @@ class House:
                 "prod": {"MLFLOW_TRACKING_URI": self.server.address},
             },
             secrets={"MLFLOW_TRACKING_USERNAME": ADMIN, "MLFLOW_TRACKING_PASSWORD": PASSWORD},
-            stands={
+            replacements={
                 "actions/checkout": self._nothing,
                 "actions/setup-python": self._nothing,
-                "actions/upload-artifact": self._nothing,  # all jobs share one folder here
+                "actions/upload-artifact": self._nothing,  # here all jobs share one folder
                 "actions/download-artifact": self._nothing,
                 "hashicorp/setup-terraform": self._nothing,
                 "aws-actions/configure-aws-credentials": self._credentials,
@@ -89,16 +87,7 @@ class House:
         self.gif_train("register", str(path))
 
     def gif_train(self, *words: str) -> str:
-        command = [Path(sys.executable).with_name("gif-train"), *words]
-        done = subprocess.run(
-            command,
-            cwd=self.folder,
-            env=self.server.environment,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=600,
-        )
+        done = run("gif-train", *words, cwd=self.folder, **self.server.environment)
         assert done.returncode == 0, done.stderr
         return done.stdout
 
@@ -130,57 +119,57 @@ class House:
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
-    for name in ("mlflow", "functions", "provider"):
+def services(tmp_path: Path) -> Iterator[Services]:
+    for name in ("mlflow", "provider"):
         (tmp_path / name).mkdir()
-    Terraform(tmp_path / "provider")  # skips where its provider cannot be had, before minutes are spent
+    Terraform(tmp_path / "provider")  # skips here if the provider is missing, before minutes are spent
     draw_evaluation(tmp_path / "evaluation.csv")
     with (
         mlflow_server(tmp_path / "mlflow") as server,
         cloud_on_loopback(tmp_path / "functions", python=PYTHON) as cloud,
         ExitStack() as stack,
     ):
-        yield House(tmp_path, cloud, server, stack)
+        yield Services(tmp_path, cloud, server, stack)
 
 
-def told(rehearsal: Rehearsal) -> str:
-    """What every step printed, for a test that fails."""
+def printed(rehearsal: Rehearsal) -> str:
+    """What every step printed, for failures of the test."""
     return "\n".join(f"{s.job}: {s.name}: {s.outcome}\n{s.printed}" for s in rehearsal.steps if s.printed)
 
 
-def test_a_challenger_becomes_champion_or_nothing_changes(house: House) -> None:
-    # the first: nothing was there before
-    house.register("1.0")
-    first = house.deploy()
-    assert first.jobs == {"candidate": SUCCESS, "staging": SUCCESS, "production": SUCCESS}, told(first)
-    assert house.aliases() == {"champion": "1"}
-    assert (house.model_in(STAGE), house.model_in(PROD)) == ("1.0", "1.0")
+def test_a_challenger_becomes_champion_or_nothing_changes(services: Services) -> None:
+    # the first model
+    services.register("1.0")
+    first = services.deploy()
+    assert first.jobs == {"candidate": SUCCESS, "staging": SUCCESS, "production": SUCCESS}, printed(first)
+    assert services.aliases() == {"champion": "1"}
+    assert (services.model_in(STAGE), services.model_in(PROD)) == ("1.0", "1.0")
     assert first.step("production", "make rollback").outcome == SKIPPED
 
-    # staging answers badly: production is never touched, the challenger is not promoted
-    house.register("2.0")
-    house.settings["staging"] = {"GIF_ANALYZER_MAX_FRAMES": "1"}
-    second = house.deploy()
-    assert second.jobs == {"candidate": SUCCESS, "staging": FAILURE, "production": SKIPPED}, told(second)
-    assert house.aliases() == {"champion": "1", "challenger": "2"}
-    assert (house.model_in(STAGE), house.model_in(PROD)) == ("1.0", "1.0")
+    # staging answers badly: production stays as it is, and the challenger is not promoted
+    services.register("2.0")
+    services.settings["staging"] = {"GIF_ANALYZER_MAX_FRAMES": "1"}
+    second = services.deploy()
+    assert second.jobs == {"candidate": SUCCESS, "staging": FAILURE, "production": SKIPPED}, printed(second)
+    assert services.aliases() == {"champion": "1", "challenger": "2"}
+    assert (services.model_in(STAGE), services.model_in(PROD)) == ("1.0", "1.0")
 
-    # promotion fails behind a production that answers well: production goes back
-    house.settings.clear()
-    house.meanwhile.append(("3.0",))
-    third = house.deploy()
-    assert third.jobs == {"candidate": SUCCESS, "staging": SUCCESS, "production": FAILURE}, told(third)
+    # promotion fails after a rollout to production: production is rolled back
+    services.settings.clear()
+    services.meanwhile.append(("3.0",))
+    third = services.deploy()
+    assert third.jobs == {"candidate": SUCCESS, "staging": SUCCESS, "production": FAILURE}, printed(third)
     assert third.step("production", "make promote").outcome == FAILURE
     assert third.step("production", "make rollback").outcome == SUCCESS
-    assert house.aliases() == {"champion": "1", "challenger": "3"}
-    assert (house.model_in(STAGE), house.model_in(PROD)) == ("2.0", "1.0")
+    assert services.aliases() == {"champion": "1", "challenger": "3"}
+    assert (services.model_in(STAGE), services.model_in(PROD)) == ("2.0", "1.0")
 
-    # a challenger that is worse gets nowhere
-    house.register("4.0", shows=(GREEN, RED, BLUE))
-    fourth = house.deploy()
-    assert fourth.jobs == {"candidate": FAILURE, "staging": SKIPPED, "production": SKIPPED}, told(fourth)
+    # a worse challenger does not reach staging
+    services.register("4.0", shows=(GREEN, RED, BLUE))
+    fourth = services.deploy()
+    assert fourth.jobs == {"candidate": FAILURE, "staging": SKIPPED, "production": SKIPPED}, printed(fourth)
     assert "does not pass" in fourth.step("candidate", "make compare").printed
-    assert house.model_in(PROD) == "1.0"
+    assert services.model_in(PROD) == "1.0"
 
-    # no password was printed by any of it
-    assert PASSWORD not in told(first) + told(second) + told(third) + told(fourth)
+    # no step printed the password
+    assert PASSWORD not in printed(first) + printed(second) + printed(third) + printed(fourth)

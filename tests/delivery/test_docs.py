@@ -1,4 +1,4 @@
-"""docs/bundle.md: its commands exist with their options, its limits are those of the code."""
+"""docs/bundle.md: its commands exist with their options, and its limits are those of the code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The emulator itself, with a function of a few lines: what the tests of the bundle stand on."""
+"""The emulator itself, with a function of a few lines."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from delivery.bundle.python import find_python
 from delivery.request import Request, to_event
 from tests.support.emulator import PYTHON, needs_emulator
 
-LISTEN, LOOPBACK = "0A", "0100007F:"  # as the kernel writes them
+LISTEN, LOOPBACK = "0A", "0100007F:"  # as in /proc/net/tcp
 
 FUNCTION = """
 import os, sys
@@ -52,7 +52,7 @@ def test_a_function_sees_its_bundle_and_no_installed_package(task: Path) -> None
 
 
 @needs_emulator
-def test_a_function_that_fails_says_so(task: Path) -> None:
+def test_an_exception_of_the_function_is_reported(task: Path) -> None:
     with Emulator(task, python=PYTHON, handler="function.failing") as function:
         answer = function.invoke({})
 
@@ -62,7 +62,7 @@ def test_a_function_that_fails_says_so(task: Path) -> None:
 
 
 @needs_emulator
-def test_it_listens_on_loopback_alone(task: Path) -> None:
+def test_it_listens_on_loopback_only(task: Path) -> None:
     with Emulator(task, python=PYTHON, handler="function.handler") as function:
         function.invoke({})
         files = [path.readlink().name for path in Path(f"/proc/{function.process.pid}/fd").iterdir()]
@@ -77,7 +77,7 @@ def test_it_listens_on_loopback_alone(task: Path) -> None:
     assert all(address.startswith(LOOPBACK) for address in listening)
 
 
-def test_texts_travel_as_they_are_and_bytes_in_base64() -> None:
+def test_only_bytes_are_sent_in_base64() -> None:
     text = to_event(Request("POST", "/", headers={"content-type": "application/json"}, body=b'{"a": 1}'))
     gif = to_event(Request("POST", "/", headers={"content-type": "image/gif"}, body=b"GIF89a"))
 
@@ -85,5 +85,5 @@ def test_texts_travel_as_they_are_and_bytes_in_base64() -> None:
     assert (base64.b64decode(gif["body"]), gif["isBase64Encoded"]) == (b"GIF89a", True)
 
 
-def test_the_interpreter_of_the_tests_is_found() -> None:
+def test_the_interpreter_that_runs_the_tests_is_found() -> None:
     assert find_python(f"3.{sys.version_info.minor}") == Path(sys.executable)

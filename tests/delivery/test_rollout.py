@@ -1,4 +1,4 @@
-"""`gif-deliver` against AWS on loopback, where the uploaded bytes are what answers."""
+"""`gif-deliver` with AWS on loopback, which runs the uploaded bundles."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,10 +31,8 @@ FUNCTION = "gif-analyzer-stage"
 
 @pytest.fixture
 def cloud(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
-    """AWS on loopback, which programs and boto3 in this process use from now on."""
-    folder = tmp_path / "functions"
-    folder.mkdir()
-    with cloud_on_loopback(folder) as cloud:
+    """AWS on loopback, which programs and boto3 in this process use."""
+    with cloud_on_loopback(tmp_path / "functions") as cloud:
         for name, value in cloud.environment.items():
             monkeypatch.setenv(name, value)
         yield cloud
@@ -42,7 +40,7 @@ def cloud(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
 
 @pytest.fixture
 def function(cloud: Cloud, tmp_path: Path) -> str:
-    """A function with version 1, at which its alias stands: -> its name."""
+    """The name of a function with version 1, to which its alias points."""
     role = cloud.connect("iam").create_role(RoleName="function", AssumeRolePolicyDocument="{}")
     cloud.client.create_function(
         FunctionName=FUNCTION,
@@ -58,7 +56,7 @@ def function(cloud: Cloud, tmp_path: Path) -> str:
 
 @pytest.fixture
 def publish(cloud: Cloud, function: str, tmp_path: Path) -> Any:
-    """A function that publishes a version: model, what is wrong with it -> its number."""
+    """Publishes a version, given its model and what is wrong with it, and returns its number."""
 
     def publish(model: str, wrong: str = "") -> str:
         bundle = small_bundle(tmp_path / f"{model}{wrong}.zip", model=model, wrong=wrong)
@@ -80,6 +78,14 @@ def roll(function: str, *arguments: str) -> Result:
     return deliver("rollout", function, "--gif", str(GIF), *arguments)
 
 
+def roll_in_steps(
+    function: str, *shares: float, sleep: Callable[[float], None], alarms: Alarms | None = None
+) -> None:
+    """Roll out version 2; `sleep` is called in every pause."""
+    plan = Plan(steps=shares, pause_s=1)
+    roll_out(Function(function), "2", Expected(GIF.read_bytes()), plan=plan, alarms=alarms, sleep=sleep)
+
+
 def test_a_version_that_answers_well_is_given_to_users(cloud: Cloud, function: str, publish: Any) -> None:
     version = publish("2.0")
 
@@ -93,7 +99,7 @@ def test_a_version_that_answers_well_is_given_to_users(cloud: Cloud, function: s
     assert cloud.live(function)["FunctionVersion"] == "2"
 
 
-def test_a_version_is_asked_by_its_own_number_before_the_alias_moves(
+def test_a_version_is_checked_by_its_own_number_before_the_alias_moves(
     cloud: Cloud, function: str, publish: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     publish("2.0")
@@ -134,7 +140,7 @@ def test_a_version_that_answers_badly_is_not_given_to_users(
 
 
 @pytest.mark.parametrize("option", [("--expect", "Another Show"), ("--model-version", "9.9")])
-def test_a_version_that_says_something_else_is_not_given_to_users(
+def test_a_version_with_another_answer_is_not_given_to_users(
     cloud: Cloud, function: str, publish: Any, option: tuple[str, str]
 ) -> None:
     publish("2.0")
@@ -147,16 +153,10 @@ def test_a_version_that_says_something_else_is_not_given_to_users(
 
 
 def test_shares_grow_before_all_requests_move(cloud: Cloud, function: str, publish: Any) -> None:
-    version, target = publish("2.0"), Function(function)
+    publish("2.0")
     seen: list[Alias] = []
 
-    roll_out(
-        target,
-        version,
-        Expected(GIF.read_bytes()),
-        plan=Plan(steps=(0.1, 0.5), pause_s=1),
-        sleep=lambda seconds: seen.append(target.alias()),
-    )
+    roll_in_steps(function, 0.1, 0.5, sleep=lambda seconds: seen.append(Function(function).alias()))
 
     assert [(alias.version, dict(alias.weights)) for alias in seen] == [
         ("1", {"2": 0.1}),
@@ -204,7 +204,7 @@ def set_alarm(cloud: Cloud, state: str) -> None:
     watch.set_alarm_state(AlarmName="errors", StateValue=state, StateReason="three crashes")
 
 
-def test_an_alarm_that_is_on_already_does_not_stop_what_may_mend_it(
+def test_an_alarm_that_is_already_on_does_not_stop_a_rollout(
     cloud: Cloud, function: str, publish: Any
 ) -> None:
     publish("2.0")
@@ -225,14 +225,7 @@ def test_an_alarm_that_goes_on_moves_the_alias_back(cloud: Cloud, function: str,
         set_alarm(cloud, "ALARM")
 
     with pytest.raises(CheckFailed, match="three crashes; users get version 1 again"):
-        roll_out(
-            Function(function),
-            "2",
-            Expected(GIF.read_bytes()),
-            plan=Plan(steps=(0.1,), pause_s=60),
-            alarms=Alarms(["errors"]),
-            sleep=alarm_during_the_pause,
-        )
+        roll_in_steps(function, 0.1, sleep=alarm_during_the_pause, alarms=Alarms(["errors"]))
 
     assert cloud.live(function)["FunctionVersion"] == "1"
     assert not weights(cloud, function)
@@ -247,28 +240,7 @@ def test_an_alarm_that_does_not_exist_moves_nothing(cloud: Cloud, function: str,
     assert cloud.live(function)["FunctionVersion"] == "1"
 
 
-def test_an_interruption_moves_the_alias_back(cloud: Cloud, function: str, publish: Any) -> None:
-    publish("2.0")
-
-    def interrupt(seconds: float) -> None:
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        roll_out(
-            Function(function),
-            "2",
-            Expected(GIF.read_bytes()),
-            plan=Plan(steps=(0.5,), pause_s=60),
-            sleep=interrupt,
-        )
-
-    assert cloud.live(function)["FunctionVersion"] == "1"
-    assert not weights(cloud, function)
-
-
-def test_a_failed_move_back_is_said(
-    cloud: Cloud, function: str, publish: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_alias_that_cannot_be_moved_back_is_reported(cloud: Cloud, function: str, publish: Any) -> None:
     publish("2.0")
 
     def interrupt(seconds: float) -> None:
@@ -276,16 +248,10 @@ def test_a_failed_move_back_is_said(
         raise KeyboardInterrupt
 
     with pytest.raises(RollbackFailed, match="could not be moved back to version 1"):
-        roll_out(
-            Function(function),
-            "2",
-            Expected(GIF.read_bytes()),
-            plan=Plan(steps=(0.5,), pause_s=60),
-            sleep=interrupt,
-        )
+        roll_in_steps(function, 0.5, sleep=interrupt)
 
 
-def test_a_rollout_does_not_start_within_another(cloud: Cloud, function: str, publish: Any) -> None:
+def test_a_rollout_does_not_start_during_another(cloud: Cloud, function: str, publish: Any) -> None:
     publish("2.0")
     Function(function).move(Alias("1", {"2": 0.5}))
 
@@ -317,7 +283,7 @@ def test_rolling_back_lands_on_the_version_that_was_live(cloud: Cloud, function:
     assert cloud.live(function)["FunctionVersion"] == "2"
 
 
-def test_rolling_back_ends_a_rollout_that_was_cut_off(cloud: Cloud, function: str, publish: Any) -> None:
+def test_rolling_back_ends_an_interrupted_rollout(cloud: Cloud, function: str, publish: Any) -> None:
     publish("2.0")
     Function(function).move(Alias("1", {"2": 0.5}))
 
@@ -328,21 +294,21 @@ def test_rolling_back_ends_a_rollout_that_was_cut_off(cloud: Cloud, function: st
     assert not weights(cloud, function)
 
 
-def test_there_is_nothing_before_the_first_version(cloud: Cloud, function: str) -> None:
+def test_the_first_version_cannot_be_rolled_back(cloud: Cloud, function: str) -> None:
     assert isinstance(deliver("rollback", function).exception, NoVersionBefore)
 
 
-def test_status_says_which_version_is_which(cloud: Cloud, function: str, publish: Any) -> None:
+def test_status_lists_the_versions_and_which_is_live(cloud: Cloud, function: str, publish: Any) -> None:
     publish("2.0")
     assert roll(function).exit_code == 0
     publish("3.0")
 
-    told, for_people = deliver("status", function, "--json"), deliver("status", function)
+    as_json, as_text = deliver("status", function, "--json"), deliver("status", function)
 
-    answer = json.loads(told.stdout)
+    answer = json.loads(as_json.stdout)
     assert (answer["version"], answer["before"]) == ("2", "1")
     assert [version["version"] for version in answer["versions"]] == ["1", "2", "3"]
-    assert f"{function}:live is version 2" in for_people.stdout
+    assert f"{function}:live is version 2" in as_text.stdout
 
 
 def test_a_zip_is_published_and_rolled_out(cloud: Cloud, function: str, tmp_path: Path) -> None:
@@ -398,7 +364,7 @@ def test_control_c_moves_the_alias_back(cloud: Cloud, function: str, publish: An
         (["smoke", "https:/ann:secret@127.0.0.1:9/"], 2, "an address that cannot be read"),
     ],
 )
-def test_what_cannot_be_done_is_one_line_and_an_exit_code(
+def test_an_error_is_one_line_and_an_exit_code(
     cloud: Cloud, function: str, arguments: list[str], code: int, says: str
 ) -> None:
     done = call("gif-deliver", *arguments)
@@ -409,7 +375,7 @@ def test_what_cannot_be_done_is_one_line_and_an_exit_code(
     assert "ecret" not in done.stdout + done.stderr
 
 
-def test_without_credentials_it_says_so(
+def test_missing_credentials_are_reported(
     cloud: Cloud, function: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):

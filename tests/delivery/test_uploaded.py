@@ -1,11 +1,8 @@
-"""The real bundle, uploaded by Terraform: what comes back from AWS answers as the local pipeline does."""
+"""The real bundle, uploaded by Terraform, answers as the local pipeline does."""
 
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +15,7 @@ from services.inference import default_model_path
 from tests.support.cloud import Cloud, cloud_on_loopback
 from tests.support.emulator import PYTHON, needs_emulator
 from tests.support.paths import ROOT
+from tests.support.programs import run
 from tests.support.terraform import Terraform, needs_terraform
 
 pytestmark = [needs_terraform, needs_emulator]
@@ -26,9 +24,7 @@ NAME = "gif-analyzer-stage"
 
 @pytest.fixture
 def cloud(tmp_path: Path) -> Iterator[Cloud]:
-    folder = tmp_path / "functions"
-    folder.mkdir()
-    with cloud_on_loopback(folder, python=PYTHON) as cloud:
+    with cloud_on_loopback(tmp_path / "functions", python=PYTHON) as cloud:
         yield cloud
 
 
@@ -36,25 +32,15 @@ def test_the_uploaded_bundle_answers_as_the_local_pipeline(
     built: Bundle, cloud: Cloud, tmp_path: Path
 ) -> None:
     gif = ROOT / "examples/meadow.gif"
-    terraform = Terraform(tmp_path, cloud.environment)
+    terraform, model = Terraform(tmp_path, cloud.environment), built.model.version
 
     terraform.apply("stage", built.path)
 
     assert cloud.uploaded(NAME, "live") == built.path.read_bytes()
 
     with cloud.address(NAME) as address:
-        rollout = subprocess.run(
-            [
-                *(sys.executable, "-m", "delivery", "rollout", NAME, "--url", address, "--json"),
-                *("--expect", "Big Buck Bunny", "--model-version", built.model.version),
-            ],
-            cwd=ROOT,
-            env={**os.environ, **cloud.environment},
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=300,
-        )
+        words = ("--url", address, "--json", "--expect", "Big Buck Bunny", "--model-version", model)
+        rollout = run("gif-deliver", "rollout", NAME, *words, **cloud.environment)
         answer = httpx.post(
             f"{address}v1/identify", files={"file": ("meadow.gif", gif.read_bytes())}, timeout=120
         )

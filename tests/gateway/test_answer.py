@@ -20,10 +20,7 @@ def test_a_prediction_as_json() -> None:
     assert told == {
         "source": "a.gif",
         "format": "webp",
-        "shows": [
-            {"show": "Friends", "probability": 0.75},
-            {"show": "The Office", "probability": 0.25},
-        ],
+        "shows": [{"show": "Friends", "probability": 0.75}, {"show": "The Office", "probability": 0.25}],
         "known": False,
         "verdict": {
             "level": "kind",

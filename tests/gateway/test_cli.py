@@ -74,9 +74,7 @@ def test_an_unknown_gif_is_ranked_where_that_is_asked_for(run: Run, save_gif: Sa
     assert [line[:5] for line in done.stdout.splitlines()[1:3]] == ["  1  ", "  2  "]
 
 
-def test_a_model_with_thresholds_says_what_it_is_sure_of_and_counts_frames_that_differ(
-    run: Run, save_gif: SaveGif, familiar_path: Path
-) -> None:
+def test_verdicts_and_different_frames(run: Run, save_gif: SaveGif, familiar_path: Path) -> None:
     gifs = [
         save_gif("still.gif", "red"),
         save_gif("two.gif", "red", "#ffdc00", "lime"),
@@ -95,9 +93,7 @@ def test_a_model_with_thresholds_says_what_it_is_sure_of_and_counts_frames_that_
     ]
 
 
-def test_output_without_a_terminal_has_no_colours_and_keeps_a_long_name_on_one_line(
-    run: Run, save_gif: SaveGif
-) -> None:
+def test_output_without_a_terminal(run: Run, save_gif: SaveGif) -> None:
     name = "a very long name " * 10 + "[bold].gif"
 
     done = run("identify", save_gif(name, "red"), TERM="xterm-256color", COLUMNS="40")
@@ -138,7 +134,7 @@ def test_one_bad_file_does_not_stop_the_others(run: Run, save_gif: SaveGif, tmp_
 
 
 @pytest.mark.parametrize("word", [[], ["identify"]])
-def test_several_have_a_line_each_and_a_summary(
+def test_several_gifs(
     run: Run, save_gif: SaveGif, familiar_path: Path, tmp_path: Path, word: list[str]
 ) -> None:
     (tmp_path / "more" / "deep").mkdir(parents=True)
@@ -195,9 +191,7 @@ def test_csv_is_a_table_with_a_row_for_each(run: Run, save_gif: SaveGif, tmp_pat
 
 
 @pytest.mark.parametrize("options", [["--json"], ["--csv"], ["--frames"], []])
-def test_a_name_that_is_not_utf8_is_answered_and_written_as_text(
-    run: Run, save_gif: SaveGif, tmp_path: Path, options: list[str]
-) -> None:
+def test_name_that_is_not_utf8(run: Run, save_gif: SaveGif, tmp_path: Path, options: list[str]) -> None:
     (tmp_path / "in").mkdir()
     save_gif("red.gif", "red").rename(tmp_path / "in" / os.fsdecode(b"\xff.gif"))
     save_gif("in/blue.gif", "blue")
@@ -257,9 +251,7 @@ def test_json_is_one_object_on_a_line_for_each_input(run: Run, save_gif: SaveGif
     assert piped == {**named, "source": "-"}
 
 
-def test_each_json_line_comes_as_soon_as_its_input_is_answered(
-    environ: dict[str, str], save_gif: SaveGif, tmp_path: Path
-) -> None:
+def test_json_lines_come_at_once(environ: dict[str, str], save_gif: SaveGif, tmp_path: Path) -> None:
     red = save_gif("red.gif", "red")
     with subprocess.Popen(
         command("gif-analyzer", "identify", "--json", red, "-"),
@@ -283,9 +275,7 @@ def test_each_json_line_comes_as_soon_as_its_input_is_answered(
         ("GIF_ANALYZER_MAX_DECODED_PIXELS", 5_000, "pixels"),
     ],
 )
-def test_limits_come_from_the_environment(
-    run: Run, save_gif: SaveGif, variable: str, limit: int, unit: str
-) -> None:
+def test_limits_of_the_environment(run: Run, save_gif: SaveGif, variable: str, limit: int, unit: str) -> None:
     done = run("identify", "--json", save_gif("two.gif", "red", "blue"), **{variable: str(limit)})
 
     assert done.returncode == 1
@@ -346,9 +336,7 @@ def test_the_model_option_overrules_the_environment(run: Run, save_gif: SaveGif,
     assert done.returncode == 0
 
 
-def test_early_exit_looks_at_fewer_frames_unless_exact_answers_are_asked_for(
-    run: Run, save_gif: SaveGif, early_exit_path: Path
-) -> None:
+def test_early_exit_uses_fewer_frames(run: Run, save_gif: SaveGif, early_exit_path: Path) -> None:
     gif = save_gif("red.gif", "red")
 
     def frames(*options: str, **variables: str) -> int:
@@ -375,9 +363,7 @@ def test_early_exit_looks_at_fewer_frames_unless_exact_answers_are_asked_for(
         ),
     ],
 )
-def test_early_exit_that_cannot_be_had_exits_2_and_says_why(
-    run: Run, arguments: list[str], variables: dict[str, str], says: str
-) -> None:
+def test_impossible_early_exit(run: Run, arguments: list[str], variables: dict[str, str], says: str) -> None:
     done = run("identify", *arguments, "any.gif", **variables)
 
     assert done.returncode == 2
@@ -457,9 +443,7 @@ def test_ctrl_c_ends_it_quietly(environ: dict[str, str], save_gif: SaveGif) -> N
 
 
 @pytest.mark.parametrize("options", [[], ["--json"]])
-def test_a_reader_that_leaves_is_no_error_worth_a_word(
-    environ: dict[str, str], save_gif: SaveGif, options: list[str]
-) -> None:
+def test_closed_pipe_is_silent(environ: dict[str, str], save_gif: SaveGif, options: list[str]) -> None:
     red = str(save_gif("red.gif", "red"))
     with subprocess.Popen(
         command("gif-analyzer", "identify", *options, *[red] * 3, "-", *[red] * 3),
@@ -483,9 +467,7 @@ def test_a_reader_that_leaves_is_no_error_worth_a_word(
     reason="This test needs the device /dev/full, which this system does not have.",
 )
 @pytest.mark.parametrize("options", [[], ["--json"]])
-def test_an_answer_that_cannot_be_written_is_one_clear_error(
-    environ: dict[str, str], save_gif: SaveGif, options: list[str]
-) -> None:
+def test_full_disk_is_one_clear_error(environ: dict[str, str], save_gif: SaveGif, options: list[str]) -> None:
     with Path("/dev/full").open("wb") as full:
         done = subprocess.run(
             command("gif-analyzer", "identify", *options, save_gif("red.gif", "red")),

@@ -15,6 +15,9 @@ from tests.support import programs
 from tests.support.local_host import LocalHost, http_answer
 from tests.support.programs import HEED_INTERRUPTS
 
+OpenHost = Callable[..., LocalHost]
+SaveGif = Callable[..., Path]
+
 # What the constructor of Fetcher is for in tests: names that resolve to a public address, connections that
 # lead elsewhere.
 DETOURED = f"""
@@ -54,9 +57,7 @@ def run(program: str, *arguments: str, environ: dict[str, str]) -> subprocess.Co
     )
 
 
-def test_addresses_are_answered_beside_files(
-    open_host: Callable[..., LocalHost], save_gif: Callable[..., Path], environ: dict[str, str]
-) -> None:
+def test_addresses_and_files(open_host: OpenHost, save_gif: SaveGif, environ: dict[str, str]) -> None:
     red = save_gif("red.gif", "red")
     host = open_host({"/a.gif?key=1": http_answer(red.read_bytes())})
     address = "http://media.giphy.com/a.gif?key=1"
@@ -78,9 +79,7 @@ def test_addresses_are_answered_beside_files(
     assert invalid["error"]["reason"] == "INVALID_ADDRESS"
 
 
-def test_people_are_told_of_an_address_as_of_a_file(
-    open_host: Callable[..., LocalHost], save_gif: Callable[..., Path], environ: dict[str, str]
-) -> None:
+def test_text_output_for_addresses(open_host: OpenHost, save_gif: SaveGif, environ: dict[str, str]) -> None:
     host = open_host({"/a.gif": http_answer(save_gif("red.gif", "red").read_bytes())})
 
     done = run(
@@ -95,9 +94,7 @@ def test_people_are_told_of_an_address_as_of_a_file(
     )
 
 
-def test_any_public_host_may_be_asked_and_others_by_option(
-    open_host: Callable[..., LocalHost], save_gif: Callable[..., Path], environ: dict[str, str]
-) -> None:
+def test_hosts_and_allow_host(open_host: OpenHost, save_gif: SaveGif, environ: dict[str, str]) -> None:
     host = open_host({"/a.gif": http_answer(save_gif("red.gif", "red").read_bytes())})
     port = str(host.port)
     elsewhere = ["http://example.org/a.gif", "http://example.org:81/a.gif"]
@@ -121,9 +118,9 @@ def test_any_public_host_may_be_asked_and_others_by_option(
     assert (wrong.returncode, "--allow-host" in wrong.stderr) == (2, True)
 
 
-def test_an_address_at_giphy_needs_no_scheme_unless_it_is_a_file(
-    open_host: Callable[..., LocalHost],
-    save_gif: Callable[..., Path],
+def test_giphy_needs_no_scheme(
+    open_host: OpenHost,
+    save_gif: SaveGif,
     environ: dict[str, str],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -153,15 +150,13 @@ def test_without_its_packages_it_says_what_to_install(environ: dict[str, str]) -
     assert done.stderr.endswith("in the checkout run make setup, or pip install '.[rest]'\n")
 
 
-def test_files_are_answered_without_those_packages(
-    save_gif: Callable[..., Path], environ: dict[str, str]
-) -> None:
+def test_files_need_no_http_client(save_gif: SaveGif, environ: dict[str, str]) -> None:
     done = run(WITHOUT_CLIENT, "identify", str(save_gif("red.gif", "red")), environ=environ)
 
     assert done.returncode == 0
 
 
-def test_ctrl_c_ends_a_fetch_quietly(open_host: Callable[..., LocalHost], environ: dict[str, str]) -> None:
+def test_ctrl_c_ends_a_fetch_quietly(open_host: OpenHost, environ: dict[str, str]) -> None:
     host = open_host()
     host.answers["/a.gif"] = lambda _connection: process.send_signal(signal.SIGINT) or host.wait(60)
     with subprocess.Popen(

@@ -69,9 +69,7 @@ def test_closed_standard_input_cannot_be_read(monkeypatch: pytest.MonkeyPatch) -
         ("x" * 5000, "file name too long"),
     ],
 )
-def test_what_cannot_be_read_says_why(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, says: str
-) -> None:
+def test_unreadable_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, says: str) -> None:
     monkeypatch.chdir(tmp_path)
 
     with pytest.raises(UnreadableFile, match=says) as caught:

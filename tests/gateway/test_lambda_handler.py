@@ -175,9 +175,7 @@ def test_a_problem_is_text_too(handler: Handler) -> None:
 
 
 @pytest.mark.parametrize("kind", ["image/gif", "multipart/form-data; boundary=x"])
-def test_a_body_over_what_lambda_carries_is_refused_with_advice(
-    handler: Handler, gif: bytes, kind: str
-) -> None:
+def test_too_long_body_gets_advice(handler: Handler, gif: bytes, kind: str) -> None:
     from gateway.lambda_handler import MAX_BODY_BYTES
 
     request = Request(
@@ -222,9 +220,7 @@ NOT_HTTP: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("event", NOT_HTTP.values(), ids=NOT_HTTP)
-def test_an_event_that_is_no_request_is_told_so_once(
-    handler: Handler, event: Any, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_other_event_is_logged_once(handler: Handler, event: Any, caplog: pytest.LogCaptureFixture) -> None:
     response = from_result(handler(event, None))
 
     assert (response.status, response.json()["reason"]) == (400, "INVALID_REQUEST")

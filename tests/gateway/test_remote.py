@@ -14,6 +14,8 @@ from services.preprocess import Budget
 from services.rpc.server import serving
 from services.rpc.settings import ChannelSettings, ServerSettings
 
+SaveGif = Callable[..., Path]
+
 
 @pytest.fixture
 def address(model_path: Path) -> Iterator[str]:
@@ -22,9 +24,7 @@ def address(model_path: Path) -> Iterator[str]:
         yield f"127.0.0.1:{port}"
 
 
-def test_a_remote_pipeline_says_what_a_local_one_says(
-    address: str, model_path: Path, save_gif: Callable[..., Path]
-) -> None:
+def test_remote_equals_local(address: str, model_path: Path, save_gif: SaveGif) -> None:
     gif = save_gif("two.gif", "red", "blue").read_bytes()
 
     assert remote(address, address).identify(gif, 2) == local(model_path).identify(gif, 2)
@@ -35,14 +35,14 @@ def test_a_remote_pipeline_raises_what_a_local_one_raises(address: str) -> None:
         remote(address, address).identify(b"hello, world")
 
 
-def test_a_remote_pipeline_keeps_a_tighter_budget(address: str, save_gif: Callable[..., Path]) -> None:
+def test_a_remote_pipeline_keeps_a_tighter_budget(address: str, save_gif: SaveGif) -> None:
     pipeline = remote(address, address, budget=Budget(max_frames=1))
 
     with pytest.raises(GifTooLarge, match="animation is limited to 1 frames"):
         pipeline.identify(save_gif("two.gif", "red", "blue").read_bytes())
 
 
-def test_a_service_that_is_not_there_is_named(save_gif: Callable[..., Path]) -> None:
+def test_a_service_that_is_not_there_is_named(save_gif: SaveGif) -> None:
     pipeline = remote("127.0.0.1:1", "127.0.0.1:1", channel=ChannelSettings(attempts=1))
 
     with pytest.raises(ServiceUnavailable, match=r"cannot reach 127\.0\.0\.1:1"):

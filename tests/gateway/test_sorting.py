@@ -59,9 +59,7 @@ SORTED = {"Red Show/a.gif": "a.gif", "Red Show/a (2).gif": "more/a.gif", "Blue S
 
 
 @pytest.mark.parametrize("how", ["copy", "link", "move"])
-def test_gifs_get_a_folder_for_each_show_and_all_is_taken_back(
-    run: Run, gifs: Path, tmp_path: Path, how: str
-) -> None:
+def test_gifs_are_sorted_by_show_and_back(run: Run, gifs: Path, tmp_path: Path, how: str) -> None:
     before, into = contents(gifs), tmp_path / "sorted"
 
     done = run("gifs", "--into", "sorted", "--how", how)
@@ -127,9 +125,7 @@ def test_json_tells_every_file_and_what_was_done_with_it(run: Run, gifs: Path, t
     assert json.loads(undone.stdout) == {"into": "sorted", "taken_back": 3, "kept": []}
 
 
-def test_less_sure_answers_are_sorted_where_that_is_asked_for(
-    run: Run, save_gif: SaveGif, familiar_path: Path, tmp_path: Path
-) -> None:
+def test_at_least(run: Run, save_gif: SaveGif, familiar_path: Path, tmp_path: Path) -> None:
     (tmp_path / "gifs").mkdir()
     save_gif("gifs/red.gif", "red")
     save_gif("gifs/two.gif", "red", "#ffdc00", "lime")
@@ -149,9 +145,7 @@ def test_less_sure_answers_are_sorted_where_that_is_asked_for(
         assert contents(tmp_path / "sorted").keys() == there
 
 
-def test_a_folder_is_sorted_in_place_and_a_part_of_it_is_not_sorted_again(
-    run: Run, gifs: Path, tmp_path: Path
-) -> None:
+def test_folder_is_sorted_in_place(run: Run, gifs: Path, tmp_path: Path) -> None:
     (gifs / "page.gif").unlink()
     inside = run("gifs", "--into", "gifs/sorted")
     again = run("gifs", "--into", "gifs/sorted")
@@ -207,9 +201,7 @@ def test_what_changed_since_or_has_no_original_stays(run: Run, gifs: Path, tmp_p
     assert run("--into", "sorted", "--undo").stdout == "1 files were taken back, 1 stay\n"
 
 
-def test_a_file_that_came_back_to_the_old_place_is_not_written_over(
-    run: Run, gifs: Path, tmp_path: Path
-) -> None:
+def test_undo_never_overwrites(run: Run, gifs: Path, tmp_path: Path) -> None:
     run("gifs", "--into", "sorted", "--how", "move")
     (gifs / "a.gif").write_bytes(b"new")
 
@@ -229,7 +221,7 @@ class Killed(BaseException):
 
 @pytest.mark.parametrize("how", ["copy", "move"])
 @pytest.mark.parametrize("step", ["write", "publish", "unlink"])
-def test_killed_at_any_step_no_half_file_is_seen_and_nothing_is_lost(
+def test_killed_at_any_step(
     gifs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: sorting.How, step: str
 ) -> None:
     source, into = gifs / "a.gif", tmp_path / "sorted"
@@ -253,9 +245,7 @@ def test_killed_at_any_step_no_half_file_is_seen_and_nothing_is_lost(
 
 
 @pytest.mark.parametrize("way", ["undo", "again"])
-def test_a_move_that_was_killed_between_its_two_names_is_completed_or_taken_back(
-    gifs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
-) -> None:
+def test_killed_move(gifs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str) -> None:
     source, into = gifs / "a.gif", tmp_path / "sorted"
     gif = source.read_bytes()
     run = Sorting(into)
@@ -297,9 +287,7 @@ def test_a_copy_is_whole_or_not_there(gifs: Path, tmp_path: Path, monkeypatch: p
     assert not into.exists()
 
 
-def test_across_disks_a_file_is_copied_before_it_is_removed_and_not_linked(
-    gifs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_two_disks(gifs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     into, run, gif = tmp_path / "sorted", Sorting(tmp_path / "sorted"), (gifs / "a.gif").read_bytes()
     real = os.link
 
@@ -370,7 +358,7 @@ def test_a_title_is_a_name_of_one_folder(verdict: Verdict, name: str) -> None:
         (["gifs", "--into", "out", "--how", "burn"], "burn"),
     ],
 )
-def test_what_cannot_run_exits_2_and_changes_nothing(
+def test_usage_errors_change_nothing(
     run: Run, gifs: Path, tmp_path: Path, words: list[str], says: str
 ) -> None:
     (tmp_path / "empty").mkdir()

@@ -1,7 +1,7 @@
-"""What is deployed, asked at its address as its users ask it: `make test-live ENVIRONMENT=stage`.
+"""Tests of a deployment at its address: `make test-live ENVIRONMENT=stage`.
 
-LIVE_URL is the address; without one these tests skip. MODEL is the model file that was delivered: answers are
-compared with this machine's own; without one, with the packaged model where that is what answers there.
+LIVE_URL is the address; without it these tests skip. MODEL is the delivered model file, with which answers
+are compared; without it, answers are compared with those of the packaged model if the deployment has that.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from tests.support.paths import ROOT
 EXAMPLES = sorted((ROOT / "examples").glob("*.gif"))
 URL = os.environ.get("LIVE_URL", "")
 KEY = os.environ.get("GIF_DELIVER_KEY", "")
-TOLERANCE = 1e-4  # of a probability: another processor sums in another order
-COLD_S = 60.0  # of a first request
+TOLERANCE = 1e-4  # of a probability, because processors sum in different orders
+COLD_S = 60.0  # for the first request
 
 pytestmark = pytest.mark.skipif(
     not URL, reason="This test needs a deployment whose address is in LIVE_URL: make test-live."
@@ -37,14 +37,14 @@ def live() -> Iterator[httpx.Client]:
 
 @pytest.fixture(scope="module")
 def own(live: httpx.Client) -> Pipeline:
-    """A pipeline with the model that answers there."""
+    """A local pipeline with the deployed model."""
     model = os.environ.get("MODEL", "") or str(default_model_path())
     pipeline = local(model)
     there, here = live.get("/v1/model").json()["version"], pipeline.describe().model.version
     if "MODEL" in os.environ:
-        assert there == here, f"{there} answers, {here} was delivered"
+        assert there == here, f"model {there} is deployed, {here} was delivered"
     elif there != here:
-        pytest.skip(f"Model {there} answers there, and only {here} is here to compare it with.")
+        pytest.skip(f"Model {there} is deployed, and only {here} is here to compare it with.")
     return pipeline
 
 
@@ -54,7 +54,7 @@ def test_it_is_ready(live: httpx.Client) -> None:
 
 @pytest.mark.parametrize("form", ["multipart", "raw"])
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
-def test_it_answers_as_this_machine_does(live: httpx.Client, own: Pipeline, path: Path, form: str) -> None:
+def test_it_answers_as_the_local_pipeline(live: httpx.Client, own: Pipeline, path: Path, form: str) -> None:
     gif = path.read_bytes()
     expected = own.identify(gif, top_k=3)
 
@@ -81,15 +81,17 @@ def test_it_answers_as_this_machine_does(live: httpx.Client, own: Pipeline, path
     ],
     ids=["not a GIF", "corrupt", "empty"],
 )
-def test_a_bad_file_is_one_clear_problem(live: httpx.Client, body: bytes, status: int, reason: str) -> None:
+def test_a_bad_file_is_a_problem_with_its_reason(
+    live: httpx.Client, body: bytes, status: int, reason: str
+) -> None:
     answer = live.post("/v1/identify", content=body, headers={"Content-Type": "image/gif"})
 
     assert answer.headers["Content-Type"] == "application/problem+json"
     assert (answer.status_code, answer.json()["reason"]) == (status, reason)
 
 
-def test_a_body_that_cannot_be_carried_is_told_of_addresses(live: httpx.Client) -> None:
-    longest = 4_700_000  # bytes: too long for the program, and not yet for Lambda's own door
+def test_a_body_over_the_limit_is_refused_with_advice(live: httpx.Client) -> None:
+    longest = 4_700_000  # bytes: over the limit of the program, below that of Lambda
 
     answer = live.post("/v1/identify", content=bytes(longest), headers={"Content-Type": "image/gif"})
 
@@ -97,13 +99,13 @@ def test_a_body_that_cannot_be_carried_is_told_of_addresses(live: httpx.Client) 
     assert "address" in answer.json()["detail"]
 
 
-def test_an_address_that_is_not_allowed_is_never_asked(live: httpx.Client) -> None:
+def test_a_private_address_is_refused(live: httpx.Client) -> None:
     answer = live.get("/v1/identify", params={"url": "http://169.254.169.254/latest/meta-data/"})
 
     assert (answer.status_code, answer.json()["reason"]) == (403, "ADDRESS_REFUSED")
 
 
-def test_the_page_is_there(live: httpx.Client) -> None:
+def test_it_serves_the_page(live: httpx.Client) -> None:
     page = live.get("/")
 
     assert page.status_code == 200

@@ -15,7 +15,7 @@ from tests.support.paths import ROOT
 from tests.support.programs import HEED_INTERRUPTS, MODULES, Done, call, environ
 
 DECLARED = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
-OF_DEVELOPERS = {"test", "dev"}
+OF_DEVELOPERS = {"test", "docs", "dev"}
 
 
 def packages_of(extra: str) -> set[str]:

@@ -1,6 +1,6 @@
-"""Generated animations: all disposals, transparency, local palettes, interlace, offsets off the canvas.
+"""Hypothesis strategies for small animations with every disposal, transparency and interlacing.
 
-GIFs as `Animation`, which knows what they show; APNG and WebP as bytes.
+GIFs are generated as `Animation`, which knows what a browser shows; APNG and WebP as bytes.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 from tests.support.gif_writer import COLOURS, Picture, show, write_gif
 from tests.support.picture_writer import Part, write_apng, write_webp
 
-SIDE = 7  # pixels, of the largest canvas
+SIDE = 7  # pixels of the largest canvas
 
 
 @dataclass(frozen=True)
 class Animation:
-    """What a GIF is written from."""
+    """A GIF and what it shows."""
 
     width: int
     height: int
@@ -39,7 +39,7 @@ class Animation:
 
 @st.composite
 def pictures(draw: Callable[[st.SearchStrategy], object], width: int, height: int) -> Picture:
-    """A frame for a canvas of this size: often all of it, or a part, sometimes outside."""
+    """A frame for a canvas of this size: all of it, a part of it, or partly outside."""
     if draw(st.integers(0, 2)) == 0:
         left, top = 0, 0
     else:
@@ -72,7 +72,7 @@ def animations(draw: Callable[[st.SearchStrategy], object], max_frames: int = 14
 
 @st.composite
 def parts(draw: Callable[[st.SearchStrategy], object], width: int, height: int, *, first: bool) -> Part:
-    """A frame of an APNG or a WebP within a canvas of this size, at even places."""
+    """A frame of an APNG or a WebP within a canvas of this size, at even coordinates."""
     left = top = 0
     if not first and draw(st.booleans()):
         left, top = 2 * draw(st.integers(0, (width - 1) // 2)), 2 * draw(st.integers(0, (height - 1) // 2))

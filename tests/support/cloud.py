@@ -1,8 +1,7 @@
-"""AWS on loopback: moto's server answers its APIs, the emulator runs **the very bytes that were uploaded**.
+"""AWS on loopback: moto's server answers the APIs, and Lambda's emulator runs the bundles that were uploaded.
 
-moto runs no code. Here its Invoke takes the zip of the version that was asked for, as it was uploaded,
-unpacks it and hands the event to it under AWS Lambda's Runtime Interface Emulator. `gif-deliver`, Terraform
-and boto3 notice nothing of it: AWS_ENDPOINT_URL is all that they are told.
+moto itself runs no code. Here its Invoke unpacks the zip of a version and passes the event to it in AWS
+Lambda's Runtime Interface Emulator. `gif-deliver`, Terraform and boto3 only need AWS_ENDPOINT_URL.
 """
 
 from __future__ import annotations
@@ -42,13 +41,14 @@ class Cloud:
     """AWS with one account and one region.
 
     Attributes:
-        environment: variables by which programs are told to use it.
-        client: boto3 for Lambda.
-        invoked: version and path of each request that reached a function, in order.
-        called: what was asked of AWS, as policies name it, e.g. lambda:InvokeFunction, in order.
+        environment: variables with which programs use it.
+        client: boto3's client of Lambda.
+        invoked: version and path of each request to a function, in order.
+        called: each action, as policies name it, e.g. lambda:InvokeFunction, in order.
     """
 
     def __init__(self, folder: Path, endpoint: str, *, python: str = THIS_PYTHON) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
         self.endpoint = endpoint
         self.environment = {
             "AWS_ENDPOINT_URL": endpoint,
@@ -69,38 +69,29 @@ class Cloud:
 
     def connect(self, service: str) -> Any:
         """A client of boto3."""
-        return boto3.client(
-            service,
-            endpoint_url=self.endpoint,
-            region_name=REGION,
-            aws_access_key_id="testing",
-            aws_secret_access_key="testing",
-        )
+        keys = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
+        return boto3.client(service, endpoint_url=self.endpoint, region_name=REGION, **keys)
 
     def uploaded(self, function: str, qualifier: str) -> bytes:
-        """The zip of a version, or of where an alias stands, as it was uploaded."""
+        """The zip of a version or of an alias, as it was uploaded."""
         backend = lambda_backends[ACCOUNT][REGION]
         code: bytes = backend.get_function(function, self._resolve(backend, function, qualifier)).code_bytes
         return code
 
     def live(self, function: str) -> dict[str, Any]:
-        """The alias, as AWS tells it."""
+        """The alias, as AWS describes it."""
         found: dict[str, Any] = self.client.get_alias(FunctionName=function, Name="live")
         return found
 
     def stop(self) -> None:
-        """End every function that runs."""
+        """Stop every running function."""
         for emulator in self._emulators.values():
             emulator.stop()
 
     def invoke(
-        self,
-        backend: LambdaBackend,
-        name: str,
-        qualifier: str | None,
-        body: Any,
+        self, backend: LambdaBackend, name: str, qualifier: str | None, body: Any
     ) -> tuple[int, dict[str, str], bytes]:
-        """What moto's Invoke is replaced by: -> status, headers, payload."""
+        """Do what moto's Invoke does not; return status, headers and payload."""
         version = self._resolve(backend, name, qualifier or "$LATEST")
         event = json.loads(body or "{}")
         self.invoked.append((version, event.get("rawPath", "")))
@@ -111,7 +102,7 @@ class Cloud:
         return 200, headers, json.dumps(result).encode()
 
     def _resolve(self, backend: LambdaBackend, name: str, qualifier: str) -> str:
-        """The version that answers: of an alias with weights, one by chance."""
+        """The version that answers; a random one for an alias with weights."""
         if qualifier.isdigit() or qualifier == "$LATEST":
             return qualifier
         alias = backend.get_alias(qualifier, name)
@@ -124,7 +115,7 @@ class Cloud:
         return str(alias.function_version)
 
     def _emulator(self, backend: LambdaBackend, name: str, version: str) -> Emulator:
-        """The running function of a version: started when it is first asked, as Lambda does."""
+        """The running function of a version, started by its first request, as in Lambda."""
         function = backend.get_function(name, version)
         key = f"{name}-{version}-{function.code_digest.removeprefix('sha256:')[:12]}"
         with self._lock:
@@ -142,10 +133,10 @@ class Cloud:
 
     @contextmanager
     def address(self, function: str, alias: str = "live") -> Iterator[str]:
-        """An address that does what a Function URL does: HTTP -> event -> the alias -> HTTP."""
+        """Serve an alias over HTTP, as a Function URL does."""
         client = self.client
 
-        class Door(BaseHTTPRequestHandler):
+        class FunctionUrl(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
             def answer(self) -> None:
@@ -182,7 +173,7 @@ class Cloud:
             def log_message(self, *_: object) -> None:
                 pass
 
-        server = ThreadingHTTPServer(("127.0.0.1", 0), Door)
+        server = ThreadingHTTPServer(("127.0.0.1", 0), FunctionUrl)
         threading.Thread(target=server.serve_forever, daemon=True).start()
         try:
             yield f"http://127.0.0.1:{server.server_port}/"
@@ -193,7 +184,7 @@ class Cloud:
 
 @contextmanager
 def cloud_on_loopback(folder: Path, *, python: str = THIS_PYTHON) -> Iterator[Cloud]:
-    """Start AWS on loopback, empty; functions are unpacked in the folder."""
+    """Start AWS on loopback, empty; functions are unpacked in the folder, which need not exist."""
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
@@ -203,7 +194,7 @@ def cloud_on_loopback(folder: Path, *, python: str = THIS_PYTHON) -> Iterator[Cl
             patch.setattr(LambdaResponse, "invoke", lambda response: _invoke(cloud, response))
             patch.setattr(BaseResponse, "call_action", _recorded(cloud))
             _mend(patch)
-            cloud.connect("sts")  # fails here, not later, if the server is not up
+            cloud.connect("sts")  # fails here if the server is not up
             yield cloud
     finally:
         cloud.stop()
@@ -212,7 +203,7 @@ def cloud_on_loopback(folder: Path, *, python: str = THIS_PYTHON) -> Iterator[Cl
 
 
 def _invoke(cloud: Cloud, response: LambdaResponse) -> tuple[int, dict[str, str], bytes]:
-    # moto reads the qualifier under a name that no client sends, and so would always run $LATEST.
+    # moto reads the qualifier under a name that no client sends, and would always run $LATEST.
     [qualifier] = response.querystring.get("Qualifier", [None])
     name = unquote(response.path.rsplit("/", 2)[-2])
     return cloud.invoke(response.backend, name, qualifier, response.body)
@@ -232,9 +223,8 @@ def _recorded(cloud: Cloud) -> Callable[[BaseResponse], Any]:
 
 
 def _mend(patch: pytest.MonkeyPatch) -> None:
-    """Let moto do what AWS does, where Terraform relies on it."""
-    # RemovePermission ignores its qualifier: it looks for the statement at $LATEST, and whoever waits until
-    # it is gone waits for ever.
+    """Correct moto where Terraform relies on what AWS does."""
+    # Its RemovePermission ignores the qualifier and looks for the statement at $LATEST only.
     original = LambdaBackend.remove_permission
 
     def remove_permission(backend: LambdaBackend, name: str, sid: str, revision: str = "") -> None:
@@ -246,7 +236,7 @@ def _mend(patch: pytest.MonkeyPatch) -> None:
                 statements[:] = [one for one in statements if one.get("Sid") != sid]
 
     patch.setattr(LambdaBackend, "remove_permission", remove_permission)
-    # Budgets have no tags there, and Terraform would ask for them again and again.
+    # Its budgets have no tags, which Terraform requests again and again.
     tags: list[dict[str, str]] = []
     create = BudgetsResponse.create_budget
 
@@ -270,10 +260,8 @@ def zip_of(files: Mapping[str, str]) -> bytes:
     return buffer.getvalue()
 
 
-Save = Callable[..., Path]
-
 SMALL_FUNCTION = '''
-"""Answers as GIF Analyzer does, in a millisecond: for tests of what is around it."""
+"""Answers as GIF Analyzer does, in a millisecond."""
 import base64, json
 
 MODEL, WRONG = {model!r}, {wrong!r}
@@ -308,7 +296,7 @@ def handler(event, context):
 
 
 def small_bundle(path: Path, *, model: str, wrong: str = "") -> Path:
-    """Write the zip of a small function that answers as the real one does, or is wrong in some way."""
+    """Write the zip of a small function that answers as the real one does, unless `wrong` says how not."""
     source = SMALL_FUNCTION.format(model=model, wrong=wrong)
     path.write_bytes(zip_of({"gateway/__init__.py": "", "gateway/lambda_handler.py": source}))
     return path

@@ -1,4 +1,4 @@
-"""`gif-train collect` beside the server that speaks Giphy's API, in this process or in one of its own."""
+"""Runs `gif-train collect` with the Giphy server of the tests, in this process or in one of its own."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.support.giphy_server import KEY, Library
 
 
 def write_shows(folder: Path, shows: Mapping[str, tuple[str, ...]], *, results: int = 100) -> Path:
-    """A file of shows and their search words."""
+    """Write a file of shows and their search words."""
     lines = [f"results = {results}"]
     for title, queries in shows.items():
         lines += ["[[show]]", f"title = {json.dumps(title)}", f"queries = {json.dumps(queries)}"]
@@ -22,7 +22,7 @@ def write_shows(folder: Path, shows: Mapping[str, tuple[str, ...]], *, results: 
 
 
 def words(library: Library, shows: Path, out: Path, *more: object) -> list[str]:
-    """The words of a run that is quick to try again."""
+    """The arguments of a run that retries quickly."""
     asked = ("collect", "--api", library.address, "--shows", shows, "--out", out)
     return [str(word) for word in (*asked, "--backoff", 0, "--timeout", 1, "--attempts", 2, "--json", *more)]
 
@@ -37,7 +37,7 @@ def environment(key: str = KEY) -> dict[str, str]:
 
 
 def collect(library: Library, shows: Path, out: Path, *more: object, key: str = KEY) -> programs.Done:
-    """Run it to its end, in this process; neither a traceback nor the key is ever seen."""
+    """Run it in this process; check that neither a traceback nor the key appears."""
     asked = words(library, shows, out, *more)
     done = programs.call("gif-train", *asked, GIPHY_API_KEY=key, COLUMNS="400")
     assert "Traceback" not in done.stderr

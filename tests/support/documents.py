@@ -1,4 +1,4 @@
-"""What documents show and what constraints.txt pins, read for tests."""
+"""Reads the code in documents, and the pins of constraints.txt."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.support.paths import ROOT
 
 
 def code_in(document: Path) -> Iterator[str]:
-    """Yield each line of code that a document shows, and each piece of code in its prose."""
+    """Yield each line of code in a document, and each piece of inline code."""
     fenced = False
     for line in document.read_text("utf-8").splitlines():
         if line.lstrip().startswith("```"):
@@ -24,7 +24,7 @@ def code_in(document: Path) -> Iterator[str]:
 
 
 def commands(document: Path, program: str) -> list[list[str]]:
-    """The words that follow a program's name wherever a document's code begins with it, comments left out."""
+    """The arguments of each call of a program in a document's code, without comments."""
     name = program.split()
     found = []
     for code in code_in(document):
@@ -36,7 +36,7 @@ def commands(document: Path, program: str) -> list[list[str]]:
 
 
 def constraints() -> dict[str, str]:
-    """Name -> version, as constraints.txt pins them; names and exact versions only."""
+    """The versions that constraints.txt pins, by name; it must hold names and exact versions only."""
     pins = {}
     for line in (ROOT / "constraints.txt").read_text("utf-8").splitlines():
         if line and not line.startswith("#"):

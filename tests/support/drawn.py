@@ -1,4 +1,4 @@
-"""Drawn shows: small GIFs, each show in a style of its own, and their manifests."""
+"""Draws GIFs of three shows, each in a style of its own, and writes their manifests."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ COLOURS = {"Red Rings": (200, 40, 40), "Blue Bars": (40, 60, 210), "Green Grid":
 
 
 def _frame(show: str, rng: np.random.Generator, shift: int) -> Image.Image:
-    """A picture in the style of a show: its colour and its shapes, moved a little."""
+    """A picture in the style of a show: its colour and its shapes, shifted."""
     image = Image.new("RGB", (64, 48), COLOURS[show])
     draw = ImageDraw.Draw(image)
     for step in range(0, 64, 12):
@@ -29,7 +29,7 @@ def _frame(show: str, rng: np.random.Generator, shift: int) -> Image.Image:
 
 
 def draw_gif(path: Path, show: str, seed: int, frames: int = 4) -> Path:
-    """Write a small GIF in the style of a show; the seed makes it different from the others."""
+    """Write a small GIF in the style of a show; each seed gives another GIF."""
     rng = np.random.default_rng(seed)
     first, *others = [_frame(show, rng, 3 * number + seed) for number in range(frames)]
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,12 +1,4 @@
-"""What tests under the Lambda emulator share: folders that are bundles, and a reason to skip.
-
-from tests.support.emulator import needs_emulator, unpack
-
-@needs_emulator
-def test_it(bundle: Path, tmp_path: Path) -> None:
-    with Emulator(unpack(bundle, tmp_path), python=PYTHON) as function:
-        assert function.ask(Request("GET", "/health/ready")).status == 200
-"""
+"""Marks to skip tests where Lambda's emulator is missing, and unpacked bundles for it."""
 
 from __future__ import annotations
 
@@ -21,7 +13,7 @@ PYTHON = "3.13"  # of the function
 
 
 def needs_emulator_for(python: str) -> pytest.MarkDecorator:
-    """Skip, saying what is missing, where a function of this Python cannot be emulated."""
+    """Skip if a function of this Python version cannot be emulated; the reason says what is missing."""
     reason = missing_part(python)
     return pytest.mark.skipif(reason is not None, reason=reason or "")
 

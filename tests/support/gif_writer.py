@@ -1,7 +1,7 @@
-"""A GIF writer for tests, and what its GIFs look like.
+"""A GIF writer for tests, and a reference renderer.
 
-It writes what no ordinary encoder does (frames outside the canvas, broken data, every disposal), and `show`
-says from the same description, pixel by pixel and without any of the product's code, what a browser shows.
+It writes what no ordinary encoder does: frames outside the canvas, broken data, every disposal. `show`
+computes from the same description, without any code of the product, what a browser shows.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ PASSES = ((0, 8), (4, 8), (2, 4), (1, 2))  # first row and step of the four pass
 
 @dataclass(frozen=True)
 class Picture:
-    """One frame: palette indices [height, width], and everything the blocks say of it."""
+    """One frame: palette indices [height, width], and the fields of its blocks."""
 
     pixels: NDArray[np.uint8]
     left: int = 0
@@ -62,7 +62,7 @@ def write_picture(picture: Picture, code_size: int = 3) -> bytes:
 
 
 def compress(picture: Picture, code_size: int = 3) -> bytes:
-    """LZW without any compression: clear codes keep every code at code_size + 1 bits."""
+    """LZW without compression: clear codes keep every code at code_size + 1 bits."""
     rows = picture.pixels
     if picture.interlaced:
         rows = np.concatenate([rows[first::step] for first, step in PASSES])
@@ -76,13 +76,13 @@ def compress(picture: Picture, code_size: int = 3) -> bytes:
 
 
 def pack(codes: Sequence[int], bits: int) -> bytes:
-    """Put codes of equal width one behind another, the least significant bit first."""
+    """Concatenate codes of equal width, the least significant bit first."""
     number = sum(code << bits * position for position, code in enumerate(codes))
     return number.to_bytes(-(-len(codes) * bits // 8), "little")
 
 
 def sub_blocks(data: bytes, length: int = 255) -> bytes:
-    """Cut data into sub-blocks and end them."""
+    """Cut data into sub-blocks, with a terminator."""
     parts = [data[start : start + length] for start in range(0, len(data), length)]
     return b"".join(bytes([len(part)]) + part for part in parts) + b"\0"
 

@@ -1,7 +1,7 @@
-"""A server on this machine that speaks Giphy's search API and serves the files, with its faults on demand.
+"""A server with Giphy's search API and its files, which fails on demand.
 
-It answers in the shape of the real one, sizes as texts and all, and writes down what it was asked and what
-it answered in full: that is how tests know that nothing was asked twice.
+Its answers have the form of the real ones, with sizes as strings. It records every request and every complete
+answer, so that tests can check that nothing was requested twice.
 """
 
 from __future__ import annotations
@@ -31,18 +31,18 @@ class Item:
     username: str = ""
     type: str = "gif"
     rendition: str = "fixed_height"
-    original_bytes: int = 0  # as the page says; 0 for the true size
+    original_bytes: int = 0  # that the page states; 0 for the true size
 
 
 @dataclass
 class Library:
-    """What the server knows, what goes wrong, and what was asked.
+    """What the server holds, its faults, and the requests it received.
 
     Attributes:
         results: of each query, in order; items may repeat.
-        faults: by "search QUERY OFFSET" or "file ID": what goes wrong, one for each time it is asked.
+        faults: of "search QUERY OFFSET" or "file ID", one for each request.
         pagination: whether pages have that block.
-        quota: calls until 429.
+        quota: requests until 429.
         headers: of every answer of the API.
     """
 
@@ -60,7 +60,7 @@ class Library:
     address: str = ""
 
     def twice(self) -> dict[str, int]:
-        """What was answered in full more than once."""
+        """Requests that were answered completely more than once."""
         return {name: times for name, times in Counter(self.answered).items() if times > 1}
 
     def item(self, id_: str) -> Item | None:
@@ -68,7 +68,7 @@ class Library:
 
 
 def result(item: Item, address: str) -> dict[str, Any]:
-    """What a page says of one GIF."""
+    """The entry of one GIF on a page."""
     own = {
         "height": "200",
         "width": "267",
@@ -120,7 +120,7 @@ class _Handler(BaseHTTPRequestHandler):
     library: Library
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Print nothing."""
 
     def do_GET(self) -> None:
         parts = urlsplit(self.path)
@@ -218,7 +218,7 @@ class _Handler(BaseHTTPRequestHandler):
         fault: str = "",
         full: bool = True,
     ) -> None:
-        """Answer; full says whether that is what was asked for, and not trouble that passes."""
+        """Answer; `full` says whether this answers the request, rather than reporting a temporary failure."""
         if fault == "hang":
             self._hang()
             return
@@ -237,13 +237,13 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             return
         if full:
-            with self.library.lock:  # before the last byte: who has it may be dead before we write it down
+            with self.library.lock:  # before the last byte, after which the client may already have ended
                 self.library.answered.append(name)
         self.wfile.write(body)
         self.wfile.flush()
 
     def _hang(self) -> None:
-        """Keep the client waiting until it is gone."""
+        """Keep the client waiting until it disconnects."""
         self.library.hanging.set()
         self.connection.settimeout(60)
         with contextlib.suppress(OSError):

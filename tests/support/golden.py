@@ -1,7 +1,7 @@
-"""Golden files: **what a test found** -> compared with the file in tests/golden that has the same version.
+"""Compares results of tests with the golden files in tests/golden.
 
-A golden file is named after what it holds and its version, for example `perturb-1.npz`. To change it, raise
-the version in the code, write the new file with `GOLDEN=write pytest FILE`, look at what changed, and commit
+A golden file is named after its contents and their version, for example `perturb-1.npz`. To change it, raise
+the version in the code, write the new file with `GOLDEN=write pytest FILE`, review what changed, and commit
 it in place of the old one.
 """
 
@@ -38,8 +38,8 @@ def assert_golden_arrays(
         name: what the arrays are.
         version: of the code that made them.
         found: the arrays.
-        tolerance: allowed mean absolute difference of each array, in its own unit: another processor may
-            round the last digit of a float another way.
+        tolerance: allowed mean absolute difference of each array, in its own unit, because processors round
+            the last digit of a float differently.
     """
     path = _place(f"{name}-{version}.npz")
     if _is_to_be_written(path):

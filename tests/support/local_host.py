@@ -1,4 +1,4 @@
-"""A web host of the tests' own: real sockets at 127.0.0.1, answers as raw as a test wants them."""
+"""A web host on 127.0.0.1 with raw answers, and a resolver and a transport that lead to it."""
 
 from __future__ import annotations
 
@@ -12,29 +12,31 @@ from typing import Any
 import httpcore
 
 Answer = bytes | Callable[[socket.socket], None]
-PUBLIC = "93.184.216.34"  # what the names of the tests resolve to; the detour leads it to 127.0.0.1
-NO_TRUST = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # of any authority; it is made at once, certifi's is not
+PUBLIC = "93.184.216.34"  # what names resolve to in tests; `Detour` connects to 127.0.0.1 instead
+NO_TRUST = ssl.SSLContext(
+    ssl.PROTOCOL_TLS_CLIENT
+)  # trusts no authority; made at once, unlike one with certifi's
 
 
 def http_answer(
     body: bytes = b"", status: str = "200 OK", *, length: int | None = None, **headers: str
 ) -> bytes:
-    """An answer as it goes over the wire; a header's name is given with _ for -."""
+    """The bytes of an answer; header names are given with _ for -."""
     lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body) if length is None else length}"]
     lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
     return "\r\n".join([*lines, "", ""]).encode() + body
 
 
 def redirect(location: str, status: str = "302 Found") -> bytes:
-    """An answer that leads to another address."""
+    """A redirect to another address."""
     return http_answer(status=status, Location=location)
 
 
 class LocalHost:
-    """Answers each target (path and query) with what is set for it, one connection for each; 404 for others.
+    """Answers each target (path and query) as set, others with 404; one request a connection.
 
     Attributes:
-        connections: that were ever accepted.
+        connections: how many were accepted.
         asked: the head of each request.
     """
 
@@ -45,7 +47,7 @@ class LocalHost:
         self.connections = 0
         self.asked: list[str] = []
         self._tls = tls
-        self._greeting = greeting  # sent before anything is asked, as other protocols do
+        self._greeting = greeting  # sent before the request, as in other protocols
         self._ended = threading.Event()
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._socket.getsockname()[1]
@@ -53,12 +55,12 @@ class LocalHost:
 
     def close(self) -> None:
         self._ended.set()
-        with contextlib.suppress(OSError):  # a thread that waits in accept() would take one more
+        with contextlib.suppress(OSError):  # otherwise a thread that waits in accept() would accept one more
             self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
 
     def wait(self, seconds: float) -> bool:
-        """Wait within an answer; true once the host is closed."""
+        """Wait within an answer; returns whether the host is closed."""
         return self._ended.wait(seconds)
 
     def _accept(self) -> None:
@@ -91,10 +93,10 @@ class LocalHost:
 
 
 class Detour(httpcore.AnyIOBackend):
-    """Leads every connection to a local host instead, and remembers where it was to go.
+    """Connects to a local host instead of the requested one.
 
     Attributes:
-        dialled: IP address and port of each.
+        dialled: the requested IP address and port of each connection.
     """
 
     def __init__(self, host: LocalHost) -> None:
@@ -114,7 +116,7 @@ class Detour(httpcore.AnyIOBackend):
 
 
 class Names:
-    """A resolver: the answers given for a name, one after another, the last one again and again.
+    """A resolver that gives the answers set for a name one after another, and then repeats the last.
 
     Attributes:
         asked: every name that was looked up.

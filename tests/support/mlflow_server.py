@@ -1,12 +1,8 @@
-"""A real MLflow server that asks for name and password, for tests of what talks to it.
-
-with mlflow_server(folder) as server: ...    # server.environment: what a client of it is started with
-"""
+"""A real MLflow server that requires a name and a password."""
 
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -17,18 +13,20 @@ from pathlib import Path
 
 import requests
 
+from benchmarks.harness.servers import free_ports
+
 ADMIN = "keeper"
-PASSWORD = "a-long-password-7531"  # of a server that lives as long as a test
-STARTING_S = 300.0  # tables, users, two processes that import all of MLflow: on a busy machine, minutes
+PASSWORD = "a-long-password-7531"  # of a server that only exists during a test
+STARTING_S = 300.0  # two processes import all of MLflow: minutes on a busy machine
 
 
 @dataclass(frozen=True)
 class MlflowServer:
-    """A server that answers.
+    """A running server.
 
     Attributes:
-        address: of its root, http://127.0.0.1:PORT.
-        log: what it wrote.
+        address: http://127.0.0.1:PORT.
+        log: file of what it printed.
     """
 
     address: str
@@ -36,7 +34,7 @@ class MlflowServer:
 
     @property
     def environment(self) -> dict[str, str]:
-        """This process's variables without any of MLflow's, and those that open this server."""
+        """The variables of this process with those of MLflow replaced by ones for this server."""
         return self.environment_with(password=PASSWORD)
 
     def environment_with(self, *, password: str) -> dict[str, str]:
@@ -53,16 +51,14 @@ class MlflowServer:
 @contextmanager
 def mlflow_server(folder: Path, *, variables: Mapping[str, str] = {}) -> Iterator[MlflowServer]:
     """Run `mlflow server --app-name basic-auth` on SQLite in this folder, on a free port of 127.0.0.1."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    [port] = free_ports(1)
     (folder / "basic_auth.ini").write_text(
         "[mlflow]\n"
         "default_permission = READ\n"
         f"database_uri = sqlite:///{folder / 'auth.db'}\n"
         f"admin_username = {ADMIN}\n"
         "authorization_function = mlflow.server.auth:authenticate_request_basic_auth\n"
-        "auth_cache_ttl_seconds = 600\n"  # a right password is hashed once, not for each of 20 requests
+        "auth_cache_ttl_seconds = 600\n"  # so that a correct password is hashed once, not for each request
     )
     command = [sys.executable, "-m", "mlflow", "server", "--app-name", "basic-auth", "--host", "127.0.0.1"]
     command += ["--port", str(port), "--workers", "1"]
@@ -75,7 +71,7 @@ def mlflow_server(folder: Path, *, variables: Mapping[str, str] = {}) -> Iterato
         "MLFLOW_AUTH_ADMIN_PASSWORD": PASSWORD,
         "MLFLOW_FLASK_SERVER_SECRET_KEY": "of a test",
         "MLFLOW_DISABLE_TELEMETRY": "true",
-        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # a process of its own, for what is not tested
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # not tested, and a process of its own
         **variables,
     }
     log = folder / "server.log"
@@ -105,7 +101,7 @@ def _wait(server: subprocess.Popen[bytes], address: str, log: Path) -> None:
 
 
 def _stop(server: subprocess.Popen[bytes]) -> None:
-    """End the server and the workers that it started: they are one process group."""
+    """End the server and its workers, which are one process group."""
     for signal in (15, 9):
         try:
             os.killpg(server.pid, signal)

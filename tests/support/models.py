@@ -1,19 +1,21 @@
-"""Tiny real ONNX models, and clips of striped colours for them."""
+"""Small ONNX models that know three colours, and the clips and GIFs that they classify."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
+from PIL import Image
 
 from services.clip import CLIP_SHAPE, CLIP_SIZE, Clip
 
-SHOWS = ("Red Show", "Green Show", "Blue Show")
+SHOWS = RED, GREEN, BLUE = ("Red Show", "Green Show", "Blue Show")
 METADATA = {
     "contract": "gif-analyzer/1",
     "name": "mean-colour",
@@ -44,8 +46,8 @@ def mean_colour_model(
 ) -> onnx.ModelProto:
     """A classifier that knows three shows, a red one, a green one and a blue one, by their mean colour.
 
-    How familiar a clip is to it is how colourful it is: grey is 0, pure colour is near 1.
-    metadata and outputs overrule what the contract asks for; None leaves a key or an output out.
+    The familiarity of a clip is how colourful it is: grey is 0, a pure colour is near 1.
+    metadata and outputs override what the contract requires; None leaves a key or an output out.
     """
     nodes = [
         helper.make_node("Cast", [input_name], ["pixels"], to=TensorProto.FLOAT),
@@ -86,7 +88,7 @@ EARLY_EXIT = {"frames": [2, 5, 8], "threshold": 0.9}
 def early_exit_model(**options: Any) -> onnx.ModelProto:
     """A mean-colour model of any number of frames that stops when frames 2, 5 and 8 are 90 % sure.
 
-    How familiar a clip is to it is its largest probability.
+    The familiarity of a clip is its largest probability.
     """
     open_axis = {
         "input_shape": ("batch", "frame", *CLIP_SHAPE[1:]),
@@ -105,10 +107,10 @@ KINDS = {"Red Show": "live action", "Green Show": "live action", "Blue Show": "a
 
 
 def familiar_model(*, metadata: Mapping[str, str] = {}, **options: Any) -> onnx.ModelProto:
-    """A mean-colour model of any number of frames that tells how familiar each frame is, with a verdict.
+    """A mean-colour model of any number of frames that gives the familiarity of each frame, with a verdict.
 
-    Its logit of "none of these" is half the sum of the logits of its shows, and how familiar a clip or a
-    frame is to it is the logarithm of the odds against that: red is familiar, grey and white are not.
+    Its logit of "none of these" is half the sum of the logits of its shows, and the familiarity of a clip or
+    a frame is the logarithm of the odds against that: red is familiar, grey and white are not.
     """
     open_axis: dict[str, Any] = {
         "input_shape": ("batch", "frame", *CLIP_SHAPE[1:]),
@@ -155,7 +157,7 @@ def make_clip(*colours: tuple[int, int, int]) -> Clip:
 def striped(
     colour: tuple[int, int, int], *, height: int = CLIP_SIZE, width: int = CLIP_SIZE
 ) -> NDArray[np.uint8]:
-    """A picture in one colour with thin stripes, for a plain one is unknown to every model.
+    """A picture in one colour with thin stripes, because a plain one is unknown to every model.
 
     Of 28 diagonals one is black and one is white, so that the mean of a frame is `mean_colour(colour)`.
     """
@@ -169,3 +171,23 @@ def striped(
 def mean_colour(colour: tuple[int, int, int]) -> NDArray[np.float64]:
     """The mean of a frame that is striped in a colour, float64 [3]."""
     return (26 * np.array(colour) + 255) / 28
+
+
+def save_candidate(path: Path, *, version: str, shows: tuple[str, ...] = SHOWS) -> Path:
+    """Write a model that knows the colours by these names; in another order it is wrong about them."""
+    onnx.save(mean_colour_model(metadata={"version": version, "shows": json.dumps(shows)}), path)
+    return path
+
+
+def draw_evaluation(manifest: Path) -> Path:
+    """Write a manifest of 36 GIFs of plain colours beside them, twelve for each show."""
+    lines = ["path,show,group"]
+    for place, show in enumerate(SHOWS):
+        for number in range(12):
+            colour = [2 * number, number, 3 * number]
+            colour[place] = 255 - number
+            name = f"{place}-{number}.gif"
+            Image.new("RGB", (64, 48), tuple(colour)).save(manifest.with_name(name))
+            lines.append(f"{name},{show},{name}")
+    manifest.write_text("\n".join(lines) + "\n")
+    return manifest

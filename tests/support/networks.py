@@ -1,4 +1,4 @@
-"""Networks with drawn weights, from clips to means of channels."""
+"""Networks with random weights, from clips to means of channels."""
 
 import numpy as np
 import onnx
@@ -7,10 +7,10 @@ from onnx import TensorProto, helper, numpy_helper
 
 
 class Drawn:
-    """A graph under construction; each method adds a layer, with weights that are drawn.
+    """A graph under construction; each method adds a layer with random weights.
 
-    Pixels become (p - 127) / 128, in rows of images of `size` pixels a side: a clip of ten frames of 224
-    pixels is one of more, smaller images.
+    Pixels become (p - 127) / 128. They are arranged as images of `size` pixels a side: with a smaller size
+    than 224, a clip has more images than frames.
     """
 
     def __init__(self, size: int = 224, offset: float = -127 / 128) -> None:
@@ -27,7 +27,7 @@ class Drawn:
         self.last, self.channels = "pixels", 3
 
     def conv(self, channels: int = 8, *, depthwise: bool = False, bias: bool = True, **attributes) -> "Drawn":
-        """A convolution and ReLU6."""
+        """Add a convolution and ReLU6."""
         number = sum(node.op_type == "Conv" for node in self.nodes) + 1
         attributes = {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1], **attributes}
         inside = 1 if depthwise else self.channels
@@ -45,7 +45,7 @@ class Drawn:
         return self
 
     def residual(self) -> "Drawn":
-        """A convolution and ReLU6, added to what they were fed."""
+        """Add a convolution and ReLU6 with a residual connection."""
         before = self.last
         self.conv(self.channels)
         number = self.last[1:]
@@ -54,7 +54,7 @@ class Drawn:
         return self
 
     def model(self) -> onnx.ModelProto:
-        """The model, its answer the mean of each channel of each image."""
+        """The model; its output is the mean of each channel of each image."""
         pool = [
             helper.make_node("GlobalAveragePool", [self.last], ["pooled"]),
             helper.make_node("Flatten", ["pooled"], ["answer"]),
@@ -72,13 +72,13 @@ class Drawn:
 
 
 def soft_noise(clips: int) -> np.ndarray:
-    """Clips of noise that neighbouring pixels share, uint8 [clip, 10, 224, 224, 3]."""
+    """Clips of noise in blocks of 8 x 8 pixels, uint8 [clip, 10, 224, 224, 3]."""
     rng = np.random.default_rng(1)
     return rng.integers(0, 256, (clips, 10, 28, 28, 3), np.uint8).repeat(8, axis=2).repeat(8, axis=3)
 
 
 def run(model: onnx.ModelProto, clip: np.ndarray, *tensors: str) -> list[np.ndarray]:
-    """What a model answers, or holds in some of its tensors, of a clip."""
+    """The outputs of a model for a clip, or the values of some of its tensors."""
     watched = onnx.ModelProto()
     watched.CopyFrom(model)
     for name in tensors:

@@ -1,7 +1,7 @@
-"""Where things lie: the repository, its examples, and the footage beside it.
+"""Paths: the repository, its examples, and the footage beside it.
 
-The footage and the decoder corpus belong to others and are not part of the project. A clone elsewhere has
-none, and the tests that need them, which carry the marker `corpus`, are skipped there.
+The footage belongs to others and is not part of the project. Where it is missing, tests with the marker
+`corpus` are skipped.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ SHARED = Path(os.environ.get("GIFS_SHARED", ROOT.parent / "shared"))
 
 
 def corpus_files() -> list[Path]:
-    """The files of the corpus in the repository, in any format that is read."""
+    """The files of the corpus in the repository, in every supported format."""
     suffixes = (".gif", ".jpg", ".png", ".webp")
     return sorted(path for path in CORPUS.glob("*/*") if path.suffix in suffixes)
 
 
 def read_table(path: Path) -> list[dict[str, str]]:
-    """The rows of a CSV file; none where there is no such file, as in a clone without the shared GIFs."""
+    """The rows of a CSV file; none if it is missing, as in a clone without the shared GIFs."""
     if not path.is_file():
         return []
     with path.open(newline="", encoding="utf-8") as file:

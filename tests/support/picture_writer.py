@@ -1,7 +1,7 @@
-"""Writers of PNG, APNG and animated WebP for tests: every field of their containers can be chosen.
+"""Writers of PNG, APNG and animated WebP for tests, in which every field of the container can be chosen.
 
-They write what no ordinary encoder does: frames outside the canvas, wrong sequence numbers, odd chunks. PNG's
-pixels are written here, WebP's by Pillow.
+They write what no ordinary encoder does: frames outside the canvas, wrong sequence numbers, unusual chunks.
+The pixels of WebP are compressed by Pillow.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ class Part:
         left: where it is drawn.
         top: where it is drawn.
         delay_ms: as the container writes it.
-        dispose: 0 keeps, 1 clears, 2 (APNG alone) restores.
-        over: whether it is blended with what is there, else it replaces that.
-        data: the compressed pixels to write instead of these: zlib data, or the chunks of a WebP frame.
+        dispose: 0 keeps, 1 clears, 2 (only APNG) restores.
+        over: whether it is blended with the canvas instead of replacing it.
+        data: compressed pixels to write instead of these: zlib data, or the chunks of a WebP frame.
     """
 
     pixels: NDArray[np.integer]
@@ -54,7 +54,7 @@ def chunk(kind: bytes, data: bytes = b"") -> bytes:
 
 
 def compress_png(pixels: NDArray[np.integer], *, depth: int = 8, interlaced: bool = False) -> bytes:
-    """The zlib data of pixels [height, width, channels]; no filter is used."""
+    """The zlib data of pixels [height, width, channels], without filters."""
     parts = [pixels[y::dy, x::dx] for x, y, dx, dy in PASSES] if interlaced else [pixels]
     rows = b"".join(b"\0" + _row(row, depth) for part in parts if part.size for row in part)
     return zlib.compress(rows, 1)
@@ -83,7 +83,7 @@ def write_png(
     interlaced: bool = False,
     before: bytes = b"",
 ) -> bytes:
-    """Write a still PNG; `before` are chunks in front of its pixels."""
+    """Write a still PNG; `before` are chunks before its pixels."""
     height, width = pixels.shape[:2]
     data = compress_png(pixels, depth=depth, interlaced=interlaced)
     header = png_header(width, height, colour, depth=depth, interlaced=interlaced)
@@ -108,14 +108,14 @@ def write_apng(
     Args:
         width: of the canvas.
         height: of the canvas.
-        parts: its frames; the first is the default image too, unless `default` is given.
-        colour: type of colour of them all.
+        parts: its frames; the first is also the default image, unless `default` is given.
+        colour: colour type of all frames.
         depth: bits of a sample.
-        interlaced: whether each frame is.
-        before: chunks in front of the first frame, such as PLTE and tRNS.
-        default: a picture of the whole canvas that is no part of the animation.
-        count: of frames as acTL says it; None is the right one.
-        data_chunks: into how many chunks the data of a frame is cut.
+        interlaced: whether the frames are interlaced.
+        before: chunks before the first frame, such as PLTE and tRNS.
+        default: a picture of the whole canvas that is not part of the animation.
+        count: number of frames in acTL; None is the correct one.
+        data_chunks: number of chunks of the data of a frame.
     """
     png = png_header(width, height, colour, depth=depth, interlaced=interlaced)
     png += chunk(b"acTL", struct.pack(">II", len(parts) if count is None else count, 0)) + before
@@ -160,7 +160,7 @@ def webp_file(chunks: bytes) -> bytes:
 
 
 def compress_webp(pixels: NDArray[np.integer], **options: object) -> bytes:
-    """The chunks of one picture, RGB or RGBA; options are those of Pillow. Lossless unless they say else."""
+    """The chunks of one picture, RGB or RGBA; options are Pillow's. Lossless by default."""
     file = io.BytesIO()
     options = {"lossless": True, "exact": True, **options}
     Image.fromarray(pixels.astype(np.uint8)).save(file, "WEBP", **options)  # type: ignore[arg-type]
@@ -178,7 +178,7 @@ def write_webp(
     after: bytes = b"",
     **options: object,
 ) -> bytes:
-    """Write an animated WebP; `flags` are those of VP8X, `after` are chunks behind the frames."""
+    """Write an animated WebP; `flags` are those of VP8X, `after` are chunks after the frames."""
     chunks = riff(b"VP8X", bytes((flags, 0, 0, 0)) + _three(width - 1) + _three(height - 1))
     chunks += riff(b"ANIM", background + b"\0\0")
     for part in parts:

@@ -1,9 +1,9 @@
-"""PNG, APNG, WebP and JPEG files on which decoders disagree: **names and bytes**, or files.
+"""PNG, APNG, WebP and JPEG files on which decoders disagree.
 
     python -m tests.support.pictures tests/corpus/pictures      # writes them
-    python -m tests.support.page.frames tests/corpus            # then asks Chromium what they show
+    python -m tests.support.page.frames tests/corpus            # records what Chromium shows of them
 
-The files are part of the repository, for other versions of the encoders write other files.
+The files are part of the repository, because other versions of the encoders write other bytes.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ COLOURS = bytes(range(30, 30 + 48))  # sixteen of them
 
 
 def noise(seed: int, height: int = HEIGHT, width: int = WIDTH, channels: int = 4) -> NDArray[np.uint8]:
-    """Any pixels, some of them opaque and some absent."""
+    """Random pixels, some of them opaque and some transparent."""
     pixels = np.random.default_rng(seed).integers(0, 256, (height, width, channels), np.uint8)
     if channels in (2, 4):
         pixels[: height // 3, :, -1] = 255
@@ -88,13 +88,13 @@ def webp(parts: Sequence[Part], **options: Any) -> bytes:
 
 
 def exif(orientation: int, order: str = "<") -> bytes:
-    """EXIF that says nothing but the orientation."""
+    """EXIF that holds only the orientation."""
     mark = b"II*\0" if order == "<" else b"MM\0*"
     return mark + struct.pack(f"{order}IHHHIHHI", 8, 1, 0x0112, 3, 1, orientation, 0, 0)
 
 
 def pngs() -> dict[str, bytes]:
-    """Still pictures of every type of colour."""
+    """Still pictures of every colour type."""
     found = {}
     for depth in (1, 2, 4, 8, 16):
         high = (1 << depth) - 1
@@ -145,7 +145,7 @@ def pngs() -> dict[str, bytes]:
 
 
 def apngs() -> dict[str, bytes]:
-    """Animations with every disposal and blend, and odd ones."""
+    """Animations with every disposal and blend mode, and unusual ones."""
     found = {}
     for dispose in (0, 1, 2):
         for over in (False, True):
@@ -214,7 +214,7 @@ def apngs() -> dict[str, bytes]:
 
 
 def odd_times() -> bytes:
-    """Delays of all kinds of parts of a second."""
+    """An APNG with delays in unusual fractions of a second."""
     png = png_header(WIDTH, HEIGHT, RGBA)
     fractions = ((1, 30), (1, 0), (7, 0), (1, 7), (0, 5), (1001, 30000), (2, 3), (65535, 1))
     png += chunk(b"acTL", struct.pack(">II", len(fractions), 0))
@@ -229,7 +229,7 @@ def odd_times() -> bytes:
 
 
 def without_chunk(png: bytes, kind: bytes, which: int) -> bytes:
-    """A PNG that lacks one of its chunks."""
+    """A PNG without one of its chunks."""
     position = 0
     for _ in range(which + 1):
         position = png.index(kind, position + 1)
@@ -238,7 +238,7 @@ def without_chunk(png: bytes, kind: bytes, which: int) -> bytes:
 
 
 def animation_control_behind(parts: list[Part]) -> bytes:
-    """An APNG whose acTL comes behind its pixels, where it does not count."""
+    """An APNG whose acTL comes after its pixels, where it is ignored."""
     whole = apng(parts)
     control = whole[whole.index(b"acTL") - 4 :][:20]
     moved = without_chunk(whole, b"acTL", 0)
@@ -247,7 +247,7 @@ def animation_control_behind(parts: list[Part]) -> bytes:
 
 
 def webps() -> dict[str, bytes]:
-    """Still ones and animations, lossless and lossy, with every disposal and blend, and odd ones."""
+    """Still pictures and animations, lossless and lossy, with every disposal and blend mode, and more."""
     found = {
         "webp-lossless": saved(noise(0), "WEBP", lossless=True, exact=True),
         "webp-lossless-rgb": saved(smooth(), "WEBP", lossless=True),

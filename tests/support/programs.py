@@ -1,7 +1,7 @@
-"""The programs of this project: **words, standard input, variables** -> **exit code, output, errors**.
+"""Runs the programs of this project for tests.
 
-`call` runs a program in this process, which takes milliseconds. `run` and `command` start a process of its
-own, as a shell does: for signals, pipes, encodings, and what happens at start and end.
+`call` runs a program in this process, which takes milliseconds. `run` and `command` are for a process of its
+own, to test signals, pipes, encodings, start and end.
 """
 
 from __future__ import annotations
@@ -31,18 +31,18 @@ MODULES = {
 TIMEOUT_S = 300  # to import everything on a busy machine
 
 
-# A shell starts programs in the background with Ctrl-C ignored, and their children inherit that.
+# A shell starts background programs with SIGINT ignored, and child processes inherit that.
 HEED_INTERRUPTS = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
 
 
 def command(program: str, *words: str | Path) -> list[str]:
-    """The command line that starts a program of this checkout, installed or not."""
+    """The command line that starts a program from this checkout."""
     start = f"{HEED_INTERRUPTS}; from {MODULES[program]} import main; main()"
     return [sys.executable, "-c", start, *map(str, words)]
 
 
 def environ(**variables: str) -> dict[str, str]:
-    """The variables of a new process: those of this one, without this machine's settings of the project."""
+    """The variables of this process, without its settings of the project, for a new process."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("GIF_ANALYZER_")}
     return {**kept, "PYTHONPATH": str(ROOT), **variables}
 
@@ -84,7 +84,7 @@ def call(program: str, *words: str | Path, stdin: bytes = b"", cwd: Path = ROOT,
 
 @contextlib.contextmanager
 def _logging_kept() -> Iterator[None]:
-    """Undo what a program does to the root logger: its handler writes to a stream that is gone then."""
+    """Restore the root logger: the handler of a program writes to a stream that is closed at its end."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     try:

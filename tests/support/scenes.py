@@ -1,4 +1,4 @@
-"""Drawn scenes as GIFs: the seed is the scene, and a scene can be shown in several ways."""
+"""Drawn scenes as GIFs: a seed gives a scene, which can be mirrored, captioned, trimmed or made smaller."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SIZE = (96, 72)
 
 
 def scene_frames(seed: int, frames: int = 6) -> list[Image.Image]:
-    """Frames of a scene: a picture of its own through which a light wanders."""
+    """Frames of a scene: a picture of its own across which a light moves."""
     rng = np.random.default_rng(seed)
     colours = Image.fromarray(rng.integers(0, 256, (7, 9, 3), dtype=np.uint8))
     picture = colours.resize(SIZE, Image.Resampling.BICUBIC)
@@ -36,7 +36,7 @@ def write_scene(frames: Sequence[Image.Image], *, duration: int = 100, colours: 
 def draw_scene(
     seed: int, *, mirrored: bool = False, captioned: bool = False, trimmed: bool = False, small: bool = False
 ) -> bytes:
-    """A GIF of a scene, as somebody else would have posted it."""
+    """A GIF of a scene, edited as reposted GIFs are."""
     frames = scene_frames(seed)
     if mirrored:
         frames = [ImageOps.mirror(frame) for frame in frames]

@@ -1,4 +1,4 @@
-"""A gateway that really listens, in a thread of the tests."""
+"""Serves a gateway application on a real port, in a thread of the tests."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from gateway.rest.server import build_server
 
 @dataclass(frozen=True)
 class Served:
-    """A gateway that really listens.
+    """A running gateway.
 
     Attributes:
-        url: where, http://127.0.0.1:PORT.
-        app: what answers there.
+        url: http://127.0.0.1:PORT.
+        app: the application.
     """
 
     url: str

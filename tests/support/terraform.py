@@ -1,4 +1,4 @@
-"""Terraform as people run it: **variables, AWS on loopback** -> init, plan, apply, destroy -> **outputs**."""
+"""Runs Terraform with the configuration of this project: init, plan, apply, destroy."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Terraform:
     """The configuration of this project with a state of its own, in a folder of its own."""
 
     def __init__(self, folder: Path, environment: Mapping[str, str] = {}) -> None:
-        """Install the provider, from a mirror if TF_CLI_ARGS_init names one; skip where it cannot be had."""
+        """Install the provider, from a mirror if TF_CLI_ARGS_init names one; skip if that fails."""
         self.backend = f"-backend-config=path={folder / 'state.tfstate'}"
         self.environment = {
             **os.environ,
@@ -36,7 +36,7 @@ class Terraform:
             "TF_DATA_DIR": str(folder / "data"),
             **environment,
         }
-        # A copy: init writes a lock file beside the configuration, and a person may work there.
+        # A copy, because init writes a lock file into the configuration.
         self.configuration = folder / "terraform"
         shutil.copytree(
             FOLDER,
@@ -61,27 +61,20 @@ class Terraform:
         return done
 
     def apply(self, environment: str, bundle: Path, *options: str) -> dict[str, Any]:
-        """Apply, and read the outputs."""
+        """Apply, and return the outputs."""
         self.run("apply", "-input=false", "-auto-approve", *self._variables(environment, bundle), *options)
-        return {
-            name: output["value"] for name, output in json.loads(self.run("output", "-json").stdout).items()
-        }
+        outputs = json.loads(self.run("output", "-json").stdout)
+        return {name: output["value"] for name, output in outputs.items()}
 
     def has_changes(self, environment: str, bundle: Path, *options: str) -> bool:
-        """Whether another apply would do anything."""
-        done = self.run(
-            "plan",
-            "-input=false",
-            "-detailed-exitcode",
-            *self._variables(environment, bundle),
-            *options,
-            check=False,
-        )
+        """Whether another apply would change anything."""
+        words = ("-input=false", "-detailed-exitcode", *self._variables(environment, bundle), *options)
+        done = self.run("plan", *words, check=False)
         assert done.returncode in (0, CHANGES), done.stdout + done.stderr
         return done.returncode == CHANGES
 
     def destroy(self, environment: str, bundle: Path, *options: str) -> None:
-        """Take everything away."""
+        """Destroy everything."""
         self.run("destroy", "-input=false", "-auto-approve", *self._variables(environment, bundle), *options)
 
     @staticmethod

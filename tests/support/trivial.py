@@ -1,4 +1,4 @@
-"""Subjects that do next to nothing, for tests of what measures."""
+"""Subjects that do almost nothing, for tests of the benchmark."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from benchmarks.bench.worker import Subject
 
 
 def echo(version: str = "echo 1") -> Subject:
-    """Gives back what it is given; a word that is not a number it cannot do."""
+    """Return the item as a number; fail if it is not one."""
     return Subject(version, int, check=lambda answer: answer)
 
 
 def chatty() -> Subject:
-    """Prints to standard output, where the replies go."""
+    """Print to standard output, where the replies go."""
     return Subject("chatty 1", lambda item: (sys.stdout.write("noise\n"), os.write(1, b"more\n")))
 
 
@@ -28,11 +28,11 @@ def leaving_a_trace(path: str) -> Subject:
 
 
 def dying() -> Subject:
-    """Ends its process, as a library that crashes does."""
-    return Subject("dying 1", lambda item: sys.stderr.write("segfault, as it were\n") and os._exit(3))
+    """End the process, as a library that crashes does."""
+    return Subject("dying 1", lambda item: sys.stderr.write("segmentation fault\n") and os._exit(3))
 
 
-def needs_what_is_not_there() -> Subject:
+def needs_a_missing_library() -> Subject:
     import no_such_library  # noqa: F401
 
     raise AssertionError

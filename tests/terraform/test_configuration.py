@@ -1,4 +1,4 @@
-"""The configuration by itself: well formed, valid, held to what it promises, and nothing unsafe in it."""
+"""The Terraform configuration: formatted, valid, safe, and without resources that cost money."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_checkov_finds_nothing_that_is_not_explained() -> None:
         assert len(skipped["check_result"]["suppress_comment"]) > 20, skipped["check_id"]
 
 
-def test_only_settings_that_the_program_knows_are_named() -> None:
+def test_it_only_names_settings_of_the_program() -> None:
     texts = [path.read_text("utf-8") for path in (*FOLDER.glob("*.tf"), *FOLDER.glob("*.tfvars"))]
     named = set(re.findall(r"GIF_ANALYZER_[A-Z_]*[A-Z]", "".join(texts)))
 
@@ -72,7 +72,7 @@ def test_only_settings_that_the_program_knows_are_named() -> None:
     assert {name for name in named if name not in known} == set()
 
 
-def test_every_variable_and_output_says_what_it_is() -> None:
+def test_every_variable_and_output_has_a_description() -> None:
     variables = re.findall(
         r'^variable "(\w+)" \{(.*?)^\}',
         (FOLDER / "variables.tf").read_text("utf-8"),
@@ -84,10 +84,10 @@ def test_every_variable_and_output_says_what_it_is() -> None:
 
     assert [name for name, body in variables + outputs if "description" not in body] == []
     unvalidated = [name for name, body in variables if "validation {" not in body]
-    assert unvalidated == ["create_github_provider"]  # a bool is right or wrong by its type
+    assert unvalidated == ["create_github_provider"]  # its type, bool, is the check
 
 
-def test_nothing_that_costs_is_made() -> None:
+def test_it_only_creates_resources_that_are_free() -> None:
     made = {
         kind
         for path in FOLDER.glob("*.tf")
@@ -111,7 +111,7 @@ def test_nothing_that_costs_is_made() -> None:
 
 
 @needs_terraform
-def test_the_state_can_lie_in_hcp_terraform_instead(tmp_path: Path) -> None:
+def test_the_state_can_be_in_hcp_terraform_instead(tmp_path: Path) -> None:
     for source in (*FOLDER.glob("*.tf"), FOLDER / "hcp/cloud_override.tf"):
         (tmp_path / source.name).write_text(source.read_text("utf-8"), "utf-8")
 
@@ -124,6 +124,6 @@ def test_the_state_can_lie_in_hcp_terraform_instead(tmp_path: Path) -> None:
         timeout=120,
     )
 
-    # Without an organization it asks for one: the override took the place of the local backend.
+    # Without an organization it fails, so the override replaced the local backend.
     assert done.returncode != 0
     assert "HCP Terraform" in done.stdout + done.stderr

@@ -1,12 +1,11 @@
-"""What Terraform uploaded is what runs: apply, a new model, a bad model, going back, destroy.
+"""Terraform and gif-deliver together: apply, a new model, a bad model, rollback, destroy.
 
-One story in one test: a step takes the cloud as the step before left it.
+They are steps of one test, because each step needs the state that the step before left.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ import pytest
 from tests.support.cloud import THIS_PYTHON, Cloud, cloud_on_loopback, small_bundle
 from tests.support.emulator import needs_emulator_for
 from tests.support.paths import ROOT
+from tests.support.programs import Done, run
 from tests.support.terraform import Terraform, needs_terraform
 
 pytestmark = [needs_terraform, needs_emulator_for(THIS_PYTHON)]
@@ -27,9 +27,7 @@ NAME = "gif-analyzer-stage"
 
 @pytest.fixture
 def cloud(tmp_path: Path) -> Iterator[Cloud]:
-    folder = tmp_path / "functions"
-    folder.mkdir()
-    with cloud_on_loopback(folder) as cloud:
+    with cloud_on_loopback(tmp_path / "functions") as cloud:
         yield cloud
 
 
@@ -38,17 +36,9 @@ def terraform(cloud: Cloud, tmp_path: Path) -> Terraform:
     return Terraform(tmp_path, cloud.environment)
 
 
-def deliver(cloud: Cloud, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """`gif-deliver` as a program of its own, told where AWS is by the environment alone."""
-    return subprocess.run(
-        [sys.executable, "-m", "delivery", *arguments],
-        cwd=ROOT,
-        env={**os.environ, **cloud.environment},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
+def deliver(cloud: Cloud, *words: str) -> Done:
+    """Run `gif-deliver`, which learns from the environment alone where AWS is."""
+    return run("gif-deliver", *words, **cloud.environment)
 
 
 def model_that_answers(address: str) -> str:
@@ -61,7 +51,7 @@ def model_that_answers(address: str) -> str:
 
 
 def everything_in(cloud: Cloud) -> list[str]:
-    """The names of all that Terraform may have made."""
+    """The names of all resources that Terraform may have created."""
     return [
         *(one["FunctionName"] for one in cloud.client.list_functions()["Functions"]),
         *(one["RoleName"] for one in cloud.connect("iam").list_roles()["Roles"]),
@@ -94,7 +84,7 @@ def test_what_terraform_uploaded_is_what_runs(cloud: Cloud, terraform: Terraform
     with cloud.address(NAME) as address:
         assert model_that_answers(address) == "1.0"
 
-        # A new model is version 2; users get it when it has answered well.
+        # A new model is version 2; users get it after it has passed the checks.
         assert terraform.apply("stage", second)["version"] == "2"
         assert model_that_answers(address) == "1.0"
 
@@ -106,7 +96,7 @@ def test_what_terraform_uploaded_is_what_runs(cloud: Cloud, terraform: Terraform
         assert cloud.uploaded(NAME, "live") == second.read_bytes()
         assert not terraform.has_changes("stage", second)
 
-        # A bad model is published and goes no further.
+        # A bad model is published, and users do not get it.
         assert terraform.apply("stage", bad)["version"] == "3"
 
         rollout = deliver(cloud, "rollout", NAME)
@@ -116,7 +106,7 @@ def test_what_terraform_uploaded_is_what_runs(cloud: Cloud, terraform: Terraform
         assert model_that_answers(address) == "2.0"
         assert not terraform.has_changes("stage", bad)
 
-        # Going back is one command, and Terraform lets it stand.
+        # A rollback is one command, and Terraform does not undo it.
         assert deliver(cloud, "rollback", NAME).returncode == 0
         assert model_that_answers(address) == "1.0"
         assert not terraform.has_changes("stage", bad)
@@ -127,7 +117,7 @@ def test_what_terraform_uploaded_is_what_runs(cloud: Cloud, terraform: Terraform
 
 
 def make(cloud: Cloud, terraform: Terraform, verb: str, *options: str) -> str:
-    """A verb of the Makefile, with this configuration and this state, as a workflow runs it."""
+    """Run a target of the Makefile with this configuration and state, as a workflow does."""
     done = subprocess.run(
         [
             *("make", "-s", "-o", ".venv/deliver", verb, "CI=true", f"BIN={Path(sys.executable).parent}"),
@@ -157,7 +147,7 @@ def test_the_workflows_role_suffices_to_deploy(cloud: Cloud, terraform: Terrafor
     allowed = {action for statement in role["PolicyDocument"]["Statement"] for action in statement["Action"]}
     cloud.called.clear()
 
-    # What deploy.yml does with it.
+    # What deploy.yml does with the role.
     with cloud.address(NAME) as address:
         assert "Plan: 0 to add, 1 to change, 0 to destroy." in make(
             cloud, terraform, "plan", f"BUNDLE={second}"
@@ -167,7 +157,7 @@ def test_the_workflows_role_suffices_to_deploy(cloud: Cloud, terraform: Terrafor
         make(cloud, terraform, "rollback")
         assert model_that_answers(address) == "1.0"
 
-    needed = set(cloud.called) - {"sts:GetCallerIdentity"}  # which everybody may
+    needed = set(cloud.called) - {"sts:GetCallerIdentity"}  # which everybody may call
     assert {"lambda:UpdateFunctionCode", "lambda:InvokeFunction", "lambda:UpdateAlias"} <= needed
     assert needed - allowed == set()
     make(cloud, terraform, "destroy", f"BUNDLE={second}")

@@ -81,7 +81,7 @@ def test_label_studio_sdk_finds_the_tasks_valid(predictions, drawn_manifest, tmp
     write_label_studio(predictions, tmp_path, drawn_manifest.parent)
 
     checked = subprocess.run(
-        [REVIEW, ROOT / "tests/support/check_label_config.py", tmp_path],
+        [REVIEW, ROOT / "tests/training/check_label_config.py", tmp_path],
         capture_output=True,
         text=True,
         timeout=120,
@@ -97,7 +97,7 @@ def test_fiftyone_reads_the_folder(predictions, tmp_path):
     write_fiftyone(predictions, tmp_path / "dataset")
 
     read = subprocess.run(
-        [REVIEW, ROOT / "tests/support/read_fiftyone.py", tmp_path / "dataset"],
+        [REVIEW, ROOT / "tests/training/read_fiftyone.py", tmp_path / "dataset"],
         capture_output=True,
         text=True,
         timeout=120,

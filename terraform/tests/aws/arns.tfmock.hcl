@@ -1,4 +1,4 @@
-# What the mocked provider answers where a made-up word would not do: names that AWS would give, and policies.
+# Answers of the mocked provider where a random string would be invalid: ARNs and policies.
 
 mock_data "aws_iam_policy_document" {
   defaults = { json = "{}" }

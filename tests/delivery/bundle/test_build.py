@@ -1,10 +1,9 @@
-"""The bundle as a file: the same bytes, within the limits, and nothing in it that should not be."""
+"""The bundle as a file: reproducible, within the limits, and without what the function does not need."""
 
 from __future__ import annotations
 
 import json
 import struct
-import subprocess
 import sys
 import zipfile
 from pathlib import Path, PurePosixPath
@@ -18,7 +17,7 @@ from delivery.errors import BundleTooLarge, InvalidModel
 from services.inference import default_model_path
 from tests.support.documents import constraints
 from tests.support.models import mean_colour_model
-from tests.support.paths import ROOT
+from tests.support.programs import call
 
 EM_AARCH64 = 183  # in the head of an ELF file
 
@@ -30,7 +29,7 @@ def entries(built: Bundle) -> dict[str, zipfile.ZipInfo]:
         return {entry.filename: entry for entry in archive.infolist()}
 
 
-def test_it_fits_into_lambda_with_room_left(built: Bundle) -> None:
+def test_it_is_well_below_lambdas_limits(built: Bundle) -> None:
     assert built.zipped_bytes == built.path.stat().st_size <= 38_000_000 < ZIPPED_LIMIT
     assert built.unzipped_bytes < UNZIPPED_LIMIT // 2
 
@@ -49,7 +48,7 @@ def test_names_are_in_order_with_one_time_and_one_mode(entries: dict[str, zipfil
     assert {entry.external_attr >> 16 for entry in entries.values()} == {0o100644}
 
 
-def test_nothing_of_what_only_others_need_is_inside(entries: dict[str, zipfile.ZipInfo]) -> None:
+def test_it_holds_nothing_that_the_function_does_not_need(entries: dict[str, zipfile.ZipInfo]) -> None:
     tops = {PurePosixPath(name).parts[0] for name in entries}
 
     assert not tops & {
@@ -76,7 +75,7 @@ def test_it_names_no_path_of_this_machine(built: Bundle) -> None:
     assert found == []
 
 
-def test_all_of_its_source_is_byte_code_that_is_never_checked(
+def test_every_source_has_byte_code_that_python_never_checks(
     built: Bundle, entries: dict[str, zipfile.ZipInfo]
 ) -> None:
     sources = [name for name in entries if name.endswith(".py")]
@@ -94,7 +93,7 @@ def test_all_of_its_source_is_byte_code_that_is_never_checked(
     assert b"/var/task/gateway/" in code
 
 
-def test_every_package_is_of_the_version_that_was_tested(built: Bundle) -> None:
+def test_every_package_has_its_pinned_version(built: Bundle) -> None:
     pins = constraints()
     others = [size for size in built.sizes if size.name not in ("gif-analyzer", "model")]
 
@@ -108,12 +107,12 @@ def test_every_byte_is_counted_once(built: Bundle, entries: dict[str, zipfile.Zi
     assert sum(size.unzipped_bytes for size in built.sizes) == built.unzipped_bytes
 
 
-def test_every_rule_left_something_out_and_says_why(built: Bundle) -> None:
+def test_every_rule_left_something_out(built: Bundle) -> None:
     assert [pruned.why for pruned in built.pruned] == [rule.why for rule in read_rules()]
     assert all(pruned.files and pruned.why for pruned in built.pruned)
 
 
-def test_a_bundle_over_the_limit_is_refused_and_the_one_before_it_stays(
+def test_a_bundle_over_the_limit_is_refused_and_an_existing_one_stays(
     built: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "lambda.zip"
@@ -139,33 +138,24 @@ def test_a_model_that_the_function_could_not_load_is_refused(tmp_path: Path) -> 
     assert not (tmp_path / "lambda.zip").exists()
 
 
-def test_the_command_builds_another_model_and_tells_programs(tmp_path: Path) -> None:
+def test_the_command_bundles_another_model_and_prints_json(tmp_path: Path) -> None:
     model, out = tmp_path / "red-green-blue.onnx", tmp_path / "lambda.zip"
     onnx.save(mean_colour_model(), model)
     version = f"3.{sys.version_info.minor}"
 
-    done = subprocess.run(
-        [
-            *(sys.executable, "-m", "delivery", "bundle", "--json"),
-            *("--python", version, "--model", str(model), "--out", str(out)),
-        ],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
+    words = ("--json", "--python", version, "--model", model, "--out", out)
+    done = call("gif-deliver", "bundle", *words)
 
     assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout)
-    assert told["model"] == {"name": "mean-colour", "version": "1.2.3"}
-    assert told["python"] == version
-    assert told["zipped_bytes"] + told["zipped_room_bytes"] == ZIPPED_LIMIT
+    printed = json.loads(done.stdout)
+    assert printed["model"] == {"name": "mean-colour", "version": "1.2.3"}
+    assert printed["python"] == version
+    assert printed["zipped_bytes"] + printed["zipped_room_bytes"] == ZIPPED_LIMIT
     with zipfile.ZipFile(out) as archive:
         assert archive.read("services/inference/default.onnx") == model.read_bytes()
 
 
-def test_for_arm64_its_shared_objects_are_those_of_arm64(built: Bundle, tmp_path: Path) -> None:
+def test_a_bundle_for_arm64_has_shared_objects_for_arm64(built: Bundle, tmp_path: Path) -> None:
     arm64 = build_bundle(tmp_path / "arm64.zip", target=Target(built.target.python, "arm64"))
 
     with zipfile.ZipFile(arm64.path) as archive:
@@ -184,15 +174,8 @@ def test_for_arm64_its_shared_objects_are_those_of_arm64(built: Bundle, tmp_path
         (["--model", "nowhere.onnx"], "error: nowhere.onnx cannot be bundled: "),
     ],
 )
-def test_the_command_says_in_one_line_why_it_cannot(options: list[str], said: str, tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "delivery", "bundle", *options, "--out", str(tmp_path / "lambda.zip")],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
+def test_an_invalid_option_is_one_line(options: list[str], said: str, tmp_path: Path) -> None:
+    done = call("gif-deliver", "bundle", *options, "--out", tmp_path / "lambda.zip")
 
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith(said)

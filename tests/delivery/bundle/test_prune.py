@@ -1,4 +1,4 @@
-"""Rules on a small folder: what goes, by which rule, and what a rule that matches nothing says."""
+"""Pruning rules on a small folder."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_a_file_goes_by_the_first_rule_that_names_it(folder: Path) -> None:
+def test_a_file_counts_for_the_first_rule_that_matches_it(folder: Path) -> None:
     rules = [Rule("deep", ("one/deep/*",)), Rule("types", ("*.pyi",))]
 
     pruned = prune(folder, rules)
@@ -29,7 +29,7 @@ def test_a_file_goes_by_the_first_rule_that_names_it(folder: Path) -> None:
     assert sorted(path.name for path in folder.rglob("*")) == ["a.py", "one"]  # and no empty folder
 
 
-def test_a_rule_that_matches_nothing_is_named_and_nothing_is_deleted(folder: Path) -> None:
+def test_a_rule_without_a_match_is_reported_and_nothing_is_deleted(folder: Path) -> None:
     rules = [Rule("types", ("*.pyi",)), Rule("gone", ("two/*", "*.py"))]
 
     with pytest.raises(StaleRule, match=r"match nothing in these wheels: two/\* \(gone\)"):
@@ -38,7 +38,7 @@ def test_a_rule_that_matches_nothing_is_named_and_nothing_is_deleted(folder: Pat
     assert len([path for path in folder.rglob("*") if path.is_file()]) == 3
 
 
-def test_rules_have_reasons_of_their_own() -> None:
+def test_no_reason_and_no_pattern_occurs_twice() -> None:
     rules = read_rules()
 
     assert len({rule.why for rule in rules}) == len(rules) > 10

@@ -1,4 +1,4 @@
-"""The unpacked bundle under the Lambda emulator, alone on its path: it answers as the pipeline here."""
+"""The unpacked bundle in Lambda's emulator, without installed packages, answers as the local pipeline."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ FORBIDDEN = (
     "rich",
     "typer",
 )
-TOO_LARGE_BYTES = 4_680_000  # more than the function takes, less than Lambda and the emulator would cut off
+TOO_LARGE_BYTES = 4_680_000  # over the limit of the function, below that of Lambda and the emulator
 
 STEPS = """
 import base64, sys
@@ -49,7 +49,7 @@ def handler(event, context):
 
 
 @needs_emulator
-def test_the_two_steps_answer_as_they_do_here_and_load_nothing_else(task: Path, tmp_path: Path) -> None:
+def test_the_two_steps_answer_as_locally_and_load_nothing_else(task: Path, tmp_path: Path) -> None:
     shutil.copytree(task, tmp_path / "task")
     (tmp_path / "task" / "steps.py").write_text(STEPS)
     here = local()
@@ -57,18 +57,18 @@ def test_the_two_steps_answer_as_they_do_here_and_load_nothing_else(task: Path, 
     with Emulator(tmp_path / "task", python=PYTHON, handler="steps.handler") as function:
         for example in EXAMPLES:
             gif = example.read_bytes()
-            told = function.invoke({"gif": base64.b64encode(gif).decode()})
+            result = function.invoke({"gif": base64.b64encode(gif).decode()})
 
-            assert "errorType" not in told, told
-            assert_same(told["answer"], prediction_json("", here.identify(gif)))
+            assert "errorType" not in result, result
+            assert_same(result["answer"], prediction_json("", here.identify(gif)))
 
-    assert told["outside"] == []
-    assert not {name.partition(".")[0] for name in told["modules"]} & set(FORBIDDEN)
+    assert result["outside"] == []
+    assert not {name.partition(".")[0] for name in result["modules"]} & set(FORBIDDEN)
 
 
 @pytest.fixture(scope="module")
 def function(task: Path) -> Iterator[Emulator]:
-    """The handler of the bundle, running."""
+    """The running bundle."""
     with Emulator(task, python=PYTHON) as running:
         yield running
 
@@ -76,7 +76,7 @@ def function(task: Path) -> Iterator[Emulator]:
 @needs_emulator
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
 @pytest.mark.parametrize("way", ["raw", "multipart"])
-def test_a_gif_is_answered_as_the_pipeline_here_answers(function: Emulator, example: Path, way: str) -> None:
+def test_a_gif_is_answered_as_by_the_local_pipeline(function: Emulator, example: Path, way: str) -> None:
     gif = example.read_bytes()
     answered = read(function.ask(raw(gif) if way == "raw" else multipart(gif)), 200)
 
@@ -86,7 +86,7 @@ def test_a_gif_is_answered_as_the_pipeline_here_answers(function: Emulator, exam
 
 @needs_emulator
 @pytest.mark.parametrize("name", FORMATS_OF)
-def test_other_formats_are_answered_as_the_pipeline_here_answers(function: Emulator, name: str) -> None:
+def test_other_formats_are_answered_as_by_the_local_pipeline(function: Emulator, name: str) -> None:
     answered = read(function.ask(raw(FORMATS_OF[name])), 200)
 
     here = prediction_json("", local().identify(FORMATS_OF[name]))
@@ -95,7 +95,7 @@ def test_other_formats_are_answered_as_the_pipeline_here_answers(function: Emula
 
 
 @needs_emulator
-def test_an_address_inside_is_refused(function: Emulator) -> None:
+def test_a_private_address_is_refused(function: Emulator) -> None:
     body = json.dumps({"url": "http://127.0.0.1/meadow.gif"}).encode()
     asked = Request("POST", "/v1/identify", headers={"content-type": "application/json"}, body=body)
     problem = read(function.ask(asked), 403)
@@ -107,7 +107,7 @@ def test_an_address_inside_is_refused(function: Emulator) -> None:
 
 
 @needs_emulator
-def test_it_is_ready_and_says_which_model_it_has(function: Emulator) -> None:
+def test_it_is_ready_and_names_its_model(function: Emulator) -> None:
     read(function.ask(Request("GET", "/health/ready")), 200)
     model = read(function.ask(Request("GET", "/v1/model")), 200)
 
@@ -124,7 +124,7 @@ def test_it_shows_its_page(function: Emulator) -> None:
 
 
 @needs_emulator
-def test_what_is_no_gif_is_refused(function: Emulator) -> None:
+def test_a_file_that_is_not_a_gif_is_refused(function: Emulator) -> None:
     text, half = b"This is not a GIF.", EXAMPLES[0].read_bytes()[:300]
 
     assert read(function.ask(raw(text)), NotAGif.http_status)["reason"] == "NOT_A_GIF"
@@ -132,7 +132,7 @@ def test_what_is_no_gif_is_refused(function: Emulator) -> None:
 
 
 @needs_emulator
-def test_a_body_over_what_lambda_carries_is_refused_with_advice(function: Emulator) -> None:
+def test_a_body_over_the_limit_is_refused_with_advice(function: Emulator) -> None:
     problem = read(function.ask(raw(b"GIF89a" + bytes(TOO_LARGE_BYTES))), 413)
 
     assert problem["reason"] == "REQUEST_TOO_LARGE"
@@ -140,12 +140,12 @@ def test_a_body_over_what_lambda_carries_is_refused_with_advice(function: Emulat
 
 
 def raw(gif: bytes) -> Request:
-    """The GIF as it is."""
+    """A request with the GIF as its body."""
     return Request("POST", "/v1/identify", headers={"content-type": "image/gif"}, body=gif)
 
 
 def multipart(gif: bytes) -> Request:
-    """The GIF in a form, as a browser sends it."""
+    """A request with the GIF in a form, as a browser sends it."""
     part = b'--line\r\nContent-Disposition: form-data; name="file"; filename="a.gif"\r\n'
     head = part + b"Content-Type: image/gif\r\n\r\n"
     headers = {"content-type": "multipart/form-data; boundary=line"}
@@ -153,7 +153,7 @@ def multipart(gif: bytes) -> Request:
 
 
 def read(response: Response, status: int) -> Any:
-    """The JSON of an answer with this status."""
+    """The JSON of an answer, which must have this status."""
     assert response.status == status, response.body
     return response.json()
 
@@ -163,7 +163,7 @@ def without_source(answer: dict[str, object]) -> dict[str, object]:
 
 
 def assert_same(one: Any, other: Any) -> None:
-    """The same values, probabilities to a millionth: another version of Python adds up the same floats."""
+    """Compare values; probabilities may differ by a millionth, because versions of Python sum differently."""
     if isinstance(one, dict):
         assert one.keys() == other.keys()
         for key in one:

@@ -16,7 +16,7 @@ GIFS = 200
 MARGIN_KIB = 64 * 1024  # of 600 more clips, each 1,470 KiB, no more than 44 could be held
 
 
-def test_four_times_the_gifs_take_no_more_memory(
+def test_memory_does_not_grow_with_the_input(
     environ: dict[str, str], save_gif: SaveGif, tmp_path: Path
 ) -> None:
     make_many(tmp_path / "few", save_gif, GIFS)

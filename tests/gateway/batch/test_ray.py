@@ -45,9 +45,7 @@ def watched(mark: str) -> Iterator[set[int]]:
         watcher.join()
 
 
-def test_ray_gives_the_rows_of_the_native_engine(
-    run_batch: RunBatch, save_gif: SaveGif, tmp_path: Path
-) -> None:
+def test_ray_gives_the_same_rows(run_batch: RunBatch, save_gif: SaveGif, tmp_path: Path) -> None:
     make_many(tmp_path / "gifs", save_gif, 60)
     (tmp_path / "gifs" / "page.gif").write_text("<!doctype html>")
 

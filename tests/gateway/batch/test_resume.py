@@ -49,7 +49,7 @@ def begun_run(environ: dict[str, str], folder: Path) -> Iterator[subprocess.Pope
         yield process
 
 
-def test_killed_in_the_middle_it_goes_on_without_loss_or_repetition(
+def test_killed_run_continues(
     environ: dict[str, str], run_batch: RunBatch, save_gif: SaveGif, tmp_path: Path
 ) -> None:
     make_many(tmp_path / "gifs", save_gif, GIFS)
@@ -79,7 +79,7 @@ def test_killed_in_the_middle_it_goes_on_without_loss_or_repetition(
     assert not parts.exists()
 
 
-def test_ctrl_c_says_how_to_go_on_and_leaves_what_is_needed_for_it(
+def test_interrupted_run_says_how_to_continue(
     environ: dict[str, str], run_batch: RunBatch, save_gif: SaveGif, tmp_path: Path
 ) -> None:
     make_many(tmp_path / "gifs", save_gif, GIFS)
@@ -97,9 +97,7 @@ def test_ctrl_c_says_how_to_go_on_and_leaves_what_is_needed_for_it(
     assert counts(done) == (GIFS, 0, int(said[1].replace(",", "")))
 
 
-def test_a_finished_output_takes_in_what_is_new_changed_and_gone(
-    run_batch: RunBatch, save_gif: SaveGif, tmp_path: Path
-) -> None:
+def test_finished_output_is_updated(run_batch: RunBatch, save_gif: SaveGif, tmp_path: Path) -> None:
     make_many(tmp_path / "gifs", save_gif, 4)
     (tmp_path / "gifs" / "page.gif").write_text("<!doctype html>")
     first = run_batch("gifs", "--out", "labels.parquet", "--json")
@@ -121,9 +119,7 @@ def test_a_finished_output_takes_in_what_is_new_changed_and_gone(
     }
 
 
-def test_what_failed_otherwise_than_by_its_bytes_is_tried_again(
-    run_batch: RunBatch, save_gif: SaveGif, tmp_path: Path
-) -> None:
+def test_other_errors_are_tried_again(run_batch: RunBatch, save_gif: SaveGif, tmp_path: Path) -> None:
     (tmp_path / "list.csv").write_text("path\nlate.gif\n")
     failed = run_batch("list.csv", "--out", "labels.parquet")
     save_gif("late.gif", "red")
@@ -135,7 +131,7 @@ def test_what_failed_otherwise_than_by_its_bytes_is_tried_again(
 
 
 @pytest.mark.parametrize("options", [["--top-k", "1"], ["--model", "other.onnx"]])
-def test_answers_under_other_terms_are_not_used(
+def test_other_terms(
     run_batch: RunBatch, save_gif: SaveGif, model_path: Path, tmp_path: Path, options: list[str]
 ) -> None:
     (tmp_path / "other.onnx").write_bytes(model_path.read_bytes().replace(b"1.2.3", b"1.2.4"))
@@ -147,9 +143,7 @@ def test_answers_under_other_terms_are_not_used(
     assert counts(again) == (3, 0, 0)
 
 
-def test_an_output_with_the_columns_of_an_earlier_version_is_written_anew(
-    run_batch: RunBatch, save_gif: SaveGif, tmp_path: Path
-) -> None:
+def test_earlier_columns_are_replaced(run_batch: RunBatch, save_gif: SaveGif, tmp_path: Path) -> None:
     make_many(tmp_path / "gifs", save_gif, 3)
     run_batch("gifs", "--out", "labels.parquet")
     written = pq.read_table(tmp_path / "labels.parquet")
@@ -161,7 +155,7 @@ def test_an_output_with_the_columns_of_an_earlier_version_is_written_anew(
     assert pq.read_table(tmp_path / "labels.parquet").column_names == written.column_names
 
 
-def test_answers_that_stopped_early_and_exact_ones_are_not_mixed(
+def test_early_exits_are_separate(
     run_batch: RunBatch, save_gif: SaveGif, early_exit_path: Path, tmp_path: Path
 ) -> None:
     make_many(tmp_path / "gifs", save_gif, 2)
@@ -175,7 +169,7 @@ def test_answers_that_stopped_early_and_exact_ones_are_not_mixed(
     assert found == [(0, {3}), (2, {3}), (0, {10})]
 
 
-def test_two_runs_do_not_write_one_output(
+def test_second_run_is_refused(
     environ: dict[str, str], run_batch: RunBatch, save_gif: SaveGif, tmp_path: Path
 ) -> None:
     make_many(tmp_path / "gifs", save_gif, GIFS)

@@ -87,9 +87,7 @@ def test_a_glob_and_a_single_file(run_batch: RunBatch, folder: Path, tmp_path: P
 
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
 @pytest.mark.parametrize("column", ["path", "url"])
-def test_a_manifest_names_paths_relative_to_itself_and_each_once(
-    run_batch: RunBatch, folder: Path, tmp_path: Path, kind: str, column: str
-) -> None:
+def test_manifest(run_batch: RunBatch, folder: Path, tmp_path: Path, kind: str, column: str) -> None:
     names = ["red.gif", "more/two.gif", "red.gif"]
     manifest = folder / f"list.{kind}"
     if kind == "csv":
@@ -107,9 +105,7 @@ def test_a_manifest_names_paths_relative_to_itself_and_each_once(
 # Errors
 
 
-def test_what_cannot_be_answered_is_a_row_with_its_reason(
-    run_batch: RunBatch, folder: Path, tmp_path: Path
-) -> None:
+def test_errors_are_rows(run_batch: RunBatch, folder: Path, tmp_path: Path) -> None:
     page = tmp_path / "page.gif"
     page.write_text("<!doctype html>")
     names = [
@@ -152,7 +148,7 @@ def test_what_cannot_be_answered_is_a_row_with_its_reason(
         assert rows["page.gif"][column] is None
 
 
-def test_limits_come_from_the_environment(run_batch: RunBatch, folder: Path, tmp_path: Path) -> None:
+def test_limits_of_the_environment(run_batch: RunBatch, folder: Path, tmp_path: Path) -> None:
     done = run_batch("gifs/red.gif", "--out", "labels.parquet", GIF_ANALYZER_MAX_BYTES="20")
 
     assert done.returncode == 1
@@ -180,7 +176,7 @@ def test_limits_come_from_the_environment(run_batch: RunBatch, folder: Path, tmp
         (["gifs"], "--out"),
     ],
 )
-def test_what_cannot_run_exits_2_says_why_and_leaves_nothing(
+def test_usage_errors(
     variables: dict[str, str], folder: Path, tmp_path: Path, arguments: list[str], says: str
 ) -> None:
     (tmp_path / "bad.csv").write_text("id,file\n1,a.gif\n")
@@ -197,9 +193,7 @@ def test_what_cannot_run_exits_2_says_why_and_leaves_nothing(
     assert sorted(tmp_path.rglob("*")) == before
 
 
-def test_names_that_are_not_utf8_are_answered_each_under_a_name_of_its_own(
-    run_batch: RunBatch, save_gif: SaveGif, tmp_path: Path
-) -> None:
+def test_names_that_are_not_utf8(run_batch: RunBatch, save_gif: SaveGif, tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     for name, colour in ((b"in/\xff.gif", "red"), (rb"in/\xff.gif", "blue"), (b"in/bad\xe9.gif", None)):
         path = tmp_path / os.fsdecode(name)
@@ -220,9 +214,7 @@ def test_names_that_are_not_utf8_are_answered_each_under_a_name_of_its_own(
     }
 
 
-def test_bad_lines_of_a_manifest_are_rows_of_their_own(
-    run_batch: RunBatch, folder: Path, tmp_path: Path
-) -> None:
+def test_bad_lines_of_a_manifest_are_rows(run_batch: RunBatch, folder: Path, tmp_path: Path) -> None:
     (tmp_path / "list.csv").write_bytes(b"path\ngifs/red.gif\ngifs/\xff.gif\ngifs/\x00.gif\n")
 
     run_batch("list.csv", "--out", "labels.parquet")
@@ -235,7 +227,7 @@ def test_bad_lines_of_a_manifest_are_rows_of_their_own(
 # The output
 
 
-def test_the_end_of_the_name_says_the_format(
+def test_suffix_selects_format(
     run_batch: RunBatch, variables: dict[str, str], folder: Path, tmp_path: Path
 ) -> None:
     (folder / 'bad, "quoted".gif').write_bytes(b"no GIF")
@@ -263,7 +255,7 @@ def test_the_end_of_the_name_says_the_format(
     }
 
 
-def test_a_report_is_one_page_with_the_doubtful_first(
+def test_report_has_the_doubtful_first(
     run_batch: RunBatch, folder: Path, save_gif: SaveGif, tmp_path: Path
 ) -> None:
     save_gif("gifs/mixed & <b>.gif", "red", "red", "green")

@@ -55,9 +55,7 @@ def test_a_prefix_is_answered_whole(run_batch: RunBatch, endpoint: str, tmp_path
     }
 
 
-def test_objects_of_a_manifest_and_what_is_not_there(
-    run_batch: RunBatch, endpoint: str, tmp_path: Path
-) -> None:
+def test_manifest_of_objects(run_batch: RunBatch, endpoint: str, tmp_path: Path) -> None:
     names = ["s3://bucket/gifs/red.gif", "s3://bucket/none.gif", "s3://no-such-bucket/a.gif"]
     pq.write_table(pa.table({"url": names}), tmp_path / "list.parquet")
 

@@ -18,7 +18,7 @@ EXAMPLE = ROOT / "examples" / "meadow.gif"
 
 
 @pytest.mark.parametrize(("gifs", "backend"), [(1, "portable"), (99, "portable"), (100, None)])
-def test_compiled_loops_are_loaded_for_many_gifs(
+def test_many_gifs_load_compiled_loops(
     monkeypatch: pytest.MonkeyPatch, gifs: int, backend: str | None
 ) -> None:
     used = []

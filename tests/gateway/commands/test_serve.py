@@ -49,9 +49,7 @@ def test_identify_asks_the_services(served: tuple[object, str], save_gif: SaveGi
     assert answer["model"] == {"name": "mean-colour", "version": "1.2.3"}
 
 
-def test_the_services_keep_the_limits_of_their_own_environment(
-    served: tuple[object, str], save_gif: SaveGif
-) -> None:
+def test_services_keep_their_own_limits(served: tuple[object, str], save_gif: SaveGif) -> None:
     _, address = served
     gif = save_gif("three.gif", "red", "green", "blue")
 
@@ -79,9 +77,7 @@ def test_serve_ends_when_it_is_told_to(served: tuple[subprocess.Popen[str], str]
         (["serve", "--port", "0", "--grpc-port", "0", "--host", "0.0.0.0"], "http://127.0.0.1:"),
     ],
 )
-def test_a_terminal_is_told_where_to_open_the_page(
-    model_path: Path, tmp_path: Path, words: list[str], shown: str
-) -> None:
+def test_terminal_shows_the_address(model_path: Path, tmp_path: Path, words: list[str], shown: str) -> None:
     """With loops that are not compiled yet: the server answers at once, and ends while they are compiled."""
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
@@ -150,9 +146,7 @@ def test_a_certificate_that_is_missing_is_one_line_and_exit_2() -> None:
     assert done.stderr == "gif-analyzer: cannot read the file: no such file or directory\n"
 
 
-def test_without_grpc_the_local_command_works_and_the_others_say_what_is_missing(
-    model_path: Path, save_gif: SaveGif
-) -> None:
+def test_missing_grpc_is_named(model_path: Path, save_gif: SaveGif) -> None:
     program = """
 import importlib.abc, sys
 class Refuse(importlib.abc.MetaPathFinder):

@@ -47,19 +47,13 @@ def test_a_known_gif() -> None:
     [
         (FRIENDS, "Friends"),
         (Verdict("one_of", ("Friends", "進撃の巨人")), "Friends or 進撃の巨人"),
-        (
-            Verdict("one_of", ("Friends", "Seinfeld", "The Office US")),
-            "Friends, Seinfeld or The Office US",
-        ),
-        (
-            Verdict("kind", ("live action",)),
-            "live action, but no show that I know; nearest guess: Friends",
-        ),
+        (Verdict("one_of", ("Friends", "Seinfeld", "The Office US")), "Friends, Seinfeld or The Office US"),
+        (Verdict("kind", ("live action",)), "live action, but no show that I know; nearest guess: Friends"),
         (Verdict("unknown"), "unknown; nearest guess: Friends"),
     ],
     ids=["show", "one of two", "one of three", "kind", "unknown"],
 )
-def test_the_headline_says_no_more_than_the_verdict(verdict: Verdict, says: str) -> None:
+def test_headline_matches_the_verdict(verdict: Verdict, says: str) -> None:
     headline, *_ = prediction_lines("a.gif", predict(verdict))
 
     assert headline.plain == f"a.gif: {says}"

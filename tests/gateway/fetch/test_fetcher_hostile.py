@@ -118,39 +118,15 @@ INVALID = {
     "url:http://127.0.0.1:PORT/": SCHEME,
     "\ud800http://127.0.0.1:PORT/": "it holds half a character",
 }
-NOT_ALLOWED = {
+NOT_ALLOWED = {  # test_internet.py has every kind
     "http://127.0.0.1:PORT/": "loopback",
     "https://127.0.0.1:PORT/": "loopback",
-    "http://127.8.8.8:PORT/": "loopback",
     "http://0.0.0.0:PORT/": "this network",
-    "http://10.0.0.1:PORT/": "private",
-    "http://172.16.0.1:PORT/": "private",
-    "http://192.168.0.1:PORT/": "private",
-    "http://100.64.0.1:PORT/": "carrier-grade NAT",
     "http://169.254.169.254/latest/meta-data/": "link-local",
-    "http://168.63.129.16/metadata": "the metadata of a cloud",
-    "http://192.0.0.192/opc/v2/": "reserved",
-    "http://100.100.100.200/latest/": "carrier-grade NAT",
-    "http://224.0.0.1:PORT/": "multicast",
-    "http://255.255.255.255:PORT/": "reserved",
-    "http://[::1]:PORT/": "loopback",
-    "http://[0:0:0:0:0:0:0:1]:PORT/": "loopback",
     "http://[0000:0000:0000:0000:0000:0000:0000:0001]:PORT/": "loopback",
-    "http://[::]:PORT/": "unspecified",
-    "http://[::ffff:127.0.0.1]:PORT/": "IPv4-mapped",
-    "http://[::ffff:7f00:1]:PORT/": "IPv4-mapped",
     "http://[::FFFF:10.0.0.1]:PORT/": "IPv4-mapped",
-    "http://[::127.0.0.1]:PORT/": "IPv4-compatible",
-    "http://[64:ff9b::127.0.0.1]:PORT/": "translated to IPv4, loopback",
     "http://[64:ff9b::7f00:1]:PORT/": "translated to IPv4, loopback",
-    "http://[64:ff9b:1::1]:PORT/": "local translation to IPv4",
-    "http://[2002:7f00:1::]:PORT/": "6to4",
-    "http://[2001:0:7f00:1::]:PORT/": "Teredo",
-    "http://[fe80::1]:PORT/": "link-local",
-    "http://[fc00::1]:PORT/": "unique-local",
     "http://[fd00:ec2::254]/latest/": "unique-local",
-    "http://[ff02::1]:PORT/": "multicast",
-    "http://[2001:db8::1]:PORT/": "documentation",
 }
 
 
@@ -224,9 +200,7 @@ def test_the_names_of_this_machine_are_refused_by_its_own_resolver(open_host: Op
         ["::ffff:127.0.0.1"],
     ],
 )
-def test_a_name_is_refused_whole_when_one_of_its_addresses_is_not_public(
-    open_host: OpenHost, answer: list[str]
-) -> None:
+def test_name_with_a_private_address_is_refused(open_host: OpenHost, answer: list[str]) -> None:
     host, spy, names = open_host(), Spy(), Names({"innocent.example": [answer]})
     fetcher = Fetcher(any_host(host.port), resolver=names, connector=spy, tls=NO_TRUST)
 
@@ -238,9 +212,7 @@ def test_a_name_is_refused_whole_when_one_of_its_addresses_is_not_public(
     assert (names.asked, spy.dialled, host.connections) == (["innocent.example"], [], 0)
 
 
-def test_a_name_that_changes_its_address_is_asked_once_and_the_checked_address_is_connected(
-    open_host: OpenHost,
-) -> None:
+def test_rebinding_name_is_resolved_once(open_host: OpenHost) -> None:
     host = open_host({"/a.gif": http_answer(b"GIF89a")})
     detour, names = Detour(host), Names({"rebind.example": [[PUBLIC], ["127.0.0.1"]]})
     fetcher = Fetcher(any_host(host.port), resolver=names, connector=detour, tls=NO_TRUST)
@@ -287,9 +259,7 @@ def test_a_name_that_changes_between_two_hops_is_refused_at_the_second(open_host
         ("\xff", InvalidAddress),
     ],
 )
-def test_a_redirect_inward_is_not_followed(
-    open_host: OpenHost, status: str, location: str, kind: type[AnalyzerError]
-) -> None:
+def test_redirect_inward(open_host: OpenHost, status: str, location: str, kind: type[AnalyzerError]) -> None:
     host = open_host()
     answer = redirect(location.replace("PORT", str(host.port)), status)
     host.answers["/a.gif"] = answer.decode().encode("latin-1")

@@ -23,11 +23,13 @@ from services.errors import AddressRefused, AnalyzerError, ServiceUnavailable
 from tests.support.serving import Served
 
 Serve = Callable[[FastAPI], Served]
+Open = Callable[..., httpx.Client]
+Log = pytest.LogCaptureFixture
 ADDRESS = "https://media.giphy.com/media/abc/giphy.gif?secret=1"
 
 
 @pytest.fixture
-def open_gateway(pipeline: Pipeline, gif: bytes, serve_app: Serve) -> Iterator[Callable[..., httpx.Client]]:
+def open_gateway(pipeline: Pipeline, gif: bytes, serve_app: Serve) -> Iterator[Open]:
     """A function that serves a gateway with these settings, and returns a client of it."""
     clients: list[httpx.Client] = []
 
@@ -75,9 +77,7 @@ def reason(answer: httpx.Response) -> tuple[int, str]:
         ("POST", "/v1/identify?" + "x" * 500, "known are exact, pictures, top_k"),
     ],
 )
-def test_a_misspelt_parameter_is_an_error_that_names_the_nearest(
-    open_gateway, method: str, path: str, says: str
-) -> None:
+def test_misspelt_parameter(open_gateway: Open, method: str, path: str, says: str) -> None:
     answer = open_gateway().request(method, path)
 
     assert reason(answer) == (400, "INVALID_REQUEST")
@@ -96,8 +96,8 @@ def test_a_misspelt_parameter_is_an_error_that_names_the_nearest(
     ],
     ids=["multipart", "a name of any script", "raw", "octets", "address"],
 )
-def test_a_gif_is_sent_in_three_forms(
-    open_gateway: Callable[..., httpx.Client], gif: bytes, request_of: Callable[..., Any], source: str
+def test_three_forms_of_a_body(
+    open_gateway: Open, gif: bytes, request_of: Callable[..., Any], source: str
 ) -> None:
     answer = open_gateway().post("/v1/identify", params={"top_k": 2}, **request_of(gif))
 
@@ -160,9 +160,7 @@ def test_a_gif_is_sent_in_three_forms(
         (lambda: {"json": {"url": "http://refused/"}}, (403, "ADDRESS_REFUSED")),
     ],
 )
-def test_what_is_no_gif_is_one_clear_problem(
-    open_gateway: Callable[..., httpx.Client], request_of: Callable[[], Any], expected: tuple[int, str]
-) -> None:
+def test_invalid_body(open_gateway: Open, request_of: Callable[[], Any], expected: tuple[int, str]) -> None:
     assert reason(open_gateway().post("/v1/identify", **request_of())) == expected
 
 
@@ -177,13 +175,11 @@ def test_what_is_no_gif_is_one_clear_problem(
         ("/v1/nothing", (404, "UNKNOWN_PATH")),
     ],
 )
-def test_what_cannot_be_asked_is_one_clear_problem(
-    open_gateway: Callable[..., httpx.Client], path: str, expected: tuple[int, str]
-) -> None:
+def test_invalid_request(open_gateway: Open, path: str, expected: tuple[int, str]) -> None:
     assert reason(open_gateway().get(path)) == expected
 
 
-def test_another_method_is_told_those_of_the_path(open_gateway: Callable[..., httpx.Client]) -> None:
+def test_another_method_is_told_those_of_the_path(open_gateway: Open) -> None:
     answer = open_gateway().delete("/v1/identify")
 
     assert reason(answer) == (405, "METHOD_NOT_ALLOWED")
@@ -193,7 +189,7 @@ def test_another_method_is_told_those_of_the_path(open_gateway: Callable[..., ht
 @pytest.mark.parametrize(
     "path", ["/", "/health/live", "/health/ready", "/metrics", "/openapi.json", "/v1/model", "/v1/shows"]
 )
-def test_head_is_answered_wherever_get_is(open_gateway: Callable[..., httpx.Client], path: str) -> None:
+def test_head_is_answered_wherever_get_is(open_gateway: Open, path: str) -> None:
     client = open_gateway()
 
     got, asked = client.get(path), client.head(path)
@@ -204,7 +200,7 @@ def test_head_is_answered_wherever_get_is(open_gateway: Callable[..., httpx.Clie
     assert asked.headers["Content-Type"] == got.headers["Content-Type"]
 
 
-def test_head_of_a_gif_is_answered_as_get_is(open_gateway: Callable[..., httpx.Client]) -> None:
+def test_head_of_a_gif_is_answered_as_get_is(open_gateway: Open) -> None:
     client = open_gateway()
     got, asked = [client.request(m, "/v1/identify", params={"url": ADDRESS}) for m in ("GET", "HEAD")]
     known = {"If-None-Match": got.headers["ETag"]}
@@ -215,7 +211,7 @@ def test_head_of_a_gif_is_answered_as_get_is(open_gateway: Callable[..., httpx.C
     assert client.head("/v1/none").status_code == 404
 
 
-def test_no_answer_names_the_host_that_was_claimed(open_gateway: Callable[..., httpx.Client]) -> None:
+def test_no_answer_names_the_host_that_was_claimed(open_gateway: Open) -> None:
     client = open_gateway()
 
     for host in ("evil.example", "[", "[::1", "a:b:c", "evil.example:99999"):
@@ -226,9 +222,7 @@ def test_no_answer_names_the_host_that_was_claimed(open_gateway: Callable[..., h
         assert client.get("/health/live", headers={"Host": host}).status_code == 200
 
 
-def test_an_answer_that_is_known_already_is_not_sent_again(
-    open_gateway: Callable[..., httpx.Client], gif: bytes
-) -> None:
+def test_known_etag_gives_304(open_gateway: Open, gif: bytes) -> None:
     client = open_gateway()
     first = client.get("/v1/identify", params={"url": ADDRESS})
 
@@ -244,7 +238,7 @@ def test_an_answer_that_is_known_already_is_not_sent_again(
     assert send(client, gif).headers["ETag"] == first.headers["ETag"]
 
 
-def test_the_model_and_its_shows_can_be_asked_for(open_gateway: Callable[..., httpx.Client]) -> None:
+def test_the_model_and_its_shows_can_be_asked_for(open_gateway: Open) -> None:
     client = open_gateway()
 
     model, shows = client.get("/v1/model").json(), client.get("/v1/shows").json()
@@ -256,7 +250,7 @@ def test_the_model_and_its_shows_can_be_asked_for(open_gateway: Callable[..., ht
 # Keys and origins
 
 
-def test_a_key_is_asked_for_where_keys_are_set(open_gateway: Callable[..., httpx.Client], gif: bytes) -> None:
+def test_a_key_is_asked_for_where_keys_are_set(open_gateway: Open, gif: bytes) -> None:
     client = open_gateway(api_keys=("first-key", "second-key"))
 
     for headers in ({"X-API-Key": "first-key"}, {"Authorization": "Bearer second-key"}):
@@ -272,9 +266,7 @@ def test_a_key_is_asked_for_where_keys_are_set(open_gateway: Callable[..., httpx
 
 
 @pytest.mark.parametrize("keys", [(), ("first-key",)], ids=["open", "keyed"])
-def test_the_document_says_where_a_key_goes_and_what_other_methods_meet(
-    open_gateway: Callable[..., httpx.Client], keys: tuple[str, ...]
-) -> None:
+def test_document_describes_keys_and_methods(open_gateway: Open, keys: tuple[str, ...]) -> None:
     document = open_gateway(api_keys=keys).get("/openapi.json").json()
 
     schemes = document["components"]["securitySchemes"]
@@ -291,9 +283,7 @@ def test_the_document_says_where_a_key_goes_and_what_other_methods_meet(
             assert ("401" in operation["responses"]) == asks
 
 
-def test_pages_of_other_origins_may_ask_only_where_they_are_set(
-    open_gateway: Callable[..., httpx.Client], gif: bytes
-) -> None:
+def test_cors_origins(open_gateway: Open, gif: bytes) -> None:
     ours, theirs = {"Origin": "https://ours.example"}, {"Origin": "https://theirs.example"}
     closed, opened = open_gateway(), open_gateway(cors_origins=("https://ours.example",), api_keys=("key",))
 
@@ -309,9 +299,7 @@ def test_pages_of_other_origins_may_ask_only_where_they_are_set(
 # Limits
 
 
-def test_a_body_that_is_too_long_is_refused_before_it_is_read(
-    open_gateway: Callable[..., httpx.Client],
-) -> None:
+def test_long_body_is_refused_unread(open_gateway: Open) -> None:
     client = open_gateway(max_body_bytes=1000, body_advice="send an address")
     many = (bytes(65_536) for _ in range(100))
 
@@ -322,9 +310,7 @@ def test_a_body_that_is_too_long_is_refused_before_it_is_read(
         assert "limited to 1,000 bytes; send an address" in answer.json()["detail"]
 
 
-def test_those_beyond_the_limit_are_told_when_to_come_again(
-    open_gateway: Callable[..., httpx.Client], pipeline: Pipeline, gif: bytes
-) -> None:
+def test_requests_beyond_the_limit_are_refused(open_gateway: Open, pipeline: Pipeline, gif: bytes) -> None:
     begun, go = threading.Semaphore(0), threading.Event()
 
     def held(content: bytes) -> Clip:
@@ -360,9 +346,7 @@ def test_those_beyond_the_limit_are_told_when_to_come_again(
 # Health
 
 
-def test_readiness_follows_the_services_behind(
-    open_gateway: Callable[..., httpx.Client], pipeline: Pipeline
-) -> None:
+def test_readiness_follows_the_services(open_gateway: Open, pipeline: Pipeline) -> None:
     down: list[AnalyzerError] = []
 
     def check() -> None:
@@ -383,9 +367,7 @@ def test_readiness_follows_the_services_behind(
 # What is seen of it
 
 
-def test_a_request_id_comes_back_and_one_that_is_no_id_is_replaced(
-    open_gateway: Callable[..., httpx.Client],
-) -> None:
+def test_request_id_is_returned_or_replaced(open_gateway: Open) -> None:
     client = open_gateway()
 
     kept = client.get("/health/live", headers={"X-Request-Id": "trace-1.2_3"}).headers["X-Request-Id"]
@@ -395,9 +377,7 @@ def test_a_request_id_comes_back_and_one_that_is_no_id_is_replaced(
     assert len(made) == 32
 
 
-def test_the_log_tells_of_each_request_and_nothing_that_was_private(
-    open_gateway: Callable[..., httpx.Client], gif: bytes, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_log_has_each_request_and_nothing_private(open_gateway: Open, gif: bytes, caplog: Log) -> None:
     client = open_gateway(api_keys=("very-secret",))
 
     with caplog.at_level(logging.INFO):
@@ -425,9 +405,7 @@ def test_the_log_tells_of_each_request_and_nothing_that_was_private(
         assert private not in everything
 
 
-def test_the_figures_count_requests_errors_and_kept_answers(
-    open_gateway: Callable[..., httpx.Client], gif: bytes
-) -> None:
+def test_metrics_count_requests_errors_and_kept_answers(open_gateway: Open, gif: bytes) -> None:
     client = open_gateway()
     for _ in range(3):
         send(client, gif)
@@ -447,9 +425,7 @@ def test_the_figures_count_requests_errors_and_kept_answers(
     assert reason(open_gateway(metrics=False).get("/metrics")) == (404, "UNKNOWN_PATH")
 
 
-def test_no_figure_is_named_by_who_asks(
-    open_gateway: Callable[..., httpx.Client], caplog: pytest.LogCaptureFixture
-) -> None:
+def test_clients_cannot_add_time_series(open_gateway: Open, caplog: Log) -> None:
     client = open_gateway()
 
     with caplog.at_level(logging.INFO):
@@ -468,12 +444,7 @@ def test_no_figure_is_named_by_who_asks(
     assert {vars(record)["method"] for record in logged} == {"OTHER", "GET"}
 
 
-def test_a_fault_of_ours_is_logged_and_told_without_its_cause(
-    open_gateway: Callable[..., httpx.Client],
-    pipeline: Pipeline,
-    gif: bytes,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
+def test_unexpected_error_is_logged(open_gateway: Open, pipeline: Pipeline, gif: bytes, caplog: Log) -> None:
     def broken(content: bytes) -> Clip:
         raise RuntimeError("a secret of the server")
 
@@ -487,9 +458,7 @@ def test_a_fault_of_ours_is_logged_and_told_without_its_cause(
     assert answer.json()["request_id"] in {getattr(record, "request_id", "") for record in caplog.records}
 
 
-def test_a_caller_that_goes_away_is_no_error(
-    open_gateway: Callable[..., httpx.Client], caplog: pytest.LogCaptureFixture
-) -> None:
+def test_client_that_disconnects_is_no_error(open_gateway: Open, caplog: Log) -> None:
     client = open_gateway()
     host, port = client.base_url.host, client.base_url.port
     assert port is not None

@@ -25,6 +25,7 @@ from tests.support.serving import Served
 
 Serve = Callable[[FastAPI], Served]
 Open = Callable[..., int]
+Connect = Callable[[int, bytes], socket.socket]
 
 IMAGE = {"Content-Type": "image/gif"}
 # Beginnings of bodies that never end, in each form.
@@ -85,7 +86,7 @@ def head(tail: bytes, method: bytes = b"POST", path: bytes = b"/v1/identify") ->
     return method + b" " + path + b" HTTP/1.1\r\nHost: x\r\n" + tail
 
 
-def hold(connect: Callable[[int, bytes], socket.socket], port: int) -> socket.socket:
+def hold(connect: Connect, port: int) -> socket.socket:
     """A connection whose body is waited for, as its server has said."""
     wait = b"Content-Type: image/gif\r\nContent-Length: 1000\r\nExpect: 100-continue\r\n\r\n"
     made = connect(port, head(wait))
@@ -111,9 +112,7 @@ def answer_of(made: socket.socket) -> http.client.HTTPResponse:
 # Slow senders
 
 
-def test_bodies_that_never_end_keep_nobody_out(
-    open_gateway: Open, connect: Callable[[int, bytes], socket.socket], gif: bytes
-) -> None:
+def test_endless_bodies_block_nobody(open_gateway: Open, connect: Connect, gif: bytes) -> None:
     port = open_gateway(in_flight=2)
     held = [connect(port, head(SLOW[number % len(SLOW)])) for number in range(64)]
 
@@ -122,9 +121,7 @@ def test_bodies_that_never_end_keep_nobody_out(
     assert len(held) == 64
 
 
-def test_each_of_them_is_told_so_in_the_end(
-    open_gateway: Open, connect: Callable[[int, bytes], socket.socket], gif: bytes
-) -> None:
+def test_each_endless_body_gets_an_error(open_gateway: Open, connect: Connect, gif: bytes) -> None:
     port = open_gateway(body_s=1)
 
     for made in [connect(port, head(slow)) for slow in SLOW]:
@@ -150,11 +147,8 @@ def test_slow_addresses_keep_out_no_file(open_gateway: Open, gif: bytes) -> None
         client.close()
 
 
-def test_a_head_that_never_ends_is_waited_for_and_then_closed(
-    open_gateway: Open,
-    connect: Callable[[int, bytes], socket.socket],
-    gif: bytes,
-    monkeypatch: pytest.MonkeyPatch,
+def test_endless_head_is_closed(
+    open_gateway: Open, connect: Connect, gif: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rest_server, "PATIENCE_S", 1)
     port = open_gateway()
@@ -167,8 +161,8 @@ def test_a_head_that_never_ends_is_waited_for_and_then_closed(
     assert upload(port, gif) == 200
 
 
-def test_a_client_that_does_not_read_is_waited_for_and_then_closed(
-    connect: Callable[[int, bytes], socket.socket], serve_app: Serve, monkeypatch: pytest.MonkeyPatch
+def test_client_that_does_not_read_is_closed(
+    connect: Connect, serve_app: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rest_server, "PATIENCE_S", 1)
     app = FastAPI()
@@ -228,7 +222,7 @@ def test_so_is_one_whose_length_is_not_declared(open_gateway: Open) -> None:
         ("/v1/identify", {"X-API-Key": "key", "Content-Type": "text/plain"}, 415),
     ],
 )
-def test_every_early_answer_arrives(
+def test_early_answer_arrives(
     open_gateway: Open, gif: bytes, path: str, headers: dict[str, str], expected: int
 ) -> None:
     port = open_gateway(api_keys=("key",))
@@ -243,8 +237,8 @@ def test_every_early_answer_arrives(
     client.close()
 
 
-def test_a_body_that_goes_on_for_ever_after_its_answer_is_cut(
-    open_gateway: Open, connect: Callable[[int, bytes], socket.socket], monkeypatch: pytest.MonkeyPatch
+def test_body_after_its_answer_is_cut(
+    open_gateway: Open, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rest_server, "PATIENCE_S", 1)
     port = open_gateway()
@@ -277,8 +271,8 @@ def test_the_longest_idle_connection_makes_room_for_a_new_one(open_gateway: Open
         client.close()
 
 
-def test_where_all_are_in_use_another_may_ask_and_not_send(
-    open_gateway: Open, connect: Callable[[int, bytes], socket.socket], gif: bytes
+def test_busy_server_answers_health_and_refuses_bodies(
+    open_gateway: Open, connect: Connect, gif: bytes
 ) -> None:
     port = open_gateway(connections=3)
     held = [hold(connect, port) for _ in range(3)]
@@ -295,8 +289,8 @@ def test_where_all_are_in_use_another_may_ask_and_not_send(
     assert end
 
 
-def test_beyond_those_it_hangs_up(
-    open_gateway: Open, connect: Callable[[int, bytes], socket.socket], monkeypatch: pytest.MonkeyPatch
+def test_connections_beyond_the_spare_ones_are_closed(
+    open_gateway: Open, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rest_server, "SPARE", 1)
     port = open_gateway(connections=1)
@@ -336,9 +330,7 @@ def test_an_idle_connection_is_kept_as_long_as_is_set(open_gateway: Open) -> Non
     ],
     ids=["TLS", "a GIF", "no Host", "path", "header", "5000 digits", "no number", "two lengths", "chunk"],
 )
-def test_what_is_not_http_is_a_problem_too(
-    open_gateway: Open, connect: Callable[[int, bytes], socket.socket], sent: bytes
-) -> None:
+def test_request_that_is_not_http(open_gateway: Open, connect: Connect, sent: bytes) -> None:
     answer = answer_of(connect(open_gateway(), sent))
 
     problem = json.loads(answer.read())

@@ -21,6 +21,13 @@ from services.inference import Prediction
 from services.preprocess import decode_gif
 from services.workers import Workers
 
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
 
 class Counted:
     """A pipeline that counts its steps, and whose model can be exchanged; `gate` holds decoding up."""
@@ -72,73 +79,58 @@ def identifier(counted: Counted, workers: Workers, **options: object) -> Identif
     return Identifier(counted.pipeline, workers, **{"cache_bytes": 10_000_000, **options})  # type: ignore[arg-type]
 
 
-def test_the_same_gif_is_computed_once_and_cut_to_what_is_asked(
+async def test_same_gif_is_computed_once(counted: Counted, workers: Workers, gif: bytes) -> None:
+    asked = identifier(counted, workers)
+
+    one = await asked.identify(gif, top_k=1, pictures=False)
+    three = await asked.identify(gif, top_k=9, pictures=False)
+
+    assert [len(found.prediction.shows) for found in (one, three)] == [1, 3]
+    assert (one.kept, three.kept) == (False, True)
+    assert one.prediction.frames == three.prediction.frames
+    assert one.etag != three.etag
+    assert (counted.decoded, counted.classified) == (1, 1)
+
+
+async def test_concurrent_requests_share_one_computation(
     counted: Counted, workers: Workers, gif: bytes
 ) -> None:
-    async def ask() -> None:
-        asked = identifier(counted, workers)
+    asked = identifier(counted, workers)
+    counted.gate.clear()
+    waiting = [asyncio.ensure_future(asked.identify(gif, top_k=1, pictures=False)) for _ in range(5)]
+    broken = [asyncio.ensure_future(asked.identify(b"none", top_k=1, pictures=False)) for _ in range(3)]
+    while counted.decoded < 2:
+        await asyncio.sleep(0.001)
+    waiting[0].cancel()  # the one that began it goes away
+    counted.gate.set()
 
-        one = await asked.identify(gif, top_k=1, pictures=False)
-        three = await asked.identify(gif, top_k=9, pictures=False)
+    answers = await asyncio.gather(*waiting[1:])
+    errors = await asyncio.gather(*broken, return_exceptions=True)
 
-        assert [len(found.prediction.shows) for found in (one, three)] == [1, 3]
-        assert (one.kept, three.kept) == (False, True)
-        assert one.prediction.frames == three.prediction.frames
-        assert one.etag != three.etag
-        assert (counted.decoded, counted.classified) == (1, 1)
-
-    asyncio.run(ask())
-
-
-def test_those_who_ask_at_the_same_time_share_one_computation_and_its_error(
-    counted: Counted, workers: Workers, gif: bytes
-) -> None:
-    async def ask() -> None:
-        asked = identifier(counted, workers)
-        counted.gate.clear()
-        waiting = [asyncio.ensure_future(asked.identify(gif, top_k=1, pictures=False)) for _ in range(5)]
-        broken = [asyncio.ensure_future(asked.identify(b"none", top_k=1, pictures=False)) for _ in range(3)]
-        while counted.decoded < 2:
-            await asyncio.sleep(0.001)
-        waiting[0].cancel()  # the one that began it goes away
-        counted.gate.set()
-
-        answers = await asyncio.gather(*waiting[1:])
-        errors = await asyncio.gather(*broken, return_exceptions=True)
-
-        assert len({found.etag for found in answers}) == 1
-        assert [type(error) for error in errors] == [NotAGif] * 3
-        assert counted.decoded == 2
-
-    asyncio.run(ask())
+    assert len({found.etag for found in answers}) == 1
+    assert [type(error) for error in errors] == [NotAGif] * 3
+    assert counted.decoded == 2
 
 
-def test_pictures_are_the_frames_as_the_model_saw_them_and_classify_nothing_again(
-    counted: Counted, workers: Workers, gif: bytes
-) -> None:
-    async def ask() -> None:
-        asked = identifier(counted, workers)
-        plain = await asked.identify(gif, top_k=3, pictures=False)
+async def test_pictures_are_the_frames_of_the_clip(counted: Counted, workers: Workers, gif: bytes) -> None:
+    asked = identifier(counted, workers)
+    plain = await asked.identify(gif, top_k=3, pictures=False)
 
-        drawn = await asked.identify(gif, top_k=3, pictures=True)
-        again = await asked.identify(gif, top_k=3, pictures=True)
+    drawn = await asked.identify(gif, top_k=3, pictures=True)
+    again = await asked.identify(gif, top_k=3, pictures=True)
 
-        assert plain.pictures == ()
-        assert len(drawn.pictures) == 10
-        assert drawn.etag != plain.etag
-        assert (counted.decoded, counted.classified, again.kept) == (2, 1, True)
-        frames = decode_gif(gif).frames
-        for frame, picture in zip(frames, drawn.pictures, strict=True):
-            square = Image.open(io.BytesIO(picture)).convert("RGB").resize((224, 224))
-            seen = np.asarray(square, dtype=int)
-            assert np.abs(seen - frame).mean() <= 4  # JPEG blurs the edges of the stripes
-
-    asyncio.run(ask())
+    assert plain.pictures == ()
+    assert len(drawn.pictures) == 10
+    assert drawn.etag != plain.etag
+    assert (counted.decoded, counted.classified, again.kept) == (2, 1, True)
+    frames = decode_gif(gif).frames
+    for frame, picture in zip(frames, drawn.pictures, strict=True):
+        square = Image.open(io.BytesIO(picture)).convert("RGB").resize((224, 224))
+        seen = np.asarray(square, dtype=int)
+        assert np.abs(seen - frame).mean() <= 4  # JPEG blurs the edges of the stripes
 
 
-def test_a_picture_of_a_letterboxed_gif_has_the_shape_of_what_is_between_the_bars(
-    counted: Counted, workers: Workers, letterboxed: bytes
-) -> None:
+def test_letterboxed_picture(counted: Counted, workers: Workers, letterboxed: bytes) -> None:
     found = asyncio.run(identifier(counted, workers).identify(letterboxed, top_k=3, pictures=True))
 
     assert {Image.open(io.BytesIO(picture)).size for picture in found.pictures} == {(299, 168)}  # 16:9
@@ -147,7 +139,7 @@ def test_a_picture_of_a_letterboxed_gif_has_the_shape_of_what_is_between_the_bar
 @pytest.mark.parametrize(
     ("size", "shape"), [((160, 90), (299, 168)), ((30, 120), (112, 448)), ((4000, 1), (14167, 4))]
 )
-def test_a_picture_has_the_shape_of_the_gif(
+def test_shape_of_a_picture(
     counted: Counted, workers: Workers, size: tuple[int, int], shape: tuple[int, int]
 ) -> None:
     file = io.BytesIO()
@@ -158,91 +150,67 @@ def test_a_picture_has_the_shape_of_the_gif(
     assert {Image.open(io.BytesIO(picture)).size for picture in found.pictures} == {shape}
 
 
-def test_a_picture_is_drawn_of_each_frame_that_has_a_vote(
-    familiar_path: Path, workers: Workers, gif: bytes
-) -> None:
-    async def ask() -> None:
-        found = await identifier(Counted(familiar_path), workers).identify(gif, top_k=3, pictures=True)
+async def test_each_vote_has_a_picture(familiar_path: Path, workers: Workers, gif: bytes) -> None:
+    found = await identifier(Counted(familiar_path), workers).identify(gif, top_k=3, pictures=True)
 
-        assert [vote.show for vote in found.prediction.frames] == ["Red Show", "Blue Show"]
-        means = [np.asarray(Image.open(io.BytesIO(picture))).mean(axis=(0, 1)) for picture in found.pictures]
-        assert [int(mean.argmax()) for mean in means] == [0, 2]
-
-    asyncio.run(ask())
+    assert [vote.show for vote in found.prediction.frames] == ["Red Show", "Blue Show"]
+    means = [np.asarray(Image.open(io.BytesIO(picture))).mean(axis=(0, 1)) for picture in found.pictures]
+    assert [int(mean.argmax()) for mean in means] == [0, 2]
 
 
-def test_answers_of_another_form_have_other_names(
+async def test_form_changes_the_etag(
     counted: Counted, workers: Workers, gif: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def ask() -> None:
-        asked = identifier(counted, workers)
-        before = await asked.identify(gif, top_k=1, pictures=False)
+    asked = identifier(counted, workers)
+    before = await asked.identify(gif, top_k=1, pictures=False)
 
-        monkeypatch.setattr("gateway.rest.identifier.FORM", "later")
+    monkeypatch.setattr("gateway.rest.identifier.FORM", "later")
 
-        assert (await asked.identify(gif, top_k=1, pictures=False)).etag != before.etag
-
-    asyncio.run(ask())
+    assert (await asked.identify(gif, top_k=1, pictures=False)).etag != before.etag
 
 
-def test_another_version_of_the_model_is_another_answer(
+async def test_another_model_is_another_answer(counted: Counted, workers: Workers, gif: bytes) -> None:
+    now = 0.0
+    asked = identifier(counted, workers, clock=lambda: now)
+    before = await asked.identify(gif, top_k=1, pictures=False)
+
+    counted.version = "2"
+    within = await asked.identify(gif, top_k=1, pictures=False)
+    now = DESCRIPTION_S
+    after = await asked.identify(gif, top_k=1, pictures=False)
+
+    assert (before.prediction.model.version, within.kept) == ("1", True)
+    assert (after.prediction.model.version, after.kept) == ("2", False)
+    assert before.etag == within.etag != after.etag
+
+
+async def test_new_model_version_is_described_at_once(counted: Counted, workers: Workers, gif: bytes) -> None:
+    asked = identifier(counted, workers, clock=lambda: 0.0)
+    await asked.describe()
+    counted.version = "2"
+
+    await asked.identify(gif, top_k=1, pictures=False)
+
+    assert (await asked.describe()).model.version == "2"
+    assert (await asked.identify(gif, top_k=1, pictures=False)).kept
+
+
+async def test_without_a_cache_everything_is_computed_again(
     counted: Counted, workers: Workers, gif: bytes
 ) -> None:
-    async def ask() -> None:
-        now = 0.0
-        asked = identifier(counted, workers, clock=lambda: now)
-        before = await asked.identify(gif, top_k=1, pictures=False)
+    asked = identifier(counted, workers, cache_bytes=0)
 
-        counted.version = "2"
-        within = await asked.identify(gif, top_k=1, pictures=False)
-        now = DESCRIPTION_S
-        after = await asked.identify(gif, top_k=1, pictures=False)
+    for _ in range(2):
+        assert not (await asked.identify(gif, top_k=1, pictures=False)).kept
 
-        assert (before.prediction.model.version, within.kept) == ("1", True)
-        assert (after.prediction.model.version, after.kept) == ("2", False)
-        assert before.etag == within.etag != after.etag
-
-    asyncio.run(ask())
+    assert (counted.classified, asked.cache_size_bytes) == (2, 0)
 
 
-def test_a_version_that_an_answer_brings_is_asked_about_at_once(
-    counted: Counted, workers: Workers, gif: bytes
-) -> None:
-    async def ask() -> None:
-        asked = identifier(counted, workers, clock=lambda: 0.0)
-        await asked.describe()
-        counted.version = "2"
+async def test_top_k_of_0_is_refused(counted: Counted, workers: Workers, gif: bytes) -> None:
+    with pytest.raises(InvalidArgument, match="top_k"):
+        await identifier(counted, workers).identify(gif, top_k=0, pictures=False)
 
-        await asked.identify(gif, top_k=1, pictures=False)
-
-        assert (await asked.describe()).model.version == "2"
-        assert (await asked.identify(gif, top_k=1, pictures=False)).kept
-
-    asyncio.run(ask())
-
-
-def test_without_a_cache_everything_is_computed_again(counted: Counted, workers: Workers, gif: bytes) -> None:
-    async def ask() -> None:
-        asked = identifier(counted, workers, cache_bytes=0)
-
-        for _ in range(2):
-            assert not (await asked.identify(gif, top_k=1, pictures=False)).kept
-
-        assert (counted.classified, asked.cache_size_bytes) == (2, 0)
-
-    asyncio.run(ask())
-
-
-def test_no_show_at_all_is_refused_before_anything_is_computed(
-    counted: Counted, workers: Workers, gif: bytes
-) -> None:
-    async def ask() -> None:
-        with pytest.raises(InvalidArgument, match="top_k"):
-            await identifier(counted, workers).identify(gif, top_k=0, pictures=False)
-
-        assert counted.decoded == 0
-
-    asyncio.run(ask())
+    assert counted.decoded == 0
 
 
 def test_more_than_may_wait_are_refused(counted: Counted, save_gif: Callable[..., Path]) -> None:

@@ -99,7 +99,7 @@ def test_a_body_within_the_limits_is_read_as_it_is() -> None:
     ],
     ids=["nothing more in time", "nothing more", "a byte now and then", "for ever", "too long"],
 )
-def test_a_body_beyond_them_is_an_error(
+def test_body_beyond_a_limit(
     receive: Receive, settings: dict[str, float], error: type[AnalyzerError], says: str
 ) -> None:
     with pytest.raises(error, match=says):

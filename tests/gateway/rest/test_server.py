@@ -197,9 +197,7 @@ def test_a_request_in_flight_is_answered_and_readiness_says_no_first(model_path:
         (["rest", "--host", "192.0.2.1"], {}, "cannot serve at 192.0.2.1:8080"),
     ],
 )
-def test_what_cannot_be_served_is_one_line_and_exit_2(
-    words: list[str], variables: dict[str, str], says: str
-) -> None:
+def test_failed_start_exits_2(words: list[str], variables: dict[str, str], says: str) -> None:
     done = call("gif-analyzer", "serve", *words, **variables)
 
     assert done.returncode == 2

@@ -1,4 +1,4 @@
-"""A real browser for tests, found on this machine: **chromium** -> a Playwright browser."""
+"""Starts the Chromium of this machine under Playwright."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from playwright.sync_api import Browser, sync_playwright
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-# Nothing but the page itself is asked for: no updates, no accounts, no QUIC.
+# So that only the page sends requests: no updates, no accounts.
 ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",

@@ -1,10 +1,10 @@
-"""What Chromium shows of pictures and animations: **files** -> the lines of a `chromium.csv`.
+"""Records what Chromium shows of pictures and animations, as the lines of a `chromium.csv`.
 
     python -m tests.support.page.frames tests/corpus            # writes tests/corpus/chromium.csv anew
 
-tests/corpus/README.md describes the columns. Frames are those of `ImageDecoder`. It gives JPEG, and lossy
-WebP of one frame, in the colours of video, and how these become red, green and blue depends on who asks. So
-the bitmap that a page draws is taken of them.
+tests/corpus/README.md describes the columns. Frames come from `ImageDecoder`. It returns JPEG, and lossy WebP
+of one frame, as YUV, which can be converted to RGB in several ways. For these the bitmap that a page draws is
+used.
 """
 
 from __future__ import annotations
@@ -81,11 +81,11 @@ _DECODE = """async ({data, type, limit}) => {
 
 @dataclass(frozen=True)
 class Shown:
-    """What Chromium says of one file.
+    """What Chromium shows of one file.
 
     Attributes:
         frames: how many it counts.
-        error: of the first frame that it cannot decode; "" where there is none.
+        error: of the first frame that it cannot decode; "" if it decodes all.
         durations_ms: of the first frames that it can decode.
         crc32: `zlib.crc32` of the RGB bytes of each of them, drawn on black.
     """
@@ -103,7 +103,7 @@ class Shown:
 
 @contextmanager
 def decoding_page() -> Iterator[Page]:
-    """Open a page that may decode: one of a secure address, which no network is asked for."""
+    """Open a page at a secure address, where ImageDecoder is available; no network is used."""
     with open_browser() as browser:
         page = browser.new_page()
         page.route("**/*", lambda route: route.fulfill(body="<!doctype html>", content_type="text/html"))
@@ -112,7 +112,7 @@ def decoding_page() -> Iterator[Page]:
 
 
 def show(page: Page, data: bytes, media_type: str) -> Shown:
-    """Let Chromium decode one file."""
+    """Decode one file with Chromium."""
     given = {"data": base64.b64encode(data).decode(), "type": media_type, "limit": FRAMES}
     found = page.evaluate(_DECODE, given)
     return Shown(
@@ -124,7 +124,7 @@ def show(page: Page, data: bytes, media_type: str) -> Shown:
 
 
 def on_black(picture: dict[str, object]) -> bytes:
-    """The RGB bytes of a picture as it is shown: turned as its file asks for, and drawn on black."""
+    """The RGB bytes of a picture as it is shown: rotated as its file says, and drawn on black."""
     shape = picture["height"], picture["width"], 4
     pixels = np.frombuffer(base64.b64decode(str(picture["pixels"])), np.uint8).reshape(shape)
     colours, alpha = pixels[..., :3].astype(np.uint32), pixels[..., 3:].astype(np.uint32)

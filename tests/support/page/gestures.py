@@ -1,4 +1,4 @@
-"""What a visitor does with hand and clipboard, done to a real browser."""
+"""Drag and drop and the clipboard in a real browser."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from pathlib import Path
 
 from playwright.sync_api import Page
 
-COPY = 1  # the operation that a drag allows, in the browser's own protocol
+COPY = 1  # the operation that a drag allows, in the DevTools protocol
 
 
 def drop_file(page: Page, path: Path, *, at: tuple[int, int] = (30, 30)) -> None:
-    """Drag a file from outside over the page and let go of it."""
+    """Drag a file onto the page and drop it."""
     _drop(page, {"items": [], "files": [str(path)], "dragOperationsMask": COPY}, at)
 
 
 def drop_text(page: Page, media_type: str, text: str, *, at: tuple[int, int] = (30, 30)) -> None:
-    """Drag a link or a picture of another page over the page and let go of it."""
+    """Drag a link or a picture of another page onto the page and drop it."""
     item = {"mimeType": media_type, "data": text}
     _drop(page, {"items": [item], "files": [], "dragOperationsMask": COPY}, at)
 
 
 def drag_over(page: Page, path: Path) -> None:
-    """Hold a file above the page and do not let go."""
+    """Drag a file over the page without dropping it."""
     data = {"items": [], "files": [str(path)], "dragOperationsMask": COPY}
     session = page.context.new_cdp_session(page)
     for kind in ("dragEnter", "dragOver"):
@@ -30,7 +30,7 @@ def drag_over(page: Page, path: Path) -> None:
 
 
 def paste(page: Page, *, file: Path | None = None, media_type: str = "image/gif", **texts: str) -> None:
-    """Paste what a program put on the clipboard: a file, and texts by their kind (`html`, `plain`)."""
+    """Paste a file, and texts by their kind (`html`, `plain`)."""
     page.evaluate(
         """({name, type, content, texts}) => {
             const transfer = new DataTransfer();

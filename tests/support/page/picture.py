@@ -1,7 +1,4 @@
-"""The picture of the page in README: **examples/meadow.gif**, asked for in a browser -> **docs/page.png**.
-
-make picture
-"""
+"""Draws docs/page.png, the page with an answer for examples/meadow.gif (`make picture`)."""
 
 from __future__ import annotations
 
@@ -23,7 +20,7 @@ COLOURS = 256
 
 
 def main() -> None:
-    """Ask, wait for the answer, and keep what the browser shows down to the strip of frames."""
+    """Upload the GIF, wait for the answer, and save the page down to the strip of frames."""
     if CHROMIUM is None:
         sys.exit("make picture: needs chromium or google-chrome on this machine")
     with serving(create_app(local(), LocalAddresses())) as address, open_browser() as browser:
@@ -41,7 +38,7 @@ def main() -> None:
         height = round(strip["y"] + strip["height"] + MARGIN)
         shown = page.screenshot(full_page=True, clip={"x": 0, "y": 0, "width": WIDTH, "height": height})
     with Image.open(io.BytesIO(shown)) as picture:
-        # Rare colours, such as those of the links, count as much as those of a whole meadow.
+        # Rare colours, such as those of links, count as much as frequent ones.
         few = picture.convert("RGB").quantize(COLOURS, method=Image.Quantize.MAXCOVERAGE)
         few.save(TARGET, optimize=True)
 

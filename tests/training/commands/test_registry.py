@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.candidates import BLUE, GREEN, RED, draw_evaluation, save_candidate
 from tests.support.mlflow_server import PASSWORD, MlflowServer, mlflow_server
+from tests.support.models import BLUE, GREEN, RED, draw_evaluation, save_candidate
 from tests.support.paths import ROOT
 from tests.support.programs import call
 

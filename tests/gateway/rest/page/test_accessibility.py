@@ -88,9 +88,7 @@ STATES = [
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("state", STATES, ids=lambda state: state.__name__)
-def test_axe_finds_nothing_wrong(
-    visit: Visit, server: str, state: Callable[[Page], None], scheme: str
-) -> None:
+def test_axe_finds_nothing(visit: Visit, server: str, state: Callable[[Page], None], scheme: str) -> None:
     page = visit(server, color_scheme=scheme, viewport=DESKTOP, reduced_motion="reduce")
 
     state(page)
@@ -99,9 +97,7 @@ def test_axe_finds_nothing_wrong(
 
 
 @pytest.mark.parametrize("state", STATES, ids=lambda state: state.__name__)
-def test_a_phone_shows_it_without_scrolling_sideways(
-    visit: Visit, server: str, state: Callable[[Page], None]
-) -> None:
+def test_phone_does_not_scroll_sideways(visit: Visit, server: str, state: Callable[[Page], None]) -> None:
     page = visit(server, viewport=PHONE, has_touch=True, reduced_motion="reduce")
 
     state(page)

@@ -17,6 +17,7 @@ from tests.support.page.gestures import drop_file
 from tests.support.page.server import EXAMPLES, HOST, LocalAddresses, serving
 
 Visit = Callable[..., Page]
+SaveGif = Callable[..., Path]
 SLOW = quote(f"{HOST}/slow.gif", safe="")
 
 
@@ -57,9 +58,7 @@ def test_the_frames_are_pictures_as_the_model_saw_them(visit: Visit, server: str
     assert len(set(frames.evaluate_all("images => images.map((image) => image.src)"))) == 10
 
 
-def test_the_frames_of_a_letterboxed_gif_have_the_shape_of_what_is_between_the_bars(
-    visit: Visit, server: str, letterboxed: bytes, tmp_path: Path
-) -> None:
+def test_letterboxed_frames(visit: Visit, server: str, letterboxed: bytes, tmp_path: Path) -> None:
     (tmp_path / "letterboxed.gif").write_bytes(letterboxed)
     page = visit(server)
 
@@ -102,8 +101,8 @@ def unsure_server(familiar_path: Path, addresses: LocalAddresses) -> Iterator[st
     ],
     ids=["show", "one of two", "kind", "unknown"],
 )
-def test_the_headline_says_no_more_than_the_verdict(
-    visit: Visit, unsure_server: str, save_gif: Callable[..., Path], colour: str, words: tuple[str, str]
+def test_headline_matches_the_verdict(
+    visit: Visit, unsure_server: str, save_gif: SaveGif, colour: str, words: tuple[str, str]
 ) -> None:
     title, text = words
     page = visit(unsure_server)
@@ -121,9 +120,7 @@ def hatched(drawn: Locator) -> list[bool]:
     return drawn.evaluate_all("all => all.map((one) => getComputedStyle(one).backgroundImage !== 'none')")
 
 
-def test_a_frame_that_is_not_sure_by_itself_is_hatched(
-    visit: Visit, unsure_server: str, save_gif: Callable[..., Path]
-) -> None:
+def test_unsure_frame_is_hatched(visit: Visit, unsure_server: str, save_gif: SaveGif) -> None:
     page = visit(unsure_server)
 
     drop_file(page, save_gif("mixed.gif", "red", "#f00000", "#e00000", "#ff1010", "#ff2020", "#ffff08"))
@@ -134,9 +131,7 @@ def test_a_frame_that_is_not_sure_by_itself_is_hatched(
     expect(page.get_by_text("Hatched means not sure.")).to_be_visible()
 
 
-def test_what_is_not_known_gets_no_figures_that_look_like_an_answer(
-    visit: Visit, server: str, tmp_path: Path
-) -> None:
+def test_unknown_has_no_figures(visit: Visit, server: str, tmp_path: Path) -> None:
     Image.new("RGB", (64, 36), "black").save(tmp_path / "black.gif")
     page = visit(server)
 
@@ -176,7 +171,7 @@ def test_a_frame_opens_large_and_the_keyboard_leads_through_them(visit: Visit, s
     expect(second.page.locator("#frames button").first).to_be_focused()
 
 
-def test_a_still_image_is_one_frame(visit: Visit, unsure_server: str, save_gif: Callable[..., Path]) -> None:
+def test_a_still_image_is_one_frame(visit: Visit, unsure_server: str, save_gif: SaveGif) -> None:
     page = visit(unsure_server)
 
     drop_file(page, save_gif("red.gif", "red"))
@@ -186,9 +181,7 @@ def test_a_still_image_is_one_frame(visit: Visit, unsure_server: str, save_gif: 
     expect(frames.locator("img")).to_have_js_property("naturalWidth", 259)  # 4:3
 
 
-def test_frames_that_are_equal_are_shown_once(
-    visit: Visit, unsure_server: str, save_gif: Callable[..., Path]
-) -> None:
+def test_equal_frames_are_shown_once(visit: Visit, unsure_server: str, save_gif: SaveGif) -> None:
     page = visit(unsure_server)
 
     drop_file(page, save_gif("three.gif", "red", "#ffdc00", "lime"))

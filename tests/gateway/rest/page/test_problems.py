@@ -88,9 +88,7 @@ def test_after_a_problem_the_next_gif_is_answered(visit: Visit, server: str, tmp
         (f"{HOST}/grpc_client.py", "That is not a GIF.", "^It is "),
     ],
 )
-def test_an_address_that_gives_no_gif_is_explained(
-    visit: Visit, server: str, address: str, title: str, text: str
-) -> None:
+def test_failed_address_is_explained(visit: Visit, server: str, address: str, title: str, text: str) -> None:
     page = visit(server)
 
     ask_for(page, address)
@@ -110,7 +108,7 @@ def test_a_gif_over_the_limit_is_told_the_limit(visit: Visit, addresses: LocalAd
 
 
 @pytest.mark.parametrize("advice", ["", "send the address of the GIF instead"])
-def test_an_address_is_advised_only_where_the_server_advises_it(
+def test_advice_comes_from_the_server(
     visit: Visit, pipeline: Pipeline, addresses: LocalAddresses, advice: str
 ) -> None:
     settings = RestSettings(max_body_bytes=100_000, body_advice=advice)
@@ -124,9 +122,7 @@ def test_an_address_is_advised_only_where_the_server_advises_it(
         expect_problem(page, "This GIF is too large.", f"^{sizes}{words}$")
 
 
-def test_an_overloaded_server_says_when_to_come_back(
-    visit: Visit, server: str, addresses: LocalAddresses
-) -> None:
+def test_overload_says_when_to_retry(visit: Visit, server: str, addresses: LocalAddresses) -> None:
     page = visit(server)
 
     ask_for(page, f"{HOST}/busy.gif")
@@ -200,9 +196,7 @@ def test_the_shows_of_a_server_with_keys_are_told_after_the_key(visit: Visit, ke
     expect(page.locator("#titles").get_by_role("listitem")).to_have_count(22)
 
 
-def test_a_server_that_answers_as_many_as_it_may_says_so(
-    visit: Visit, pipeline: Pipeline, addresses: LocalAddresses
-) -> None:
+def test_server_at_its_limit(visit: Visit, pipeline: Pipeline, addresses: LocalAddresses) -> None:
     settings = RestSettings(fetches=1)
     with serving(create_app(pipeline, addresses, settings=settings)) as server:
         first = visit(server)

@@ -67,7 +67,7 @@ def test_a_file_held_above_the_page_shows_where_it_may_go(visit: Visit, server: 
         ("text/html", f'<a href="https://giphy.com/gifs/1"><img src="{HOST}/meadow.gif"></a>'),
     ],
 )
-def test_a_picture_dragged_out_of_another_page_is_asked_for_by_its_address(
+def test_picture_dragged_from_another_page(
     visit: Visit, server: str, addresses: LocalAddresses, media_type: str, text: str
 ) -> None:
     page = visit(server)
@@ -86,9 +86,7 @@ def test_a_file_pasted_is_answered(visit: Visit, server: str) -> None:
     expect_the_bunny(page)
 
 
-def test_a_picture_copied_in_another_page_is_asked_for_as_the_gif_that_it_is(
-    visit: Visit, server: str, addresses: LocalAddresses
-) -> None:
+def test_picture_copied_from_another_page(visit: Visit, server: str, addresses: LocalAddresses) -> None:
     """Browsers copy a still PNG of it, and the GIF's address beside it."""
     page = visit(server)
 
@@ -137,9 +135,7 @@ def test_the_screen_opens_the_same_choice(visit: Visit, server: str) -> None:
     expect_the_bunny(page)
 
 
-def test_an_address_is_answered_with_its_frames_as_preview(
-    visit: Visit, server: str, addresses: LocalAddresses
-) -> None:
+def test_address_previews_its_frames(visit: Visit, server: str, addresses: LocalAddresses) -> None:
     page = visit(server)
 
     page.get_by_label("or give its address").fill("media.giphy.com/meadow.gif")
@@ -185,9 +181,7 @@ def test_back_leads_to_the_empty_page_and_forward_to_the_answer(visit: Visit, se
     expect(page.get_by_role("heading", name="I do not know this one")).to_be_visible()
 
 
-def test_back_while_it_waits_ends_that_and_forward_asks_again(
-    visit: Visit, server: str, addresses: LocalAddresses
-) -> None:
+def test_back_aborts_and_forward_repeats(visit: Visit, server: str, addresses: LocalAddresses) -> None:
     page = visit(server)
     page.get_by_label("or give its address").fill(f"{HOST}/slow.gif")
     page.get_by_role("button", name="Ask").click()
@@ -240,7 +234,7 @@ def test_several_files_are_answered_in_turn_and_each_can_be_read(visit: Visit, s
     expect_the_bunny(page)
 
 
-def test_files_join_a_list_and_what_waits_can_be_stopped(
+def test_files_join_a_list_that_can_be_stopped(
     visit: Visit, pipeline: Pipeline, addresses: LocalAddresses
 ) -> None:
     held = threading.Event()
@@ -265,9 +259,7 @@ def test_files_join_a_list_and_what_waits_can_be_stopped(
         expect(page.locator("#queue")).to_be_hidden()
 
 
-def test_a_full_server_is_asked_again_for_the_files_of_a_list(
-    visit: Visit, pipeline: Pipeline, addresses: LocalAddresses
-) -> None:
+def test_list_retries_a_full_server(visit: Visit, pipeline: Pipeline, addresses: LocalAddresses) -> None:
     settings = RestSettings(in_flight=1)
     with serving(create_app(pipeline, addresses, settings=settings)) as server:
         first = visit(f"{server}?url={quote(f'{HOST}/slow.gif', safe='')}")
@@ -295,9 +287,7 @@ def test_a_second_gif_replaces_the_first(visit: Visit, server: str) -> None:
     assert page.url == server
 
 
-def test_a_gif_given_while_another_is_on_its_way_is_the_one_that_is_answered(
-    visit: Visit, server: str, addresses: LocalAddresses
-) -> None:
+def test_later_gif_replaces_an_earlier_one(visit: Visit, server: str, addresses: LocalAddresses) -> None:
     page = visit(f"{server}?url={quote(f'{HOST}/slow.gif', safe='')}")
     expect(page.get_by_role("button", name="Cancel")).to_be_visible()
 

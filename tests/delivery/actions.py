@@ -1,11 +1,7 @@
-"""Just enough of GitHub Actions to rehearse a workflow on one machine.
+"""Runs a workflow of GitHub Actions on one machine: the `run` lines of its steps, job by job.
 
-workflow file -> `rehearse` -> its jobs in the order of `needs`, each step's `run` in a real shell
--> what became of every job and step
-
-Steps that `uses` an action are answered by a stand-in that the test gives, by the action's name; one without
-a stand-in fails. Expressions are those that our workflows use: names with dots, `==`, `&&` and the status
-functions. Anything else is an error, not a guess.
+The test replaces the actions that steps use, by name. Of GitHub's expressions only those of our workflows are
+supported: names with dots, `==`, `&&` and the status functions. Anything else is an error.
 """
 
 from __future__ import annotations
@@ -20,7 +16,7 @@ from typing import Any
 
 import yaml
 
-Stand = Callable[["Step"], Mapping[str, str]]
+Replacement = Callable[["Step"], Mapping[str, str]]
 SUCCESS, FAILURE, SKIPPED = "success", "failure", "skipped"
 
 
@@ -47,13 +43,13 @@ class Step:
 
 @dataclass(frozen=True)
 class Rehearsal:
-    """What became of a workflow: the outcome of each job by its name, and the steps in order."""
+    """The outcome of each job by its name, and the steps in order."""
 
     jobs: Mapping[str, str]
     steps: tuple[Step, ...]
 
     def step(self, job: str, name: str) -> Step:
-        """The step of a job whose name begins so."""
+        """The step of a job whose name begins with `name`."""
         [found] = [step for step in self.steps if step.job == job and step.name.startswith(name)]
         return found
 
@@ -66,7 +62,7 @@ def rehearse(
     overrides: Mapping[str, str],
     variables: Mapping[str, Mapping[str, str]],
     secrets: Mapping[str, str],
-    stands: Mapping[str, Stand],
+    replacements: Mapping[str, Replacement],
     scratch: Path,
 ) -> Rehearsal:
     """Run a workflow.
@@ -74,15 +70,15 @@ def rehearse(
     Args:
         workflow: the YAML file.
         cwd: the checkout that all jobs share.
-        environ: of every step, beside what the workflow sets.
-        overrides: in place of what the workflow sets for all its jobs.
+        environ: variables of every step, added to those of the workflow.
+        overrides: replace what the workflow sets for all its jobs.
         variables: `vars` by the name of the job's environment.
         secrets: of every environment.
-        stands: what an action does here, by its name before the `@`; returns variables for later steps.
-        scratch: for the files that steps write outputs to.
+        replacements: of actions, by the name before the `@`; they return variables for later steps.
+        scratch: folder for the outputs of steps.
 
     Raises:
-        ValueError: the workflow says what is not understood here.
+        ValueError: the workflow uses something unsupported.
     """
     plan = yaml.safe_load(workflow.read_text(encoding="utf-8"))
     outcomes: dict[str, str] = {}
@@ -108,7 +104,7 @@ def rehearse(
                 context=context,
                 given=given,
                 failed=failed,
-                stands=stands,
+                replacements=replacements,
                 cwd=cwd,
                 scratch=scratch / f"{name}-{number}",
             )
@@ -122,12 +118,12 @@ def rehearse(
 
 
 def _in_order(jobs: dict[str, Any]) -> list[tuple[str, Any]]:
-    """Jobs behind what they need; GitHub refuses circles, and here the file's order must do already."""
+    """The jobs, which must come after those that they need."""
     seen: set[str] = set()
     for name, job in jobs.items():
         needs = job.get("needs", [])
         if not {needs} <= seen if isinstance(needs, str) else not set(needs) <= seen:
-            raise ValueError(f"{name} stands before what it needs")
+            raise ValueError(f"{name} comes before a job that it needs")
         seen.add(name)
     return list(jobs.items())
 
@@ -139,7 +135,7 @@ def _take(
     context: dict[str, Any],
     given: dict[str, str],
     failed: bool,
-    stands: Mapping[str, Stand],
+    replacements: Mapping[str, Replacement],
     cwd: Path,
     scratch: Path,
 ) -> Step:
@@ -148,7 +144,7 @@ def _take(
     if not _holds(entry.get("if", "success()"), context, failed):
         return Step(job, name, SKIPPED, inputs)
     if "uses" in entry:
-        given.update(stands[name](Step(job, name, inputs=inputs)))
+        given.update(replacements[name](Step(job, name, inputs=inputs)))
         return Step(job, name, SUCCESS, inputs)
     written = {key: scratch.with_suffix(f".{key}") for key in ("GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY")}
     for file in written.values():
@@ -178,12 +174,12 @@ def _text(template: str, context: dict[str, Any]) -> str:
 
 
 def _value(expression: str, context: dict[str, Any]) -> str:
-    """What a name with dots stands for; what was never set is "", as on GitHub."""
+    """The value of a name with dots; "" if it is not set, as on GitHub."""
     if found := re.fullmatch(r"'([^']*)'", expression):
         return found[1]
     first, *rest = expression.split(".")
     if first not in context or not re.fullmatch(r"[\w.-]+", expression):
-        raise ValueError(f"not understood: {expression}")
+        raise ValueError(f"unsupported expression: {expression}")
     value = context[first]
     for part in rest:
         value = value.get(part, {}) if isinstance(value, Mapping) else {}
@@ -191,7 +187,7 @@ def _value(expression: str, context: dict[str, Any]) -> str:
 
 
 def _holds(condition: str, context: dict[str, Any], failed: bool) -> bool:
-    """Whether a step runs: after a failure only where the condition asks about it."""
+    """Whether a step runs; after a failure only if its condition names a status function."""
     parts = [part.strip() for part in condition.split("&&")]
     status = {"success()": not failed, "failure()": failed, "always()": True}
     asked = [status[part] for part in parts if part in status] or [not failed]
@@ -201,10 +197,10 @@ def _holds(condition: str, context: dict[str, Any], failed: bool) -> bool:
     )
 
 
-# What a runner's shell does not have, and this machine's may: it would change what is rehearsed.
+# Variables of this machine that a runner does not have, and that would change the run.
 _FOREIGN = ("AWS_", "GIF_", "GITHUB_", "MLFLOW_", "TF_VAR_", "MAKE", "MFLAGS")
 
 
 def shell_environ(**changes: str) -> dict[str, str]:
-    """This machine's variables without those that would change a workflow, and with these."""
+    """The variables of this machine without those that would change a workflow, and with `changes`."""
     return {**{k: v for k, v in os.environ.items() if not k.startswith(_FOREIGN)}, **changes}
