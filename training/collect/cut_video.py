@@ -116,9 +116,9 @@ def cut_video(
                 gif = _draw_gif(frames, framing, fps)
                 with replacing(out / name) as partial:
                     partial.write_bytes(gif)
-                entry, print_ = _describe(gif, name, show, path, f"{path.stem}#{start:g}-{end:g}")
+                entry, hashes = _describe(gif, name, show, path, f"{path.stem}#{start:g}-{end:g}")
                 entries.append(entry)
-                prints.append(print_)
+                prints.append(hashes)
     if windows is None:
         entries = list(group(entries, prints)[0])
     write_table(out / MANIFEST, Entry, entries)
@@ -230,7 +230,7 @@ def _draw_gif(frames: Sequence[Image.Image], framing: Framing, fps: float) -> by
 def _describe(gif: bytes, name: str, show: str, video: Path, stretch: str) -> tuple[Entry, Fingerprint]:
     """Return the entry of one GIF, and its fingerprint."""
     clip = decode_gif(gif)
-    print_ = fingerprint(clip)
+    hashes = fingerprint(clip)
     assert clip.source is not None  # decode_gif sets it
     entry = Entry(
         path=name,
@@ -241,7 +241,7 @@ def _describe(gif: bytes, name: str, show: str, video: Path, stretch: str) -> tu
         username="",
         title=video.stem,
         sha256=clip.source.sha256,
-        perceptual_hash=str(print_),
+        perceptual_hash=str(hashes),
         group=stretch,
         source=video.stem,
         size_bytes=clip.source.size_bytes,
@@ -249,4 +249,4 @@ def _describe(gif: bytes, name: str, show: str, video: Path, stretch: str) -> tu
         height=clip.source.height,
         frames=clip.source.frames,
     )
-    return entry, print_
+    return entry, hashes

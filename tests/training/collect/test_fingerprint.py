@@ -85,10 +85,6 @@ def test_copies_of_drawn_scenes_are_near_and_strangers_are_not(change):
     assert pairs == {(seed, seed + 5) for seed in seeds}
 
 
-def test_mirroring_costs_nothing():
-    assert distances([look(1), look(1, "mirrored")])[0, 1] <= 0.02  # quantised anew, so not quite 0
-
-
 def test_pairs_are_found_across_blocks():
     strangers = [look(seed) for seed in range(4)]
     many = [strangers[number % 4] for number in range(150)]

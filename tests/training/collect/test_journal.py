@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from training.collect.journal import NAME, Journal, Kept, Look
+from training.collect.journal import NAME, Contents, GifFile, Journal
 from training.collect.providers import Found, Page, Search
 from training.errors import InvalidCollection
 
@@ -39,14 +39,14 @@ def test_a_page_is_remembered_whole_or_not_at_all(tmp_path):
 
 
 def test_forgetting_keeps_how_gifs_look(tmp_path):
-    look = Look(4, 3, 2, b"bits")
+    look = Contents(4, 3, 2, b"bits")
     with Journal(tmp_path, "folder") as journal:
-        journal.keep("a", Kept("digest", "gifs/a.gif", 9), look)
+        journal.keep("a", GifFile("digest", "gifs/a.gif", 9), look)
         journal.refuse("b", "NOT_A_GIF", "it is none")
 
         journal.forget()
 
-        assert (journal.kept("a"), journal.refused("b"), journal.look("digest")) == (None, None, look)
+        assert (journal.file("a"), journal.refused("b"), journal.contents("digest")) == (None, None, look)
 
 
 def test_a_damaged_journal_and_one_in_use_are_typed_errors(tmp_path):
