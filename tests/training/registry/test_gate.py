@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from training.errors import InvalidOptions
 from training.registry.contender import Contender, EvaluationSet
 from training.registry.gate import GateOptions, judge
 
@@ -161,7 +162,7 @@ def test_size_and_learning_from_the_set_are_bounds_of_their_own():
     assert judge(evaluation_set(), taught, CHAMPION, options=QUICK).failed == ("held out",)
 
 
-def test_without_a_champion_only_absolute_bounds_count_and_it_says_so():
+def test_without_a_champion_only_absolute_limits_count_and_it_says_so():
     bad = contender(range(200), sure=0.3)
 
     verdict = judge(evaluation_set(), bad, None, options=QUICK)
@@ -169,6 +170,17 @@ def test_without_a_champion_only_absolute_bounds_count_and_it_says_so():
     assert verdict.passed
     assert [check.name for check in verdict.checks] == ["held out", "calibration", "size"]
     assert "There is no champion yet" in verdict.remarks[0]
+
+
+@pytest.mark.parametrize("sure", [0.4, 0.43, 0.46, 0.57, 0.9])
+def test_a_first_champion_that_names_six_clips_right_passes_with_little_confidence(sure):
+    """As on the first tour of docs/pipeline.md, where the confidence is 0.57."""
+    labels = np.array([0, 0, 1, 1, 2, 2])
+    clips = evaluation_set(labels=labels, groups=np.arange(6).astype(str))
+    probabilities = np.where(np.arange(4) == labels[:, None], sure, (1 - sure) / 3)
+    few = contender(probabilities=probabilities, known=np.ones(6, bool), latency_ms=np.ones(6))
+
+    assert judge(clips, few, None, options=QUICK).passed
 
 
 def test_another_evaluation_set_than_the_champions_is_said():
@@ -191,3 +203,39 @@ def test_the_verdict_reads_as_markdown_and_as_json():
     assert values["passed"] is False
     assert values["options"]["margin"] == 0.02
     assert {"top-1 accuracy", "p50 latency, ms"} <= {figure["name"] for figure in values["figures"]}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"margin": 0.05, "min_clips": 3}',
+        "margin: 0.05\nmin_clips: 3\n",
+        "fit:\n  folds: 6\ngate:\n  margin: 0.05\n  min_clips: 3\n",
+    ],
+)
+def test_options_are_read_alone_or_under_gate(tmp_path, text):
+    (tmp_path / "params.yaml").write_text(text)
+
+    options = GateOptions.read(tmp_path / "params.yaml")
+
+    assert options == GateOptions(margin=0.05, min_clips=3)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"margins": 1}, "gate must be of margin, show_margin"),
+        ({"margin": 1.5}, "gate.margin must be less than or equal to 1, this is 1.5"),
+        ({"margin": "2 %"}, "gate.margin must be a valid number, this is 2 %"),
+        ({"min_clips": 2.5}, "gate.min_clips must be a valid integer"),
+        ({"min_clips": True}, "gate.min_clips must be a valid integer"),
+        ({"resamples": 1}, "gate.resamples must be greater than or equal to 100"),
+        ([], "must be a YAML mapping"),
+        ("gate: [", "a YAML file of settings"),
+    ],
+)
+def test_invalid_options_are_refused_by_name(tmp_path, values, message):
+    (tmp_path / "gate.json").write_text(values if isinstance(values, str) else json.dumps(values))
+
+    with pytest.raises(InvalidOptions, match=message.replace(".", r"\.")):
+        GateOptions.read(tmp_path / "gate.json")
