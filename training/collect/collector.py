@@ -48,7 +48,7 @@ class Collector:
         max_bytes: of one GIF.
 
     Attributes:
-        trouble: the error that ended the last run early; None where it finished.
+        failure: the error that ended the last run early; None where it finished.
     """
 
     def __init__(
@@ -58,17 +58,17 @@ class Collector:
         self._budget = dataclasses.replace(Budget(), max_bytes=max_bytes)
         # GIFs that this run could not get, but a later one may: reason and message by id
         self._unavailable: dict[str, tuple[str, str]] = {}
-        self.trouble: TrainingError | None = None
+        self.failure: TrainingError | None = None
 
     def run(self) -> Collection:
         """Search, fetch and group everything that is not there yet.
 
-        An error of the provider does not lose what was collected before; it is kept in `trouble`.
+        An error of the provider does not lose what was collected before; it is kept in `failure`.
 
         Raises:
             InvalidCollection: the provider has nothing to search.
         """
-        self.trouble = None
+        self.failure = None
         self._unavailable.clear()
         searches = self._provider.searches()
         if self._provider.folder is None:
@@ -91,7 +91,7 @@ class Collector:
         try:
             work(subject)
         except TrainingError as error:
-            self.trouble = self.trouble or error
+            self.failure = self.failure or error
             return False
         return True
 
@@ -122,7 +122,7 @@ class Collector:
             if page.attempts:
                 if not progress.found:  # otherwise it may well be the end
                     name, why = self._provider.name.title(), f"its page for {search.query!r} is empty"
-                    self.trouble = self.trouble or ProviderUnavailable(name, why, attempts=page.attempts)
+                    self.failure = self.failure or ProviderUnavailable(name, why, attempts=page.attempts)
                 return
             self._journal.add_page(search, progress.cursor, page)
 

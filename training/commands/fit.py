@@ -22,7 +22,7 @@ from training.data.clips import load_clips
 from training.data.drawn import draw_gifs
 from training.data.manifest import as_others, read_kinds, read_manifests, with_kinds
 from training.errors import InvalidOptions
-from training.fit.options import FitOptions, Hardware
+from training.fit.options import Devices, FitOptions, Hardware, Precision
 from training.fit.recipes import CHOSEN, RECIPES
 from training.settings import YAML
 
@@ -55,12 +55,8 @@ def fit(
         ),
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Random seed, in place of that of the settings.")] = None,
-    devices: Annotated[
-        str | None, typer.Option(metavar="one|all|hosts", help="Devices for fine-tuning.")
-    ] = None,
-    precision: Annotated[
-        str | None, typer.Option(metavar="NAME", help="float32, mixed_float16 or mixed_bfloat16, on a GPU.")
-    ] = None,
+    devices: Annotated[Devices | None, typer.Option(help="Devices for fine-tuning.")] = None,
+    precision: Annotated[Precision | None, typer.Option(help="Of fine-tuning on a GPU.")] = None,
     kinds: Kinds = None,
     cache: CacheDir = CACHE,
     as_json: Json = False,
@@ -88,9 +84,7 @@ def fit(
     if seed is not None:
         chosen = FitOptions.from_json({**chosen.to_json(), "seed": seed})
     in_file = Hardware.read(options) if options and options.suffix in YAML else Hardware()
-    hardware = Hardware.from_json(
-        {"devices": devices or in_file.devices, "precision": precision or in_file.precision}
-    )
+    hardware = Hardware(devices or in_file.devices, precision or in_file.precision)
     rows = with_kinds(read_manifests(manifests), read_kinds(kinds))
     if unknown:
         rows = (*rows, *as_others(read_manifests(unknown)), *draw_gifs(cache))

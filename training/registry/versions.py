@@ -211,15 +211,13 @@ class Registry:
             for key, value in tags.items():
                 self.client.set_model_version_tag(MODEL, number, key, value)
 
-    def point(self, alias: str, number: str) -> None:
-        """Let an alias point to a version."""
+    def point(self, alias: str, number: str | None) -> None:
+        """Let an alias point to a version; None deletes the alias, if it exists."""
         with self.errors():
-            self.client.set_registered_model_alias(MODEL, alias, number)
-
-    def unpoint(self, alias: str) -> None:
-        """Delete an alias, if it exists."""
-        with self.errors():
-            self.client.delete_registered_model_alias(MODEL, alias)
+            if number is None:
+                self.client.delete_registered_model_alias(MODEL, alias)
+            else:
+                self.client.set_registered_model_alias(MODEL, alias, number)
 
     def pull(self, version: Version, path: Path) -> Classifier:
         """Download the file of a version, and check that it is the registered one and usable.

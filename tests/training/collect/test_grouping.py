@@ -1,4 +1,4 @@
-"""Groups by looks, and the proof that none of them stands in two parts of a split."""
+"""Groups of near-duplicates, none of which is in two parts of a split."""
 
 from __future__ import annotations
 
@@ -34,26 +34,11 @@ def flipped(print_: Fingerprint) -> Fingerprint:
 
 
 def entry(id_: str, show: str, *, group: str = "", sha256: str = "") -> Entry:
-    return Entry(
-        path=f"gifs/{id_}.gif",
-        id=id_,
-        show=show,
-        query="",
-        address="",
-        username="",
-        title="",
-        sha256=sha256 or f"digest of {id_} of {show}",
-        perceptual_hash="",
-        group=group or id_,
-        source="",
-        size_bytes=1,
-        width=1,
-        height=1,
-        frames=1,
-    )
+    digest = sha256 or f"digest of {id_} of {show}"
+    return Entry(f"gifs/{id_}.gif", id_, show, "", "", "", "", digest, "", group or id_, "", 1, 1, 1, 1)
 
 
-def test_copies_join_also_through_others_and_take_the_first_name():
+def test_copies_are_joined_also_through_others_under_the_first_name():
     entries = [
         entry("c", "Red"),
         entry("b", "Red", group="own"),
@@ -76,7 +61,7 @@ def test_copies_join_also_through_others_and_take_the_first_name():
     ],
     ids=["a mirrored copy", "the same file", "the same id"],
 )
-def test_what_two_shows_claim_is_of_neither(other, look):
+def test_a_gif_of_two_shows_is_of_neither(other, look):
     kept, aside = group([entry("x", "Red"), other, entry("z", "Red")], [noise(1), look, noise(3)])
 
     assert [each.id for each in kept] == ["z"]

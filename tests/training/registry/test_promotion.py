@@ -105,7 +105,14 @@ def test_an_interrupted_promotion_is_completed_by_the_next(registry, monkeypatch
     challenge(registry, beside=None)
     promote(registry)
     challenge(registry, beside="1")
-    monkeypatch.setattr(registry, "unpoint", interrupted)
+    point = registry.point
+
+    def interrupted(alias: str, number: str | None) -> None:
+        if number is None:
+            raise KeyboardInterrupt
+        point(alias, number)
+
+    monkeypatch.setattr(registry, "point", interrupted)
     with pytest.raises(KeyboardInterrupt):
         promote(registry)
     monkeypatch.undo()
@@ -115,10 +122,6 @@ def test_an_interrupted_promotion_is_completed_by_the_next(registry, monkeypatch
 
     assert (move.champion, move.before) == ("2", "1")
     assert registry.aliases() == {CHAMPION: "2", PREVIOUS: "1"}
-
-
-def interrupted(alias: str) -> None:
-    raise KeyboardInterrupt
 
 
 @pytest.mark.parametrize("after", [PREVIOUS, CHAMPION])
@@ -131,7 +134,7 @@ def test_a_promotion_at_the_same_time_is_a_conflict(registry, monkeypatch, after
     other = Registry(registry.settings)
     point = registry.point
 
-    def point_while_another_does(alias: str, number: str) -> None:
+    def point_while_another_does(alias: str, number: str | None) -> None:
         point(alias, number)
         if alias == after:
             other.point(PREVIOUS, "1")
@@ -147,7 +150,7 @@ def test_a_challenger_registered_during_a_promotion_stays_challenger(registry, m
     challenge(registry, beside=None)
     point = registry.point
 
-    def point_while_another_registers(alias: str, number: str) -> None:
+    def point_while_another_registers(alias: str, number: str | None) -> None:
         point(alias, number)
         if alias == CHAMPION:
             monkeypatch.undo()
