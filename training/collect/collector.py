@@ -22,8 +22,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from services.errors import AnalyzerError, NotAGif
 from services.preprocess import Budget, decode_gif
 from training.collect.collection import Collection, Entry, Refused
-from training.collect.fingerprint import Fingerprint, fingerprint
-from training.collect.grouping import group
+from training.collect.grouping import Fingerprint, fingerprint, group
 from training.collect.journal import Contents, GifFile, Journal
 from training.collect.providers import MAX_GIF_BYTES, Found, Gone, Provider, Search
 from training.errors import ProviderUnavailable, TrainingError

@@ -25,8 +25,7 @@ from services.errors import os_reason
 from services.names import name_text
 from services.preprocess import decode_gif
 from training.collect.collection import MANIFEST, Entry, write_table
-from training.collect.fingerprint import Fingerprint, fingerprint
-from training.collect.grouping import group
+from training.collect.grouping import Fingerprint, fingerprint, group
 from training.data.manifest import Row
 from training.errors import InvalidOptions, InvalidVideo
 from training.files import replacing

@@ -20,7 +20,7 @@ from training.errors import InvalidOptions, InvalidVideo
 
 if TYPE_CHECKING:
     from training.collect.collection import Collection
-    from training.collect.fingerprint import Fingerprint
+    from training.collect.grouping import Fingerprint
 
 KEY = "GIPHY_API_KEY"
 DEFAULT_SHOWS = Path(__file__).parents[1] / "collect" / "shows.toml"
@@ -239,9 +239,8 @@ def regroup(
         gif-train regroup shows.csv --out grouped.csv
     """
     from services.preprocess import decode_gif
-    from training.collect.fingerprint import fingerprint
+    from training.collect.grouping import fingerprint, rewrite_groups
     from training.collect.grouping import regroup as join_groups
-    from training.collect.grouping import rewrite_groups
     from training.data.manifest import read_manifest
 
     console = progress()
