@@ -21,7 +21,7 @@ import logging
 import os
 import re
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -253,11 +253,11 @@ class Registry:
                 Path(got).replace(partial)
         return classifier
 
-    def _found(self, ask: Any) -> Any:
-        """Return what the registry has, None where it does not exist."""
+    def _found(self, call: Callable[[], Any]) -> Any:
+        """Return the result of a call to MLflow, None for something that does not exist."""
         try:
             with self.errors():
-                return ask()
+                return call()
         except NotRegistered:
             return None
 

@@ -92,7 +92,7 @@ def test_a_fingerprint_is_read_as_it_was_written(prints):
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_copies_of_drawn_scenes_are_near_and_strangers_are_not(change):
+def test_copies_of_drawn_scenes_are_near_and_other_scenes_are_not(change):
     seeds = range(5)
     prints = [look(seed) for seed in seeds] + [look(seed, change) for seed in seeds]
 
@@ -208,7 +208,7 @@ def assert_no_leak(rows: tuple[Row, ...], prints: list[Fingerprint]) -> int:
 
 
 @given(collections())
-def test_no_group_and_no_near_duplicate_stands_in_two_splits(collection):
+def test_no_group_and_no_near_duplicate_is_in_two_parts(collection):
     rows, prints = collection
 
     joined, crossing = regroup(rows, prints)
@@ -222,7 +222,7 @@ def test_no_group_and_no_near_duplicate_stands_in_two_splits(collection):
 
 
 @given(collections())
-def test_grouped_entries_leak_nothing_either(collection):
+def test_no_near_duplicate_of_grouped_entries_is_in_two_parts(collection):
     rows, prints = collection
     entries = [entry(row.path.stem, row.show, group=row.group) for row in rows]
 
@@ -246,7 +246,7 @@ def test_without_regrouping_the_proof_fails():
 
 
 @pytest.mark.corpus
-def test_the_real_shows_leak_nothing():
+def test_no_near_duplicate_of_the_real_shows_is_in_two_parts():
     rows = read_manifest(SHARED / "shows" / "shows.csv")
     prints = [fingerprint(decode_gif(row.path.read_bytes())) for row in rows]
 

@@ -15,7 +15,7 @@ def found(id_: str) -> Found:
     return Found(id_, "Show", "words", "https://a", "ann", "A title", "media")
 
 
-def test_pages_are_remembered_each_gif_once_in_the_order_it_came(tmp_path):
+def test_pages_keep_each_gif_once_in_order(tmp_path):
     with Journal(tmp_path, "giphy") as journal:
         assert journal.progress(SEARCH).cursor == ""
         assert journal.add_page(SEARCH, "", Page((found("b"), found("a"), found("b")), "3", left_out=1)) == 2
@@ -28,7 +28,7 @@ def test_pages_are_remembered_each_gif_once_in_the_order_it_came(tmp_path):
         assert journal.found(Search("Show", "other words")) == ()
 
 
-def test_a_page_is_remembered_whole_or_not_at_all(tmp_path):
+def test_a_page_is_recorded_completely_or_not_at_all(tmp_path):
     with Journal(tmp_path, "giphy") as journal:
         journal.add_page(SEARCH, "", Page((found("a"),), "1"))
         with pytest.raises(Exception, match="UNIQUE"):
@@ -38,7 +38,7 @@ def test_a_page_is_remembered_whole_or_not_at_all(tmp_path):
         assert journal.progress(SEARCH).cursor == "1"
 
 
-def test_forgetting_keeps_how_gifs_look(tmp_path):
+def test_forgetting_keeps_the_contents_of_gifs(tmp_path):
     look = Contents(4, 3, 2, b"bits")
     with Journal(tmp_path, "folder") as journal:
         journal.keep("a", GifFile("digest", "gifs/a.gif", 9), look)

@@ -84,6 +84,6 @@ def test_a_collection_stays_with_its_provider(tmp_path):
         Journal(tmp_path, "giphy")
 
 
-def test_ids_that_could_not_name_a_file_are_refused():
+def test_ids_that_cannot_be_part_of_a_file_name_are_refused():
     with pytest.raises(ValueError, match="letters, digits"):
         Found("../x", "Show", "", "", "", "", "")

@@ -90,7 +90,7 @@ def test_the_reason_of_force_is_recorded_only_where_it_was_needed(registry):
     assert registry.version(CHAMPION).tags["forced"] == "the champion fails"
 
 
-def test_what_was_rolled_back_is_not_promoted_again(registry):
+def test_a_rolled_back_version_is_not_promoted_again(registry):
     for champion in (None, "1"):
         challenge(registry, beside=champion)
         promote(registry)

@@ -69,7 +69,7 @@ def test_a_version_is_challenger_and_says_what_it_is(registry, model_path, tmp_p
     assert version.tags.get("git_commit", "") == git_commit()
 
 
-def test_mlflow_itself_loads_the_model_and_gives_the_same_numbers(registry, model_path, clip_of, tmp_path):
+def test_mlflow_loads_the_model_and_computes_the_same_numbers(registry, model_path, clip_of, tmp_path):
     import mlflow.pyfunc
 
     version = register(registry, Candidate(model_path, {}, {}))
@@ -118,7 +118,7 @@ def test_a_broken_upload_never_becomes_challenger(registry, model_path, tmp_path
     assert registry.aliases() == {}
 
 
-def test_figures_are_every_single_number():
+def test_figures_are_the_numbers_outside_of_lists():
     assert figures(
         {
             "clips": 7,
