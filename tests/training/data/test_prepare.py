@@ -94,5 +94,7 @@ def test_missing_settings_have_their_defaults(tmp_path):
     (tmp_path / "params.yaml").write_text("prepare: {unknown: [Friends]}\nfit: {folds: 3}\n")
 
     assert PrepareOptions.read(tmp_path / "params.yaml") == PrepareOptions(unknown=("Friends",))
+    (tmp_path / "params.yaml").write_text("prepare: {unknown: }\nfit: {folds: 3}\n")
+    assert PrepareOptions.read(tmp_path / "params.yaml") == PrepareOptions()
     (tmp_path / "params.yaml").write_text("fit: {folds: 3}\n")
     assert PrepareOptions.read(tmp_path / "params.yaml") == PrepareOptions()
