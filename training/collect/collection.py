@@ -31,7 +31,7 @@ class Entry:
         username: of its publisher; "" where unknown.
         title: as the provider has it.
         sha256: of the file, hexadecimal.
-        perceptual_hash: of its ten sampled frames, see `training.collect.fingerprint.Fingerprint`.
+        perceptual_hash: of its ten sampled frames, see `training.collect.grouping.Fingerprint`.
         group: shared by GIFs of the same seconds.
         source: its publisher, for splits by source; "" where unknown.
         size_bytes: of the file.

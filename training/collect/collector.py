@@ -22,9 +22,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from services.errors import AnalyzerError, NotAGif
 from services.preprocess import Budget, decode_gif
 from training.collect.collection import Collection, Entry, Refused
-from training.collect.fingerprint import Fingerprint, fingerprint
-from training.collect.grouping import group
-from training.collect.journal import Journal, Kept, Look
+from training.collect.grouping import Fingerprint, fingerprint, group
+from training.collect.journal import Contents, GifFile, Journal
 from training.collect.providers import MAX_GIF_BYTES, Found, Gone, Provider, Search
 from training.errors import ProviderUnavailable, TrainingError
 from training.files import relative_path, replacing
@@ -48,7 +47,7 @@ class Collector:
         max_bytes: of one GIF.
 
     Attributes:
-        trouble: the error that ended the last run early; None where it finished.
+        failure: the error that ended the last run early; None where it finished.
     """
 
     def __init__(
@@ -58,17 +57,17 @@ class Collector:
         self._budget = dataclasses.replace(Budget(), max_bytes=max_bytes)
         # GIFs that this run could not get, but a later one may: reason and message by id
         self._unavailable: dict[str, tuple[str, str]] = {}
-        self.trouble: TrainingError | None = None
+        self.failure: TrainingError | None = None
 
     def run(self) -> Collection:
         """Search, fetch and group everything that is not there yet.
 
-        An error of the provider does not lose what was collected before; it is kept in `trouble`.
+        An error of the provider does not lose what was collected before; it is kept in `failure`.
 
         Raises:
             InvalidCollection: the provider has nothing to search.
         """
-        self.trouble = None
+        self.failure = None
         self._unavailable.clear()
         searches = self._provider.searches()
         if self._provider.folder is None:
@@ -91,7 +90,7 @@ class Collector:
         try:
             work(subject)
         except TrainingError as error:
-            self.trouble = self.trouble or error
+            self.failure = self.failure or error
             return False
         return True
 
@@ -122,7 +121,7 @@ class Collector:
             if page.attempts:
                 if not progress.found:  # otherwise it may well be the end
                     name, why = self._provider.name.title(), f"its page for {search.query!r} is empty"
-                    self.trouble = self.trouble or ProviderUnavailable(name, why, attempts=page.attempts)
+                    self.failure = self.failure or ProviderUnavailable(name, why, attempts=page.attempts)
                 return
             self._journal.add_page(search, progress.cursor, page)
 
@@ -136,15 +135,15 @@ class Collector:
 
     def _fetch(self, found: Found) -> None:
         """Fetch and decode one GIF, unless the journal already has it or its error."""
-        if self._journal.kept(found.id) or self._journal.refused(found.id):
+        if self._journal.file(found.id) or self._journal.refused(found.id):
             return
         try:
             if self._provider.folder is None:
-                kept, look = self._download(found)
+                file, contents = self._download(found)
             else:
                 gif = self._provider.fetch(found)
-                kept = Kept(hashlib.sha256(gif).hexdigest(), found.media, len(gif))
-                look = self._journal.look(kept.sha256) or self._decode(gif)[0]
+                file = GifFile(hashlib.sha256(gif).hexdigest(), found.media, len(gif))
+                contents = self._journal.contents(file.sha256) or self._decode(gif)[0]
         except Gone as gone:
             if gone.forever:
                 self._journal.refuse(found.id, UNAVAILABLE, gone.why)
@@ -155,30 +154,30 @@ class Collector:
         except AnalyzerError as error:
             self._journal.refuse(found.id, error.reason, error.message)
         else:
-            self._journal.keep(found.id, kept, look)
+            self._journal.keep(found.id, file, contents)
 
-    def _download(self, found: Found) -> tuple[Kept, Look]:
+    def _download(self, found: Found) -> tuple[GifFile, Contents]:
         """Download one GIF into its file, which is named by its format."""
         name = f"{GIFS}/{_slug(found.show)}/{self._provider.name}-{found.id}"
         # A run that was killed between the file and the journal left a complete file.
         whole = next(self._out.glob(f"{name}.*"), None)
         gif = whole.read_bytes() if whole else self._provider.fetch(found)
-        look, format_ = self._decode(gif)
+        contents, format_ = self._decode(gif)
         place = whole or self._out / f"{name}.{format_}"
         if not whole:
             place.parent.mkdir(exist_ok=True)
             with replacing(place) as partial:
                 partial.write_bytes(gif)
         path = place.relative_to(self._out).as_posix()
-        return Kept(hashlib.sha256(gif).hexdigest(), path, len(gif)), look
+        return GifFile(hashlib.sha256(gif).hexdigest(), path, len(gif)), contents
 
-    def _decode(self, gif: bytes) -> tuple[Look, str]:
+    def _decode(self, gif: bytes) -> tuple[Contents, str]:
         """Decode a GIF; returns what was found, and its format."""
         clip = decode_gif(gif, budget=self._budget)
         source = clip.source
         assert source is not None  # decode_gif sets it
-        look = Look(source.width, source.height, source.frames, fingerprint(clip).to_bytes())
-        return look, source.format
+        contents = Contents(source.width, source.height, source.frames, fingerprint(clip).to_bytes())
+        return contents, source.format
 
     def _assemble(self, searches: Sequence[Search]) -> Collection:
         """Return the collection that the journal describes, grouped."""
@@ -202,31 +201,31 @@ class Collector:
 
     def _entry(self, found: Found) -> tuple[Entry, Fingerprint] | Refused:
         id_ = f"{self._provider.name}:{found.id}"
-        kept = self._journal.kept(found.id)
-        look = self._journal.look(kept.sha256) if kept else None
-        if kept is None or look is None:
+        file = self._journal.file(found.id)
+        contents = self._journal.contents(file.sha256) if file else None
+        if file is None or contents is None:
             unavailable = self._unavailable.get(found.id, (PENDING, "it was not fetched yet"))
             return Refused(id_, found.show, found.address, *(self._journal.refused(found.id) or unavailable))
-        print_ = Fingerprint.from_bytes(look.fingerprint)
+        hashes = Fingerprint.from_bytes(contents.fingerprint)
         folder = self._provider.folder
         entry = Entry(
-            path=kept.path if folder is None else relative_path(folder / kept.path, self._out),
+            path=file.path if folder is None else relative_path(folder / file.path, self._out),
             id=id_,
             show=found.show,
             query=found.query,
             address=found.address,
             username=found.username,
             title=found.title,
-            sha256=kept.sha256,
-            perceptual_hash=str(print_),
+            sha256=file.sha256,
+            perceptual_hash=str(hashes),
             group=id_,
             source=f"{self._provider.name}:{found.username}" if found.username else "",
-            size_bytes=kept.size_bytes,
-            width=look.width,
-            height=look.height,
-            frames=look.frames,
+            size_bytes=file.size_bytes,
+            width=contents.width,
+            height=contents.height,
+            frames=contents.frames,
         )
-        return entry, print_
+        return entry, hashes
 
 
 class Watch:

@@ -25,8 +25,7 @@ from services.errors import os_reason
 from services.names import name_text
 from services.preprocess import decode_gif
 from training.collect.collection import MANIFEST, Entry, write_table
-from training.collect.fingerprint import Fingerprint, fingerprint
-from training.collect.grouping import group
+from training.collect.grouping import Fingerprint, fingerprint, group
 from training.data.manifest import Row
 from training.errors import InvalidOptions, InvalidVideo
 from training.files import replacing
@@ -79,23 +78,23 @@ def cut_video(
         out: folder for the GIFs and `manifest.csv`, made if missing; files of the same names are replaced.
         windows: stretches to cut from, start and end in seconds; each is one group. None cuts every scene of
             at least a second.
-        clip_s: length of a GIF, in seconds; a shorter scene gives a shorter one.
-        fps: frames a second, at most 50, the fastest that browsers play.
-        height: of the GIFs in pixels, before framing.
+        clip_s: length of a GIF, in seconds, at least one frame; a shorter scene gives a shorter one.
+        fps: frames a second, above 0 and at most 50, the fastest that browsers play.
+        height: of the GIFs in pixels, before framing, at least 1.
         console: shows the progress of the search for scenes; None is silent.
 
     Returns:
         The rows of the manifest.
 
     Raises:
-        InvalidOptions: a length, a rate or a window is out of its range, or a name is not UTF-8.
+        InvalidOptions: the length or a window is out of its range, or a name is not UTF-8.
         InvalidVideo: the file cannot be read as a video, ends before a window does, or has no scene that is
             long enough.
     """
     for option, name in (("show", show), ("video", path.stem)):
         if name_text(name) != name:  # found out now, not when the manifest is written
             raise InvalidOptions(option, expected="a name in UTF-8", found=name_text(name))
-    _check(windows, clip_s=clip_s, fps=fps, height=height)
+    _check(windows or (), clip_s=clip_s, fps=fps)
     stretches = windows
     if stretches is None:
         shortest = max(SHORTEST_S, 1 / fps)
@@ -116,9 +115,9 @@ def cut_video(
                 gif = _draw_gif(frames, framing, fps)
                 with replacing(out / name) as partial:
                     partial.write_bytes(gif)
-                entry, print_ = _describe(gif, name, show, path, f"{path.stem}#{start:g}-{end:g}")
+                entry, hashes = _describe(gif, name, show, path, f"{path.stem}#{start:g}-{end:g}")
                 entries.append(entry)
-                prints.append(print_)
+                prints.append(hashes)
     if windows is None:
         entries = list(group(entries, prints)[0])
     write_table(out / MANIFEST, Entry, entries)
@@ -158,22 +157,15 @@ def find_scenes(path: Path, *, console: Console | None = None) -> tuple[tuple[fl
     return tuple((start.seconds, end.seconds - frame_s) for start, end in scenes)
 
 
-def _check(windows: Sequence[tuple[float, float]] | None, *, clip_s: float, fps: float, height: int) -> None:
-    for ok, option, expected, found in (
-        (windows is None or bool(windows), "windows", "at least one", "none"),
-        (clip_s > 0, "clip_s", "above 0", clip_s),
-        (0 < fps <= 50, "fps", "in 0..50", fps),
-        (clip_s * fps >= 1, "clip_s", "as long as a frame at least", clip_s),
-        (16 <= height <= 2160, "height", "in 16..2160", height),
-    ):
-        if not ok:
-            raise InvalidOptions(option, expected=expected, found=str(found))
-    for start, end in windows or ():
+def _check(windows: Sequence[tuple[float, float]], *, clip_s: float, fps: float) -> None:
+    if clip_s * fps < 1:
+        raise InvalidOptions("clip_s", expected="as long as a frame at least", found=str(clip_s))
+    for start, end in windows:
         if not 0 <= start < end or end - start < clip_s - 1e-9:
             raise InvalidOptions(
                 "window", expected=f"START-END, {clip_s:g} s long at least", found=f"{start:g}-{end:g}"
             )
-    for (_, end), (start, _) in itertools.pairwise(sorted(windows or ())):
+    for (_, end), (start, _) in itertools.pairwise(sorted(windows)):
         if start < end:
             raise InvalidOptions(
                 "windows", expected="apart from each other", found=f"{start:g} before {end:g}"
@@ -230,7 +222,7 @@ def _draw_gif(frames: Sequence[Image.Image], framing: Framing, fps: float) -> by
 def _describe(gif: bytes, name: str, show: str, video: Path, stretch: str) -> tuple[Entry, Fingerprint]:
     """Return the entry of one GIF, and its fingerprint."""
     clip = decode_gif(gif)
-    print_ = fingerprint(clip)
+    hashes = fingerprint(clip)
     assert clip.source is not None  # decode_gif sets it
     entry = Entry(
         path=name,
@@ -241,7 +233,7 @@ def _describe(gif: bytes, name: str, show: str, video: Path, stretch: str) -> tu
         username="",
         title=video.stem,
         sha256=clip.source.sha256,
-        perceptual_hash=str(print_),
+        perceptual_hash=str(hashes),
         group=stretch,
         source=video.stem,
         size_bytes=clip.source.size_bytes,
@@ -249,4 +241,4 @@ def _describe(gif: bytes, name: str, show: str, video: Path, stretch: str) -> tu
         height=clip.source.height,
         frames=clip.source.frames,
     )
-    return entry, print_
+    return entry, hashes

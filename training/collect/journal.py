@@ -35,8 +35,8 @@ CREATE TABLE IF NOT EXISTS setting (name TEXT PRIMARY KEY, value TEXT);
 
 
 @dataclasses.dataclass(frozen=True)
-class Kept:
-    """A GIF whose file is in its place.
+class GifFile:
+    """The file of a collected GIF.
 
     Attributes:
         sha256: of its bytes.
@@ -50,8 +50,8 @@ class Kept:
 
 
 @dataclasses.dataclass(frozen=True)
-class Look:
-    """What was found when a GIF was decoded.
+class Contents:
+    """What decoding a GIF found.
 
     Attributes:
         width: of the canvas, in pixels.
@@ -174,28 +174,28 @@ class Journal:
 
     # GIFs
 
-    def kept(self, id_: str) -> Kept | None:
+    def file(self, id_: str) -> GifFile | None:
         """Return the file of a GIF; None before it was fetched."""
         row = self._one("SELECT sha256, path, size_bytes FROM gif WHERE id = ?", id_)
-        return Kept(*row) if row else None
+        return GifFile(*row) if row else None
 
     def refused(self, id_: str) -> tuple[str, str] | None:
         """Return the reason and the message of a GIF that is unusable; None for the others."""
         row: tuple[str, str] | None = self._one("SELECT reason, message FROM refused WHERE id = ?", id_)
         return row
 
-    def look(self, sha256: str) -> Look | None:
-        """Return what was found in a GIF; None before it was decoded."""
+    def contents(self, sha256: str) -> Contents | None:
+        """Return the contents of a GIF; None before it was decoded."""
         row = self._one("SELECT width, height, frames, fingerprint FROM look WHERE sha256 = ?", sha256)
-        return Look(*row) if row else None
+        return Contents(*row) if row else None
 
-    def keep(self, id_: str, kept: Kept, look: Look) -> None:
+    def keep(self, id_: str, file: GifFile, contents: Contents) -> None:
         """Record a GIF whose file is in its place."""
         with self._transaction():
-            self._db.execute("INSERT INTO gif VALUES (?, ?, ?, ?)", (id_, *dataclasses.astuple(kept)))
+            self._db.execute("INSERT INTO gif VALUES (?, ?, ?, ?)", (id_, *dataclasses.astuple(file)))
             self._db.execute(
                 "INSERT OR REPLACE INTO look VALUES (?, ?, ?, ?, ?)",
-                (kept.sha256, *dataclasses.astuple(look)),
+                (file.sha256, *dataclasses.astuple(contents)),
             )
 
     def refuse(self, id_: str, reason: str, message: str) -> None:
@@ -203,7 +203,7 @@ class Journal:
         self._db.execute("INSERT INTO refused VALUES (?, ?, ?)", (id_, reason, message))
 
     def forget(self) -> None:
-        """Delete all pages and files, but keep the looks, which depend on a file's bytes alone."""
+        """Delete all pages and files, but keep the contents, which depend on a file's bytes alone."""
         with self._transaction():
             for table in ("page", "found", "gif", "refused"):
                 self._db.execute(f"DELETE FROM {table}")

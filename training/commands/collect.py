@@ -20,7 +20,7 @@ from training.errors import InvalidOptions, InvalidVideo
 
 if TYPE_CHECKING:
     from training.collect.collection import Collection
-    from training.collect.fingerprint import Fingerprint
+    from training.collect.grouping import Fingerprint
 
 KEY = "GIPHY_API_KEY"
 DEFAULT_SHOWS = Path(__file__).parents[1] / "collect" / "shows.toml"
@@ -138,13 +138,13 @@ def collect(
             "reasons": dict(Counter(each.reason for each in collection.set_aside)),
             "calls": calls,
             "terms": provider.terms,
-            "complete": collector.trouble is None,
+            "complete": collector.failure is None,
         },
         f"{out / MANIFEST}: {len(collection.entries)} GIFs in {collection.groups} groups, "
         f"{len(collection.set_aside)} set aside in {out / SET_ASIDE}{quota_text}",
     )
-    if collector.trouble is not None:
-        raise collector.trouble
+    if collector.failure is not None:
+        raise collector.failure
 
 
 def _print_table(collection: Collection) -> None:
@@ -169,10 +169,13 @@ def cut(
             metavar="START-END", help="Seconds to cut from; may be repeated. Without it, all scenes are cut."
         ),
     ] = None,
-    clip_s: Annotated[float, typer.Option(metavar="SECONDS", help="Length of a GIF.")] = 3.0,
-    fps: Annotated[float, typer.Option(help="Frames a second.")] = 10.0,
+    clip_s: Annotated[float, typer.Option(metavar="SECONDS", min=0.02, help="Length of a GIF.")] = 3.0,
+    fps: Annotated[float, typer.Option(min=0.01, max=50, help="Frames a second.")] = 10.0,
     height: Annotated[
-        int, typer.Option(metavar="PIXELS", help="Height of a GIF that shows the whole picture.")
+        int,
+        typer.Option(
+            metavar="PIXELS", min=16, max=2160, help="Height of a GIF that shows the whole picture."
+        ),
     ] = 200,
     as_json: Json = False,
 ) -> None:
@@ -236,9 +239,8 @@ def regroup(
         gif-train regroup shows.csv --out grouped.csv
     """
     from services.preprocess import decode_gif
-    from training.collect.fingerprint import fingerprint
+    from training.collect.grouping import fingerprint, rewrite_groups
     from training.collect.grouping import regroup as join_groups
-    from training.collect.grouping import rewrite_groups
     from training.data.manifest import read_manifest
 
     console = progress()

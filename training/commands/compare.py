@@ -50,7 +50,7 @@ def compare(
         from training.registry.gate import GateOptions, judge
     except ImportError as error:
         raise MissingPackage(error.name or "a package", extra="gate") from None
-    from training.registry.promotion import Record, note
+    from training.registry.promotion import Record, record_verdict
     from training.registry.versions import CHAMPION
 
     chosen = GateOptions.read(options) if options else GateOptions()
@@ -75,7 +75,7 @@ def compare(
             options=chosen,
             champion_evaluation_sha256=record.evaluation_sha256 if record else "",
         )
-    note(registry, verdict)
+    record_verdict(registry, verdict)
     report(as_json, verdict.to_json(), verdict.markdown())
     if not verdict.passed:
         raise typer.Exit(REFUSED)

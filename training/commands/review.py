@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Annotated, cast
+from typing import Annotated
 
 import typer
 
@@ -23,8 +23,7 @@ def export_tasks(
     *,
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for label-studio/ and fiftyone/.")],
     order: Annotated[
-        str,
-        typer.Option(metavar="uncertain|wrong", help="The least certain answers, or the surest mistakes."),
+        Order, typer.Option(help="The least certain answers, or the most confident mistakes.")
     ] = "uncertain",
     count: Annotated[int, typer.Option(metavar="N", help="How many GIFs at most.")] = 50,
     root: Annotated[
@@ -40,7 +39,7 @@ def export_tasks(
 
         gif-train review export runs/first/evaluation/predictions.json --order wrong --out runs/review
     """
-    chosen = worst(read_predictions(predictions), cast(Order, order), count)
+    chosen = worst(read_predictions(predictions), order, count)
     write_label_studio(chosen, out / "label-studio", root)
     write_fiftyone(chosen, out / "fiftyone")
     report(

@@ -72,7 +72,7 @@ class Record:
             return None
 
 
-def note(registry: Registry, verdict: Verdict) -> None:
+def record_verdict(registry: Registry, verdict: Verdict) -> None:
     """Tag the challenger with a verdict: the record that `promote` reads, and tags for people."""
     record = Record(
         passed=verdict.passed,
@@ -146,10 +146,7 @@ def rollback(registry: Registry, *, reason: str = "") -> Move:
     _expect(registry, {CHAMPION: bad.number, PREVIOUS: good.number})
     registry.point(ROLLED_BACK, bad.number)
     registry.point(CHAMPION, good.number)
-    if previous is None:
-        registry.unpoint(PREVIOUS)
-    else:
-        registry.point(PREVIOUS, previous)
+    registry.point(PREVIOUS, previous)
     _expect(registry, {CHAMPION: good.number, ROLLED_BACK: bad.number, PREVIOUS: previous})
     return Move(good.number, bad.number, previous, reason)
 
@@ -182,7 +179,7 @@ def _finish(registry: Registry, champion: Version) -> Move:
 def _retire(registry: Registry, number: str) -> None:
     """Delete the alias challenger of a new champion; a newer challenger keeps it."""
     if registry.aliases().get(CHALLENGER) == number:
-        registry.unpoint(CHALLENGER)
+        registry.point(CHALLENGER, None)
 
 
 def _expect(registry: Registry, expected: Mapping[str, str | None]) -> None:

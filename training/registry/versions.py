@@ -21,7 +21,7 @@ import logging
 import os
 import re
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -211,15 +211,13 @@ class Registry:
             for key, value in tags.items():
                 self.client.set_model_version_tag(MODEL, number, key, value)
 
-    def point(self, alias: str, number: str) -> None:
-        """Let an alias point to a version."""
+    def point(self, alias: str, number: str | None) -> None:
+        """Let an alias point to a version; None deletes the alias, if it exists."""
         with self.errors():
-            self.client.set_registered_model_alias(MODEL, alias, number)
-
-    def unpoint(self, alias: str) -> None:
-        """Delete an alias, if it exists."""
-        with self.errors():
-            self.client.delete_registered_model_alias(MODEL, alias)
+            if number is None:
+                self.client.delete_registered_model_alias(MODEL, alias)
+            else:
+                self.client.set_registered_model_alias(MODEL, alias, number)
 
     def pull(self, version: Version, path: Path) -> Classifier:
         """Download the file of a version, and check that it is the registered one and usable.
@@ -255,11 +253,11 @@ class Registry:
                 Path(got).replace(partial)
         return classifier
 
-    def _found(self, ask: Any) -> Any:
-        """Return what the registry has, None where it does not exist."""
+    def _found(self, call: Callable[[], Any]) -> Any:
+        """Return the result of a call to MLflow, None for something that does not exist."""
         try:
             with self.errors():
-                return ask()
+                return call()
         except NotRegistered:
             return None
 

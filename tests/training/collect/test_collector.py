@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import functools
+import io
 import json
 import os
 import signal
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from tests.support.collector import collect, command, environment, table, write_shows
 from tests.support.giphy_server import Item, Library, serving
@@ -24,6 +27,12 @@ def items(name: str, count: int, *, first: int = 0) -> list[Item]:
 
 
 scene = functools.cache(draw_scene)
+
+
+def files_of(folder: Path) -> dict[Path, bytes]:
+    return {
+        path: path.read_bytes() for path in folder.rglob("*") if path.is_file() and path.suffix != ".sqlite"
+    }
 
 
 @pytest.fixture
@@ -46,13 +55,10 @@ def small() -> Iterator[Library]:
         yield running
 
 
-# Interruptions
-
-
 @pytest.mark.parametrize(
     ("place", "fault"), [("search red 50", "hang half"), ("file red7", "hang"), ("file more1", "hang half")]
 )
-def test_killed_it_asks_nothing_twice_and_loses_nothing(library, tmp_path, place, fault):
+def test_a_killed_run_loses_nothing_and_the_next_requests_nothing_twice(library, tmp_path, place, fault):
     shows, out = write_shows(tmp_path, TWO), tmp_path / "killed"
     library.faults[place] = [fault]
     running = subprocess.Popen(
@@ -88,27 +94,23 @@ def test_killed_it_asks_nothing_twice_and_loses_nothing(library, tmp_path, place
         assert (whole / name).read_bytes() == (out / name).read_bytes()
 
 
-def test_running_twice_asks_nothing_and_changes_nothing(library, tmp_path):
+def test_a_second_run_requests_and_changes_nothing(library, tmp_path):
     shows, out = write_shows(tmp_path, TWO), tmp_path / "out"
     library.faults["file red4"] = ["404"]
     first = collect(library, shows, out)
-    written = {
-        path: path.read_bytes() for path in out.rglob("*") if path.suffix != ".sqlite" and path.is_file()
-    }
+    written = files_of(out)
     library.asked.clear()
 
     second = collect(library, shows, out)
 
     assert library.asked == []
     assert second.stdout == first.stdout
-    assert {
-        path: path.read_bytes() for path in out.rglob("*") if path.suffix != ".sqlite" and path.is_file()
-    } == written
+    assert files_of(out) == written
     reasons = {line["id"]: line["reason"] for line in table(out / "set-aside.csv")}
     assert reasons == {"giphy:red4": "UNAVAILABLE"}
 
 
-def test_interrupted_while_it_waits_it_says_how_to_go_on(small, tmp_path):
+def test_an_interrupted_wait_says_how_to_continue(small, tmp_path):
     shows, out = write_shows(tmp_path, {"Red Show": ("red",)}), tmp_path / "out"
     small.faults["search red 0"] = ["429 bare"]
     running = subprocess.Popen(
@@ -125,7 +127,7 @@ def test_interrupted_while_it_waits_it_says_how_to_go_on(small, tmp_path):
     assert rest == "interrupted; the same command continues from here\n"
 
 
-def test_two_programs_do_not_collect_into_one_folder(small, tmp_path):
+def test_only_one_program_collects_into_a_folder(small, tmp_path):
     shows, out = write_shows(tmp_path, {"Red Show": ("red",)}), tmp_path / "out"
     small.faults["file red1"] = ["hang"]
     running = subprocess.Popen(
@@ -141,10 +143,7 @@ def test_two_programs_do_not_collect_into_one_folder(small, tmp_path):
     assert "another program collects into it" in second.stderr
 
 
-# What goes wrong at the server
-
-
-def test_faults_that_pass_are_tried_again(small, tmp_path):
+def test_transient_failures_are_retried(small, tmp_path):
     shows, out = write_shows(tmp_path, {"Red Show": ("red",)}), tmp_path / "out"
     small.faults["search red 0"] = ["cut", "500", "no json", "slow", "429"]
     small.faults["file red0"] = ["cut"]
@@ -181,7 +180,7 @@ def test_faults_that_pass_are_tried_again(small, tmp_path):
         ),
     ],
 )
-def test_faults_that_stay_are_one_line_and_what_was_collected_is_kept(small, tmp_path, faults, code, said):
+def test_a_permanent_failure_is_one_line_and_keeps_what_was_collected(small, tmp_path, faults, code, said):
     shows, out = write_shows(tmp_path, {"Red Show": ("red", "scarlet")}), tmp_path / "out"
     small.faults["search scarlet 0"] = faults
 
@@ -205,7 +204,7 @@ def test_a_wrong_key_is_one_line_without_the_key(small, tmp_path):
     assert small.asked == ["search red 0"]
 
 
-def test_without_a_key_nobody_is_asked(small, tmp_path):
+def test_without_a_key_there_is_no_request(small, tmp_path):
     done = collect(small, write_shows(tmp_path, TWO), tmp_path / "out", key=" ")
 
     assert done.returncode == 2
@@ -213,7 +212,7 @@ def test_without_a_key_nobody_is_asked(small, tmp_path):
     assert small.asked == []
 
 
-def test_the_hours_calls_hold_across_runs(library, tmp_path):
+def test_the_calls_of_earlier_runs_count(library, tmp_path):
     shows, out = write_shows(tmp_path, TWO), tmp_path / "out"
 
     first = collect(library, shows, out, "--calls-per-hour", 2, "--no-wait")
@@ -232,36 +231,48 @@ def test_the_hours_calls_hold_across_runs(library, tmp_path):
     assert library.twice() == {}
 
 
-def test_a_gif_that_could_not_be_had_is_asked_for_again(small, tmp_path):
+@pytest.mark.parametrize(
+    ("faults", "reason", "message"),
+    [
+        (["500", "500"], "UNAVAILABLE", "HTTP 500, after 2 attempts"),
+        (["html"], "NOT_A_GIF", "not a GIF"),
+    ],
+)
+def test_the_next_run_fetches_a_gif_that_was_unavailable(small, tmp_path, faults, reason, message):
     shows, out = write_shows(tmp_path, {"Red Show": ("red",)}), tmp_path / "out"
-    small.faults["file red1"] = ["500", "500"]
+    small.faults["file red1"] = faults
 
     first = collect(small, shows, out)
-    waiting = table(out / "set-aside.csv")
+    [waiting] = table(out / "set-aside.csv")
     second = collect(small, shows, out)
 
     assert first.returncode == second.returncode == 0
-    assert [(line["id"], line["reason"], line["message"]) for line in waiting] == [
-        ("giphy:red1", "UNAVAILABLE", "HTTP 500, after 2 attempts")
-    ]
+    assert (waiting["id"], waiting["reason"]) == ("giphy:red1", reason)
+    assert message in waiting["message"]
     assert len(table(out / "manifest.csv")) == 3
     assert table(out / "set-aside.csv") == []
 
 
-def test_a_page_in_place_of_a_gif_is_asked_for_again(small, tmp_path):
-    shows, out = write_shows(tmp_path, {"Red Show": ("red",)}), tmp_path / "out"
-    small.faults["file red1"] = ["html"]
+def test_a_download_is_named_by_its_format(tmp_path):
+    with io.BytesIO() as file:
+        Image.new("RGB", (40, 30), "teal").save(file, "WEBP")
+        webp = file.getvalue()
+    with serving(Library({"red": [Item("a", draw_scene(1)), Item("b", webp)]})) as library:
+        shows, out = write_shows(tmp_path, {"Red Show": ("red",)}), tmp_path / "out"
 
-    collect(small, shows, out)
-    waiting = table(out / "set-aside.csv")
-    second = collect(small, shows, out)
+        collect(library, shows, out)
+        (out / "collect.sqlite").unlink()  # as if a run was killed before it recorded the files
+        (out / "gifs/red-show/.giphy-c-partial.gif").touch()
+        library.asked.clear()
+        collect(library, shows, out)
 
-    assert [(line["id"], line["reason"]) for line in waiting] == [("giphy:red1", "NOT_A_GIF")]
-    assert second.returncode == 0
-    assert len(table(out / "manifest.csv")) == 3
+    names = sorted(path.name for path in (out / "gifs/red-show").iterdir())
+    assert names == ["giphy-a.gif", "giphy-b.webp"]
+    assert [line["path"].rpartition("/")[2] for line in table(out / "manifest.csv")] == names
+    assert library.asked == ["search red 0"]
 
 
-def test_an_empty_page_that_stays_is_trouble_and_the_next_run_asks_again(small, tmp_path):
+def test_the_next_run_requests_a_page_that_was_empty(small, tmp_path):
     shows, out = write_shows(tmp_path, {"Red Show": ("red",)}), tmp_path / "out"
     small.faults["search red 0"] = ["empty no pagination"] * 2
 
@@ -271,9 +282,6 @@ def test_an_empty_page_that_stays_is_trouble_and_the_next_run_asks_again(small, 
     assert "Giphy does not answer: its page for 'red' is empty, after 2 attempts" in first.stderr
     assert second.returncode == 0
     assert len(table(out / "manifest.csv")) == 3
-
-
-# What a page may hold
 
 
 def test_repeated_results_end_a_search_and_stickers_are_left_out(tmp_path):
@@ -321,7 +329,7 @@ def test_a_gif_under_two_shows_is_set_aside_and_copies_are_one_group(tmp_path):
     assert library.twice() == {}
 
 
-def test_terms_are_said_where_the_gifs_are_and_nobody_commits_them(small, tmp_path):
+def test_terms_stand_with_the_gifs_and_git_ignores_them(small, tmp_path):
     out = tmp_path / "out"
 
     done = collect(small, write_shows(tmp_path, {"Red Show": ("red",)}), out)
@@ -332,10 +340,7 @@ def test_terms_are_said_where_the_gifs_are_and_nobody_commits_them(small, tmp_pa
     assert (out / "gifs" / ".gitignore").read_text("utf-8") == "*\n"
 
 
-# Folders
-
-
-def test_a_folder_is_collected_where_it_lies_and_nobody_is_asked(small, tmp_path):
+def test_a_folder_is_collected_in_place_and_without_requests(small, tmp_path):
     folder, out = tmp_path / "mine", tmp_path / "out"
     for name, gif in (
         ("Red Show/a.gif", draw_scene(1)),

@@ -45,7 +45,7 @@ def giphy_of(tmp_path: Path) -> Callable[..., Giphy]:
     return make
 
 
-def test_pages_are_asked_for_up_to_the_last_offset(giphy_of):
+def test_pages_are_requested_up_to_the_last_offset(giphy_of):
     with serving(Library({"red": [Item(f"r{number}", GIF) for number in range(5100)]})) as library:
         giphy = giphy_of(library)
 
@@ -53,11 +53,11 @@ def test_pages_are_asked_for_up_to_the_last_offset(giphy_of):
 
     assert (len(first.found), first.next) == (50, "50")
     assert (len(last.found), last.next) == (49, None)
-    asked = [(each["offset"], each["limit"], each["rating"], each["lang"]) for each in library.parameters]
-    assert asked == [("0", "50", "pg-13", "en"), ("4950", "49", "pg-13", "en")]
+    requested = [(each["offset"], each["limit"], each["rating"], each["lang"]) for each in library.parameters]
+    assert requested == [("0", "50", "pg-13", "en"), ("4950", "49", "pg-13", "en")]
 
 
-def test_without_pagination_a_search_goes_on_and_an_empty_page_is_not_taken_for_its_end(giphy_of):
+def test_without_pagination_an_empty_page_does_not_end_a_search(giphy_of):
     with serving(Library({"red": [Item(f"r{number}", GIF) for number in range(50)]})) as library:
         giphy = giphy_of(library)
         told = giphy.search(SEARCH, "")
@@ -71,7 +71,7 @@ def test_without_pagination_a_search_goes_on_and_an_empty_page_is_not_taken_for_
 
 
 @pytest.mark.parametrize("fault", ["empty", "empty no pagination", "empty no id"])
-def test_an_empty_page_that_does_not_say_it_is_the_last_is_asked_for_again(giphy_of, fault):
+def test_an_empty_page_that_does_not_say_it_is_the_last_is_requested_again(giphy_of, fault):
     with serving(Library({"red": [Item("r", GIF)]})) as library:
         library.faults["search red 0"] = [fault, fault]
 
@@ -81,7 +81,7 @@ def test_an_empty_page_that_does_not_say_it_is_the_last_is_asked_for_again(giphy
     assert library.asked == ["search red 0"] * 3
 
 
-def test_a_search_that_finds_nothing_says_so_once(giphy_of):
+def test_a_search_without_results_is_requested_once(giphy_of):
     with serving(Library()) as library:
         page = giphy_of(library).search(SEARCH, "")
 
@@ -89,10 +89,11 @@ def test_a_search_that_finds_nothing_says_so_once(giphy_of):
     assert library.asked == ["search red 0"]
 
 
-def test_too_many_calls_inside_a_200_are_too_many_calls(giphy_of):
+@pytest.mark.parametrize("fault", ["429 in 200", "429 bare"])
+def test_after_too_many_calls_it_waits_until_the_oldest_call_is_an_hour_old(giphy_of, fault):
     waits: list[float] = []
     with serving(Library({"red": [Item("r", GIF)]})) as library:
-        library.faults["search red 0"] = ["429 in 200"]
+        library.faults["search red 0"] = [fault]
 
         page = giphy_of(library, waits).search(SEARCH, "")
 
@@ -100,18 +101,7 @@ def test_too_many_calls_inside_a_200_are_too_many_calls(giphy_of):
     assert waits == [3600]
 
 
-def test_too_many_calls_without_a_word_wait_until_the_oldest_call_is_an_hour_old(giphy_of):
-    waits: list[float] = []
-    with serving(Library({"red": [Item("r", GIF)]})) as library:
-        library.faults["search red 0"] = ["429 bare"]
-
-        page = giphy_of(library, waits).search(SEARCH, "")
-
-    assert [found.id for found in page.found] == ["r"]
-    assert waits == [3600]
-
-
-def test_headers_that_say_nothing_is_left_are_heeded(giphy_of):
+def test_it_waits_after_headers_that_say_no_call_is_left(giphy_of):
     waits: list[float] = []
     with serving(Library({"red": [Item("r", GIF)]})) as library:
         library.headers = {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "120"}
@@ -124,7 +114,7 @@ def test_headers_that_say_nothing_is_left_are_heeded(giphy_of):
     assert waits == [120]
 
 
-def test_a_file_over_the_limit_or_gone_is_told_from_trouble_that_passes(giphy_of):
+def test_missing_and_too_large_files_differ_from_transient_failures(giphy_of):
     with serving(Library({"red": [Item("big", GIF), Item("away", GIF), Item("busy", GIF)]})) as library:
         giphy = giphy_of(library, max_bytes=len(GIF))
         big, away, busy = giphy.search(SEARCH, "").found
@@ -193,11 +183,11 @@ def test_the_first_rendition_that_fits_is_taken_without_parameters(item, file):
         result(Item("a", b"x" * 1001), str(HOME)),
     ],
 )
-def test_stickers_and_what_may_not_be_fetched_are_left_out(odd):
+def test_stickers_and_files_from_elsewhere_are_left_out(odd):
     assert read(odd) is None
 
 
-def test_values_of_another_type_are_none_at_all():
+def test_values_of_another_type_count_as_missing():
     values = {**result(Item("a", GIF), "https://media.giphy.com"), "title": 3, "username": None, "url": []}
 
     found = read({**values, "user": {"username": "ann  b\n"}})
@@ -206,7 +196,7 @@ def test_values_of_another_type_are_none_at_all():
     assert (found.title, found.username, found.address) == ("", "ann b", "https://giphy.com/gifs/a")
 
 
-def test_half_characters_and_control_characters_do_not_reach_a_title():
+def test_surrogates_and_control_characters_are_replaced():
     values = {
         **result(Item("a", GIF), "https://media.giphy.com"),
         "title": "a\ud83d\x00b\x1b",
@@ -233,7 +223,7 @@ def test_an_invalid_address_is_refused_without_repeating_its_password(api: str) 
     assert "s3c" not in caught.value.message
 
 
-def test_nor_is_that_of_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_invalid_proxy_is_refused_without_repeating_its_password(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("no_proxy", "NO_PROXY"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("https_proxy", "http://ann:s3c/ret@127.0.0.1:9")

@@ -1,8 +1,9 @@
-"""Groups by looks, and the proof that none of them stands in two parts of a split."""
+"""Groups of near-duplicates, none of which is in two parts of a split."""
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +14,107 @@ from hypothesis import strategies as st
 from services.clip import CLIP_FRAMES
 from services.preprocess import decode_gif
 from tests.support.paths import SHARED
+from tests.support.scenes import draw_scene
 from training.collect.collection import Entry
-from training.collect.fingerprint import HASH_BYTES, Fingerprint, fingerprint, near_pairs
-from training.collect.grouping import UNDER_TWO_SHOWS, group, regroup
+from training.collect.grouping import (
+    HASH_BYTES,
+    SAME,
+    UNDER_TWO_SHOWS,
+    Fingerprint,
+    fingerprint,
+    group,
+    near_pairs,
+    regroup,
+)
 from training.data.manifest import Row, read_manifest
 from training.data.splits import folds, holdout
 from training.errors import SplitImpossible
+
+CHANGES = ("mirrored", "captioned", "trimmed", "small")
+
+
+@functools.cache
+def look(seed: int, *changes: str) -> Fingerprint:
+    """The fingerprint of a drawn scene, changed as named."""
+    return fingerprint(decode_gif(draw_scene(seed, **dict.fromkeys(changes, True))))
+
+
+def distances(prints: list[Fingerprint]) -> dict[tuple[int, int], float]:
+    """How far each two are, all of them."""
+    return {(pair.first, pair.second): pair.distance for pair in near_pairs(prints, limit=1)}
+
+
+@st.composite
+def random_prints(draw: st.DrawFn) -> list[Fingerprint]:
+    """Fingerprints of noise, some of them flat in places, some of them twice with a few bits changed."""
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    prints = []
+    for _ in range(draw(st.integers(2, 5))):
+        plain, mirrored = rng.integers(0, 256, (2, CLIP_FRAMES, HASH_BYTES), dtype=np.uint8)
+        telling = rng.random(CLIP_FRAMES) < 0.7
+        prints.append(Fingerprint(plain, mirrored, telling if telling.any() else ~telling))
+    return prints
+
+
+@given(random_prints())
+def test_a_distance_is_the_same_from_both_sides(prints):
+    count = len(prints)
+
+    forth, back = distances(prints), distances(prints[::-1])
+
+    assert forth == {(count - 1 - b, count - 1 - a): distance for (a, b), distance in back.items()}
+
+
+@given(random_prints(), st.floats(0, 1), st.floats(0, 1))
+def test_a_wider_limit_finds_no_fewer_pairs(prints, one, other):
+    narrow, wide = sorted((one, other))
+
+    assert set(near_pairs(prints, limit=narrow)) <= set(near_pairs(prints, limit=wide))
+
+
+@given(random_prints())
+def test_a_mirrored_gif_is_as_near_to_its_own_as_a_copy(prints):
+    first = prints[0]
+    mirrored = Fingerprint(first.mirrored, first.plain, first.telling)
+
+    pairs = near_pairs([first, mirrored, first])
+
+    assert [(pair.first, pair.second, pair.distance) for pair in pairs] == [(0, 1, 0), (0, 2, 0), (1, 2, 0)]
+
+
+@given(random_prints())
+def test_a_fingerprint_is_read_as_it_was_written(prints):
+    for each in prints:
+        again = Fingerprint.from_bytes(each.to_bytes())
+
+        assert again.to_bytes() == each.to_bytes()
+        assert str(again) == str(each)
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_copies_of_drawn_scenes_are_near_and_other_scenes_are_not(change):
+    seeds = range(5)
+    prints = [look(seed) for seed in seeds] + [look(seed, change) for seed in seeds]
+
+    pairs = {(pair.first, pair.second) for pair in near_pairs(prints)}
+
+    assert pairs == {(seed, seed + 5) for seed in seeds}
+
+
+def test_pairs_are_found_across_blocks():
+    strangers = [look(seed) for seed in range(4)]
+    many = [strangers[number % 4] for number in range(150)]
+
+    pairs = near_pairs(many)
+
+    assert {(pair.first, pair.second) for pair in pairs} == {
+        (a, b) for a in range(150) for b in range(a + 1, 150) if a % 4 == b % 4
+    }
+    assert max(pair.distance for pair in pairs) <= SAME
+
+
+def test_no_gifs_have_no_pairs():
+    assert near_pairs([]) == ()
 
 
 def noise(seed: int) -> Fingerprint:
@@ -34,26 +130,11 @@ def flipped(print_: Fingerprint) -> Fingerprint:
 
 
 def entry(id_: str, show: str, *, group: str = "", sha256: str = "") -> Entry:
-    return Entry(
-        path=f"gifs/{id_}.gif",
-        id=id_,
-        show=show,
-        query="",
-        address="",
-        username="",
-        title="",
-        sha256=sha256 or f"digest of {id_} of {show}",
-        perceptual_hash="",
-        group=group or id_,
-        source="",
-        size_bytes=1,
-        width=1,
-        height=1,
-        frames=1,
-    )
+    digest = sha256 or f"digest of {id_} of {show}"
+    return Entry(f"gifs/{id_}.gif", id_, show, "", "", "", "", digest, "", group or id_, "", 1, 1, 1, 1)
 
 
-def test_copies_join_also_through_others_and_take_the_first_name():
+def test_copies_are_joined_also_through_others_under_the_first_name():
     entries = [
         entry("c", "Red"),
         entry("b", "Red", group="own"),
@@ -76,7 +157,7 @@ def test_copies_join_also_through_others_and_take_the_first_name():
     ],
     ids=["a mirrored copy", "the same file", "the same id"],
 )
-def test_what_two_shows_claim_is_of_neither(other, look):
+def test_a_gif_of_two_shows_is_of_neither(other, look):
     kept, aside = group([entry("x", "Red"), other, entry("z", "Red")], [noise(1), look, noise(3)])
 
     assert [each.id for each in kept] == ["z"]
@@ -127,7 +208,7 @@ def assert_no_leak(rows: tuple[Row, ...], prints: list[Fingerprint]) -> int:
 
 
 @given(collections())
-def test_no_group_and_no_near_duplicate_stands_in_two_splits(collection):
+def test_no_group_and_no_near_duplicate_is_in_two_parts(collection):
     rows, prints = collection
 
     joined, crossing = regroup(rows, prints)
@@ -141,7 +222,7 @@ def test_no_group_and_no_near_duplicate_stands_in_two_splits(collection):
 
 
 @given(collections())
-def test_grouped_entries_leak_nothing_either(collection):
+def test_no_near_duplicate_of_grouped_entries_is_in_two_parts(collection):
     rows, prints = collection
     entries = [entry(row.path.stem, row.show, group=row.group) for row in rows]
 
@@ -165,7 +246,7 @@ def test_without_regrouping_the_proof_fails():
 
 
 @pytest.mark.corpus
-def test_the_real_shows_leak_nothing():
+def test_no_near_duplicate_of_the_real_shows_is_in_two_parts():
     rows = read_manifest(SHARED / "shows" / "shows.csv")
     prints = [fingerprint(decode_gif(row.path.read_bytes())) for row in rows]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from training.collect.journal import NAME, Journal, Kept, Look
+from training.collect.journal import NAME, Contents, GifFile, Journal
 from training.collect.providers import Found, Page, Search
 from training.errors import InvalidCollection
 
@@ -15,7 +15,7 @@ def found(id_: str) -> Found:
     return Found(id_, "Show", "words", "https://a", "ann", "A title", "media")
 
 
-def test_pages_are_remembered_each_gif_once_in_the_order_it_came(tmp_path):
+def test_pages_keep_each_gif_once_in_order(tmp_path):
     with Journal(tmp_path, "giphy") as journal:
         assert journal.progress(SEARCH).cursor == ""
         assert journal.add_page(SEARCH, "", Page((found("b"), found("a"), found("b")), "3", left_out=1)) == 2
@@ -28,7 +28,7 @@ def test_pages_are_remembered_each_gif_once_in_the_order_it_came(tmp_path):
         assert journal.found(Search("Show", "other words")) == ()
 
 
-def test_a_page_is_remembered_whole_or_not_at_all(tmp_path):
+def test_a_page_is_recorded_completely_or_not_at_all(tmp_path):
     with Journal(tmp_path, "giphy") as journal:
         journal.add_page(SEARCH, "", Page((found("a"),), "1"))
         with pytest.raises(Exception, match="UNIQUE"):
@@ -38,15 +38,15 @@ def test_a_page_is_remembered_whole_or_not_at_all(tmp_path):
         assert journal.progress(SEARCH).cursor == "1"
 
 
-def test_forgetting_keeps_how_gifs_look(tmp_path):
-    look = Look(4, 3, 2, b"bits")
+def test_forgetting_keeps_the_contents_of_gifs(tmp_path):
+    look = Contents(4, 3, 2, b"bits")
     with Journal(tmp_path, "folder") as journal:
-        journal.keep("a", Kept("digest", "gifs/a.gif", 9), look)
+        journal.keep("a", GifFile("digest", "gifs/a.gif", 9), look)
         journal.refuse("b", "NOT_A_GIF", "it is none")
 
         journal.forget()
 
-        assert (journal.kept("a"), journal.refused("b"), journal.look("digest")) == (None, None, look)
+        assert (journal.file("a"), journal.refused("b"), journal.contents("digest")) == (None, None, look)
 
 
 def test_a_damaged_journal_and_one_in_use_are_typed_errors(tmp_path):

@@ -1,4 +1,4 @@
-"""A provider that is nothing but the names of `Provider`, collected from as docs/collect.md says."""
+"""A provider of GIFs as docs/collect.md describes it."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from tests.support.scenes import draw_scene
 from training.collect.collection import Collection
 from training.collect.collector import Collector, Watch
 from training.collect.journal import Journal
-from training.collect.providers import Folder, Found, Gone, Page, Provider, Search
-from training.errors import InvalidCollection, ProviderUnavailable
+from training.collect.providers import Found, Gone, Page, Provider, Search
+from training.errors import InvalidCollection
 
 
 class Shelf:
@@ -25,14 +25,11 @@ class Shelf:
 
     def __init__(self, files: Mapping[str, bytes | Exception]) -> None:
         self.files, self.asked = files, list[str]()
-        self.broken = False
 
     def searches(self) -> tuple[Search, ...]:
         return (Search("My Show", "my words", results=100),)
 
     def search(self, search: Search, cursor: str) -> Page:
-        if self.broken and cursor:
-            raise ProviderUnavailable("The shelf", "it fell", attempts=1)
         self.asked.append(f"page {cursor}")
         names = list(self.files)
         place = int(cursor or 0)
@@ -52,10 +49,10 @@ class Shelf:
 def run(provider: Provider, out: Path) -> tuple[Collection, Exception | None]:
     with Journal(out, provider.name) as journal, Watch(None) as watch:
         collector = Collector(provider, out, journal, watch=watch)
-        return collector.run(), collector.trouble
+        return collector.run(), collector.failure
 
 
-def test_a_provider_of_ones_own_is_collected_from(tmp_path):
+def test_any_class_with_the_members_of_provider_is_collected_from(tmp_path):
     shelf = Shelf(
         {
             "a": draw_scene(1),
@@ -65,9 +62,9 @@ def test_a_provider_of_ones_own_is_collected_from(tmp_path):
         }
     )
 
-    collection, trouble = run(shelf, tmp_path)
+    collection, failure = run(shelf, tmp_path)
 
-    assert trouble is None
+    assert failure is None
     assert [(entry.id, entry.group, entry.source) for entry in collection.entries] == [
         ("shelf:a", "shelf:a", "shelf:ann"),
         ("shelf:b", "shelf:a", "shelf:ann"),
@@ -80,23 +77,6 @@ def test_a_provider_of_ones_own_is_collected_from(tmp_path):
     assert len(shelf.asked) == 8
 
 
-def test_trouble_leaves_what_was_collected_and_the_next_run_goes_on(tmp_path):
-    shelf = Shelf({"a": draw_scene(1), "b": draw_scene(2)})
-    shelf.broken = True
-
-    collection, trouble = run(shelf, tmp_path)
-
-    assert isinstance(trouble, ProviderUnavailable)
-    assert [entry.id for entry in collection.entries] == ["shelf:a"]
-
-    shelf.broken = False
-    collection, trouble = run(shelf, tmp_path)
-
-    assert trouble is None
-    assert [entry.id for entry in collection.entries] == ["shelf:a", "shelf:b"]
-    assert shelf.asked == ["page ", "file a", "page 1", "file b"]
-
-
 def test_a_collection_stays_with_its_provider(tmp_path):
     run(Shelf({"a": draw_scene(1)}), tmp_path)
 
@@ -104,16 +84,6 @@ def test_a_collection_stays_with_its_provider(tmp_path):
         Journal(tmp_path, "giphy")
 
 
-@pytest.mark.parametrize(("make", "why"), [(False, "it cannot be read"), (True, "no folder of a show")])
-def test_a_folder_without_shows_is_refused(tmp_path, make, why):
-    folder = tmp_path / "gifs"
-    if make:
-        folder.mkdir()
-
-    with pytest.raises(InvalidCollection, match=why):
-        Folder(folder, max_bytes=1).searches()
-
-
-def test_ids_that_could_not_name_a_file_are_refused():
+def test_ids_that_cannot_be_part_of_a_file_name_are_refused():
     with pytest.raises(ValueError, match="letters, digits"):
         Found("../x", "Show", "", "", "", "", "")

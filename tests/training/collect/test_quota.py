@@ -1,14 +1,11 @@
-"""The calls of an hour, by a clock that the tests turn."""
+"""The calls of an hour, by a clock that the tests set."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.collect.journal import Journal
 from training.collect.quota import WINDOW_S, Quota, retry_after
 from training.errors import QuotaExhausted
 
@@ -16,8 +13,11 @@ START = 1.7e9
 
 
 class Clock:
+    """A clock that only waits move, and a journal of calls in memory."""
+
     def __init__(self) -> None:
         self.now, self.waits = START, list[float]()
+        self.calls, self.closed = list[float](), 0.0
 
     def __call__(self) -> float:
         return self.now
@@ -25,13 +25,6 @@ class Clock:
     def wait(self, seconds: float) -> None:
         self.waits.append(seconds)
         self.now += seconds
-
-
-class Log:
-    """Calls in memory."""
-
-    def __init__(self) -> None:
-        self.calls, self.closed = list[float](), 0.0
 
     def calls_since(self, instant: float) -> list[float]:
         return [at for at in self.calls if at > instant]
@@ -46,23 +39,27 @@ class Log:
         self.closed = instant
 
 
+def quota_of(clock: Clock, calls: int = 100) -> Quota:
+    return Quota("Giphy", calls, clock, wait=clock.wait, clock=clock)
+
+
 @given(st.integers(1, 4), st.lists(st.floats(0, 5000), max_size=20))
 def test_no_hour_has_more_calls_than_allowed_and_no_wait_is_longer_than_needed(calls, pauses):
-    clock, log = Clock(), Log()
-    quota = Quota("Giphy", calls, log, wait=clock.wait, clock=clock)
+    clock = Clock()
+    quota = quota_of(clock, calls)
     for pause in pauses:
         clock.now += pause
         quota.take()
 
-    for place, at in enumerate(log.calls):
-        before = [other for other in log.calls[:place] if other > at - WINDOW_S + 1e-3]
+    for place, at in enumerate(clock.calls):
+        before = [other for other in clock.calls[:place] if other > at - WINDOW_S + 1e-3]
         assert len(before) < calls
     assert all(0 < wait <= WINDOW_S for wait in clock.waits)
 
 
-def test_without_anybody_to_wait_it_says_when_to_come_back():
-    clock, log = Clock(), Log()
-    quota = Quota("Giphy", 1, log, clock=clock)
+def test_without_waiting_the_error_says_when_the_next_call_is_free():
+    clock = Clock()
+    quota = Quota("Giphy", 1, clock, clock=clock)
     quota.take()
     clock.now += 600
 
@@ -70,23 +67,7 @@ def test_without_anybody_to_wait_it_says_when_to_come_back():
         quota.take()
 
     assert error.value.details["wait_s"] == "3000"
-    assert len(log.calls) == 1
-
-
-def test_calls_of_earlier_runs_count(tmp_path: Path):
-    clock = Clock()
-    with Journal(tmp_path, "giphy") as journal:
-        Quota("Giphy", 2, journal, clock=clock).take()
-    with Journal(tmp_path, "giphy") as journal:
-        quota = Quota("Giphy", 2, journal, clock=clock)
-        quota.take()
-        assert quota.used == 2
-
-        with pytest.raises(QuotaExhausted):
-            quota.take()
-        clock.now += WINDOW_S
-        assert quota.used == 0
-        quota.take()
+    assert len(clock.calls) == 1
 
 
 @pytest.mark.parametrize(
@@ -107,8 +88,8 @@ def test_calls_of_earlier_runs_count(tmp_path: Path):
     ],
 )
 def test_a_refusal_closes_for_as_long_as_the_provider_says(headers, seconds):
-    clock, log = Clock(), Log()
-    quota = Quota("Giphy", 100, log, wait=clock.wait, clock=clock)
+    clock = Clock()
+    quota = quota_of(clock)
     quota.take()
 
     quota.close(headers)
@@ -117,19 +98,18 @@ def test_a_refusal_closes_for_as_long_as_the_provider_says(headers, seconds):
     assert clock.waits == [seconds]
 
 
-def test_calls_that_are_left_close_nothing():
-    clock, log = Clock(), Log()
-    quota = Quota("Giphy", 100, log, wait=clock.wait, clock=clock)
+@pytest.mark.parametrize(("left", "waits"), [("1", []), ("0", [60])])
+def test_only_a_response_without_calls_left_closes(left, waits):
+    clock = Clock()
+    quota = quota_of(clock)
 
-    quota.read_headers({"x-ratelimit-remaining": "1", "x-ratelimit-reset": "60"})
+    quota.read_headers({"x-ratelimit-remaining": left, "x-ratelimit-reset": "60"})
     quota.take()
-    assert clock.waits == []
 
-    quota.read_headers({"x-ratelimit-remaining": "0", "x-ratelimit-reset": "60"})
-    quota.take()
-    assert clock.waits == [60]
+    assert clock.waits == waits
 
 
 def test_retry_after_may_be_a_date():
     assert retry_after({"retry-after": "Thu, 01 Jan 1970 00:02:00 GMT"}, 20) == 100
     assert retry_after({"retry-after": "Thu, 01 Jan 1970 00:00:00 GMT"}, 20) == 0
+    assert retry_after({}, 20) is None

@@ -56,7 +56,7 @@ def test_groups_are_joined_and_everything_else_stays(manifest, tmp_path):
     assert manifest.read_bytes() == once
 
 
-def test_another_file_names_the_same_gifs_from_where_it_is(manifest, tmp_path):
+def test_a_manifest_in_another_folder_lists_the_same_gifs(manifest, tmp_path):
     before = manifest.read_bytes()
     (tmp_path / "elsewhere").mkdir()
 
@@ -79,7 +79,7 @@ def test_a_dry_run_writes_nothing(manifest, tmp_path):
     assert manifest.read_bytes() == before
 
 
-def test_what_cannot_be_read_or_written_is_one_line(manifest, tmp_path):
+def test_errors_of_files_are_one_line(manifest, tmp_path):
     with (tmp_path / "no.csv").open("w", newline="") as file:
         csv.writer(file).writerow(["path", "show"])
 

@@ -132,7 +132,7 @@ def test_pull_promote_and_status_take_the_registry_extra_alone(light, server, tm
     assert "packages are missing (scipy)" in program("compare", "evaluation.csv").stderr
 
 
-def test_a_registry_in_a_file_says_what_it_takes(light, tmp_path):
+def test_a_registry_in_a_file_says_what_to_install(light, tmp_path):
     environment = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
 
     done = run("status", cwd=tmp_path, environment=environment, program=light / "gif-train")

@@ -57,7 +57,7 @@ def test_no_strength_changes_nothing():
     np.testing.assert_array_equal(augment(frames, np.random.default_rng(1), 0.0), frames)
 
 
-def test_borders_lie_outside_a_smaller_picture():
+def test_borders_surround_a_smaller_picture():
     frames = np.full((2, 40, 60, 3), 200, np.uint8)
     out = with_border(frames, 5, 8, (1, 2, 3))
     assert (out[:, :5] == [1, 2, 3]).all()
@@ -82,14 +82,14 @@ def test_a_crop_shows_a_part():
     assert with_crop(frames, 0.5, 0.5, 0.5, 0.5)[:, 2:, 2:].min() == 255
 
 
-def test_a_neutral_tint_is_none():
+def test_a_neutral_tint_changes_nothing():
     frames = _frames()
     np.testing.assert_array_equal(with_tint(frames, np.ones(3), 1.0, 1.0), frames)
     grey = with_tint(frames, np.ones(3), 1.0, 0.0)
     assert (np.ptp(grey, axis=-1) == 0).all()
 
 
-def test_the_changes_are_those_of_this_version():
+def test_augmentations_change_only_with_their_version():
     frames = _frames(count=2, height=20, width=28)
     found = {
         f"{name}, seed {seed}": change(frames, np.random.default_rng(seed), strength)

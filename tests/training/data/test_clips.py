@@ -9,7 +9,7 @@ from training.errors import InvalidManifest
 from training.files import replacing
 
 
-def test_clips_are_what_preprocess_makes_and_are_decoded_once(tmp_path, shows_in, monkeypatch):
+def test_clips_are_those_of_preprocess_and_are_decoded_once(tmp_path, shows_in, monkeypatch):
     rows = read_manifest(shows_in(tmp_path / "gifs", sources=1))
     clips = load_clips(rows, tmp_path / "cache")
     for index, row in enumerate(rows):
@@ -22,14 +22,14 @@ def test_clips_are_what_preprocess_makes_and_are_decoded_once(tmp_path, shows_in
     assert [clips.shows[label] for label in clips.labels] == [row.show for row in rows]
 
 
-def test_another_decoder_does_not_meet_old_clips(tmp_path, drawn_manifest, monkeypatch):
+def test_another_version_of_the_pixels_has_its_own_cache(tmp_path, drawn_manifest, monkeypatch):
     rows = read_manifest(drawn_manifest)[:1]
     before = load_clips(rows, tmp_path)
     monkeypatch.setattr(dataset, "PIXELS_VERSION", dataset.PIXELS_VERSION + 1)
     assert load_clips(rows, tmp_path).files != before.files
 
 
-def test_files_that_cannot_be_used_are_set_aside_with_their_reason(tmp_path, gif_of, manifest_of):
+def test_unusable_files_are_set_aside_with_their_reason(tmp_path, gif_of, manifest_of):
     good = gif_of(tmp_path / "good.gif", "Red Rings", 1)
     (tmp_path / "page.gif").write_bytes(b"<!DOCTYPE html><html></html>")
     (tmp_path / "short.gif").write_bytes(good.read_bytes()[:40])
@@ -46,13 +46,13 @@ def test_files_that_cannot_be_used_are_set_aside_with_their_reason(tmp_path, gif
         load_clips(read_manifest(manifest)[1:2], tmp_path / "cache")
 
 
-def test_the_digest_follows_content_and_labels_and_not_the_order(drawn_clips):
+def test_the_digest_does_not_depend_on_the_order(drawn_clips):
     order = np.arange(len(drawn_clips))
     assert drawn_clips.choose(order[::-1]).digest == drawn_clips.digest
     assert drawn_clips.choose(order[1:]).digest != drawn_clips.digest
 
 
-def test_a_file_half_written_leaves_the_old_one(tmp_path):
+def test_an_unfinished_write_keeps_the_old_file(tmp_path):
     path = tmp_path / "kept.txt"
     path.write_text("old")
     with pytest.raises(RuntimeError), replacing(path) as partial:

@@ -19,7 +19,7 @@ def test_every_kind_is_a_source_of_gifs_that_decode(tmp_path) -> None:
     assert len(rows) == 3 * len(KINDS)
 
 
-def test_what_lies_there_is_not_drawn_again_and_another_seed_draws_others(tmp_path) -> None:
+def test_existing_gifs_are_kept_and_another_seed_draws_others(tmp_path) -> None:
     first = draw_gifs(tmp_path, of_each=2)
     before = [row.path.stat().st_mtime_ns for row in first]
 
@@ -30,7 +30,7 @@ def test_what_lies_there_is_not_drawn_again_and_another_seed_draws_others(tmp_pa
     assert sum(same) <= 2  # two may be black by chance
 
 
-def test_the_pictures_are_those_of_their_version(tmp_path) -> None:
+def test_pictures_change_only_with_their_version(tmp_path) -> None:
     small = {
         row.path.stem: decode_gif(row.path.read_bytes()).frames[::5, ::16, ::16]
         for row in draw_gifs(tmp_path, of_each=2)
@@ -41,7 +41,7 @@ def test_the_pictures_are_those_of_their_version(tmp_path) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_no_kind_draws_one_picture_again_and_again(tmp_path, kind: str) -> None:
+def test_every_kind_draws_different_pictures(tmp_path, kind: str) -> None:
     rows = [row for row in draw_gifs(tmp_path, of_each=6) if row.show == kind]
 
     assert len({row.path.read_bytes() for row in rows}) >= 3

@@ -13,7 +13,7 @@ def test_rows_are_resolved_against_the_manifest(tmp_path, manifest_of):
     assert (row.path, row.show, row.group, row.source) == (tmp_path / "a.gif", "S", "S#1", "x")
 
 
-def test_a_group_stands_for_a_missing_source(tmp_path, manifest_of):
+def test_a_missing_source_is_the_group(tmp_path, manifest_of):
     line = {key: value for key, value in LINE.items() if key != "source"}
     (row,) = read_manifest(manifest_of(tmp_path / "m.csv", [line]))
     assert row.source == "S#1"
@@ -31,7 +31,7 @@ def test_a_kind_comes_from_the_manifest_or_else_from_a_file_of_kinds(tmp_path, m
 
 
 @pytest.mark.parametrize("content", ["", "show,kind\n", "show,kind\nS,\n", "title,kind\nS,anime\n"])
-def test_a_file_that_names_no_kinds_is_refused(tmp_path, content):
+def test_a_file_without_kinds_is_refused(tmp_path, content):
     (tmp_path / "kinds.csv").write_text(content)
 
     with pytest.raises(InvalidManifest, match=r"kinds\.csv"):
@@ -62,20 +62,17 @@ def test_rows_of_other_things_are_marked(tmp_path, manifest_of):
         (b"", "no column path, show, group"),
         (b"\xff\xfe\x00p", "not UTF-8"),
         (b'path,show,group\n"a.gif,S,1\n', "not CSV"),
+        (None, "cannot be read"),
     ],
 )
-def test_a_bad_manifest_is_refused_in_one_line(tmp_path, content, why):
+def test_an_invalid_manifest_is_refused_in_one_line(tmp_path, content, why):
     path = tmp_path / "m.csv"
-    path.write_bytes(content)
+    if content is not None:
+        path.write_bytes(content)
     with pytest.raises(InvalidManifest, match=why) as raised:
         read_manifest(path)
     assert "\n" not in raised.value.message
     assert str(path) in raised.value.message
-
-
-def test_a_missing_manifest_is_refused(tmp_path):
-    with pytest.raises(InvalidManifest, match="cannot be read"):
-        read_manifest(tmp_path / "none.csv")
 
 
 def test_two_manifests_may_not_name_one_file(tmp_path, manifest_of):

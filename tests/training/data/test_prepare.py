@@ -15,7 +15,7 @@ from training.errors import InvalidOptions, SplitImpossible
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(share=st.floats(0.1, 0.6), seed=st.integers(0, 2**32 - 1))
-def test_no_source_no_group_and_no_gif_stands_in_two_parts(drawn_clips, share, seed):
+def test_no_source_group_or_gif_is_in_two_parts(drawn_clips, share, seed):
     options = PrepareOptions(holdout=share, unknown=("Red Rings",), seed=seed)
 
     parts = prepare(drawn_clips, options)
@@ -30,7 +30,7 @@ def test_no_source_no_group_and_no_gif_stands_in_two_parts(drawn_clips, share, s
     assert prepare(drawn_clips, options).summary() == parts.summary()
 
 
-def test_a_gif_that_comes_twice_comes_once_and_one_of_two_shows_not_at_all(shows_in, tmp_path):
+def test_duplicates_are_used_once_and_gifs_of_two_shows_never(shows_in, tmp_path):
     manifest = shows_in(tmp_path / "gifs")
     rows = read_manifest(manifest)
     shutil.copy(rows[0].path, rows[1].path)  # of the same show
@@ -49,7 +49,7 @@ def test_a_gif_that_comes_twice_comes_once_and_one_of_two_shows_not_at_all(shows
     assert len(parts.train) + len(parts.evaluation) == 15
 
 
-def test_what_is_written_is_read_as_manifests_that_name_the_same_files(drawn_clips, tmp_path):
+def test_written_manifests_list_the_same_files(drawn_clips, tmp_path):
     parts = prepare(drawn_clips, PrepareOptions())
 
     parts.write(tmp_path)
@@ -64,7 +64,7 @@ def test_what_is_written_is_read_as_manifests_that_name_the_same_files(drawn_cli
     assert json.loads((tmp_path / "summary.json").read_text()) == parts.summary()
 
 
-def test_shows_that_are_not_there_or_all_of_them_cannot_be_unknown(drawn_clips):
+def test_neither_missing_shows_nor_all_shows_can_be_unknown(drawn_clips):
     with pytest.raises(InvalidOptions, match="Blue Bars, Green Grid, Red Rings"):
         prepare(drawn_clips, PrepareOptions(unknown=("Nobody",)))
     with pytest.raises(SplitImpossible, match="every show"):
@@ -83,16 +83,18 @@ def test_shows_that_are_not_there_or_all_of_them_cannot_be_unknown(drawn_clips):
         ("3", "a YAML mapping"),
     ],
 )
-def test_settings_that_are_wrong_are_one_clear_error(tmp_path, text, message):
+def test_invalid_settings_are_refused(tmp_path, text, message):
     (tmp_path / "params.yaml").write_text(text)
 
     with pytest.raises(InvalidOptions, match=message):
         PrepareOptions.read(tmp_path / "params.yaml")
 
 
-def test_what_a_file_does_not_name_has_its_default(tmp_path):
+def test_missing_settings_have_their_defaults(tmp_path):
     (tmp_path / "params.yaml").write_text("prepare: {unknown: [Friends]}\nfit: {folds: 3}\n")
 
     assert PrepareOptions.read(tmp_path / "params.yaml") == PrepareOptions(unknown=("Friends",))
+    (tmp_path / "params.yaml").write_text("prepare: {unknown: }\nfit: {folds: 3}\n")
+    assert PrepareOptions.read(tmp_path / "params.yaml") == PrepareOptions()
     (tmp_path / "params.yaml").write_text("fit: {folds: 3}\n")
     assert PrepareOptions.read(tmp_path / "params.yaml") == PrepareOptions()

@@ -24,7 +24,7 @@ rows_of = st.lists(
 
 
 @given(rows_of, st.integers(2, 5), st.integers(0, 3))
-def test_no_group_and_no_source_stands_in_two_folds(rows, k, seed):
+def test_no_group_and_no_source_is_in_two_folds(rows, k, seed):
     if components(rows).max() + 1 < k:
         with pytest.raises(SplitImpossible):
             folds(rows, k, seed=seed)
@@ -67,17 +67,13 @@ def test_even_components_make_even_folds():
     assert table == [[2, 2, 2], [2, 2, 2]]
 
 
-@pytest.mark.parametrize("k", [0, 1, 5])
-def test_impossible_folds_are_refused(k):
+@pytest.mark.parametrize(
+    ("split", "value"), [(folds, 0), (folds, 1), (folds, 5), *((holdout, v) for v in (0.0, 1.0, -1.0))]
+)
+def test_impossible_splits_are_refused(split, value):
     rows = [Row(Path("x"), "A", str(n), str(n)) for n in range(4)]
     with pytest.raises(SplitImpossible):
-        folds(rows, k)
-
-
-@pytest.mark.parametrize("fraction", [0.0, 1.0, -1.0])
-def test_impossible_holdouts_are_refused(fraction):
-    with pytest.raises(SplitImpossible):
-        holdout([Row(Path("x"), "A", "1", "1")], fraction)
+        split(rows, value)
 
 
 edges = st.integers(1, 12).flatmap(
@@ -89,7 +85,7 @@ edges = st.integers(1, 12).flatmap(
 
 
 @given(edges)
-def test_what_hangs_together_has_one_number_and_nothing_else_has(graph):
+def test_connected_nodes_have_one_number(graph):
     count, pairs = graph
     reached = np.eye(count, dtype=bool)
     for first, second in pairs:

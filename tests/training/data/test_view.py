@@ -48,6 +48,6 @@ def test_an_augmented_view_is_the_same_for_the_same_gif_and_another_for_another(
     assert not np.array_equal(seen, View(draw=2).apply(frames, DIGEST))
 
 
-def test_every_view_has_a_name_of_its_own_for_people():
+def test_every_view_has_its_own_name():
     views = [PLAIN, MIRRORED, View(draw=1), *(View(crop=crop) for crop in range(1, CROPS + 1))]
     assert len({view.name for view in views}) == len(views)

@@ -21,7 +21,7 @@ def challenge(registry: Registry, *, beside: str | None, passed: bool = True) ->
     return number
 
 
-def test_whoever_delivered_a_version_promotes_that_one(registry):
+def test_only_the_named_version_is_promoted(registry):
     delivered = challenge(registry, beside=None)
     later = challenge(registry, beside=None)
 
@@ -62,7 +62,7 @@ def test_a_rollback_never_leads_to_a_version_that_was_rolled_back(registry):
     assert registry.aliases() == {CHAMPION: "1", ROLLED_BACK: "3"}
 
 
-def test_promotion_takes_a_passed_verdict_against_this_very_champion(registry):
+def test_promotion_needs_a_passed_verdict_against_the_current_champion(registry):
     with pytest.raises(NotRegistered, match="no challenger in the registry: register one"):
         promote(registry)
 
@@ -80,7 +80,7 @@ def test_promotion_takes_a_passed_verdict_against_this_very_champion(registry):
     assert registry.aliases() == {CHALLENGER: "2"}
 
 
-def test_force_notes_its_reason_and_only_where_it_was_needed(registry):
+def test_the_reason_of_force_is_recorded_only_where_it_was_needed(registry):
     challenge(registry, beside=None)
     assert promote(registry, force="in a hurry").reason == ""
     assert "forced" not in registry.version("1").tags
@@ -90,7 +90,7 @@ def test_force_notes_its_reason_and_only_where_it_was_needed(registry):
     assert registry.version(CHAMPION).tags["forced"] == "the champion fails"
 
 
-def test_what_was_rolled_back_is_not_promoted_again(registry):
+def test_a_rolled_back_version_is_not_promoted_again(registry):
     for champion in (None, "1"):
         challenge(registry, beside=champion)
         promote(registry)
@@ -101,11 +101,18 @@ def test_what_was_rolled_back_is_not_promoted_again(registry):
         promote(registry)
 
 
-def test_a_promotion_that_broke_off_is_finished_when_given_again(registry, monkeypatch):
+def test_an_interrupted_promotion_is_completed_by_the_next(registry, monkeypatch):
     challenge(registry, beside=None)
     promote(registry)
     challenge(registry, beside="1")
-    monkeypatch.setattr(registry, "unpoint", interrupted)
+    point = registry.point
+
+    def interrupted(alias: str, number: str | None) -> None:
+        if number is None:
+            raise KeyboardInterrupt
+        point(alias, number)
+
+    monkeypatch.setattr(registry, "point", interrupted)
     with pytest.raises(KeyboardInterrupt):
         promote(registry)
     monkeypatch.undo()
@@ -117,12 +124,8 @@ def test_a_promotion_that_broke_off_is_finished_when_given_again(registry, monke
     assert registry.aliases() == {CHAMPION: "2", PREVIOUS: "1"}
 
 
-def interrupted(alias: str) -> None:
-    raise KeyboardInterrupt
-
-
 @pytest.mark.parametrize("after", [PREVIOUS, CHAMPION])
-def test_who_promotes_at_the_same_time_is_told(registry, monkeypatch, after):
+def test_a_promotion_at_the_same_time_is_a_conflict(registry, monkeypatch, after):
     """Another session moves the champion right after this one moved an alias."""
     for champion in (None, "1"):
         challenge(registry, beside=champion)
@@ -131,7 +134,7 @@ def test_who_promotes_at_the_same_time_is_told(registry, monkeypatch, after):
     other = Registry(registry.settings)
     point = registry.point
 
-    def point_while_another_does(alias: str, number: str) -> None:
+    def point_while_another_does(alias: str, number: str | None) -> None:
         point(alias, number)
         if alias == after:
             other.point(PREVIOUS, "1")
@@ -143,11 +146,11 @@ def test_who_promotes_at_the_same_time_is_told(registry, monkeypatch, after):
         promote(registry)
 
 
-def test_a_challenger_that_comes_meanwhile_stays_challenger(registry, monkeypatch):
+def test_a_challenger_registered_during_a_promotion_stays_challenger(registry, monkeypatch):
     challenge(registry, beside=None)
     point = registry.point
 
-    def point_while_another_registers(alias: str, number: str) -> None:
+    def point_while_another_registers(alias: str, number: str | None) -> None:
         point(alias, number)
         if alias == CHAMPION:
             monkeypatch.undo()

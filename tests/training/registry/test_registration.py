@@ -46,12 +46,9 @@ def test_a_run_holds_settings_figures_plots_and_the_digest_of_the_data(registry,
     assert run.data.metrics == {"accuracy.top_1": 0.65, "calibration.as_trained.ece": 0.08}
     [dataset] = run.inputs.dataset_inputs
     assert dataset.dataset.digest == "0" * 36
-    kept = [each.path for folder in ("figures", "plots") for each in artifacts(registry, run, folder)]
+    listed = [registry.client.list_artifacts(version.run_id, folder) for folder in ("figures", "plots")]
+    kept = [each.path for folder in listed for each in folder]
     assert sorted(kept) == ["figures/evaluation.json", "figures/run.json", "plots/confusion.png"]
-
-
-def artifacts(registry, run, folder):
-    return registry.client.list_artifacts(run.info.run_id, folder)
 
 
 def test_a_version_is_challenger_and_says_what_it_is(registry, model_path, tmp_path):
@@ -72,7 +69,7 @@ def test_a_version_is_challenger_and_says_what_it_is(registry, model_path, tmp_p
     assert version.tags.get("git_commit", "") == git_commit()
 
 
-def test_mlflow_itself_loads_the_model_and_gives_the_same_numbers(registry, model_path, clip_of):
+def test_mlflow_loads_the_model_and_computes_the_same_numbers(registry, model_path, clip_of, tmp_path):
     import mlflow.pyfunc
 
     version = register(registry, Candidate(model_path, {}, {}))
@@ -89,19 +86,12 @@ def test_mlflow_itself_loads_the_model_and_gives_the_same_numbers(registry, mode
     assert signature.outputs.input_names() == list(answer)
     [flavor] = [loaded.metadata.flavors["onnx"]]
     assert flavor["providers"] == ["CPUExecutionProvider"]
-    example = loaded.metadata.load_input_example(str(model_folder(registry)))
+    [file] = (tmp_path / "registry").rglob("MLmodel")
+    example = loaded.metadata.load_input_example(str(file.parent))
     np.testing.assert_array_equal(example["clip"], black_clip())
 
 
-def model_folder(registry):
-    from pathlib import Path
-
-    home = Path(registry.settings.tracking.removeprefix("sqlite:///")).parent
-    [file] = home.rglob("MLmodel")
-    return file.parent
-
-
-def test_what_is_no_model_is_refused_before_anything_is_made(registry, tmp_path):
+def test_an_invalid_file_is_refused_before_anything_is_created(registry, tmp_path):
     (tmp_path / "model.onnx").write_bytes(b"ONNX, really")
 
     with pytest.raises(ModelError, match="it is not an ONNX file"):
@@ -128,7 +118,7 @@ def test_a_broken_upload_never_becomes_challenger(registry, model_path, tmp_path
     assert registry.aliases() == {}
 
 
-def test_figures_are_every_single_number():
+def test_figures_are_the_numbers_outside_of_lists():
     assert figures(
         {
             "clips": 7,
