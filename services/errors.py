@@ -286,7 +286,7 @@ class MethodNotAllowed(RequestError, reason="METHOD_NOT_ALLOWED", grpc_code="UNI
 
     def __init__(self, method: str, *, allowed: str) -> None:
         super().__init__(
-            f"method not allowed: ask with {allowed or 'another'}, not {method}",
+            f"method not allowed: use {allowed or 'another'}, not {method}",
             method=method,
             allowed=allowed,
         )

@@ -7,7 +7,6 @@ temperature of the calibration are part of the file's graph.
 from __future__ import annotations
 
 import stat
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -21,14 +20,13 @@ from services.inference.metadata import ModelMetadata, read_metadata
 from services.inference.prediction import (
     UNKNOWN,
     FrameVote,
-    ModelInfo,
     Prediction,
     ShowProbability,
     Verdict,
     decide,
     is_plain,
 )
-from services.inference.scoring import EarlyExit, ModelOutputs, Scores, score
+from services.inference.scoring import ModelOutputs, Scores, score
 
 INPUT = "clip"  # uint8 [batch, 10, 224, 224, 3], RGB in 0..255; or any number of frames: [batch, frame, ...]
 OUTPUTS = ("probabilities", "frame_probabilities", "embedding", "familiarity")
@@ -49,6 +47,11 @@ class Classifier:
         early_exit: whether `classify` may stop when the first frames decide, by the rule in the file.
 
     Attributes:
+        shows: titles of the shows that the model knows, in the order of its outputs.
+        model: name, version, data and licence of the model.
+        threshold: a clip with less familiarity is unknown.
+        kinds: kind of picture by show, such as "anime"; None if the file has none.
+        rule: the file's rule for early exit, whether it is used or not; None if the file has none.
         embedding_size: length of one clip's embedding.
         outputs: names of the model's outputs: `OUTPUTS` and, if the model has it, `FRAME_FAMILIARITY`.
         takes_any_frames: whether `run` accepts clips of fewer than ten frames.
@@ -64,37 +67,15 @@ class Classifier:
             raise ValueError(f"threads must be at least 1, this is {threads}")
         self._path = str(path)
         self._session = _open_session(Path(path), threads)
-        self._metadata = self._check_contract()
-        if early_exit and self._metadata.early_exit is None:
+        metadata = self._check_contract()
+        self.shows, self.model, self.threshold = metadata.shows, metadata.info, metadata.unknown_threshold
+        self.kinds, self.rule = metadata.kinds, metadata.early_exit
+        if early_exit and self.rule is None:
             raise ModelError(
                 self._path, "it holds no rule for early exit: gif-train export --early-exit adds one"
             )
-        self._early_exit = self._metadata.early_exit if early_exit else None
-
-    @property
-    def shows(self) -> tuple[str, ...]:
-        """Titles of the shows that the model knows, in the order of its outputs."""
-        return self._metadata.shows
-
-    @property
-    def model(self) -> ModelInfo:
-        """Name, version, data and licence of the model."""
-        return self._metadata.info
-
-    @property
-    def threshold(self) -> float:
-        """The familiarity below which a clip is unknown."""
-        return self._metadata.unknown_threshold
-
-    @property
-    def kinds(self) -> Mapping[str, str] | None:
-        """Kind of picture by show, such as "anime"; None if the file has none."""
-        return self._metadata.kinds
-
-    @property
-    def rule(self) -> EarlyExit | None:
-        """The file's rule for early exit, whether it is used or not; None if the file has none."""
-        return self._metadata.early_exit
+        self._early_exit = self.rule if early_exit else None
+        self._verdict_rule = metadata.verdict
 
     def classify(self, clip: Clip, top_k: int = 5, *, exact: bool = False) -> Prediction:
         """Name the most probable shows of a clip.
@@ -147,7 +128,7 @@ class Classifier:
             self.shows,
             scores.probabilities,
             scores.familiarity,
-            rule=self._metadata.verdict,
+            rule=self._verdict_rule,
             unknown_threshold=self.threshold,
             kinds=self.kinds,
         )
