@@ -1,4 +1,4 @@
-"""Early exit and equal frames: fewer frames are computed, and together they give the results of all frames."""
+"""Early exit and equal frames: fewer frames are computed, and combined they give the results of all."""
 
 from __future__ import annotations
 
