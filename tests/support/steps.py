@@ -1,4 +1,4 @@
-"""The two steps as tests take them: wherever they compute, and with a model that waits until it is let go."""
+"""The two steps, local or remote, and a model that waits until a test lets it answer."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Serve = Callable[..., AbstractContextManager[str]]
 
 
 class HeldClassifier(Classifier):
-    """A model that answers when it is let go, and counts what it computes."""
+    """A model that answers when `go` is set, and counts its calls."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
@@ -33,7 +33,7 @@ class HeldClassifier(Classifier):
 
 @dataclass(frozen=True)
 class Steps:
-    """The two steps, wherever they compute."""
+    """The two steps, local or remote."""
 
     decode_gif: Callable[..., Clip]
     classify: Callable[..., Prediction]

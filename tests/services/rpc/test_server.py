@@ -39,7 +39,7 @@ NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
 
 def wait_until(holds: Callable[[], bool]) -> None:
-    """Wait for what other threads do, at most two minutes."""
+    """Wait for other threads, at most two minutes."""
     end = time.monotonic() + 120
     while not holds():
         assert time.monotonic() < end
@@ -47,7 +47,7 @@ def wait_until(holds: Callable[[], bool]) -> None:
 
 
 def request_for(clip: Clip) -> inference_pb2.ClassifyRequest:
-    """What a client sends."""
+    """The request of a client."""
     request = inference_pb2.ClassifyRequest()
     write_clip(clip, request.clip)
     return request
@@ -66,7 +66,7 @@ def test_health_answers_for_each_service(
         assert stub.Check(health_pb2.HealthCheckRequest(service=service)).status == SERVING
 
 
-def test_health_knows_no_other_service(
+def test_health_does_not_know_other_services(
     serve: Serve, classifier: Classifier, open_channel: OpenChannel
 ) -> None:
     with serve(classifier) as address, pytest.raises(grpc.RpcError) as caught:
@@ -124,7 +124,9 @@ def test_metrics_count_calls_errors_and_time(
         assert read("gif_analyzer_rpc_in_flight", classify) == 0
 
 
-def test_metrics_have_a_page(serve: Serve, classifier: Classifier, clip_of: ClipOf, free_port: int) -> None:
+def test_metrics_are_served_over_http(
+    serve: Serve, classifier: Classifier, clip_of: ClipOf, free_port: int
+) -> None:
     with serve(classifier, metrics_port=free_port) as address, RemoteClassifier(address) as client:
         client.classify(clip_of(RED))
 
@@ -136,7 +138,7 @@ def test_metrics_have_a_page(serve: Serve, classifier: Classifier, clip_of: Clip
         urllib.request.urlopen(f"http://127.0.0.1:{free_port}/metrics", timeout=5)
 
 
-def test_a_call_is_one_line_in_the_log_with_the_callers_id(
+def test_a_call_is_one_log_line_with_the_callers_request_id(
     serve: Serve, classifier: Classifier, open_channel: OpenChannel, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
@@ -153,7 +155,7 @@ def test_a_call_is_one_line_in_the_log_with_the_callers_id(
     assert line.__dict__["duration_ms"] >= 0
 
 
-def test_a_call_without_an_id_is_given_one(
+def test_a_call_without_a_request_id_gets_one(
     serve: Serve, classifier: Classifier, open_channel: OpenChannel
 ) -> None:
     with serve(classifier) as address, pytest.raises(grpc.RpcError) as caught:
@@ -167,7 +169,7 @@ def test_a_call_without_an_id_is_given_one(
 # Limits and deadlines
 
 
-def test_one_call_more_than_may_wait_is_refused_and_the_others_are_answered(
+def test_a_call_beyond_the_queue_is_refused_and_the_others_are_answered(
     serve: Serve, held: HeldClassifier, clip_of: ClipOf
 ) -> None:
     built: list[RpcServer] = []
@@ -231,10 +233,10 @@ def test_a_call_that_is_cancelled_is_not_computed(
         assert held.count == 1
 
 
-# The end
+# Shutdown
 
 
-def test_a_drain_says_so_and_lets_calls_in_flight_finish(
+def test_a_drain_reports_not_serving_and_finishes_running_calls(
     serve: Serve, held: HeldClassifier, clip_of: ClipOf, open_channel: OpenChannel
 ) -> None:
     with ThreadPoolExecutor() as pool, serve(held, notice_s=0.5) as address:
@@ -259,7 +261,7 @@ def test_a_drain_says_so_and_lets_calls_in_flight_finish(
 
     assert watched.result() == (NOT_SERVING, False)
     assert call.result(60).known
-    # A watch lasts as long as its client likes, and must not hold up the end for the 30 seconds of grace.
+    # An open watch must not delay the shutdown by the 30 seconds of grace.
     assert time.monotonic() - start < 15
 
 
@@ -289,7 +291,7 @@ def test_a_drained_server_refuses_new_calls(
     assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
 
 
-def test_a_call_that_outlasts_the_grace_time_is_cut(
+def test_a_call_longer_than_the_grace_time_is_cut_off(
     serve: Serve, held: HeldClassifier, clip_of: ClipOf, open_channel: OpenChannel
 ) -> None:
     with serve(held, grace_s=0.3) as address:
@@ -303,24 +305,17 @@ def test_a_call_that_outlasts_the_grace_time_is_cut(
 # Servers that cannot start
 
 
-def test_a_port_that_is_taken_is_refused(serve: Serve, classifier: Classifier) -> None:
+@pytest.mark.parametrize("setting", ["port", "metrics_port"])
+def test_a_port_in_use_is_refused(serve: Serve, classifier: Classifier, setting: str) -> None:
     with serve(classifier) as address:
         port = int(address.rpartition(":")[2])
 
-        with pytest.raises(CannotServe, match="the address is in use"), serve(classifier, port=port):
-            pass
-
-
-def test_a_metrics_port_that_is_taken_is_refused(serve: Serve, classifier: Classifier) -> None:
-    with serve(classifier) as address:
-        port = int(address.rpartition(":")[2])
-
-        with pytest.raises(CannotServe, match="in use"), serve(classifier, metrics_port=port):
+        with pytest.raises(CannotServe, match="in use"), serve(classifier, **{setting: port}):
             pass
 
 
 def test_an_address_of_another_machine_is_refused(classifier: Classifier) -> None:
-    settings = ServerSettings(host="192.0.2.1", port=0)  # of documentation, RFC 5737
+    settings = ServerSettings(host="192.0.2.1", port=0)  # reserved for documentation, RFC 5737
 
     with (
         pytest.raises(CannotServe, match=r"cannot serve at 192\.0\.2\.1:0"),
