@@ -117,24 +117,16 @@ class InvalidArgument(
     """An argument other than the GIF or the clip is out of its range."""
 
     def __init__(self, field: str, *, expected: str, found: str) -> None:
-        super().__init__(
-            f"invalid {field}: it must be {expected}, this is {found}",
-            field=field,
-            expected=expected,
-            found=found,
-        )
+        message = f"invalid {field}: it must be {expected}, this is {found}"
+        super().__init__(message, field=field, expected=expected, found=found)
 
 
 class InvalidClip(AnalyzerError, reason="INVALID_CLIP", grpc_code="INVALID_ARGUMENT", http_status=400):
     """A clip has the wrong shape, type or range of values."""
 
     def __init__(self, field: str, *, expected: str, found: str) -> None:
-        super().__init__(
-            f"invalid clip: {field} must be {expected}, this is {found}",
-            field=field,
-            expected=expected,
-            found=found,
-        )
+        message = f"invalid clip: {field} must be {expected}, this is {found}"
+        super().__init__(message, field=field, expected=expected, found=found)
 
 
 class InvalidSetting(
@@ -143,12 +135,8 @@ class InvalidSetting(
     """An environment variable has an invalid value. The message names the variable."""
 
     def __init__(self, variable: str, *, expected: str, found: str) -> None:
-        super().__init__(
-            f"invalid setting: {variable} must be {expected}, it is {found!r}",
-            variable=variable,
-            expected=expected,
-            found=found,
-        )
+        message = f"invalid setting: {variable} must be {expected}, it is {found!r}"
+        super().__init__(message, variable=variable, expected=expected, found=found)
 
 
 class UnknownSetting(InvalidSetting, reason="UNKNOWN_SETTING"):
@@ -156,9 +144,8 @@ class UnknownSetting(InvalidSetting, reason="UNKNOWN_SETTING"):
 
     def __init__(self, variable: str, *, nearest: str | None) -> None:
         did_you_mean = f"; did you mean {nearest}?" if nearest else ""
-        AnalyzerError.__init__(
-            self, f"unknown setting: {variable}{did_you_mean}", variable=variable, nearest=nearest or ""
-        )
+        message = f"unknown setting: {variable}{did_you_mean}"
+        AnalyzerError.__init__(self, message, variable=variable, nearest=nearest or "")
 
 
 class GifError(AnalyzerError):
@@ -184,13 +171,8 @@ class GifTooLarge(GifError, reason="GIF_TOO_LARGE", grpc_code="INVALID_ARGUMENT"
 
     def __init__(self, limit: str, *, allowed: int, found: int, unit: str, at_least: bool = False) -> None:
         has = "has at least" if at_least else "has"
-        super().__init__(
-            f"file too large: {limit} is limited to {allowed:,} {unit}, this one {has} {found:,}",
-            limit=limit,
-            allowed=str(allowed),
-            found=str(found),
-            unit=unit,
-        )
+        message = f"file too large: {limit} is limited to {allowed:,} {unit}, this one {has} {found:,}"
+        super().__init__(message, limit=limit, allowed=str(allowed), found=str(found), unit=unit)
 
 
 class ModelError(AnalyzerError, reason="MODEL_ERROR", grpc_code="FAILED_PRECONDITION", http_status=500):
@@ -205,9 +187,8 @@ class ModelNotFound(AnalyzerError, reason="MODEL_NOT_FOUND", grpc_code="NOT_FOUN
 
     def __init__(self, name: str, version: str, *, served: str) -> None:
         asked = f"{name} {version}".strip() or "without a name"
-        super().__init__(
-            f"no such model: {asked}; this service has {served}", name=name, version=version, served=served
-        )
+        message = f"no such model: {asked}; this service has {served}"
+        super().__init__(message, name=name, version=version, served=served)
 
 
 class CannotServe(AnalyzerError, reason="CANNOT_SERVE", grpc_code="FAILED_PRECONDITION", http_status=500):
@@ -225,11 +206,8 @@ class Overloaded(ServiceError, reason="OVERLOADED", grpc_code="RESOURCE_EXHAUSTE
     """The queue is full. The caller may try again later."""
 
     def __init__(self, *, limit: int, retry_after_s: float) -> None:
-        super().__init__(
-            f"overloaded: {limit} calls are being answered or wait; try again in {retry_after_s:g} s",
-            limit=str(limit),
-            retry_after_s=f"{retry_after_s:g}",
-        )
+        message = f"overloaded: {limit} calls are being answered or wait; try again in {retry_after_s:g} s"
+        super().__init__(message, limit=str(limit), retry_after_s=f"{retry_after_s:g}")
 
 
 class DeadlineExceeded(
@@ -238,11 +216,8 @@ class DeadlineExceeded(
     """The service did not answer in time."""
 
     def __init__(self, service: str, *, timeout_s: float) -> None:
-        super().__init__(
-            f"no answer in time: {service} took longer than {timeout_s:g} s",
-            service=service,
-            timeout_s=f"{timeout_s:g}",
-        )
+        message = f"no answer in time: {service} took longer than {timeout_s:g} s"
+        super().__init__(message, service=service, timeout_s=f"{timeout_s:g}")
 
 
 class ServiceUnavailable(
@@ -285,11 +260,8 @@ class MethodNotAllowed(RequestError, reason="METHOD_NOT_ALLOWED", grpc_code="UNI
     """The path does not support this method."""
 
     def __init__(self, method: str, *, allowed: str) -> None:
-        super().__init__(
-            f"method not allowed: use {allowed or 'another'}, not {method}",
-            method=method,
-            allowed=allowed,
-        )
+        message = f"method not allowed: use {allowed or 'another'}, not {method}"
+        super().__init__(message, method=method, allowed=allowed)
 
 
 class InvalidRequest(RequestError, reason="INVALID_REQUEST", grpc_code="INVALID_ARGUMENT", http_status=400):
@@ -305,9 +277,8 @@ class UnsupportedMedia(
     """The declared media type of the body is not supported."""
 
     def __init__(self, found: str, *, expected: str) -> None:
-        super().__init__(
-            f"unsupported media type: send {expected}, not {found}", found=found, expected=expected
-        )
+        message = f"unsupported media type: send {expected}, not {found}"
+        super().__init__(message, found=found, expected=expected)
 
 
 class RequestTooLarge(
@@ -366,6 +337,5 @@ class FetchTimeout(FetchError, reason="FETCH_TIMEOUT", grpc_code="DEADLINE_EXCEE
     """The host did not send the whole file in time."""
 
     def __init__(self, host: str, *, timeout_s: float) -> None:
-        super().__init__(
-            f"{host} did not send the file within {timeout_s:g} s", host=host, timeout_s=f"{timeout_s:g}"
-        )
+        message = f"{host} did not send the file within {timeout_s:g} s"
+        super().__init__(message, host=host, timeout_s=f"{timeout_s:g}")

@@ -68,8 +68,7 @@ def server_settings(
         float, option(_LOAD, "Seconds for running calls after SIGTERM.", callback=_seconds)
     ] = DEFAULTS.grace_s,
     notice: Annotated[
-        float,
-        option(_LOAD, "Seconds between reporting NOT_SERVING and refusing calls.", callback=_seconds),
+        float, option(_LOAD, "Seconds between reporting NOT_SERVING and refusing calls.", callback=_seconds)
     ] = DEFAULTS.notice_s,
     tls_certificate: Annotated[
         Path | None, option(_TLS, "Certificate of the server, with its chain.", metavar="FILE")

@@ -257,7 +257,7 @@ def test_a_device_is_refused() -> None:
 def test_a_file_that_may_not_be_read_is_refused(model_path: Path) -> None:
     model_path.chmod(0)
 
-    with pytest.raises(ModelError, match="it cannot be read: Permission denied"):
+    with pytest.raises(ModelError, match="it cannot be read: permission denied"):
         Classifier(model_path)
 
 

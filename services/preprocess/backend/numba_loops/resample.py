@@ -202,7 +202,7 @@ def _shorten(rows, left, out, table, places):
     cache=True,
 )  # fmt: skip
 def resample(pixels, left, top, right, bottom, first, weigh_as, down, down_places, out):
-    """Scale pixels[top:bottom, left:right], uint32 without their fourth bytes, to RGB in `out`, uint8 [224, 672].
+    """Scale pixels[top:bottom, left:right], uint32, to RGB in `out`, uint8 [224, 672].
 
     `first` and `weigh_as` are the `lanes` of the width, `down` and `down_places` the `weights` of the height.
     """
