@@ -94,18 +94,9 @@ def test_tritonclient_gets_the_outputs_of_the_model(
         expected, output = getattr(here, name), triton["outputs"][name]
         assert (output["dtype"], tuple(output["shape"])) == ("float32", expected.shape)
         assert output["hex"] == expected.tobytes().hex()
-
-
-@pytest.mark.tools
-def test_tritonclient_reads_the_verdict_as_text(triton: dict[str, Any]) -> None:
     verdict, names = triton["outputs"]["verdict"], triton["outputs"]["verdict_names"]
-
     assert (verdict["dtype"], verdict["shape"], verdict["text"]) == ("object", [1], ["unknown"])
     assert (names["dtype"], names["shape"], names["text"]) == ("object", [1, 3], ["", "", ""])
-
-
-@pytest.mark.tools
-def test_tritonclient_gets_the_requested_outputs_of_a_batch(triton: dict[str, Any]) -> None:
     assert triton["batch"] == {"probabilities": [2, 3], "familiarity": [2], "verdict": [2]}
 
 

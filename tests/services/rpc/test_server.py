@@ -56,23 +56,17 @@ def request_for(clip: Clip) -> inference_pb2.ClassifyRequest:
 # Health, reflection, metrics, logs
 
 
-@pytest.mark.parametrize("service", ["", *SERVICES])
-def test_health_answers_for_each_service(
-    serve: Serve, classifier: Classifier, open_channel: OpenChannel, service: str
-) -> None:
-    with serve(classifier) as address:
-        stub = health_pb2_grpc.HealthStub(open_channel(address))
-
-        assert stub.Check(health_pb2.HealthCheckRequest(service=service)).status == SERVING
-
-
-def test_health_does_not_know_other_services(
+def test_health_answers_for_each_service_and_no_other(
     serve: Serve, classifier: Classifier, open_channel: OpenChannel
 ) -> None:
-    with serve(classifier) as address, pytest.raises(grpc.RpcError) as caught:
-        health_pb2_grpc.HealthStub(open_channel(address)).Check(health_pb2.HealthCheckRequest(service="x"))
+    with serve(classifier) as address:
+        check = health_pb2_grpc.HealthStub(open_channel(address)).Check
 
-    assert caught.value.code() is grpc.StatusCode.NOT_FOUND
+        for service in ("", *SERVICES):
+            assert check(health_pb2.HealthCheckRequest(service=service)).status == SERVING
+        with pytest.raises(grpc.RpcError) as caught:
+            check(health_pb2.HealthCheckRequest(service="x"))
+        assert caught.value.code() is grpc.StatusCode.NOT_FOUND
 
 
 def test_health_answers_while_every_worker_computes(
@@ -138,7 +132,7 @@ def test_metrics_are_served_over_http(
         urllib.request.urlopen(f"http://127.0.0.1:{free_port}/metrics", timeout=5)
 
 
-def test_a_call_is_one_log_line_with_the_callers_request_id(
+def test_a_call_is_one_log_line_with_a_request_id(
     serve: Serve, classifier: Classifier, open_channel: OpenChannel, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
@@ -147,23 +141,15 @@ def test_a_call_is_one_log_line_with_the_callers_request_id(
         _, call = stub.GetModel.with_call(
             inference_pb2.GetModelRequest(), metadata=(("x-request-id", "mine"),)
         )
+        with pytest.raises(grpc.RpcError) as caught:
+            stub.Classify(inference_pb2.ClassifyRequest())
 
     assert ("x-request-id", "mine") in [tuple(pair) for pair in call.trailing_metadata()]
     [line] = [record for record in caplog.records if getattr(record, "request_id", None) == "mine"]
     assert line.__dict__["rpc"] == "gif_analyzer.v1.InferenceService/GetModel"
     assert line.__dict__["code"] == "OK"
     assert line.__dict__["duration_ms"] >= 0
-
-
-def test_a_call_without_a_request_id_gets_one(
-    serve: Serve, classifier: Classifier, open_channel: OpenChannel
-) -> None:
-    with serve(classifier) as address, pytest.raises(grpc.RpcError) as caught:
-        inference_pb2_grpc.InferenceServiceStub(open_channel(address)).Classify(
-            inference_pb2.ClassifyRequest()
-        )
-
-    assert len(dict(caught.value.trailing_metadata())["x-request-id"]) == 32
+    assert len(dict(caught.value.trailing_metadata())["x-request-id"]) == 32  # of a call without one
 
 
 # Limits and deadlines
@@ -265,7 +251,7 @@ def test_a_drain_reports_not_serving_and_finishes_running_calls(
     assert time.monotonic() - start < 15
 
 
-def test_calls_that_arrived_before_the_drain_are_answered(
+def test_calls_before_the_drain_are_answered_and_later_ones_refused(
     serve: Serve, classifier: Classifier, clip_of: ClipOf, open_channel: OpenChannel
 ) -> None:
     request = request_for(clip_of(RED))
@@ -276,18 +262,8 @@ def test_calls_that_arrived_before_the_drain_are_answered(
         calls[0].result(120)
 
     assert [call.code() for call in calls] == [grpc.StatusCode.OK] * 50
-
-
-def test_a_drained_server_refuses_new_calls(
-    serve: Serve, classifier: Classifier, open_channel: OpenChannel
-) -> None:
-    with serve(classifier) as address:
-        pass
-
     with pytest.raises(grpc.RpcError) as caught:
-        inference_pb2_grpc.InferenceServiceStub(open_channel(address)).GetModel(
-            inference_pb2.GetModelRequest()
-        )
+        stub.GetModel(inference_pb2.GetModelRequest())
     assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
 
 
