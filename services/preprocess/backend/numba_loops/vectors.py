@@ -24,7 +24,7 @@ NEIGHBOURS = 4  # from which a pixel is computed
 CHANNELS = 4  # bytes of a pixel
 AT_ONCE = 4  # pixels computed at once
 BITS = 22  # fraction bits of a weight: Pillow's PRECISION_BITS
-HALF_BITS = 11  # a weight is split into two halves of 16 bits, which one instruction multiplies and adds
+HALF_BITS = 11  # of half a weight: it fits into 16 bits, which one instruction multiplies and adds
 
 _PIXEL = NEIGHBOURS * CHANNELS  # bytes
 _SUMS, _PRODUCTS = 16, 32  # of two pixels: two a colour, of two neighbours each
