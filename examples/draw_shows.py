@@ -1,9 +1,9 @@
-"""Draw GIFs of four made-up shows, a manifest beside them: **a seed** -> **GIFs and manifest.csv**.
+"""Draw GIFs of four invented shows, and write a manifest of them.
 
     python examples/draw_shows.py --out runs/drawn
 
-Each show has a style of its own and several sources, which differ in tint; each source has
-scenes, and each scene is seen twice. Enough to try every step of training without anybody's footage.
+Each show has its own style and several sources, which differ in tint. Each source has scenes, and each scene
+is in two GIFs. With them every step of training can be tried without the footage of others.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ SHOWS = {
 
 
 def frame(show: str, at: int, tint: np.ndarray, rng: np.random.Generator) -> Image.Image:
-    """One picture in the style of a show, its shapes moved by some pixels."""
+    """Draw one picture in the style of a show, with its shapes moved by some pixels."""
     width, height = SIZE
     image = Image.new("RGB", SIZE, SHOWS[show])
     draw = ImageDraw.Draw(image)
@@ -47,8 +47,8 @@ def frame(show: str, at: int, tint: np.ndarray, rng: np.random.Generator) -> Ima
 
 
 def main() -> None:
-    """Draw them all."""
-    parser = argparse.ArgumentParser(description="Draw GIFs of four made-up shows, with a manifest.")
+    """Draw all GIFs."""
+    parser = argparse.ArgumentParser(description="Draw GIFs of four invented shows, with a manifest.")
     parser.add_argument("--out", type=Path, required=True, help="folder for the GIFs and manifest.csv")
     parser.add_argument("--sources", type=int, default=4, help="of each show")
     parser.add_argument("--scenes", type=int, default=2, help="of each source")

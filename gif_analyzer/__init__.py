@@ -5,9 +5,9 @@
     prediction = identify("some.gif")
     print(prediction.verdict.text, prediction.shows[0].probability)
 
-`identify` does all of it. `decode_gif` and `Classifier` are its two steps, for those who keep one of them:
-a `Clip` of ten frames comes out of the one and goes into the other. Every error is an `AnalyzerError` with a
-`reason` for programs. What is not named here may change without notice.
+`identify` does everything. Its two steps are also available: `decode_gif` returns a `Clip` of ten frames,
+which `Classifier` takes. Every error is an `AnalyzerError` with a `reason` for programs. Only the names in
+`gif_analyzer.api.__all__` are public.
 """
 
 from __future__ import annotations
@@ -17,48 +17,20 @@ from pkgutil import extend_path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from gif_analyzer.api import (
-        AnalyzerError,
-        Budget,
-        Classifier,
-        Clip,
-        FrameVote,
-        GifError,
-        ModelInfo,
-        Prediction,
-        ShowProbability,
-        Verdict,
-        __version__,
-        decode_gif,
-        identify,
-    )
+    from gif_analyzer.api import *  # noqa: F403 - lists the names once, in api.__all__
 
-__all__ = [
-    "AnalyzerError",
-    "Budget",
-    "Classifier",
-    "Clip",
-    "FrameVote",
-    "GifError",
-    "ModelInfo",
-    "Prediction",
-    "ShowProbability",
-    "Verdict",
-    "__version__",
-    "decode_gif",
-    "identify",
-]
-
-# `gif_analyzer.v1`, the code that is generated from proto/, lies in another folder of a checkout.
-__path__ = extend_path(__path__, __name__)
+# In a checkout, the generated code `gif_analyzer.v1` is in another folder.
+__path__ = extend_path(__path__, __name__)  # noqa: F405
 
 
 def __getattr__(name: str) -> object:
-    """Import a name when it is asked for: the services import `gif_analyzer.v1` and need none of these."""
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module("gif_analyzer.api"), name)
+    """Import the interface when one of its names is used: the services only need `gif_analyzer.v1`."""
+    if name != "v1" and (not name.startswith("_") or name in ("__all__", "__version__")):
+        api = importlib.import_module("gif_analyzer.api")
+        if name == "__all__" or name in api.__all__:
+            return getattr(api, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    return sorted(importlib.import_module("gif_analyzer.api").__all__)

@@ -1,4 +1,4 @@
-"""What `gif_analyzer` offers: **a GIF** -> identify -> **Prediction**, and the two steps of it."""
+"""The names that `gif_analyzer` exports: `identify`, its two steps, and the types of their results."""
 
 from __future__ import annotations
 
@@ -38,24 +38,24 @@ __version__ = importlib.metadata.version(NAME)
 def identify(
     gif: bytes | str | os.PathLike[str], *, top_k: int = 5, model: str | os.PathLike[str] | None = None
 ) -> Prediction:
-    """Name the show of a GIF. Threads may call it at the same time.
+    """Name the show of a GIF. Several threads may call it at the same time.
 
     Args:
         gif: its bytes, or the path of its file.
-        top_k: how many shows to name, at least 1; more than the model knows gives all it knows.
-        model: path of a model file, which is loaded at its first use; None is the packaged one.
+        top_k: how many shows to name, at least 1; at most all that the model knows are named.
+        model: path of a model file, which is loaded at its first use; None for the packaged model.
 
     Returns:
-        The verdict, the most probable shows with probabilities of 0..1, and a vote for each frame.
+        The verdict, the most probable shows with probabilities 0..1, and a vote for each frame.
 
     Raises:
-        GifError: the bytes are not a GIF that can be shown within the default budget.
+        GifError: the bytes cannot be decoded within the default budget.
         UnreadableFile: the file cannot be read.
-        ModelError: the model file is none.
+        ModelError: the model file is missing or invalid.
         InvalidArgument: top_k is less than 1.
     """
     if not isinstance(gif, bytes):
-        # Joined to the folder that it is in anyway, so that no name means standard input.
+        # With the current folder in front, so that "-" is a file and not standard input.
         gif = read_gif(os.path.join(os.curdir, os.fspath(gif)), max_bytes=Budget().max_bytes)  # noqa: PTH118
     return _pipeline(None if model is None else os.fspath(model)).identify(gif, top_k)
 
@@ -69,5 +69,5 @@ _calls = itertools.count()
 
 
 def _backend() -> Backend:
-    """Compiled loops take seconds to load, and longer the first time: only a program of many GIFs gains."""
+    """Return the portable backend for the first GIFs, because compiled loops take seconds to load."""
     return fastest() if next(_calls) >= MANY else portable()

@@ -73,6 +73,12 @@ class AnalyzerError(ReasonedError):
     grpc_code: ClassVar[str]
     http_status: ClassVar[int]
 
+    def __init_subclass__(cls, *, reason: str = "", grpc_code: str = "", http_status: int = 0) -> None:
+        super().__init_subclass__()
+        for name, value in (("reason", reason), ("grpc_code", grpc_code), ("http_status", http_status)):
+            if value:
+                setattr(cls, name, value)
+
     @classmethod
     def restore(cls, message: str, details: dict[str, str]) -> AnalyzerError:
         """Rebuild the error from the message and details that were sent over the network."""
@@ -98,152 +104,95 @@ def os_reason(error: Exception) -> str:
     return str(getattr(error, "strerror", None) or error).lower()
 
 
-class UnreadableFile(AnalyzerError):
+class UnreadableFile(AnalyzerError, reason="UNREADABLE_FILE", grpc_code="NOT_FOUND", http_status=404):
     """A file cannot be read: it is missing, is a directory, or its permissions forbid it."""
-
-    reason = "UNREADABLE_FILE"
-    grpc_code = "NOT_FOUND"
-    http_status = 404
 
     def __init__(self, path: str, why: str) -> None:
         super().__init__(f"cannot read the file: {why}", path=path, why=why)
 
 
-class InvalidArgument(AnalyzerError):
+class InvalidArgument(
+    AnalyzerError, reason="INVALID_ARGUMENT", grpc_code="INVALID_ARGUMENT", http_status=400
+):
     """An argument other than the GIF or the clip is out of its range."""
 
-    reason = "INVALID_ARGUMENT"
-    grpc_code = "INVALID_ARGUMENT"
-    http_status = 400
-
     def __init__(self, field: str, *, expected: str, found: str) -> None:
-        super().__init__(
-            f"invalid {field}: it must be {expected}, this is {found}",
-            field=field,
-            expected=expected,
-            found=found,
-        )
+        message = f"invalid {field}: it must be {expected}, this is {found}"
+        super().__init__(message, field=field, expected=expected, found=found)
 
 
-class InvalidClip(AnalyzerError):
+class InvalidClip(AnalyzerError, reason="INVALID_CLIP", grpc_code="INVALID_ARGUMENT", http_status=400):
     """A clip has the wrong shape, type or range of values."""
 
-    reason = "INVALID_CLIP"
-    grpc_code = "INVALID_ARGUMENT"
-    http_status = 400
-
     def __init__(self, field: str, *, expected: str, found: str) -> None:
-        super().__init__(
-            f"invalid clip: {field} must be {expected}, this is {found}",
-            field=field,
-            expected=expected,
-            found=found,
-        )
+        message = f"invalid clip: {field} must be {expected}, this is {found}"
+        super().__init__(message, field=field, expected=expected, found=found)
 
 
-class InvalidSetting(AnalyzerError):
+class InvalidSetting(
+    AnalyzerError, reason="INVALID_SETTING", grpc_code="FAILED_PRECONDITION", http_status=500
+):
     """An environment variable has an invalid value. The message names the variable."""
 
-    reason = "INVALID_SETTING"
-    grpc_code = "FAILED_PRECONDITION"
-    http_status = 500
-
     def __init__(self, variable: str, *, expected: str, found: str) -> None:
-        super().__init__(
-            f"invalid setting: {variable} must be {expected}, it is {found!r}",
-            variable=variable,
-            expected=expected,
-            found=found,
-        )
+        message = f"invalid setting: {variable} must be {expected}, it is {found!r}"
+        super().__init__(message, variable=variable, expected=expected, found=found)
 
 
-class UnknownSetting(InvalidSetting):
+class UnknownSetting(InvalidSetting, reason="UNKNOWN_SETTING"):
     """An environment variable looks like a setting but is not one. The message suggests the nearest name."""
-
-    reason = "UNKNOWN_SETTING"
 
     def __init__(self, variable: str, *, nearest: str | None) -> None:
         did_you_mean = f"; did you mean {nearest}?" if nearest else ""
-        AnalyzerError.__init__(
-            self, f"unknown setting: {variable}{did_you_mean}", variable=variable, nearest=nearest or ""
-        )
+        message = f"unknown setting: {variable}{did_you_mean}"
+        AnalyzerError.__init__(self, message, variable=variable, nearest=nearest or "")
 
 
 class GifError(AnalyzerError):
     """The bytes are not a picture that can be decoded."""
 
 
-class NotAGif(GifError):
+class NotAGif(GifError, reason="NOT_A_GIF", grpc_code="INVALID_ARGUMENT", http_status=415):
     """The format of the bytes is not supported. The message says what the bytes are."""
-
-    reason = "NOT_A_GIF"
-    grpc_code = "INVALID_ARGUMENT"
-    http_status = 415
 
     def __init__(self, found: str) -> None:
         super().__init__(f"not a GIF, WebP, PNG or JPEG: this is {found}", found=found)
 
 
-class CorruptGif(GifError):
+class CorruptGif(GifError, reason="CORRUPT_GIF", grpc_code="INVALID_ARGUMENT", http_status=422):
     """The bytes start like a supported format but contain no complete frame."""
-
-    reason = "CORRUPT_GIF"
-    grpc_code = "INVALID_ARGUMENT"
-    http_status = 422
 
     def __init__(self, why: str, *, kind: str = "GIF") -> None:
         super().__init__(f"corrupt {kind}: {why}", why=why)
 
 
-class GifTooLarge(GifError):
+class GifTooLarge(GifError, reason="GIF_TOO_LARGE", grpc_code="INVALID_ARGUMENT", http_status=413):
     """The file exceeds a limit of the budget. The message names the limit, its value and what was found."""
-
-    reason = "GIF_TOO_LARGE"
-    grpc_code = "INVALID_ARGUMENT"
-    http_status = 413
 
     def __init__(self, limit: str, *, allowed: int, found: int, unit: str, at_least: bool = False) -> None:
         has = "has at least" if at_least else "has"
-        super().__init__(
-            f"file too large: {limit} is limited to {allowed:,} {unit}, this one {has} {found:,}",
-            limit=limit,
-            allowed=str(allowed),
-            found=str(found),
-            unit=unit,
-        )
+        message = f"file too large: {limit} is limited to {allowed:,} {unit}, this one {has} {found:,}"
+        super().__init__(message, limit=limit, allowed=str(allowed), found=str(found), unit=unit)
 
 
-class ModelError(AnalyzerError):
+class ModelError(AnalyzerError, reason="MODEL_ERROR", grpc_code="FAILED_PRECONDITION", http_status=500):
     """A file is not an ONNX model with the inputs and outputs of this project."""
-
-    reason = "MODEL_ERROR"
-    grpc_code = "FAILED_PRECONDITION"
-    http_status = 500
 
     def __init__(self, path: str, why: str) -> None:
         super().__init__(f"not a usable model: {path}: {why}", path=path, why=why)
 
 
-class ModelNotFound(AnalyzerError):
+class ModelNotFound(AnalyzerError, reason="MODEL_NOT_FOUND", grpc_code="NOT_FOUND", http_status=404):
     """The service does not serve the requested model."""
-
-    reason = "MODEL_NOT_FOUND"
-    grpc_code = "NOT_FOUND"
-    http_status = 404
 
     def __init__(self, name: str, version: str, *, served: str) -> None:
         asked = f"{name} {version}".strip() or "without a name"
-        super().__init__(
-            f"no such model: {asked}; this service has {served}", name=name, version=version, served=served
-        )
+        message = f"no such model: {asked}; this service has {served}"
+        super().__init__(message, name=name, version=version, served=served)
 
 
-class CannotServe(AnalyzerError):
+class CannotServe(AnalyzerError, reason="CANNOT_SERVE", grpc_code="FAILED_PRECONDITION", http_status=500):
     """A service cannot start: its address is in use or invalid, or its certificates are invalid."""
-
-    reason = "CANNOT_SERVE"
-    grpc_code = "FAILED_PRECONDITION"
-    http_status = 500
 
     def __init__(self, address: str, why: str) -> None:
         super().__init__(f"cannot serve at {address}: {why}", address=address, why=why)
@@ -253,64 +202,44 @@ class ServiceError(AnalyzerError):
     """A service gave no answer. This says nothing about the GIF or the clip."""
 
 
-class Overloaded(ServiceError):
+class Overloaded(ServiceError, reason="OVERLOADED", grpc_code="RESOURCE_EXHAUSTED", http_status=429):
     """The queue is full. The caller may try again later."""
 
-    reason = "OVERLOADED"
-    grpc_code = "RESOURCE_EXHAUSTED"
-    http_status = 429
-
     def __init__(self, *, limit: int, retry_after_s: float) -> None:
-        super().__init__(
-            f"overloaded: {limit} calls are being answered or wait; try again in {retry_after_s:g} s",
-            limit=str(limit),
-            retry_after_s=f"{retry_after_s:g}",
-        )
+        message = f"overloaded: {limit} calls are being answered or wait; try again in {retry_after_s:g} s"
+        super().__init__(message, limit=str(limit), retry_after_s=f"{retry_after_s:g}")
 
 
-class DeadlineExceeded(ServiceError):
+class DeadlineExceeded(
+    ServiceError, reason="DEADLINE_EXCEEDED", grpc_code="DEADLINE_EXCEEDED", http_status=504
+):
     """The service did not answer in time."""
 
-    reason = "DEADLINE_EXCEEDED"
-    grpc_code = "DEADLINE_EXCEEDED"
-    http_status = 504
-
     def __init__(self, service: str, *, timeout_s: float) -> None:
-        super().__init__(
-            f"no answer in time: {service} took longer than {timeout_s:g} s",
-            service=service,
-            timeout_s=f"{timeout_s:g}",
-        )
+        message = f"no answer in time: {service} took longer than {timeout_s:g} s"
+        super().__init__(message, service=service, timeout_s=f"{timeout_s:g}")
 
 
-class ServiceUnavailable(ServiceError):
+class ServiceUnavailable(
+    ServiceError, reason="SERVICE_UNAVAILABLE", grpc_code="UNAVAILABLE", http_status=503
+):
     """The service cannot be reached, or the connection ended before the answer."""
-
-    reason = "SERVICE_UNAVAILABLE"
-    grpc_code = "UNAVAILABLE"
-    http_status = 503
 
     def __init__(self, service: str, why: str) -> None:
         super().__init__(f"cannot reach {service}: {why}", service=service, why=why)
 
 
-class MessageTooLarge(ServiceError):
+class MessageTooLarge(
+    ServiceError, reason="MESSAGE_TOO_LARGE", grpc_code="RESOURCE_EXHAUSTED", http_status=413
+):
     """A gRPC message is longer than the service accepts."""
-
-    reason = "MESSAGE_TOO_LARGE"
-    grpc_code = "RESOURCE_EXHAUSTED"
-    http_status = 413
 
     def __init__(self, service: str, why: str) -> None:
         super().__init__(f"message too large for {service}: {why}", service=service, why=why)
 
 
-class InternalError(ServiceError):
+class InternalError(ServiceError, reason="INTERNAL_ERROR", grpc_code="INTERNAL", http_status=500):
     """The service failed unexpectedly. Its log has the details."""
-
-    reason = "INTERNAL_ERROR"
-    grpc_code = "INTERNAL"
-    http_status = 500
 
     def __init__(self, why: str = "internal error") -> None:
         super().__init__(f"the service failed: {why}", why=why)
@@ -320,62 +249,42 @@ class RequestError(AnalyzerError):
     """The base of errors about the HTTP request itself, not about the GIF."""
 
 
-class UnknownPath(RequestError):
+class UnknownPath(RequestError, reason="UNKNOWN_PATH", grpc_code="NOT_FOUND", http_status=404):
     """The API has no such path."""
-
-    reason = "UNKNOWN_PATH"
-    grpc_code = "NOT_FOUND"
-    http_status = 404
 
     def __init__(self, path: str) -> None:
         super().__init__(f"unknown path: {path}", path=path)
 
 
-class MethodNotAllowed(RequestError):
+class MethodNotAllowed(RequestError, reason="METHOD_NOT_ALLOWED", grpc_code="UNIMPLEMENTED", http_status=405):
     """The path does not support this method."""
 
-    reason = "METHOD_NOT_ALLOWED"
-    grpc_code = "UNIMPLEMENTED"
-    http_status = 405
-
     def __init__(self, method: str, *, allowed: str) -> None:
-        super().__init__(
-            f"method not allowed: ask with {allowed or 'another'}, not {method}",
-            method=method,
-            allowed=allowed,
-        )
+        message = f"method not allowed: use {allowed or 'another'}, not {method}"
+        super().__init__(message, method=method, allowed=allowed)
 
 
-class InvalidRequest(RequestError):
+class InvalidRequest(RequestError, reason="INVALID_REQUEST", grpc_code="INVALID_ARGUMENT", http_status=400):
     """The request is malformed: its body is broken, or a part is missing."""
-
-    reason = "INVALID_REQUEST"
-    grpc_code = "INVALID_ARGUMENT"
-    http_status = 400
 
     def __init__(self, why: str) -> None:
         super().__init__(f"invalid request: {why}", why=why)
 
 
-class UnsupportedMedia(RequestError):
+class UnsupportedMedia(
+    RequestError, reason="UNSUPPORTED_MEDIA", grpc_code="INVALID_ARGUMENT", http_status=415
+):
     """The declared media type of the body is not supported."""
 
-    reason = "UNSUPPORTED_MEDIA"
-    grpc_code = "INVALID_ARGUMENT"
-    http_status = 415
-
     def __init__(self, found: str, *, expected: str) -> None:
-        super().__init__(
-            f"unsupported media type: send {expected}, not {found}", found=found, expected=expected
-        )
+        message = f"unsupported media type: send {expected}, not {found}"
+        super().__init__(message, found=found, expected=expected)
 
 
-class RequestTooLarge(RequestError):
+class RequestTooLarge(
+    RequestError, reason="REQUEST_TOO_LARGE", grpc_code="RESOURCE_EXHAUSTED", http_status=413
+):
     """The body is longer than this service accepts, whatever its content."""
-
-    reason = "REQUEST_TOO_LARGE"
-    grpc_code = "RESOURCE_EXHAUSTED"
-    http_status = 413
 
     def __init__(self, *, allowed: int, advice: str = "") -> None:
         super().__init__(
@@ -385,23 +294,15 @@ class RequestTooLarge(RequestError):
         )
 
 
-class RequestTooSlow(RequestError):
+class RequestTooSlow(RequestError, reason="REQUEST_TOO_SLOW", grpc_code="DEADLINE_EXCEEDED", http_status=408):
     """The body did not arrive in time, or arrives more slowly than the service allows."""
-
-    reason = "REQUEST_TOO_SLOW"
-    grpc_code = "DEADLINE_EXCEEDED"
-    http_status = 408
 
     def __init__(self, why: str) -> None:
         super().__init__(f"request too slow: {why}", why=why)
 
 
-class Unauthorized(RequestError):
+class Unauthorized(RequestError, reason="UNAUTHORIZED", grpc_code="UNAUTHENTICATED", http_status=401):
     """The request has no valid API key."""
-
-    reason = "UNAUTHORIZED"
-    grpc_code = "UNAUTHENTICATED"
-    http_status = 401
 
     def __init__(self, why: str) -> None:
         super().__init__(f"unauthorized: {why}", why=why)
@@ -411,47 +312,30 @@ class FetchError(AnalyzerError):
     """The base of errors about fetching a GIF from its address."""
 
 
-class InvalidAddress(FetchError):
+class InvalidAddress(FetchError, reason="INVALID_ADDRESS", grpc_code="INVALID_ARGUMENT", http_status=400):
     """The text is not an address that can be fetched."""
-
-    reason = "INVALID_ADDRESS"
-    grpc_code = "INVALID_ARGUMENT"
-    http_status = 400
 
     def __init__(self, why: str) -> None:
         super().__init__(f"invalid address: {why}", why=why)
 
 
-class AddressRefused(FetchError):
+class AddressRefused(FetchError, reason="ADDRESS_REFUSED", grpc_code="PERMISSION_DENIED", http_status=403):
     """The address may not be fetched: its host is not allowed or not public."""
-
-    reason = "ADDRESS_REFUSED"
-    grpc_code = "PERMISSION_DENIED"
-    http_status = 403
 
     def __init__(self, host: str, why: str) -> None:
         super().__init__(f"address refused: {host}: {why}", host=host, why=why)
 
 
-class FetchFailed(FetchError):
+class FetchFailed(FetchError, reason="FETCH_FAILED", grpc_code="UNAVAILABLE", http_status=502):
     """The host did not send the file."""
-
-    reason = "FETCH_FAILED"
-    grpc_code = "UNAVAILABLE"
-    http_status = 502
 
     def __init__(self, host: str, why: str) -> None:
         super().__init__(f"cannot fetch from {host}: {why}", host=host, why=why)
 
 
-class FetchTimeout(FetchError):
+class FetchTimeout(FetchError, reason="FETCH_TIMEOUT", grpc_code="DEADLINE_EXCEEDED", http_status=504):
     """The host did not send the whole file in time."""
 
-    reason = "FETCH_TIMEOUT"
-    grpc_code = "DEADLINE_EXCEEDED"
-    http_status = 504
-
     def __init__(self, host: str, *, timeout_s: float) -> None:
-        super().__init__(
-            f"{host} did not send the file within {timeout_s:g} s", host=host, timeout_s=f"{timeout_s:g}"
-        )
+        message = f"{host} did not send the file within {timeout_s:g} s"
+        super().__init__(message, host=host, timeout_s=f"{timeout_s:g}")

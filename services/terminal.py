@@ -35,15 +35,19 @@ def program(name: str, help_text: str, cls: type[Commands] = Commands) -> typer.
         help_text: Markdown, shown by --help.
         cls: how the app looks up commands.
     """
-    app = typer.Typer(
-        cls=cls,
-        no_args_is_help=True,
+    app = new_app(cls=cls, no_args_is_help=True)
+    app.callback(help=help_text)(version_option(name))
+    return app
+
+
+def new_app(**options: Any) -> typer.Typer:
+    """Return an empty Typer app with the settings that all programs share, and other `options` of Typer."""
+    return typer.Typer(
         pretty_exceptions_enable=False,
         rich_markup_mode="markdown",
         context_settings={"help_option_names": ["-h", "--help"]},
+        **options,
     )
-    app.callback(help=help_text)(version_option(name))
-    return app
 
 
 def report(as_json: bool, values: dict[str, Any], text: str) -> None:

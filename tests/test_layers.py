@@ -14,7 +14,7 @@ CONTRACTS = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"][
 [CORE] = [contract for contract in CONTRACTS if contract["name"] == "The core knows no wire"]
 
 # Modules of a service that may use gRPC.
-WIRE = {"rpc", "oip", "program", "__main__"}
+WIRE = {"rpc", "oip", "__main__"}
 
 
 @pytest.mark.parametrize("service", ["preprocess", "inference"])

@@ -7,7 +7,6 @@ temperature of the calibration are part of the file's graph.
 from __future__ import annotations
 
 import stat
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -21,14 +20,13 @@ from services.inference.metadata import ModelMetadata, read_metadata
 from services.inference.prediction import (
     UNKNOWN,
     FrameVote,
-    ModelInfo,
     Prediction,
     ShowProbability,
     Verdict,
     decide,
     is_plain,
 )
-from services.inference.scoring import EarlyExit, ModelOutputs, Scores, score
+from services.inference.scoring import ModelOutputs, Scores, score
 
 INPUT = "clip"  # uint8 [batch, 10, 224, 224, 3], RGB in 0..255; or any number of frames: [batch, frame, ...]
 OUTPUTS = ("probabilities", "frame_probabilities", "embedding", "familiarity")
@@ -49,6 +47,11 @@ class Classifier:
         early_exit: whether `classify` may stop when the first frames decide, by the rule in the file.
 
     Attributes:
+        shows: titles of the shows that the model knows, in the order of its outputs.
+        model: name, version, data and licence of the model.
+        threshold: a clip with less familiarity is unknown.
+        kinds: kind of picture by show, such as "anime"; None if the file has none.
+        rule: the file's rule for early exit, whether it is used or not; None if the file has none.
         embedding_size: length of one clip's embedding.
         outputs: names of the model's outputs: `OUTPUTS` and, if the model has it, `FRAME_FAMILIARITY`.
         takes_any_frames: whether `run` accepts clips of fewer than ten frames.
@@ -64,37 +67,13 @@ class Classifier:
             raise ValueError(f"threads must be at least 1, this is {threads}")
         self._path = str(path)
         self._session = _open_session(Path(path), threads)
-        self._metadata = self._check_contract()
-        if early_exit and self._metadata.early_exit is None:
-            raise ModelError(
-                self._path, "it holds no rule for early exit: gif-train export --early-exit adds one"
-            )
-        self._early_exit = self._metadata.early_exit if early_exit else None
-
-    @property
-    def shows(self) -> tuple[str, ...]:
-        """Titles of the shows that the model knows, in the order of its outputs."""
-        return self._metadata.shows
-
-    @property
-    def model(self) -> ModelInfo:
-        """Name, version, data and licence of the model."""
-        return self._metadata.info
-
-    @property
-    def threshold(self) -> float:
-        """The familiarity below which a clip is unknown."""
-        return self._metadata.unknown_threshold
-
-    @property
-    def kinds(self) -> Mapping[str, str] | None:
-        """Kind of picture by show, such as "anime"; None if the file has none."""
-        return self._metadata.kinds
-
-    @property
-    def rule(self) -> EarlyExit | None:
-        """The file's rule for early exit, whether it is used or not; None if the file has none."""
-        return self._metadata.early_exit
+        metadata = self._check_contract()
+        self.shows, self.model, self.threshold = metadata.shows, metadata.info, metadata.unknown_threshold
+        self.kinds, self.rule = metadata.kinds, metadata.early_exit
+        if early_exit and self.rule is None:
+            raise self._invalid("it holds no rule for early exit: gif-train export --early-exit adds one")
+        self._early_exit = self.rule if early_exit else None
+        self._verdict_rule = metadata.verdict
 
     def classify(self, clip: Clip, top_k: int = 5, *, exact: bool = False) -> Prediction:
         """Name the most probable shows of a clip.
@@ -147,7 +126,7 @@ class Classifier:
             self.shows,
             scores.probabilities,
             scores.familiarity,
-            rule=self._metadata.verdict,
+            rule=self._verdict_rule,
             unknown_threshold=self.threshold,
             kinds=self.kinds,
         )
@@ -175,7 +154,7 @@ class Classifier:
         try:
             answer = self._session.run(list(self.outputs), {INPUT: np.ascontiguousarray(frames)})
         except Exception as error:  # ONNX Runtime's errors have no other base class
-            raise ModelError(self._path, f"it does not run: {_first_line(error)}") from error
+            raise self._invalid(f"it does not run: {_first_line(error)}") from error
         self._check_answer(answer, batch=len(frames))
         return ModelOutputs(*answer)
 
@@ -184,17 +163,17 @@ class Classifier:
         inputs = self._session.get_inputs()
         if [node.name for node in inputs] != [INPUT]:
             found = ", ".join(node.name for node in inputs) or "none"
-            raise ModelError(self._path, f"it must take one input, {INPUT}; its inputs are: {found}")
+            raise self._invalid(f"it must take one input, {INPUT}; its inputs are: {found}")
         self.takes_any_frames = len(inputs[0].shape) > 1 and not isinstance(inputs[0].shape[1], int)
         count = None if self.takes_any_frames else CLIP_FRAMES
         self._check_tensor("input", inputs[0], "uint8", (count, *CLIP_SHAPE[1:]))
         outputs = {node.name: node for node in self._session.get_outputs()}
         missing = [name for name in OUTPUTS if name not in outputs]
         if missing:
-            raise ModelError(self._path, f"it gives no output named {', '.join(missing)}")
+            raise self._invalid(f"it gives no output named {', '.join(missing)}")
         metadata = read_metadata(self._path, self._session.get_modelmeta().custom_metadata_map)
         if metadata.early_exit is not None and not self.takes_any_frames:
-            raise ModelError(self._path, "it holds a rule for early exit, but takes no clips of fewer frames")
+            raise self._invalid("it holds a rule for early exit, but takes no clips of fewer frames")
         shows = len(metadata.shows)
         self.outputs = (*OUTPUTS, *((FRAME_FAMILIARITY,) if FRAME_FAMILIARITY in outputs else ()))
         self._frames_apart = FRAME_FAMILIARITY in outputs and self.takes_any_frames
@@ -210,9 +189,7 @@ class Classifier:
         """Check that the embedding has a fixed length, and return it."""
         size = node.shape[-1] if node.shape else None
         if not isinstance(size, int) or size < 1:
-            raise ModelError(
-                self._path, f"output embedding must have a fixed length, its shape is {node.shape}"
-            )
+            raise self._invalid(f"output embedding must have a fixed length, its shape is {node.shape}")
         self._check_tensor("output", node, "float32", (size,))
         return size
 
@@ -223,28 +200,27 @@ class Classifier:
         name = f"{kind} {node.name}"
         found_type = _ELEMENT_TYPES.get(node.type, node.type)
         if found_type != dtype:
-            raise ModelError(self._path, f"{name} must be {dtype}, it is {found_type}")
+            raise self._invalid(f"{name} must be {dtype}, it is {found_type}")
         sizes = tuple(size if isinstance(size, int) else None for size in node.shape[1:])
         if len(node.shape) != 1 + len(shape) or sizes != shape:
             expected = ", ".join(["batch", *("frame" if size is None else str(size) for size in shape)])
-            raise ModelError(
-                self._path, f"{name} must have shape [{expected}], it has {_shape_text(node.shape)}"
-            )
+            raise self._invalid(f"{name} must have shape [{expected}], it has {_shape_text(node.shape)}")
         if isinstance(node.shape[0], int):
-            raise ModelError(self._path, f"{name} must take any batch size, it is fixed at {node.shape[0]}")
+            raise self._invalid(f"{name} must take any batch size, it is fixed at {node.shape[0]}")
 
     def _check_answer(self, answer: list[NDArray[np.float32]], *, batch: int) -> None:
         """Refuse numbers that are not probabilities: a broken model must not look like a bad guess."""
         for name, values in zip(self.outputs, answer, strict=True):
             if len(values) != batch:
-                raise ModelError(
-                    self._path, f"it answered {len(values)} clips in {name}, it was given {batch}"
-                )
+                raise self._invalid(f"it answered {len(values)} clips in {name}, it was given {batch}")
             if not np.isfinite(values).all():
-                raise ModelError(self._path, f"it answered with numbers that are not finite in {name}")
+                raise self._invalid(f"it answered with numbers that are not finite in {name}")
         for name, values in zip(OUTPUTS[:2], answer[:2], strict=True):
             if values.min() < 0 or values.max() > 1 + 1e-5:
-                raise ModelError(self._path, f"it answered with numbers outside 0..1 in {name}")
+                raise self._invalid(f"it answered with numbers outside 0..1 in {name}")
+
+    def _invalid(self, why: str) -> ModelError:
+        return ModelError(self._path, why)
 
 
 def default_model_path() -> Path:

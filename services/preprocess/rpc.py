@@ -21,8 +21,7 @@ from services.rpc.wire import read_clip, source_from_message, source_to_message,
 from services.workers import Workers
 
 SERVICE = "gif_analyzer.v1.PreprocessService"
-# Beyond the longest GIF. A GIF that is over its limit by less is still read, so that the error can name the
-# limit.
+# Messages up to this much longer than the longest GIF are still read, so that the error can name the limit.
 ENVELOPE_BYTES = 1 << 20
 _LIMITS = tuple(field.name for field in dataclasses.fields(Budget))
 

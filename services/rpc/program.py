@@ -20,7 +20,7 @@ from services.errors import AnalyzerError
 from services.process import keep_freed_memory, log_as_json
 from services.rpc.server import RpcServer, serve
 from services.rpc.settings import ServerSettings, ServerTls
-from services.terminal import version_option
+from services.terminal import new_app, version_option
 
 CANNOT_START = 2
 DEFAULTS = ServerSettings()
@@ -68,8 +68,7 @@ def server_settings(
         float, option(_LOAD, "Seconds for running calls after SIGTERM.", callback=_seconds)
     ] = DEFAULTS.grace_s,
     notice: Annotated[
-        float,
-        option(_LOAD, "Seconds between reporting NOT_SERVING and refusing calls.", callback=_seconds),
+        float, option(_LOAD, "Seconds between reporting NOT_SERVING and refusing calls.", callback=_seconds)
     ] = DEFAULTS.notice_s,
     tls_certificate: Annotated[
         Path | None, option(_TLS, "Certificate of the server, with its chain.", metavar="FILE")
@@ -120,12 +119,7 @@ def serve_program(
     command.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
         [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in parameters]
     )
-    app = typer.Typer(
-        add_completion=False,
-        pretty_exceptions_enable=False,
-        rich_markup_mode="markdown",
-        context_settings={"help_option_names": ["-h", "--help"]},
-    )
+    app = new_app(add_completion=False)
     app.command(help=description)(command)
     app(prog_name=name)
 

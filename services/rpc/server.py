@@ -142,8 +142,7 @@ class RpcServer:
         await self._health.enter_graceful_shutdown()
         await asyncio.sleep(self.settings.notice_s)
         await self._accept_pending()
-        # Refuses new calls from here on. We measure the grace time ourselves, to know which calls it cuts
-        # off.
+        # Refuses new calls from here on. We measure the grace time ourselves, to know what it cuts off.
         stopped = asyncio.ensure_future(self._server.stop(2 * self.settings.grace_s + 1))
         await self._finish(stopped)
         unfinished = self._observer.in_flight

@@ -1,4 +1,4 @@
-"""Both forms of the two steps: the functions of this process, and services behind a real channel."""
+"""The two steps as local functions, and as services on a real channel."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.support.steps import Steps
 
 @pytest.fixture(scope="session")
 def model_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The mean-colour model that tells how familiar each frame is, with thresholds of a verdict."""
+    """The mean-colour model with the familiarity of each frame and thresholds of a verdict."""
     path = tmp_path_factory.mktemp("model") / "model.onnx"
     onnx.save(familiar_model(), path)
     return path
@@ -35,21 +35,21 @@ def classifier(model_path: Path) -> Classifier:
 
 @pytest.fixture(scope="session")
 def address(classifier: Classifier) -> Iterator[str]:
-    """Where both services answer, for as long as the tests run."""
+    """The address of both services, for the whole session."""
     with serving(lambda: build_pair(ServerSettings(port=0), classifier, Budget())) as port:
         yield f"127.0.0.1:{port}"
 
 
 @pytest.fixture
 def channel(address: str) -> Iterator[grpc.Channel]:
-    """A plain gRPC channel, as any client has."""
+    """A plain gRPC channel."""
     with grpc.insecure_channel(address) as channel:
         yield channel
 
 
 @pytest.fixture(params=["local", "remote"])
 def steps(request: pytest.FixtureRequest, classifier: Classifier) -> Iterator[Steps]:
-    """The two steps: as functions of this process, and as services."""
+    """The two steps as local functions, and as services."""
     if request.param == "local":
         yield Steps(decode_gif, classifier.classify, classifier)
         return

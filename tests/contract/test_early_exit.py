@@ -1,4 +1,4 @@
-"""Stopping early at every door: only where it is set, never for who asks for exact probabilities."""
+"""Early exit in every interface: only if it is set, and never for requests of exact probabilities."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ IMAGE = {"content-type": "image/gif"}
 
 @pytest.fixture(params=["local", "remote"])
 def pipeline(request: pytest.FixtureRequest, early_exit_path: Path) -> Iterator[Pipeline]:
-    """A pipeline that may stop early, in this process and over a real channel."""
+    """A pipeline that may stop early, local and remote."""
     if request.param == "local":
         yield local(early_exit_path, early_exit=True)
         return
@@ -41,11 +41,11 @@ def client(pipeline: Pipeline) -> TestClient:
 
 @pytest.fixture
 def gif(save_gif: Callable[..., Path]) -> Path:
-    """Red, and blue at the end: its first frames decide, and all of them say something else."""
+    """Red, and blue at the end: the first frames give another answer than all frames."""
     return save_gif("red-blue.gif", "red", "red", "red", "red", "#400080")
 
 
-def test_a_pipeline_stops_early_unless_it_is_asked_for_exact_probabilities(
+def test_a_pipeline_stops_early_unless_exact_probabilities_are_requested(
     pipeline: Pipeline, gif: Path, early_exit_path: Path
 ) -> None:
     early = pipeline.identify(gif.read_bytes())
@@ -56,14 +56,14 @@ def test_a_pipeline_stops_early_unless_it_is_asked_for_exact_probabilities(
     assert early.shows != exact.shows
 
 
-def test_answers_and_their_names_are_not_mixed(client: TestClient, gif: Path) -> None:
-    asked = {"url": f"http://gifs{gif}"}
+def test_exact_and_early_answers_have_different_etags(client: TestClient, gif: Path) -> None:
+    params = {"url": f"http://gifs{gif}"}
 
-    early = client.get("/v1/identify", params=asked)
-    exact = client.get("/v1/identify", params={**asked, "exact": True})
-    again = client.get("/v1/identify", params=asked)
+    early = client.get("/v1/identify", params=params)
+    exact = client.get("/v1/identify", params={**params, "exact": True})
+    again = client.get("/v1/identify", params=params)
     held = client.get(
-        "/v1/identify", params={**asked, "exact": True}, headers={"If-None-Match": early.headers["ETag"]}
+        "/v1/identify", params={**params, "exact": True}, headers={"If-None-Match": early.headers["ETag"]}
     )
 
     assert len(early.json()["frames"]) == 3
@@ -73,7 +73,7 @@ def test_answers_and_their_names_are_not_mixed(client: TestClient, gif: Path) ->
     assert held.status_code == 200
 
 
-def test_with_pictures_all_frames_are_looked_at(client: TestClient, gif: Path) -> None:
+def test_with_pictures_all_frames_are_used(client: TestClient, gif: Path) -> None:
     content = gif.read_bytes()
     client.post("/v1/identify", content=content, headers=IMAGE)
 

@@ -1,4 +1,4 @@
-"""The Open Inference Protocol: a real client of it, and what that client cannot send."""
+"""The Open Inference Protocol: with a real client, and with requests that this client cannot send."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def frames() -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def triton(address: str, frames: np.ndarray, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What tritonclient was answered in a process of its own: one cannot hold two copies of the contract."""
+    """The answers to tritonclient, in another process, because one cannot load two copies of the contract."""
     if not (TRITON / "ready").exists():
         pytest.skip("This test needs tritonclient, which is not installed: make .venv/triton/ready.")
     path = tmp_path_factory.mktemp("clip") / "clip.npy"
@@ -55,7 +55,7 @@ def test_tritonclient_finds_the_server_and_the_model_ready(triton: dict[str, Any
 
 
 @pytest.mark.tools
-def test_tritonclient_reads_what_the_model_takes_and_gives(triton: dict[str, Any]) -> None:
+def test_tritonclient_reads_inputs_and_outputs_of_the_model(triton: dict[str, Any]) -> None:
     metadata = triton["metadata"]
 
     assert (metadata["name"], metadata["versions"]) == ("mean-colour", ["1.2.3"])
@@ -72,8 +72,8 @@ def test_tritonclient_reads_what_the_model_takes_and_gives(triton: dict[str, Any
     }
 
 
-def test_the_metadata_name_the_shows(address: str, channel: grpc.Channel) -> None:
-    # tritonclient's copy of the contract leaves properties out.
+def test_the_properties_contain_the_shows(address: str, channel: grpc.Channel) -> None:
+    # tritonclient's copy of the contract has no properties.
     stub = pb_grpc.GRPCInferenceServiceStub(channel)
 
     properties = stub.ModelMetadata(pb.ModelMetadataRequest(name="mean-colour", version="1.2.3")).properties
@@ -83,7 +83,7 @@ def test_the_metadata_name_the_shows(address: str, channel: grpc.Channel) -> Non
 
 
 @pytest.mark.tools
-def test_tritonclient_gets_the_answer_of_the_model_to_the_last_bit(
+def test_tritonclient_gets_the_outputs_of_the_model(
     triton: dict[str, Any], classifier: Classifier, frames: np.ndarray
 ) -> None:
     here = classifier.run(frames[np.newaxis])
@@ -94,18 +94,9 @@ def test_tritonclient_gets_the_answer_of_the_model_to_the_last_bit(
         expected, output = getattr(here, name), triton["outputs"][name]
         assert (output["dtype"], tuple(output["shape"])) == ("float32", expected.shape)
         assert output["hex"] == expected.tobytes().hex()
-
-
-@pytest.mark.tools
-def test_tritonclient_reads_the_verdict_as_text(triton: dict[str, Any]) -> None:
     verdict, names = triton["outputs"]["verdict"], triton["outputs"]["verdict_names"]
-
     assert (verdict["dtype"], verdict["shape"], verdict["text"]) == ("object", [1], ["unknown"])
     assert (names["dtype"], names["shape"], names["text"]) == ("object", [1, 3], ["", "", ""])
-
-
-@pytest.mark.tools
-def test_tritonclient_gets_the_outputs_it_asks_for_of_a_batch(triton: dict[str, Any]) -> None:
     assert triton["batch"] == {"probabilities": [2, 3], "familiarity": [2], "verdict": [2]}
 
 
@@ -126,7 +117,9 @@ def test_tritonclient_gets_the_outputs_it_asks_for_of_a_batch(triton: dict[str, 
         ("dtype", "INVALID_ARGUMENT", "inputs.datatype: it must be UINT8, this is FP32"),
     ],
 )
-def test_tritonclient_is_told_what_is_wrong(triton: dict[str, Any], kind: str, code: str, says: str) -> None:
+def test_tritonclient_gets_the_reason_of_an_error(
+    triton: dict[str, Any], kind: str, code: str, says: str
+) -> None:
     error = triton["errors"][kind]
 
     assert error["code"] == f"StatusCode.{code}"
@@ -137,7 +130,7 @@ def test_tritonclient_is_told_what_is_wrong(triton: dict[str, Any], kind: str, c
 
 
 def infer(channel: grpc.Channel, frames: np.ndarray, **options: Any) -> pb.ModelInferResponse:
-    """Ask with the typed contents unless told otherwise."""
+    """Send a request, with typed contents by default."""
     tensor = pb.ModelInferRequest.InferInputTensor(
         name="clip",
         datatype="UINT8",
@@ -152,7 +145,7 @@ def infer(channel: grpc.Channel, frames: np.ndarray, **options: Any) -> pb.Model
     return pb_grpc.GRPCInferenceServiceStub(channel).ModelInfer(request, timeout=30)
 
 
-def test_typed_contents_get_the_same_answer(
+def test_typed_contents_give_the_same_outputs(
     channel: grpc.Channel, classifier: Classifier, frames: np.ndarray
 ) -> None:
     response = infer(channel, frames)
@@ -164,7 +157,7 @@ def test_typed_contents_get_the_same_answer(
 
 
 def read_texts(content: bytes) -> list[str]:
-    """The elements of a BYTES tensor: each has its length before it, four bytes, little-endian."""
+    """The elements of a BYTES tensor; each follows its length in four bytes, little-endian."""
     texts = []
     while content:
         end = 4 + int.from_bytes(content[:4], "little")
@@ -173,7 +166,7 @@ def read_texts(content: bytes) -> list[str]:
     return texts
 
 
-def test_each_clip_of_a_batch_gets_what_classify_says_of_it_to_the_last_bit(
+def test_each_clip_of_a_batch_gets_the_answer_of_classify(
     channel: grpc.Channel, classifier: Classifier, clip_of: Callable[..., Clip], frames: np.ndarray
 ) -> None:
     times = clip_of(RED).timestamps_ms
@@ -242,7 +235,7 @@ def test_a_full_batch_of_typed_contents_fits_into_a_message(channel: grpc.Channe
     ],
     ids=["few", "other type", "raw few", "both", "two raw", "twice", "none"],
 )
-def test_contents_that_do_not_fit_are_refused(
+def test_invalid_contents_are_refused(
     channel: grpc.Channel, frames: np.ndarray, options: dict[str, Any], says: str
 ) -> None:
     with pytest.raises(grpc.RpcError) as caught:
@@ -252,7 +245,7 @@ def test_contents_that_do_not_fit_are_refused(
     assert says in caught.value.details()
 
 
-def test_values_beyond_a_byte_are_refused(channel: grpc.Channel, frames: np.ndarray) -> None:
+def test_values_above_255_are_refused(channel: grpc.Channel, frames: np.ndarray) -> None:
     values = frames.ravel().astype(np.uint32)
     values[7] = 256
 
@@ -260,7 +253,7 @@ def test_values_beyond_a_byte_are_refused(channel: grpc.Channel, frames: np.ndar
         infer(channel, frames, contents={"uint_contents": values.tolist()})
 
 
-def test_a_raw_clip_is_named(channel: grpc.Channel, clip_of: Callable[..., Clip]) -> None:
+def test_raw_contents_are_classified(channel: grpc.Channel, clip_of: Callable[..., Clip]) -> None:
     raw = clip_of(BLUE).frames.tobytes()
 
     response = infer(

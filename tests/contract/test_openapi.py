@@ -1,6 +1,6 @@
-"""The OpenAPI document is what the gateway does: schemathesis asks what the document allows, and more.
+"""The gateway does what its OpenAPI document says: schemathesis sends requests that it allows, and others.
 
-No server error, and no answer of a status, a media type or a form that the document does not name.
+There must be no server error, and no status, media type or schema that the document does not have.
 """
 
 from __future__ import annotations
@@ -41,14 +41,14 @@ FAULTS = (
 )
 RED = write_gif(8, 8, [Picture(plain(8, 8, 1))])
 
-# What is sent as a GIF: a GIF, half of one, or anything.
+# Sent as a GIF: a GIF, a part of one, or anything.
 gifs = st.sampled_from([RED, RED[:40], RED[:6]]) | st.binary(max_size=64)
 schemathesis.openapi.media_type("image/gif", gifs)
 
 
 @pytest.fixture(scope="module")
 def document(tmp_path_factory: pytest.TempPathFactory) -> schemathesis.BaseSchema:
-    """The document of a gateway whose addresses lead to a GIF, or to one of the errors in turn."""
+    """The document of a gateway that fetches a GIF, or fails with one error after another."""
     path = tmp_path_factory.mktemp("model") / "model.onnx"
     onnx.save(mean_colour_model(), path)
     answers = itertools.cycle((RED, *FAULTS, FetchFailed("host", "it answered 404 Not Found"), b"<html>"))
@@ -73,8 +73,8 @@ OPERATIONS = (
 )
 
 
-def ask(operation: schemathesis.APIOperation, headers: dict[str, str], examples: int) -> set[int]:
-    """Ask what the document allows and what it does not; return the statuses that came back."""
+def send(operation: schemathesis.APIOperation, headers: dict[str, str], examples: int) -> set[int]:
+    """Send requests that the document allows and others; return the statuses of the answers."""
     statuses = set()
     cases = operation.as_strategy(GenerationMode.POSITIVE) | operation.as_strategy(GenerationMode.NEGATIVE)
 
@@ -82,14 +82,14 @@ def ask(operation: schemathesis.APIOperation, headers: dict[str, str], examples:
     @given(case=cases)
     def check(case: schemathesis.Case) -> None:
         response = case.call_and_validate(checks=list(CHECKS), headers=headers)
-        assert response.status_code != 500, response.text  # 502 and 504 are of the address that was named
+        assert response.status_code != 500, response.text  # 502 and 504 are about the fetched address
         statuses.add(response.status_code)
 
     check()
     return statuses
 
 
-def test_every_operation_is_asked(document: schemathesis.BaseSchema) -> None:
+def test_every_operation_is_tested(document: schemathesis.BaseSchema) -> None:
     found = {(each.ok().method.upper(), each.ok().path) for each in document.get_all_operations()}
 
     assert found == set(OPERATIONS)
@@ -97,7 +97,7 @@ def test_every_operation_is_asked(document: schemathesis.BaseSchema) -> None:
 
 @pytest.mark.parametrize(("method", "path"), OPERATIONS)
 def test_every_answer_is_documented(document: schemathesis.BaseSchema, method: str, path: str) -> None:
-    statuses = ask(document[path][method], {"X-API-Key": "key"}, examples=200)
+    statuses = send(document[path][method], {"X-API-Key": "key"}, examples=200)
 
     assert 200 in statuses
     if path == "/v1/identify":
@@ -105,9 +105,9 @@ def test_every_answer_is_documented(document: schemathesis.BaseSchema, method: s
 
 
 @pytest.mark.parametrize(("method", "path"), OPERATIONS)
-def test_so_is_every_answer_to_those_without_a_key(
+def test_every_answer_without_a_key_is_documented(
     document: schemathesis.BaseSchema, method: str, path: str
 ) -> None:
-    statuses = ask(document[path][method], {}, examples=5)
+    statuses = send(document[path][method], {}, examples=5)
 
     assert statuses == ({200} if path.startswith("/health") else {401})

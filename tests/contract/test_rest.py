@@ -1,6 +1,6 @@
-"""One suite, three forms: the app with its steps in process, the app over the gRPC pair, the Lambda handler.
+"""The REST API in three forms: with local steps, with the two gRPC services, and as the Lambda handler.
 
-Each is asked what a client would ask, and the Lambda handler is asked with real events of a Function URL.
+The Lambda handler gets real events of a Function URL.
 """
 
 from __future__ import annotations
@@ -31,14 +31,12 @@ from tests.support.pictures import FORMATS_OF
 
 IMAGE = {"content-type": "image/gif"}
 JSON = {"content-type": "application/json"}
-
-
 PAGE = b'<meta property="og:image" content="%s">'
 
 
 @pytest.fixture
 def host(gif: bytes) -> Iterator[LocalHost]:
-    """Where every address leads."""
+    """The host that every address leads to."""
     host = LocalHost(
         {
             "/a.gif": http_answer(gif),
@@ -64,7 +62,7 @@ def fetch(host: LocalHost) -> Fetcher:
 
 @pytest.fixture(params=["in process", "over gRPC", "in Lambda"])
 def ask(request: pytest.FixtureRequest, model_path: Path, fetch: Fetcher) -> Iterator[Ask]:
-    """A way to ask the REST service."""
+    """A function that sends a request to one form of the REST API."""
     if request.param == "in Lambda":
         from gateway.lambda_handler import build_handler
 
@@ -93,7 +91,7 @@ def ask(request: pytest.FixtureRequest, model_path: Path, fetch: Fetcher) -> Ite
 
 
 @pytest.mark.parametrize("name", FORMATS_OF)
-def test_other_formats_are_answered_and_named(ask: Ask, name: str) -> None:
+def test_other_formats_are_supported_and_named(ask: Ask, name: str) -> None:
     file = FORMATS_OF[name]
     media_type = "image/png" if name == "apng" else f"image/{name}"
 
@@ -106,7 +104,7 @@ def test_other_formats_are_answered_and_named(ask: Ask, name: str) -> None:
 
 
 def multipart(content: bytes, *, field: str = "file", more: str = '; filename="a.gif"') -> Request:
-    """A form with one file, as browsers send it."""
+    """A form with one file."""
     boundary = "----form"
     head = f'--{boundary}\r\nContent-Type: image/gif\r\nContent-Disposition: form-data; name="{field}"{more}'
     body = head.encode() + b"\r\n\r\n" + content + f"\r\n--{boundary}--\r\n".encode()
@@ -116,17 +114,17 @@ def multipart(content: bytes, *, field: str = "file", more: str = '; filename="a
 
 
 def raw(content: bytes, query: str = "", **headers: str) -> Request:
-    """The bytes of a GIF as the body."""
+    """A GIF as the body."""
     return Request("POST", "/v1/identify", query, {**IMAGE, **headers}, content)
 
 
 def by_address(url: str) -> Request:
-    """JSON that names an address."""
+    """JSON with an address."""
     return Request("POST", "/v1/identify", "", JSON, json.dumps({"url": url}).encode())
 
 
 def by_query(url: str, more: str = "") -> Request:
-    """A question without a body."""
+    """An address in the query."""
     return Request("GET", "/v1/identify", f"url={quote(url, safe='')}{more}")
 
 
@@ -143,7 +141,7 @@ WAYS: dict[str, Callable[[bytes], tuple[Request, str]]] = {
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_a_gif_is_identified_however_it_is_given(
+def test_a_gif_is_identified_however_it_is_sent(
     ask: Ask, gif: bytes, classifier: Classifier, way: str
 ) -> None:
     request, source = WAYS[way](gif)
@@ -159,12 +157,10 @@ def test_a_gif_is_identified_however_it_is_given(
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_every_answer_is_the_message_of_the_contract(ask: Ask, gif: bytes, way: str) -> None:
+def test_every_answer_fits_the_contract(ask: Ask, gif: bytes, way: str) -> None:
     request, source = WAYS[way](gif)
 
-    message = json_format.Parse(
-        ask(request).body, Identification()
-    )  # raises at a field that it does not know
+    message = json_format.Parse(ask(request).body, Identification())  # raises for unknown fields
 
     assert message.source == source
     assert [show.show for show in message.shows][:1] in (["Red Show"], ["Blue Show"])
@@ -191,7 +187,7 @@ def test_top_k_shows_are_named(ask: Ask, gif: bytes, top_k: int, named: int) -> 
     assert len(ask(by_query(ADDRESS, f"&top_k={top_k}")).json()["shows"]) == named
 
 
-def test_an_answer_that_is_known_already_is_not_sent_again(ask: Ask, gif: bytes) -> None:
+def test_an_answer_with_the_same_etag_is_not_sent_again(ask: Ask, gif: bytes) -> None:
     first = ask(by_query(ADDRESS))
     again = ask(dataclasses.replace(by_query(ADDRESS), headers={"if-none-match": first.headers["etag"]}))
     assert (again.status, again.body) == (304, b"")
@@ -243,7 +239,7 @@ def test_every_error_is_a_problem_with_its_reason(ask: Ask, request_: Request, r
     assert "key=1" not in problem["detail"]
 
 
-def test_it_says_which_model_answers_and_what_it_knows(ask: Ask) -> None:
+def test_the_model_and_its_shows_are_described(ask: Ask) -> None:
     model, shows = ask(Request("GET", "/v1/model")), ask(Request("GET", "/v1/shows"))
 
     assert (model.status, shows.status) == (200, 200)
@@ -253,7 +249,7 @@ def test_it_says_which_model_answers_and_what_it_knows(ask: Ask) -> None:
 
 
 @pytest.mark.parametrize("path", ["/health/live", "/health/ready"])
-def test_it_is_alive_and_ready(ask: Ask, path: str) -> None:
+def test_health_reports_alive_and_ready(ask: Ask, path: str) -> None:
     assert ask(Request("GET", path)).status == 200
     assert (ask(Request("HEAD", path)).status, ask(Request("HEAD", path)).body) == (200, b"")
 
@@ -264,6 +260,6 @@ def test_a_request_id_comes_back(ask: Ask, gif: bytes) -> None:
     assert ask(raw(gif)).headers["x-request-id"]
 
 
-def test_what_is_not_there_is_a_problem_too(ask: Ask) -> None:
+def test_unknown_paths_and_methods_are_problems(ask: Ask) -> None:
     assert ask(Request("GET", "/v1/none")).status == 404
     assert ask(Request("PUT", "/v1/identify")).status == 405

@@ -1,4 +1,4 @@
-"""The public interface: what it offers, and what comes out of it."""
+"""The public interface for Python."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.support.paths import ROOT
 MEADOW = ROOT / "examples" / "meadow.gif"
 
 
-def test_what_it_offers_is_there_and_documented() -> None:
+def test_all_public_names_are_documented() -> None:
     assert gif_analyzer.__all__ == api.__all__ == dir(gif_analyzer)
     for name in gif_analyzer.__all__:
         assert getattr(gif_analyzer, name).__doc__
@@ -23,7 +23,7 @@ def test_what_it_offers_is_there_and_documented() -> None:
         _ = gif_analyzer.identfy
 
 
-def test_a_path_and_its_bytes_and_the_two_steps_give_one_answer(model_path: Path) -> None:
+def test_a_path_its_bytes_and_the_two_steps_give_the_same_answer(model_path: Path) -> None:
     gif = MEADOW.read_bytes()
 
     answer = identify(MEADOW, model=model_path)
@@ -45,7 +45,7 @@ def test_a_path_and_its_bytes_and_the_two_steps_give_one_answer(model_path: Path
         (b"GIF89a", "CORRUPT_GIF"),
     ],
 )
-def test_what_cannot_be_read_is_one_error_with_a_reason(given: str | bytes, reason: str) -> None:
+def test_an_unreadable_gif_is_an_error_with_a_reason(given: str | bytes, reason: str) -> None:
     with pytest.raises(AnalyzerError) as error:
         identify(given)
 
@@ -53,7 +53,7 @@ def test_what_cannot_be_read_is_one_error_with_a_reason(given: str | bytes, reas
     assert isinstance(error.value, GifError) == isinstance(given, bytes)
 
 
-def test_importing_the_contracts_loads_nothing_of_it() -> None:
+def test_importing_the_contracts_does_not_load_the_interface() -> None:
     program = (
         "import sys; from gif_analyzer.v1 import inference_pb2\n"
         "sys.exit(' '.join({'services', 'gateway', 'numpy', 'gif_analyzer.api'} & set(sys.modules)) or None)"

@@ -19,7 +19,7 @@ OF_DEVELOPERS = {"test", "docs", "dev"}
 
 
 def packages_of(extra: str) -> set[str]:
-    """What pyproject.toml declares for an extra, and for those that it includes."""
+    """The packages of an extra and of those that it includes, by pyproject.toml."""
     found: set[str] = set()
     for one in map(Requirement, DECLARED[extra]):
         if one.name == "gif-analyzer":
@@ -34,7 +34,7 @@ def test_every_extra_for_users_is_known() -> None:
 
 
 @pytest.mark.parametrize("extra", EXTRAS, ids=lambda extra: extra.name)
-def test_every_package_of_an_extra_that_is_there_is_known_by_a_module(extra) -> None:
+def test_every_installed_package_of_an_extra_has_a_module_in_the_list(extra) -> None:
     of_module = importlib.metadata.packages_distributions()
     known = {
         canonicalize_name(name)
@@ -47,7 +47,7 @@ def test_every_package_of_an_extra_that_is_there_is_known_by_a_module(extra) -> 
         for distribution in importlib.metadata.distributions()
     }
 
-    if "mlflow" in installed:  # it brings what mlflow-skinny brings
+    if "mlflow" in installed:  # mlflow contains mlflow-skinny
         declared -= {"mlflow-skinny"}
     assert declared & installed <= known
     if declared <= installed:
@@ -65,7 +65,7 @@ def test_every_package_of_an_extra_that_is_there_is_known_by_a_module(extra) -> 
         ("numba", "rest", "fast"),
     ],
 )
-def test_a_missing_module_is_advised_in_words_that_work_in_a_checkout(module, takes, extras) -> None:
+def test_the_advice_for_a_missing_module_works_in_a_checkout(module, takes, extras) -> None:
     said = advice(module, takes=takes)
 
     assert said == (
@@ -73,11 +73,11 @@ def test_a_missing_module_is_advised_in_words_that_work_in_a_checkout(module, ta
     )
 
 
-def test_a_module_of_no_extra_is_not_explained_away() -> None:
+def test_there_is_no_advice_for_other_modules() -> None:
     assert advice("gateway.none") is None
 
 
-def test_doctor_says_what_is_there_and_no_value_of_a_setting() -> None:
+def test_doctor_lists_extras_and_settings_without_their_values() -> None:
     done = call("gif-analyzer", "doctor", GIF_ANALYZER_API_KEYS="secret-key")
 
     assert done.returncode == 0, done.stderr
@@ -100,7 +100,7 @@ sys.meta_path.insert(0, Refuse())
 
 
 def run_without(modules: set[str], program: str, *words: str) -> Done:
-    """Run a program as where these modules are not installed."""
+    """Run a program as if these modules were not installed."""
     start = f"{HEED_INTERRUPTS}; from {MODULES[program]} import main; main()"
     return subprocess.run(
         [sys.executable, "-c", REFUSE.format(modules=modules) + start, *words],
@@ -114,7 +114,7 @@ def run_without(modules: set[str], program: str, *words: str) -> Done:
 
 
 BASE = {"numpy", "onnxruntime", "PIL", "rich", "typer", "google", "pydantic"}  # Typer needs pydantic
-# Numba is looked for, and done without where it is not found.
+# Numba is optional: without it the portable backend is used.
 OPTIONAL = {module.partition(".")[0] for extra in EXTRAS for module in extra.modules} - BASE - {"numba"}
 
 
@@ -132,7 +132,7 @@ OPTIONAL = {module.partition(".")[0] for extra in EXTRAS for module in extra.mod
         ("gif-deliver", ("status", "f"), "deliver"),
     ],
 )
-def test_with_the_base_alone_each_command_says_in_one_line_what_to_install(
+def test_without_extras_each_command_says_in_one_line_what_to_install(
     tmp_path, program, words, extras
 ) -> None:
     manifest = tmp_path / "manifest.csv"
@@ -146,7 +146,7 @@ def test_with_the_base_alone_each_command_says_in_one_line_what_to_install(
 
     assert done.returncode in (1, 2)
     assert done.stdout == ""
-    [line] = filter(None, done.stderr.splitlines())  # progress leaves an empty one
+    [line] = filter(None, done.stderr.splitlines())  # the progress display leaves an empty line
     assert "packages are missing (" in line
     assert line.endswith(f"in the checkout run make setup, or pip install '.[{extras}]'")
 
@@ -160,7 +160,7 @@ def test_with_the_base_alone_each_command_says_in_one_line_what_to_install(
         ("gif-analyzer", ("doctor",)),
     ],
 )
-def test_the_base_alone_is_enough(program, words) -> None:
+def test_these_commands_work_without_extras(program, words) -> None:
     done = run_without(OPTIONAL, program, *words)
 
     assert (done.returncode, done.stderr) == (0, "")

@@ -1,4 +1,4 @@
-"""The servers as programs: started as people start them, asked over the wire, told to end."""
+"""The servers as programs: started, called and stopped as users do."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ Start = Callable[..., "tuple[subprocess.Popen[str], str]"]
 
 @pytest.fixture
 def start(model_path: Path) -> Iterator[Start]:
-    """Start a program and wait until it serves: -> its process and its address."""
+    """Start a program and wait until it serves; returns its process and its address."""
     processes = []
 
     def run(module: str, *options: str) -> tuple[subprocess.Popen[str], str]:
@@ -58,7 +58,7 @@ def start(model_path: Path) -> Iterator[Start]:
 
 
 @pytest.mark.parametrize("module", PROGRAMS)
-def test_a_program_serves_its_services_and_ends_when_told_to(start: Start, module: str) -> None:
+def test_a_program_serves_its_services_and_ends_on_sigterm(start: Start, module: str) -> None:
     process, address = start(module)
 
     with grpc.insecure_channel(address) as channel:
@@ -74,7 +74,7 @@ def test_a_program_serves_its_services_and_ends_when_told_to(start: Start, modul
     assert [json.loads(line)["message"] for line in log.splitlines()][-2:] == ["draining", "stopped"]
 
 
-def test_two_programs_are_the_pair(start: Start, save_gif: Callable[..., Path]) -> None:
+def test_two_programs_give_a_prediction(start: Start, save_gif: Callable[..., Path]) -> None:
     _, preprocess_address = start("services.preprocess")
     _, inference_address = start("services.inference")
 
@@ -84,7 +84,7 @@ def test_two_programs_are_the_pair(start: Start, save_gif: Callable[..., Path]) 
     assert prediction.shows[0].show == "Blue Show"
 
 
-def test_control_c_ends_a_program_too(start: Start) -> None:
+def test_control_c_ends_a_program(start: Start) -> None:
     process, _ = start("services")
 
     process.send_signal(signal.SIGINT)
@@ -117,13 +117,13 @@ def test_the_limits_of_a_program_are_its_options(start: Start, save_gif: Callabl
 
 
 def refused(*options: str) -> tuple[int, str]:
-    """How a program that cannot start ends, and what it says."""
+    """Run a program that cannot start; returns its exit code and its standard error."""
     done = programs.call("services", *options)
     assert "Traceback" not in done.stderr
     return done.returncode, done.stderr
 
 
-def test_a_model_that_is_missing_is_one_line() -> None:
+def test_a_missing_model_is_one_log_line() -> None:
     code, said = refused("--model", "none.onnx")
 
     line = json.loads(said)
@@ -131,16 +131,16 @@ def test_a_model_that_is_missing_is_one_line() -> None:
     assert line["why"] == "not a usable model: none.onnx: there is no such file"
 
 
-def test_a_port_that_is_taken_is_one_line(start: Start, model_path: Path) -> None:
+def test_a_port_in_use_is_one_log_line(start: Start, model_path: Path) -> None:
     _, address = start("services")
 
     code, said = refused("--model", str(model_path), "--port", address.rpartition(":")[2])
 
-    # gRPC's own core may complain first, in its own way.
+    # gRPC's core may print its own message first.
     assert (code, json.loads(said.splitlines()[-1])["reason"]) == (2, "CANNOT_SERVE")
 
 
-def test_a_key_without_its_certificate_is_one_line(model_path: Path) -> None:
+def test_a_key_without_its_certificate_is_one_log_line(model_path: Path) -> None:
     code, said = refused("--model", str(model_path), "--tls-key", "key.pem")
 
     assert code == 2
@@ -168,14 +168,14 @@ def test_an_option_out_of_range_is_a_usage_error(option: str, value: str) -> Non
 
 
 def slow_gif() -> bytes:
-    """1,000 frames of 16 megapixels that all must be decoded: each lets the one before shine through."""
+    """1,000 frames of 16 megapixels that must all be decoded, because each is transparent."""
     written = io.BytesIO()
     Image.new("P", (4000, 4000), 1).save(written, "GIF", transparency=0)
     head, control, picture = written.getvalue().partition(b"!\xf9\x04")
     return head + (control + picture.removesuffix(b";")) * 1_000 + b";"
 
 
-def test_a_program_does_not_wait_for_what_it_computes_after_its_grace_time(start: Start) -> None:
+def test_a_program_ends_after_its_grace_time_even_if_it_still_computes(start: Start) -> None:
     request = preprocess_pb2.DecodeGifRequest(gif=slow_gif())
     process, address = start("services.preprocess", "--grace", "0.2", "--max-decoded-pixels", str(10**11))
     with grpc.insecure_channel(address) as channel:

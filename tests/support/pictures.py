@@ -19,6 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from services.clip import check_clip
+from services.errors import GifError
+from services.preprocess import Budget, decode_gif
 from tests.support.picture_writer import (
     GREY,
     GREY_ALPHA,
@@ -371,3 +374,20 @@ def main() -> None:
 
 if __name__ == "__main__":
     main()
+
+
+def colours(file: bytes) -> list[tuple[int, ...]]:
+    """The colour of each frame of a clip with plain frames."""
+    frames = decode_gif(file).frames
+    assert all((frame == frame[0, 0]).all() for frame in frames)
+    return [tuple(frame[0, 0].tolist()) for frame in frames]
+
+
+def assert_clip_or_error(data: bytes, budget: Budget) -> None:
+    """Check that any bytes give a valid clip or an error with a message."""
+    try:
+        clip = decode_gif(data, budget=budget)
+    except GifError as refused:
+        assert refused.message
+    else:
+        check_clip(clip)

@@ -15,15 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from services.clip import CLIP_SIZE
-from services.preprocess.backend import (
-    Canvas,
-    Colour,
-    Counts,
-    Picture,
-    Pictures,
-    Span,
-    shrink_factors,
-)
+from services.preprocess.backend import Canvas, Colour, Counts, Picture, Pictures, Span, shrink_factors
 from services.preprocess.container import PIXEL, Blend, BrokenDataError, Rect
 from services.preprocess.formats.gif import NARROW_CODE_SIZE, GifFrame, palette_pixels
 

@@ -230,8 +230,7 @@ class _Reader:
             and gif[position + 1 : position + 13] in LOOPS
             and not gif[position + 13]
         ):
-            # Chromium expects the number of repetitions here. It accepts an empty sub-block for it and reads
-            # on.
+            # Chromium expects the number of repetitions here, but accepts an empty sub-block.
             position += 13
         return self._skip_sub_blocks(position + 1)
 

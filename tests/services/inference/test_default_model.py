@@ -1,4 +1,4 @@
-"""The packaged model is what its card says, and the card quotes what the evaluation wrote."""
+"""The packaged model fits its card, and the card quotes the evaluation."""
 
 import io
 import json
@@ -28,8 +28,8 @@ def test_it_is_small() -> None:
     assert default_model_path().stat().st_size <= MAX_BYTES
 
 
-def test_its_sums_overflow_on_no_processor() -> None:
-    """Without VNNI two products are added in 16 bits, and what does not fit is cut off."""
+def test_its_sums_never_overflow() -> None:
+    """Processors without VNNI add two products in 16 bits, and saturate."""
     graph = onnx.load(default_model_path()).graph
     tensors = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
     whole = [tensors[node.input[0]] for node in graph.node if node.input and node.input[0] in tensors]
@@ -51,14 +51,14 @@ def test_it_knows_the_shows_of_its_card(classifier: Classifier) -> None:
     assert all(f"| {show} |" in card for show in classifier.shows)
 
 
-def test_it_says_unknown_where_the_evaluation_drew_the_line(classifier: Classifier) -> None:
+def test_its_unknown_threshold_is_that_of_the_evaluation(classifier: Classifier) -> None:
     operating = json.loads((EVALUATION / "evaluation.json").read_text(encoding="utf-8"))["operating"]
 
     assert classifier.threshold == pytest.approx(operating["threshold"])
 
 
 def test_the_card_quotes_the_evaluation() -> None:
-    """Every row of figures of the card stands in what `make evaluation` wrote."""
+    """Every row of figures in the card is in the output of `make evaluation`."""
     written = (EVALUATION / "evaluation.md").read_text(encoding="utf-8").splitlines()
     card = CARD.read_text(encoding="utf-8")
     figures = card[card.index("## Figures") : card.index("## What it cannot do")]

@@ -1,7 +1,4 @@
-"""Some frames before the others: when they decide, and that parts together say what the whole says.
-
-The same for frames that are equal and computed once.
-"""
+"""Early exit and equal frames: fewer frames are computed, and combined they give the results of all."""
 
 from __future__ import annotations
 
@@ -31,13 +28,13 @@ def softmax(logits: np.ndarray) -> np.ndarray:
 
 
 class Mean:
-    """A model whose pixels are its logits, of a show in each row of the first column; it counts frames."""
+    """A model whose pixels are its logits, a show in each row of the first column; it counts frames."""
 
     def __init__(self, shows: int, *, step: float = 1 / 8) -> None:
-        self.shows, self.step, self.asked = shows, step, 0
+        self.shows, self.step, self.computed = shows, step, 0
 
     def __call__(self, clips: np.ndarray) -> ModelOutputs:
-        self.asked += clips.shape[0] * clips.shape[1]
+        self.computed += clips.shape[0] * clips.shape[1]
         logits = clips[:, :, : self.shows, 0, 0].astype(np.float64) * self.step
         whole = softmax(logits.mean(axis=1))
         return ModelOutputs(whole, softmax(logits), whole, whole.max(axis=1))
@@ -47,12 +44,12 @@ class Familiar(Mean):
     """The same with one more row, for "none of these"."""
 
     def __call__(self, clips: np.ndarray) -> ModelOutputs:
-        said = super().__call__(clips)
+        outputs = super().__call__(clips)
         rows = clips[:, :, : self.shows + 1, 0, 0].astype(np.float64) * self.step
         shows, none = rows[..., :-1], rows[..., -1]
         return ModelOutputs(
-            said.probabilities,
-            said.frame_probabilities,
+            outputs.probabilities,
+            outputs.frame_probabilities,
             rows.mean(axis=1, dtype=np.float32),
             (log_sum_exp(shows.mean(axis=1)) - none.mean(axis=1)).astype(np.float32),
             (log_sum_exp(shows) - none).astype(np.float32),
@@ -74,7 +71,7 @@ rules = st.builds(
 
 
 @given(rule=rules, seed=st.integers(0, 2**32 - 1), shows=st.integers(1, 30))
-def test_two_parts_say_what_all_frames_say_and_no_frame_is_looked_at_twice(
+def test_two_parts_give_the_result_of_all_frames_and_compute_each_once(
     rule: EarlyExit, seed: int, shows: int
 ) -> None:
     clip = np.random.default_rng(seed).integers(0, 256, (CLIP_FRAMES, 32, 1, 3), np.uint8)
@@ -83,7 +80,7 @@ def test_two_parts_say_what_all_frames_say_and_no_frame_is_looked_at_twice(
     seen, whole = score(run, clip, rule), score(Mean(shows), clip, None)
 
     assert seen.frames in (rule.frames, tuple(range(CLIP_FRAMES)))
-    assert run.asked == len(seen.frames) == len(seen.frame_probabilities)
+    assert run.computed == len(seen.frames) == len(seen.frame_probabilities)
     if len(seen.frames) == CLIP_FRAMES:
         np.testing.assert_allclose(seen.probabilities, whole.probabilities, rtol=2e-5, atol=1e-7)
         np.testing.assert_allclose(seen.familiarity, whole.familiarity, rtol=2e-5)
@@ -92,23 +89,14 @@ def test_two_parts_say_what_all_frames_say_and_no_frame_is_looked_at_twice(
         assert seen.probabilities.max() >= rule.threshold
 
 
-@given(seed=st.integers(0, 2**32 - 1), spread=st.floats(0, 8))
-def test_frames_together_are_the_softmax_of_their_mean_logits(seed: int, spread: float) -> None:
-    logits = np.random.default_rng(seed).normal(0, spread, (2, 10, 6))
-
-    together = combine(softmax(logits))
-
-    np.testing.assert_allclose(together, softmax(logits.mean(axis=1)), rtol=1e-4, atol=1e-7)
-
-
-def test_where_a_probability_is_too_small_for_its_logarithm_all_frames_are_looked_at_at_once() -> None:
+def test_all_frames_are_computed_at_once_if_a_probability_is_too_small() -> None:
     clip = np.zeros((CLIP_FRAMES, 3, 1, 3), np.uint8)
     clip[:5, 0], clip[5:, 1] = 254, 255  # one show's probability in each frame is exp(-254), which is 0
 
     parts, equal = Mean(2, step=1), Familiar(2, step=1)
     seen = score(parts, clip, EarlyExit((2, 7), 1.0)), score(equal, clip, None, distinct=True)
 
-    assert (parts.asked, equal.asked) == (2 + 8 + CLIP_FRAMES, 2 + CLIP_FRAMES)
+    assert (parts.computed, equal.computed) == (2 + 8 + CLIP_FRAMES, 2 + CLIP_FRAMES)
     assert (seen[0].frames, seen[1].frames) == (tuple(range(CLIP_FRAMES)), (0, 5))
     for each in seen:
         np.testing.assert_allclose(each.probabilities, softmax(np.array([127.0, 127.5])), rtol=1e-5)
@@ -117,49 +105,49 @@ def test_where_a_probability_is_too_small_for_its_logarithm_all_frames_are_looke
 
 # Equal frames
 
-# Which of some different pictures each of the ten frames shows.
+# Which of five different pictures each of the ten frames shows.
 shown = st.lists(st.integers(0, 4), min_size=CLIP_FRAMES, max_size=CLIP_FRAMES)
 
 
 def clip_of_pictures(shown: list[int], seed: int) -> np.ndarray:
-    """A clip of random pictures, repeated as told."""
+    """A clip of random pictures, some repeated."""
     pictures = np.random.default_rng(seed).integers(0, 256, (5, 32, 1, 3), np.uint8)
     pictures[:, -1, 0, 0] = range(5)  # so that they differ, if only in their last row
     return np.asarray(pictures[shown])
 
 
 @given(shown=shown, seed=st.integers(0, 2**32 - 1))
-def test_equal_frames_are_found_by_the_first_of_them(shown: list[int], seed: int) -> None:
+def test_the_first_equal_frame_is_found(shown: list[int], seed: int) -> None:
     assert first_equal(clip_of_pictures(shown, seed)) == tuple(map(shown.index, shown))
 
 
 @given(shown=shown, seed=st.integers(0, 2**32 - 1), shows=st.integers(1, 30))
-def test_frames_that_count_more_than_once_say_what_they_say_one_by_one(
+def test_combining_with_counts_equals_combining_repeated_frames(
     shown: list[int], seed: int, shows: int
 ) -> None:
-    said = Familiar(shows)(clip_of_pictures(shown, seed)[np.newaxis])
+    outputs = Familiar(shows)(clip_of_pictures(shown, seed)[np.newaxis])
     firsts, counts = np.unique(list(map(shown.index, shown)), return_counts=True)
-    votes, familiar = said.frame_probabilities[0], said.frame_familiarity
+    votes, familiar = outputs.frame_probabilities[0], outputs.frame_familiarity
     assert familiar is not None
 
     together = combine(votes[firsts], counts.astype(np.float64))
 
     np.testing.assert_allclose(together, combine(votes), rtol=1e-5)
-    np.testing.assert_allclose(together, said.probabilities[0], rtol=2e-5, atol=1e-7)
+    np.testing.assert_allclose(together, outputs.probabilities[0], rtol=2e-5, atol=1e-7)
     once = combine_familiarity(votes[firsts], familiar[0, firsts], counts.astype(np.float64))
     assert once == pytest.approx(combine_familiarity(votes, familiar[0]), abs=1e-9)
-    assert once == pytest.approx(float(said.familiarity[0]), abs=1e-4)
+    assert once == pytest.approx(float(outputs.familiarity[0]), abs=1e-4)
 
 
 @given(shown=shown, seed=st.integers(0, 2**32 - 1), shows=st.integers(1, 30), rule=st.none() | rules)
-def test_equal_frames_are_computed_once_and_count_as_often_as_they_are_shown(
+def test_equal_frames_are_computed_once_and_counted_as_often_as_they_occur(
     shown: list[int], seed: int, shows: int, rule: EarlyExit | None
 ) -> None:
     clip, run = clip_of_pictures(shown, seed), Familiar(shows)
 
     seen, whole = score(run, clip, rule, distinct=True), score(Familiar(shows), clip, None)
 
-    assert run.asked == len(seen.frames) == len(seen.frame_probabilities)
+    assert run.computed == len(seen.frames) == len(seen.frame_probabilities)
     np.testing.assert_array_equal(seen.frame_probabilities, whole.frame_probabilities[list(seen.frames)])
     if len(seen.rows) == CLIP_FRAMES:
         assert [seen.frames[place] for place in seen.rows] == list(map(shown.index, shown))
@@ -207,7 +195,7 @@ def test_each_distinct_frame_is_computed_once_and_has_one_vote(
     np.testing.assert_allclose(seen.embedding, whole.embedding[0], rtol=1e-6)
 
 
-def test_without_the_familiarity_of_frames_equal_frames_are_computed_one_by_one(
+def test_without_frame_familiarity_equal_frames_are_computed_separately(
     early_exit_path: Path, clip_of: ClipOf
 ) -> None:
     classifier = Counted(early_exit_path)
@@ -216,7 +204,7 @@ def test_without_the_familiarity_of_frames_equal_frames_are_computed_one_by_one(
     assert classifier.frames == CLIP_FRAMES
 
 
-def test_a_model_of_ten_frames_may_tell_how_familiar_each_is(tmp_path: Path, clip_of: ClipOf) -> None:
+def test_a_model_of_ten_frames_may_have_frame_familiarity(tmp_path: Path, clip_of: ClipOf) -> None:
     fixed = {"frame_probabilities": ("batch", 10, 3), "frame_familiarity": ("batch", 10)}
     model = familiar_model(input_shape=("batch", *CLIP_SHAPE), outputs=fixed)
     onnx.save(model, tmp_path / "model.onnx")
@@ -224,7 +212,7 @@ def test_a_model_of_ten_frames_may_tell_how_familiar_each_is(tmp_path: Path, cli
     assert len(Classifier(tmp_path / "model.onnx").classify(clip_of(RED)).frames) == CLIP_FRAMES
 
 
-def test_the_familiarity_of_frames_must_be_one_of_each(tmp_path: Path) -> None:
+def test_frame_familiarity_must_have_one_value_a_frame(tmp_path: Path) -> None:
     outputs = {"frame_probabilities": ("batch", "frame", 3), "frame_familiarity": ("batch", 10)}
     onnx.save(familiar_model(outputs=outputs), tmp_path / "model.onnx")
 
@@ -242,7 +230,7 @@ def test_the_familiarity_of_frames_must_be_one_of_each(tmp_path: Path) -> None:
     ],
     ids=["a still", "an unknown still", "three frames", "the first frames are equal"],
 )
-def test_equal_frames_are_computed_once_before_and_after_the_first_frames(
+def test_equal_frames_are_computed_once_with_early_exit(
     tmp_path: Path,
     clip_of: ClipOf,
     colours: tuple[tuple[int, int, int], ...],
@@ -271,9 +259,7 @@ def test_a_plain_clip_is_decided_by_its_first_frames(early_exit_path: Path, clip
     assert prediction.shows[0].show == "Red Show"
 
 
-def test_a_clip_of_two_minds_is_looked_at_whole_and_answered_as_if_at_once(
-    early_exit_path: Path, clip_of: ClipOf
-) -> None:
+def test_a_doubtful_clip_is_computed_completely(early_exit_path: Path, clip_of: ClipOf) -> None:
     clip = clip_of(RED, BLUE, (200, 120, 90))
 
     early = Classifier(early_exit_path, early_exit=True).classify(clip)
@@ -287,35 +273,32 @@ def test_a_clip_of_two_minds_is_looked_at_whole_and_answered_as_if_at_once(
         assert one.probability == pytest.approx(other.probability, rel=1e-5)
 
 
-def test_whoever_asks_for_exact_probabilities_gets_those_of_all_frames(
-    early_exit_path: Path, clip_of: ClipOf
-) -> None:
+def test_exact_probabilities_are_those_of_all_frames(early_exit_path: Path, clip_of: ClipOf) -> None:
     classifier, clip = Classifier(early_exit_path, early_exit=True), clip_of(RED, RED, RED, RED, BLUE)
 
-    assert classifier.classify(clip, exact=True) == Classifier(early_exit_path).classify(clip)
+    exact = classifier.classify(clip, exact=True)
+
+    assert len(exact.frames) == CLIP_FRAMES
+    assert exact == Classifier(early_exit_path).classify(clip)
 
 
-def test_without_the_setting_the_rule_is_not_followed(early_exit_path: Path, clip_of: ClipOf) -> None:
-    assert len(Classifier(early_exit_path).classify(clip_of(RED)).frames) == CLIP_FRAMES
-
-
-def test_a_clip_that_is_not_known_is_never_decided_early(early_exit_path: Path, clip_of: ClipOf) -> None:
+def test_an_unknown_clip_is_never_decided_early(early_exit_path: Path, clip_of: ClipOf) -> None:
     prediction = Classifier(early_exit_path, early_exit=True).classify(clip_of(GREY))
 
     assert not prediction.known
     assert len(prediction.frames) == CLIP_FRAMES
 
 
-# Files whose rule is none
+# Files with invalid rules
 
 
-def test_a_file_without_a_rule_says_so_where_it_is_asked_for_one(model_path: Path) -> None:
+def test_early_exit_needs_a_rule_in_the_file(model_path: Path) -> None:
     assert Classifier(model_path).rule is None
     with pytest.raises(ModelError, match="it holds no rule for early exit"):
         Classifier(model_path, early_exit=True)
 
 
-def test_a_rule_in_a_file_of_ten_frames_is_refused(save_model: Callable[..., Path]) -> None:
+def test_a_rule_needs_a_model_that_takes_any_frames(save_model: Callable[..., Path]) -> None:
     path = save_model(metadata={"early_exit": json.dumps(EARLY_EXIT)})
 
     with pytest.raises(ModelError, match="takes no clips of fewer frames"):
@@ -338,7 +321,7 @@ def test_a_rule_in_a_file_of_ten_frames_is_refused(save_model: Callable[..., Pat
         ('{"frames": [2], "threshold": NaN}', r"is invalid: threshold must lie in 0\.\.1"),
     ],
 )
-def test_what_is_no_rule_is_refused(tmp_path: Path, text: str, says: str) -> None:
+def test_an_invalid_rule_is_refused(tmp_path: Path, text: str, says: str) -> None:
     path = tmp_path / "model.onnx"
     onnx.save(early_exit_model(metadata={"early_exit": text}), path)
 

@@ -1,4 +1,4 @@
-"""What tests/corpus/chromium.csv says is what the Chromium of this machine shows."""
+"""tests/corpus/chromium.csv has what the Chromium of this machine shows."""
 
 from __future__ import annotations
 

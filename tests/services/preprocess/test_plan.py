@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from services.clip import CLIP_FRAMES
 from services.errors import CorruptGif, GifTooLarge
 from services.preprocess.backend import portable
 from services.preprocess.container import BrokenFrameError, Budget, Container
@@ -23,64 +24,52 @@ from tests.support.paths import SHARED, corpus_files, read_table
 DRAW, SHOW = Action.DRAW, Action.SHOW
 
 
-def planned(wanted: set[int], *pictures: Picture) -> list[tuple[int, Action]]:
-    return [tuple(step) for step in plan(read(write_gif(4, 4, pictures), Budget()), wanted)]
-
-
 FULL = plain(4, 4, 1)
 PART = plain(2, 2, 2)
+RESTORED = [Picture(FULL), Picture(PART, disposal=RESTORE), Picture(PART, transparent=0)]
+HIDDEN = [Picture(PART), Picture(FULL, disposal=RESTORE), Picture(PART, left=2)]
 
 
-def test_frames_after_the_last_wanted_are_left_out() -> None:
-    pictures = [Picture(PART, left=index) for index in range(4)]
-
-    assert planned({1}, *pictures) == [(0, DRAW), (1, SHOW)]
-
-
-def test_a_full_opaque_frame_owes_nothing_to_the_past() -> None:
-    assert planned({3}, Picture(PART), Picture(FULL), Picture(PART), Picture(PART, transparent=1)) == [
-        (1, DRAW),
-        (2, DRAW),
-        (3, SHOW),
-    ]
-
-
-def test_nor_does_a_frame_after_a_full_clear() -> None:
-    assert planned({2}, Picture(PART), Picture(FULL, disposal=CLEAR), Picture(PART)) == [
-        (1, Action.CLEAR),
-        (2, SHOW),
-    ]
-
-
-def test_a_transparent_full_frame_owes_everything() -> None:
-    assert planned({1}, Picture(PART), Picture(FULL, transparent=0)) == [(0, DRAW), (1, SHOW)]
-
-
-def test_a_restored_frame_is_skipped_unless_wanted() -> None:
-    pictures = [Picture(FULL), Picture(PART, disposal=RESTORE), Picture(PART, transparent=0)]
-
-    assert planned({2}, *pictures) == [(0, DRAW), (2, SHOW)]
-    assert planned({1, 2}, *pictures) == [(0, DRAW), (1, SHOW), (2, SHOW)]
-
-
-def test_what_a_restored_frame_hides_is_still_needed_after_it() -> None:
-    pictures = [Picture(PART), Picture(FULL, disposal=RESTORE), Picture(PART, left=2)]
-
-    assert planned({1, 2}, *pictures) == [(0, DRAW), (1, SHOW), (2, SHOW)]
-    assert planned({1}, *pictures) == [(0, DRAW), (1, SHOW)]
-
-
-def test_a_covered_frame_is_skipped() -> None:
-    assert planned(
-        {3}, Picture(FULL), Picture(PART), Picture(PART, disposal=KEEP), Picture(PART, left=2)
-    ) == [
-        (0, DRAW),
-        (2, DRAW),
-        (3, SHOW),
-    ]
+@pytest.mark.parametrize(
+    ("wanted", "pictures", "steps"),
+    [
+        ({1}, [Picture(PART, left=index) for index in range(4)], [(0, DRAW), (1, SHOW)]),
+        (
+            {3},
+            [Picture(PART), Picture(FULL), Picture(PART), Picture(PART, transparent=1)],
+            [(1, DRAW), (2, DRAW), (3, SHOW)],
+        ),
+        ({2}, [Picture(PART), Picture(FULL, disposal=CLEAR), Picture(PART)], [(1, Action.CLEAR), (2, SHOW)]),
+        ({1}, [Picture(PART), Picture(FULL, transparent=0)], [(0, DRAW), (1, SHOW)]),
+        ({2}, RESTORED, [(0, DRAW), (2, SHOW)]),
+        ({1, 2}, RESTORED, [(0, DRAW), (1, SHOW), (2, SHOW)]),
+        ({1, 2}, HIDDEN, [(0, DRAW), (1, SHOW), (2, SHOW)]),
+        ({1}, HIDDEN, [(0, DRAW), (1, SHOW)]),
+        (
+            {3},
+            [Picture(FULL), Picture(PART), Picture(PART, disposal=KEEP), Picture(PART, left=2)],
+            [(0, DRAW), (2, DRAW), (3, SHOW)],
+        ),
+    ],
+    ids=[
+        "frames after the last wanted one",
+        "a full opaque frame needs no earlier frames",
+        "nor does a frame after a full clear",
+        "a transparent full frame needs earlier frames",
+        "a restored frame is skipped",
+        "a restored frame is wanted",
+        "frames before a full restored frame are needed after it",
+        "frames before a full restored frame that is wanted",
+        "a covered frame is skipped",
+    ],
+)
+def test_a_plan_has_the_fewest_steps(
+    wanted: set[int], pictures: list[Picture], steps: list[tuple[int, Action]]
+) -> None:
+    assert [tuple(step) for step in plan(read(write_gif(4, 4, pictures), Budget()), wanted)] == steps
 
 
-def test_the_price_counts_pixels_drawn_and_cleared() -> None:
+def test_the_cost_counts_drawn_and_cleared_pixels() -> None:
     container = read(
         write_gif(4, 4, [Picture(FULL), Picture(PART, disposal=CLEAR), Picture(PART, left=1)]), Budget()
     )
@@ -91,7 +80,7 @@ def test_the_price_counts_pixels_drawn_and_cleared() -> None:
 
 
 def draw_everything(container: Container, wanted: set[int]) -> dict[int, NDArray[np.uint32]]:
-    """Decode and dispose of each frame up to the last that is wanted, as a browser does."""
+    """Draw every frame up to the last wanted one, as a browser does."""
     steps = [Step(index, SHOW) for index in range(max(wanted) + 1)]
     return {index: canvas.copy() for index, canvas in render(container, steps, portable()) if index in wanted}
 
@@ -131,7 +120,7 @@ REAL = [
 
 
 def compare_real_file(gif: bytes) -> bool:
-    """Compare a clip's frames, and the last of them alone; whether there was anything to compare."""
+    """Compare the frames of a clip, and its last frame alone; False if the file has no frame."""
     try:
         container = read(gif, Budget())
     except (CorruptGif, GifTooLarge):
@@ -154,7 +143,7 @@ def compare_real_file(gif: bytes) -> bool:
 def assert_plan_changes_nothing_of(paths: Sequence[Path]) -> None:
     compared = sum(compare_real_file(path.read_bytes()) for path in paths)
 
-    assert compared >= 0.75 * len(paths)  # some hold no frame at all
+    assert compared >= 0.75 * len(paths)  # some have no frame
 
 
 def test_the_plan_changes_no_pixel_of_the_corpus() -> None:
@@ -165,3 +154,57 @@ def test_the_plan_changes_no_pixel_of_the_corpus() -> None:
 @pytest.mark.parametrize("first", range(0, len(REAL), 100))
 def test_the_plan_changes_no_pixel_of_real_files(first: int) -> None:
     assert_plan_changes_nothing_of(REAL[first : first + 100])
+
+
+# The timeline
+
+DELAYS = st.lists(st.integers(0, 65_535).map(lambda hundredths: 10 * hundredths), min_size=1, max_size=60)
+
+
+def test_ten_equal_frames_are_each_shown_once_at_their_middle() -> None:
+    timeline = sample([40] * 10)
+
+    assert timeline.duration_ms == 400
+    assert timeline.instants_ms == (20, 60, 100, 140, 180, 220, 260, 300, 340, 380)
+    assert timeline.frames == tuple(range(10))
+
+
+def test_one_frame_is_shown_ten_times() -> None:
+    timeline = sample([0])
+
+    assert timeline.duration_ms == 100
+    assert timeline.instants_ms == (5, 15, 25, 35, 45, 55, 65, 75, 85, 95)
+    assert timeline.frames == (0,) * 10
+
+
+def test_few_frames_repeat_by_their_share_of_the_time() -> None:
+    assert sample([300, 700]).frames == (0, 0, 0, 1, 1, 1, 1, 1, 1, 1)
+
+
+def test_a_delay_of_ten_ms_or_less_lasts_a_hundred() -> None:
+    assert sample([0, 10, 20]).duration_ms == 100 + 100 + 20
+
+
+def test_a_frame_holds_until_the_instant_it_ends() -> None:
+    # Two frames of 50 ms: the fifth and sixth instants are 45 and 55, either side of the change.
+    assert sample([50, 50]).frames == (0,) * 5 + (1,) * 5
+    # The first instant, at 20 ms, is when the second frame begins.
+    assert sample([20, 380]).frames[0] == 1
+
+
+@given(DELAYS)
+def test_instants_are_the_middles_of_ten_equal_parts(delays: list[int]) -> None:
+    timeline = sample(delays)
+
+    for part, instant in enumerate(timeline.instants_ms):
+        assert 0 <= (part + 0.5) * timeline.duration_ms / CLIP_FRAMES - instant < 1
+
+
+@given(DELAYS)
+def test_each_instant_falls_into_the_time_of_its_frame(delays: list[int]) -> None:
+    timeline = sample(delays)
+    played = [100 if delay <= 10 else delay for delay in delays]
+
+    assert timeline.duration_ms == sum(played)
+    for instant, frame in zip(timeline.instants_ms, timeline.frames, strict=True):
+        assert sum(played[:frame]) <= instant < sum(played[: frame + 1])

@@ -16,7 +16,7 @@ from tests.support.gif_writer import CLEAR, KEEP, RESTORE, Picture, pack, plain,
 
 BLACK, RED, GREEN, BLUE = (0, 0, 0, 255), (255, 0, 0, 255), (0, 255, 0, 255), (0, 0, 255, 255)
 NOTHING = (0, 0, 0, 0)
-ONE = plain(1, 1, 1)
+ONE, ONE_GREEN, ONE_BLUE, TWO = plain(1, 1, 1), plain(1, 1, 2), plain(1, 1, 3), plain(2, 1, 1)
 
 
 def rows(gif: bytes, count: int) -> list[list[tuple[int, ...]]]:
@@ -24,52 +24,58 @@ def rows(gif: bytes, count: int) -> list[list[tuple[int, ...]]]:
     return [[tuple(pixel) for pixel in canvas[0].tolist()] for canvas in render_frames(gif, range(count))]
 
 
-def test_a_frame_is_drawn_where_it_says() -> None:
-    gif = write_gif(3, 1, [Picture(plain(3, 1, 1)), Picture(plain(1, 1, 2), left=1)])
-
-    assert rows(gif, 2) == [[RED, RED, RED], [RED, GREEN, RED]]
-
-
-def test_what_was_never_drawn_is_transparent_black() -> None:
-    assert rows(write_gif(2, 1, [Picture(ONE)]), 1) == [[RED, NOTHING]]
-
-
-def test_a_transparent_index_draws_nothing() -> None:
-    pixels = np.array([[1, 2, 3]], np.uint8)
-    gif = write_gif(3, 1, [Picture(plain(3, 1, 3)), Picture(pixels, transparent=2)])
-
-    assert rows(gif, 2)[1] == [RED, BLUE, BLUE]
-
-
-def test_disposal_clear_leaves_its_rectangle_transparent() -> None:
-    gif = write_gif(3, 1, [Picture(plain(3, 1, 1)), Picture(ONE, left=1, disposal=CLEAR), Picture(ONE)])
-
-    assert rows(gif, 3)[2] == [RED, NOTHING, RED]
-
-
-def test_disposal_restore_leaves_what_was_there() -> None:
-    pictures = [Picture(plain(2, 1, 1)), Picture(plain(2, 1, 2), disposal=RESTORE), Picture(plain(1, 1, 3))]
-
-    assert rows(write_gif(2, 1, pictures), 3) == [[RED, RED], [GREEN, GREEN], [BLUE, RED]]
-
-
-def test_a_restored_first_frame_leaves_nothing() -> None:
-    gif = write_gif(2, 1, [Picture(plain(2, 1, 1), disposal=RESTORE), Picture(plain(1, 1, 3))])
-
-    assert rows(gif, 2)[1] == [BLUE, NOTHING]
-
-
-def test_pixels_outside_the_canvas_are_dropped() -> None:
-    gif = write_gif(2, 1, [Picture(plain(2, 1, 1)), Picture(plain(3, 4, 2), left=1), Picture(ONE, left=9)])
-
-    assert rows(gif, 3)[1:] == [[RED, GREEN], [RED, GREEN]]
-
-
-def test_a_local_palette_replaces_the_global_one() -> None:
-    local = bytes((9, 8, 7) * 8)
-    gif = write_gif(1, 1, [Picture(ONE), Picture(ONE, palette=local), Picture(ONE)])
-
-    assert rows(gif, 3) == [[RED], [(9, 8, 7, 255)], [RED]]
+@pytest.mark.parametrize(
+    ("gif", "frames"),
+    [
+        (
+            write_gif(3, 1, [Picture(plain(3, 1, 1)), Picture(ONE_GREEN, left=1)]),
+            [[RED, RED, RED], [RED, GREEN, RED]],
+        ),
+        (write_gif(2, 1, [Picture(ONE)]), [[RED, NOTHING]]),
+        (
+            write_gif(
+                3, 1, [Picture(plain(3, 1, 3)), Picture(np.array([[1, 2, 3]], np.uint8), transparent=2)]
+            ),
+            [[BLUE] * 3, [RED, BLUE, BLUE]],
+        ),
+        (
+            write_gif(3, 1, [Picture(plain(3, 1, 1)), Picture(ONE, left=1, disposal=CLEAR), Picture(ONE)]),
+            [[RED] * 3, [RED] * 3, [RED, NOTHING, RED]],
+        ),
+        (
+            write_gif(2, 1, [Picture(TWO), Picture(plain(2, 1, 2), disposal=RESTORE), Picture(ONE_BLUE)]),
+            [[RED, RED], [GREEN, GREEN], [BLUE, RED]],
+        ),
+        (write_gif(2, 1, [Picture(TWO, disposal=RESTORE), Picture(ONE_BLUE)]), [[RED, RED], [BLUE, NOTHING]]),
+        (
+            write_gif(2, 1, [Picture(TWO), Picture(plain(3, 4, 2), left=1), Picture(ONE, left=9)]),
+            [[RED, RED], [RED, GREEN], [RED, GREEN]],
+        ),
+        (
+            write_gif(1, 1, [Picture(ONE), Picture(ONE, palette=bytes((9, 8, 7) * 8)), Picture(ONE)]),
+            [[RED], [(9, 8, 7, 255)], [RED]],
+        ),
+        (
+            write_gif(
+                1, 1, [Picture(ONE), *(Picture(np.empty(size, np.uint8)) for size in ((0, 5), (5, 0)))]
+            ),
+            [[RED]] * 3,
+        ),
+    ],
+    ids=[
+        "a frame is drawn at its place",
+        "pixels that were never drawn are transparent black",
+        "a transparent index draws nothing",
+        "disposal CLEAR makes the rectangle transparent",
+        "disposal RESTORE restores the rectangle",
+        "a restored first frame leaves nothing",
+        "pixels outside the canvas are dropped",
+        "a local palette replaces the global one",
+        "an empty frame draws nothing",
+    ],
+)
+def test_frames_are_drawn_as_in_a_browser(gif: bytes, frames: list[list[tuple[int, ...]]]) -> None:
+    assert rows(gif, len(frames)) == frames
 
 
 def test_a_colour_that_the_palette_lacks_is_black() -> None:
@@ -80,7 +86,7 @@ def test_a_colour_that_the_palette_lacks_is_black() -> None:
     assert rows(short, 1) == [[BLACK]]
 
 
-def test_interlaced_rows_come_out_in_order() -> None:
+def test_interlaced_rows_are_put_in_order() -> None:
     pixels = np.arange(37, dtype=np.uint8).reshape(37, 1) % 8
     gif = write_gif(1, 37, [Picture(pixels, interlaced=True), Picture(pixels)])
 
@@ -89,15 +95,7 @@ def test_interlaced_rows_come_out_in_order() -> None:
     assert np.array_equal(first, show(1, 37, [Picture(pixels)])[0])
 
 
-def test_a_frame_without_area_draws_nothing() -> None:
-    gif = write_gif(
-        1, 1, [Picture(ONE), Picture(np.empty((0, 5), np.uint8)), Picture(np.empty((5, 0), np.uint8))]
-    )
-
-    assert rows(gif, 3) == [[RED]] * 3
-
-
-def test_a_frame_of_many_bands_is_drawn_whole() -> None:
+def test_a_large_frame_is_drawn_completely() -> None:
     rng = np.random.default_rng(3)
     noise = [rng.integers(0, 256, (300, 701), np.uint8) for _ in range(3)]
     images = [Image.fromarray(pixels).convert("P") for pixels in noise]
@@ -109,7 +107,7 @@ def test_a_frame_of_many_bands_is_drawn_whole() -> None:
 
 
 @given(animations())
-def test_every_frame_is_what_a_browser_shows(animation: Animation) -> None:
+def test_every_frame_equals_that_of_a_browser(animation: Animation) -> None:
     canvases = list(render_frames(animation.gif, range(len(animation.pictures))))
 
     for found, shown in zip(canvases, animation.shown(), strict=True):
@@ -117,7 +115,7 @@ def test_every_frame_is_what_a_browser_shows(animation: Animation) -> None:
 
 
 @given(animations(), st.data())
-def test_frames_can_be_had_one_by_one(animation: Animation, data: st.DataObject) -> None:
+def test_single_frames_can_be_rendered(animation: Animation, data: st.DataObject) -> None:
     wanted = sorted(data.draw(st.sets(st.integers(0, len(animation.pictures) - 1))))
 
     shown = animation.shown()
@@ -134,8 +132,7 @@ def pillow_frames(gif: bytes) -> list[NDArray[np.uint8]]:
         return canvases
 
 
-def test_pillow_agrees_where_it_follows_browsers() -> None:
-    """Its encoder's LZW, palettes and differences between frames, read by both decoders."""
+def test_pillow_agrees_on_a_gif_that_it_wrote() -> None:
     images = []
     for turn in range(12):
         y, x = np.mgrid[0:90, 0:120]
@@ -153,7 +150,7 @@ def test_pillow_agrees_where_it_follows_browsers() -> None:
         assert np.array_equal(found[:, :, :3], pixels)
 
 
-def test_a_canvas_belongs_to_who_asked_for_it() -> None:
+def test_each_canvas_is_a_copy() -> None:
     gif = write_gif(1, 1, [Picture(ONE), Picture(plain(1, 1, 2))])
 
     first, second = list(render_frames(gif, [0, 1]))
@@ -161,7 +158,7 @@ def test_a_canvas_belongs_to_who_asked_for_it() -> None:
     assert tuple(second[0, 0]) == GREEN
 
 
-def test_a_broken_frame_is_told_when_it_is_reached() -> None:
+def test_a_broken_frame_raises_when_it_is_reached() -> None:
     short = sub_blocks(pack([8, 1, 9], 4))
     gif = write_gif(2, 2, [Picture(plain(2, 2, 1)), Picture(plain(2, 2, 1), data=short), Picture(ONE)])
 
@@ -172,19 +169,19 @@ def test_a_broken_frame_is_told_when_it_is_reached() -> None:
 
 
 @pytest.mark.parametrize("indices", [[-1], [2], [0, 5], [1, 0], [1, 1]])
-def test_frames_that_are_not_there_or_out_of_order_are_refused_at_once(indices: list[int]) -> None:
+def test_missing_or_unordered_frames_are_refused_at_once(indices: list[int]) -> None:
     gif = write_gif(1, 1, [Picture(ONE), Picture(ONE)])
 
     with pytest.raises(ValueError, match=r"frame indices must (increase|be in 0\.\.1)"):
         render_frames(gif, indices)
 
 
-def test_errors_of_the_container_come_at_once() -> None:
+def test_errors_in_the_structure_are_raised_at_once() -> None:
     with pytest.raises(NotAGif):
         render_frames(b"no", [0])
     with pytest.raises(GifTooLarge, match="decoding is limited to 3 pixels, this one has 4"):
         render_frames(write_gif(2, 2, [Picture(plain(2, 2, 1))]), [0], budget=Budget(max_decoded_pixels=3))
 
 
-def test_no_frames_asked_for_is_none() -> None:
+def test_no_indices_give_no_frames() -> None:
     assert list(render_frames(write_gif(1, 1, [Picture(ONE, disposal=KEEP)]), [])) == []

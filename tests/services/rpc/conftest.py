@@ -1,4 +1,4 @@
-"""Servers for tests of the plumbing: both services with a model that answers when it is let go."""
+"""Servers of both services, and a model that answers when a test lets it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.support.steps import HeldClassifier, Serve
 
 @pytest.fixture
 def held(model_path: Path) -> Iterator[HeldClassifier]:
-    """The held model; let go at the latest when the test ends."""
+    """A held model, released at the latest when the test ends."""
     classifier = HeldClassifier(model_path)
     yield classifier
     classifier.go.set()
@@ -34,7 +34,7 @@ def classifier(model_path: Path) -> Classifier:
 
 @pytest.fixture
 def serve() -> Serve:
-    """Serve a classifier, with settings, for a block: -> its address."""
+    """Serve a classifier with settings during a block; yields the address."""
 
     @contextlib.contextmanager
     def start(
@@ -61,7 +61,7 @@ def open_channel() -> Iterator[Callable[[str], grpc.Channel]]:
 
 @pytest.fixture
 def free_port() -> int:
-    """A port that nothing listens at now."""
+    """A port on which nothing listens."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port: int = listener.getsockname()[1]
         return port

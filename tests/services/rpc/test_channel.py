@@ -24,7 +24,7 @@ RED = (255, 0, 0)
 
 
 class Stumbling(InferenceServicer):
-    """A service that fails so many times with a code before it answers, and counts its calls."""
+    """A service that fails some times with a code before it answers, and counts its calls."""
 
     def __init__(self, server: RpcServer, classifier: Classifier, code: grpc.StatusCode, times: int) -> None:
         super().__init__(server.workers, classifier)
@@ -39,7 +39,7 @@ class Stumbling(InferenceServicer):
 
 @pytest.fixture
 def stumble(classifier: Classifier) -> Iterator[Callable[..., tuple[Stumbling, str]]]:
-    """Serve one `Stumbling`: code, times -> it and its address."""
+    """Serve one `Stumbling`, given code and times; returns it and its address."""
     running = []
 
     def start(code: grpc.StatusCode, times: int) -> tuple[Stumbling, str]:
@@ -65,7 +65,7 @@ def stumble(classifier: Classifier) -> Iterator[Callable[..., tuple[Stumbling, s
         context.__exit__(None, None, None)
 
 
-def test_an_unavailable_service_is_asked_again_with_the_whole_clip(
+def test_an_unavailable_service_is_called_again_with_the_whole_clip(
     stumble: Callable[..., tuple[Stumbling, str]], clip_of: ClipOf
 ) -> None:
     service, address = stumble(grpc.StatusCode.UNAVAILABLE, 3)
@@ -76,7 +76,7 @@ def test_an_unavailable_service_is_asked_again_with_the_whole_clip(
     assert service.calls == 4
 
 
-def test_an_unavailable_service_is_not_asked_for_ever(
+def test_the_number_of_attempts_is_limited(
     stumble: Callable[..., tuple[Stumbling, str]], clip_of: ClipOf
 ) -> None:
     service, address = stumble(grpc.StatusCode.UNAVAILABLE, 100)
@@ -101,7 +101,7 @@ def test_an_unavailable_service_is_not_asked_for_ever(
     ],
     ids=lambda code: code.name,
 )
-def test_no_other_failure_is_tried_again(
+def test_other_failures_are_not_retried(
     stumble: Callable[..., tuple[Stumbling, str]], clip_of: ClipOf, code: grpc.StatusCode
 ) -> None:
     service, address = stumble(code, 100)
@@ -112,7 +112,7 @@ def test_no_other_failure_is_tried_again(
     assert service.calls == 1
 
 
-def test_a_service_that_does_not_speak_the_contract_says_so(
+def test_a_server_without_the_service_is_an_internal_error(
     stumble: Callable[..., tuple[Stumbling, str]],
 ) -> None:
     from services.preprocess.rpc import RemotePreprocess
@@ -129,7 +129,7 @@ def test_no_proxy_of_the_environment_is_used(
 ) -> None:
     for name in ("no_proxy", "no_grpc_proxy"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv(variable, "http://127.0.0.1:9")  # where nobody listens
+    monkeypatch.setenv(variable, "http://127.0.0.1:9")  # nothing listens there
 
     with serve(classifier) as address, RemoteClassifier(address, ChannelSettings(attempts=1)) as client:
         assert client.classify(clip_of(RED)).shows
@@ -160,7 +160,7 @@ def files(authority: trustme.CA, tmp_path: Path) -> dict[str, Path]:
     return made
 
 
-def test_tls_hides_the_call_and_shows_the_server(
+def test_a_server_with_tls_refuses_plain_text(
     serve: Serve, classifier: Classifier, clip_of: ClipOf, files: dict[str, Path]
 ) -> None:
     tls = ServerTls(files["server"], files["server-key"])
@@ -189,7 +189,7 @@ def test_a_server_of_another_authority_is_not_trusted(
         client.classify(clip_of(RED))
 
 
-def test_mutual_tls_asks_every_client_for_its_certificate(
+def test_mutual_tls_requires_a_client_certificate(
     serve: Serve, classifier: Classifier, clip_of: ClipOf, files: dict[str, Path]
 ) -> None:
     tls = ServerTls(files["server"], files["server-key"], client_ca=files["ca"])
@@ -203,35 +203,34 @@ def test_mutual_tls_asks_every_client_for_its_certificate(
             stranger.classify(clip_of(RED))
 
 
-def test_certificates_that_are_none_are_refused(
-    serve: Serve, classifier: Classifier, files: dict[str, Path]
+@pytest.mark.parametrize(
+    ("certificate", "key", "error", "says"),
+    [
+        ("ca-key", "server-key", CannotServe, "the certificates are invalid, or do not belong together"),
+        ("server", "client-key", CannotServe, "do not belong together"),
+        ("missing", "server-key", UnreadableFile, "no such file"),
+    ],
+    ids=["not a certificate", "key of another certificate", "missing file"],
+)
+def test_invalid_certificates_are_refused(
+    *,
+    serve: Serve,
+    classifier: Classifier,
+    files: dict[str, Path],
+    certificate: str,
+    key: str,
+    error: type[Exception],
+    says: str,
 ) -> None:
-    files["server"].write_text("not a certificate")
+    files |= {"ca-key": files["server-key"], "missing": files["ca"].with_name("none.pem")}
 
     with (
-        pytest.raises(CannotServe, match="the certificates are invalid, or do not belong together"),
-        serve(classifier, tls=ServerTls(files["server"], files["server-key"])),
+        pytest.raises(error, match=says),
+        serve(classifier, tls=ServerTls(files[certificate], files[key])),
     ):
         pass
 
 
-def test_a_key_of_another_certificate_is_refused(
-    serve: Serve, classifier: Classifier, files: dict[str, Path]
-) -> None:
-    with (
-        pytest.raises(CannotServe, match="do not belong together"),
-        serve(classifier, tls=ServerTls(files["server"], files["client-key"])),
-    ):
-        pass
-
-
-def test_a_certificate_file_that_is_missing_is_named(
-    serve: Serve, classifier: Classifier, files: dict[str, Path], tmp_path: Path
-) -> None:
-    with (
-        pytest.raises(UnreadableFile, match="no such file"),
-        serve(classifier, tls=ServerTls(tmp_path / "none.pem", files["server-key"])),
-    ):
-        pass
+def test_a_missing_file_of_a_client_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UnreadableFile, match="no such file"):
         RemoteClassifier("localhost:1", ChannelSettings(tls=ClientTls(ca=tmp_path / "none.pem")))

@@ -39,7 +39,7 @@ NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
 
 def wait_until(holds: Callable[[], bool]) -> None:
-    """Wait for what other threads do, at most two minutes."""
+    """Wait for other threads, at most two minutes."""
     end = time.monotonic() + 120
     while not holds():
         assert time.monotonic() < end
@@ -47,7 +47,7 @@ def wait_until(holds: Callable[[], bool]) -> None:
 
 
 def request_for(clip: Clip) -> inference_pb2.ClassifyRequest:
-    """What a client sends."""
+    """The request of a client."""
     request = inference_pb2.ClassifyRequest()
     write_clip(clip, request.clip)
     return request
@@ -56,23 +56,17 @@ def request_for(clip: Clip) -> inference_pb2.ClassifyRequest:
 # Health, reflection, metrics, logs
 
 
-@pytest.mark.parametrize("service", ["", *SERVICES])
-def test_health_answers_for_each_service(
-    serve: Serve, classifier: Classifier, open_channel: OpenChannel, service: str
-) -> None:
-    with serve(classifier) as address:
-        stub = health_pb2_grpc.HealthStub(open_channel(address))
-
-        assert stub.Check(health_pb2.HealthCheckRequest(service=service)).status == SERVING
-
-
-def test_health_knows_no_other_service(
+def test_health_answers_for_each_service_and_no_other(
     serve: Serve, classifier: Classifier, open_channel: OpenChannel
 ) -> None:
-    with serve(classifier) as address, pytest.raises(grpc.RpcError) as caught:
-        health_pb2_grpc.HealthStub(open_channel(address)).Check(health_pb2.HealthCheckRequest(service="x"))
+    with serve(classifier) as address:
+        check = health_pb2_grpc.HealthStub(open_channel(address)).Check
 
-    assert caught.value.code() is grpc.StatusCode.NOT_FOUND
+        for service in ("", *SERVICES):
+            assert check(health_pb2.HealthCheckRequest(service=service)).status == SERVING
+        with pytest.raises(grpc.RpcError) as caught:
+            check(health_pb2.HealthCheckRequest(service="x"))
+        assert caught.value.code() is grpc.StatusCode.NOT_FOUND
 
 
 def test_health_answers_while_every_worker_computes(
@@ -124,7 +118,9 @@ def test_metrics_count_calls_errors_and_time(
         assert read("gif_analyzer_rpc_in_flight", classify) == 0
 
 
-def test_metrics_have_a_page(serve: Serve, classifier: Classifier, clip_of: ClipOf, free_port: int) -> None:
+def test_metrics_are_served_over_http(
+    serve: Serve, classifier: Classifier, clip_of: ClipOf, free_port: int
+) -> None:
     with serve(classifier, metrics_port=free_port) as address, RemoteClassifier(address) as client:
         client.classify(clip_of(RED))
 
@@ -136,7 +132,7 @@ def test_metrics_have_a_page(serve: Serve, classifier: Classifier, clip_of: Clip
         urllib.request.urlopen(f"http://127.0.0.1:{free_port}/metrics", timeout=5)
 
 
-def test_a_call_is_one_line_in_the_log_with_the_callers_id(
+def test_a_call_is_one_log_line_with_a_request_id(
     serve: Serve, classifier: Classifier, open_channel: OpenChannel, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
@@ -145,29 +141,21 @@ def test_a_call_is_one_line_in_the_log_with_the_callers_id(
         _, call = stub.GetModel.with_call(
             inference_pb2.GetModelRequest(), metadata=(("x-request-id", "mine"),)
         )
+        with pytest.raises(grpc.RpcError) as caught:
+            stub.Classify(inference_pb2.ClassifyRequest())
 
     assert ("x-request-id", "mine") in [tuple(pair) for pair in call.trailing_metadata()]
     [line] = [record for record in caplog.records if getattr(record, "request_id", None) == "mine"]
     assert line.__dict__["rpc"] == "gif_analyzer.v1.InferenceService/GetModel"
     assert line.__dict__["code"] == "OK"
     assert line.__dict__["duration_ms"] >= 0
-
-
-def test_a_call_without_an_id_is_given_one(
-    serve: Serve, classifier: Classifier, open_channel: OpenChannel
-) -> None:
-    with serve(classifier) as address, pytest.raises(grpc.RpcError) as caught:
-        inference_pb2_grpc.InferenceServiceStub(open_channel(address)).Classify(
-            inference_pb2.ClassifyRequest()
-        )
-
-    assert len(dict(caught.value.trailing_metadata())["x-request-id"]) == 32
+    assert len(dict(caught.value.trailing_metadata())["x-request-id"]) == 32  # of a call without one
 
 
 # Limits and deadlines
 
 
-def test_one_call_more_than_may_wait_is_refused_and_the_others_are_answered(
+def test_a_call_beyond_the_queue_is_refused_and_the_others_are_answered(
     serve: Serve, held: HeldClassifier, clip_of: ClipOf
 ) -> None:
     built: list[RpcServer] = []
@@ -231,10 +219,10 @@ def test_a_call_that_is_cancelled_is_not_computed(
         assert held.count == 1
 
 
-# The end
+# Shutdown
 
 
-def test_a_drain_says_so_and_lets_calls_in_flight_finish(
+def test_a_drain_reports_not_serving_and_finishes_running_calls(
     serve: Serve, held: HeldClassifier, clip_of: ClipOf, open_channel: OpenChannel
 ) -> None:
     with ThreadPoolExecutor() as pool, serve(held, notice_s=0.5) as address:
@@ -259,11 +247,11 @@ def test_a_drain_says_so_and_lets_calls_in_flight_finish(
 
     assert watched.result() == (NOT_SERVING, False)
     assert call.result(60).known
-    # A watch lasts as long as its client likes, and must not hold up the end for the 30 seconds of grace.
+    # An open watch must not delay the shutdown by the 30 seconds of grace.
     assert time.monotonic() - start < 15
 
 
-def test_calls_that_arrived_before_the_drain_are_answered(
+def test_calls_before_the_drain_are_answered_and_later_ones_refused(
     serve: Serve, classifier: Classifier, clip_of: ClipOf, open_channel: OpenChannel
 ) -> None:
     request = request_for(clip_of(RED))
@@ -274,22 +262,12 @@ def test_calls_that_arrived_before_the_drain_are_answered(
         calls[0].result(120)
 
     assert [call.code() for call in calls] == [grpc.StatusCode.OK] * 50
-
-
-def test_a_drained_server_refuses_new_calls(
-    serve: Serve, classifier: Classifier, open_channel: OpenChannel
-) -> None:
-    with serve(classifier) as address:
-        pass
-
     with pytest.raises(grpc.RpcError) as caught:
-        inference_pb2_grpc.InferenceServiceStub(open_channel(address)).GetModel(
-            inference_pb2.GetModelRequest()
-        )
+        stub.GetModel(inference_pb2.GetModelRequest())
     assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
 
 
-def test_a_call_that_outlasts_the_grace_time_is_cut(
+def test_a_call_longer_than_the_grace_time_is_cut_off(
     serve: Serve, held: HeldClassifier, clip_of: ClipOf, open_channel: OpenChannel
 ) -> None:
     with serve(held, grace_s=0.3) as address:
@@ -303,24 +281,17 @@ def test_a_call_that_outlasts_the_grace_time_is_cut(
 # Servers that cannot start
 
 
-def test_a_port_that_is_taken_is_refused(serve: Serve, classifier: Classifier) -> None:
+@pytest.mark.parametrize("setting", ["port", "metrics_port"])
+def test_a_port_in_use_is_refused(serve: Serve, classifier: Classifier, setting: str) -> None:
     with serve(classifier) as address:
         port = int(address.rpartition(":")[2])
 
-        with pytest.raises(CannotServe, match="the address is in use"), serve(classifier, port=port):
-            pass
-
-
-def test_a_metrics_port_that_is_taken_is_refused(serve: Serve, classifier: Classifier) -> None:
-    with serve(classifier) as address:
-        port = int(address.rpartition(":")[2])
-
-        with pytest.raises(CannotServe, match="in use"), serve(classifier, metrics_port=port):
+        with pytest.raises(CannotServe, match="in use"), serve(classifier, **{setting: port}):
             pass
 
 
 def test_an_address_of_another_machine_is_refused(classifier: Classifier) -> None:
-    settings = ServerSettings(host="192.0.2.1", port=0)  # of documentation, RFC 5737
+    settings = ServerSettings(host="192.0.2.1", port=0)  # reserved for documentation, RFC 5737
 
     with (
         pytest.raises(CannotServe, match=r"cannot serve at 192\.0\.2\.1:0"),

@@ -21,7 +21,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class ClassifyRequest(_message.Message):
-    """A clip to name the show of."""
+    """A clip to classify."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -29,14 +29,14 @@ class ClassifyRequest(_message.Message):
     TOP_K_FIELD_NUMBER: _builtins.int
     EXACT_FIELD_NUMBER: _builtins.int
     top_k: _builtins.int
-    """How many shows to name, at least 1; more than the model knows gives all it knows. Not given, it is 5."""
+    """How many shows to return, at least 1; at most all that the model knows are returned. Default: 5."""
     exact: _builtins.bool
-    """Whether all ten frames are to be looked at. A server may be set to stop where the first frames leave little
-    doubt; its probabilities are then those of fewer frames. It does not for a request that says true.
+    """Whether to use all ten frames. A server may be set to stop early if the first frames leave little doubt; then the
+    probabilities are those of fewer frames. It never does for a request with true.
     """
     @_builtins.property
     def clip(self) -> _clip_pb2.Clip:
-        """The clip, as PreprocessService makes it."""
+        """The clip from PreprocessService."""
 
     def __init__(
         self,
@@ -74,8 +74,8 @@ class ClassifyResponse(_message.Message):
 
     @_builtins.property
     def frames(self) -> _containers.RepeatedCompositeFieldContainer[Global___FrameVote]:
-        """One vote for each frame that was looked at, in time: all that differ, ten at most, or fewer where these
-        decided. A still image is one frame.
+        """One vote for each frame that the model used, in order of time. Equal frames have one vote, so a still image has
+        one; an early exit uses fewer than ten.
         """
 
     @_builtins.property
@@ -84,7 +84,7 @@ class ClassifyResponse(_message.Message):
 
     @_builtins.property
     def verdict(self) -> Global___Verdict:
-        """How much of this can be trusted."""
+        """How far the answer can be trusted."""
 
     def __init__(
         self,
@@ -105,7 +105,7 @@ Global___ClassifyResponse: _TypeAlias = ClassifyResponse  # noqa: Y015
 
 @_typing.final
 class Verdict(_message.Message):
-    """How much of an answer can be trusted."""
+    """How far an answer can be trusted."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -113,9 +113,9 @@ class Verdict(_message.Message):
     NAMES_FIELD_NUMBER: _builtins.int
     TEXT_FIELD_NUMBER: _builtins.int
     level: _builtins.str
-    """"show": one show. "one_of": two or three shows, among which the right one is. "kind": no show, but the kind
-    of picture. "unknown": nothing. Thresholds in the model file decide; how often each level is right is
-    measured for each model.
+    """"show": one show. "one_of": two or three shows that include the right one. "kind": no show, but the kind of
+    picture. "unknown": nothing. Thresholds in the model file decide; how often each level is right is measured for
+    each model.
     """
     text: _builtins.str
     """The verdict in words, for example "Friends, Seinfeld or The Office US"."""
@@ -147,9 +147,9 @@ class ShowProbability(_message.Message):
     SHOW_FIELD_NUMBER: _builtins.int
     PROBABILITY_FIELD_NUMBER: _builtins.int
     show: _builtins.str
-    """Title, as the model names it."""
+    """Title, as the model has it."""
     probability: _builtins.float
-    """Calibrated probability. Range [0, 1]; over all shows of the model they sum to 1."""
+    """Calibrated probability. Range [0, 1]; the sum over all shows of the model is 1."""
     def __init__(
         self,
         *,
@@ -166,7 +166,7 @@ Global___ShowProbability: _TypeAlias = ShowProbability  # noqa: Y015
 
 @_typing.final
 class FrameVote(_message.Message):
-    """What one frame of a clip says by itself."""
+    """What the model says about one frame by itself."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -174,7 +174,7 @@ class FrameVote(_message.Message):
     SHOW_FIELD_NUMBER: _builtins.int
     PROBABILITY_FIELD_NUMBER: _builtins.int
     timestamp_ms: _builtins.int
-    """The instant that the frame shows, in milliseconds from the start of the GIF, at least 0."""
+    """The instant of the frame, in milliseconds from the start of the GIF, at least 0."""
     show: _builtins.str
     """The most probable show for this frame alone."""
     probability: _builtins.float
@@ -205,11 +205,11 @@ class Model(_message.Message):
     TRAINING_DATA_SHA256_FIELD_NUMBER: _builtins.int
     LICENCE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """Of the family of models, for example "gif-shows"."""
+    """Name of the model family, for example "gif-shows"."""
     version: _builtins.str
-    """Of this one, for example "2026.11.23"."""
+    """Version, for example "2026.11.23"."""
     training_data_sha256: _builtins.str
-    """SHA-256 digest of what it was trained on: 64 lower-case hexadecimal digits."""
+    """SHA-256 digest of the training data: 64 lower-case hexadecimal digits."""
     licence: _builtins.str
     """Free text on its weights and its data."""
     def __init__(
@@ -230,7 +230,7 @@ Global___Model: _TypeAlias = Model  # noqa: Y015
 
 @_typing.final
 class GetModelRequest(_message.Message):
-    """Asks for the model."""
+    """Requests the model."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -256,16 +256,16 @@ class GetModelResponse(_message.Message):
     UNKNOWN_THRESHOLD_FIELD_NUMBER: _builtins.int
     EMBEDDING_SIZE_FIELD_NUMBER: _builtins.int
     unknown_threshold: _builtins.float
-    """A clip that is less familiar than this is unknown; any finite number."""
+    """A clip with less familiarity than this is unknown; any finite number."""
     embedding_size: _builtins.int
-    """How many numbers one clip's embedding has, at least 1."""
+    """Length of one clip's embedding, at least 1."""
     @_builtins.property
     def model(self) -> Global___Model:
         """Which model it is."""
 
     @_builtins.property
     def shows(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Titles of the shows it knows, in the order of its outputs."""
+        """Titles of the shows that it knows, in the order of its outputs."""
 
     def __init__(
         self,

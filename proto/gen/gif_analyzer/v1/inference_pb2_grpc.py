@@ -28,11 +28,11 @@ if _version_not_supported:
 class InferenceServiceStub(object):
     """Names the TV show of a clip.
 
-    An error is a google.rpc.Status whose details hold a google.rpc.ErrorInfo with domain "gif-analyzer", one of
-    the reasons named at each method, and what the message says as metadata. Where a field of the request is at
-    fault, a google.rpc.BadRequest names it. Every method may also answer
-    RESOURCE_EXHAUSTED  OVERLOADED      as many calls wait as may; a google.rpc.RetryInfo says when to try again
-    INTERNAL            INTERNAL_ERROR  a fault of the service
+    An error is a google.rpc.Status. Its details contain a google.rpc.ErrorInfo with the domain "gif-analyzer", one of
+    the reasons listed at each method, and the values in the message as metadata. If a field of the request is invalid,
+    a google.rpc.BadRequest names it. Every method may also return
+    RESOURCE_EXHAUSTED  OVERLOADED      the queue is full; a google.rpc.RetryInfo says when to try again
+    INTERNAL            INTERNAL_ERROR  the service failed unexpectedly
     and, as every gRPC service, UNAVAILABLE, DEADLINE_EXCEEDED and, for a message longer than the server accepts,
     RESOURCE_EXHAUSTED without details.
     """
@@ -58,20 +58,20 @@ class InferenceServiceStub(object):
 class InferenceServiceServicer(object):
     """Names the TV show of a clip.
 
-    An error is a google.rpc.Status whose details hold a google.rpc.ErrorInfo with domain "gif-analyzer", one of
-    the reasons named at each method, and what the message says as metadata. Where a field of the request is at
-    fault, a google.rpc.BadRequest names it. Every method may also answer
-    RESOURCE_EXHAUSTED  OVERLOADED      as many calls wait as may; a google.rpc.RetryInfo says when to try again
-    INTERNAL            INTERNAL_ERROR  a fault of the service
+    An error is a google.rpc.Status. Its details contain a google.rpc.ErrorInfo with the domain "gif-analyzer", one of
+    the reasons listed at each method, and the values in the message as metadata. If a field of the request is invalid,
+    a google.rpc.BadRequest names it. Every method may also return
+    RESOURCE_EXHAUSTED  OVERLOADED      the queue is full; a google.rpc.RetryInfo says when to try again
+    INTERNAL            INTERNAL_ERROR  the service failed unexpectedly
     and, as every gRPC service, UNAVAILABLE, DEADLINE_EXCEEDED and, for a message longer than the server accepts,
     RESOURCE_EXHAUSTED without details.
     """
 
     def Classify(self, request, context):
-        """Names the most probable shows of a clip.
+        """Returns the most probable shows of a clip.
 
         Errors:
-        INVALID_ARGUMENT     INVALID_CLIP      the clip breaks its contract; metadata: field, expected, found
+        INVALID_ARGUMENT     INVALID_CLIP      the clip does not fit its contract; metadata: field, expected, found
         INVALID_ARGUMENT     INVALID_ARGUMENT  top_k is less than 1; metadata: field, expected, found
         FAILED_PRECONDITION  MODEL_ERROR       the model fails on this clip; metadata: path, why
         """
@@ -80,7 +80,7 @@ class InferenceServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def GetModel(self, request, context):
-        """Says which model answers and what it knows.
+        """Returns which model answers and what it knows.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -110,11 +110,11 @@ def add_InferenceServiceServicer_to_server(servicer, server):
 class InferenceService(object):
     """Names the TV show of a clip.
 
-    An error is a google.rpc.Status whose details hold a google.rpc.ErrorInfo with domain "gif-analyzer", one of
-    the reasons named at each method, and what the message says as metadata. Where a field of the request is at
-    fault, a google.rpc.BadRequest names it. Every method may also answer
-    RESOURCE_EXHAUSTED  OVERLOADED      as many calls wait as may; a google.rpc.RetryInfo says when to try again
-    INTERNAL            INTERNAL_ERROR  a fault of the service
+    An error is a google.rpc.Status. Its details contain a google.rpc.ErrorInfo with the domain "gif-analyzer", one of
+    the reasons listed at each method, and the values in the message as metadata. If a field of the request is invalid,
+    a google.rpc.BadRequest names it. Every method may also return
+    RESOURCE_EXHAUSTED  OVERLOADED      the queue is full; a google.rpc.RetryInfo says when to try again
+    INTERNAL            INTERNAL_ERROR  the service failed unexpectedly
     and, as every gRPC service, UNAVAILABLE, DEADLINE_EXCEEDED and, for a message longer than the server accepts,
     RESOURCE_EXHAUSTED without details.
     """

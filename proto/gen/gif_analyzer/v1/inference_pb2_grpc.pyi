@@ -29,11 +29,11 @@ GRPC_VERSION: str
 class InferenceServiceStub:
     """Names the TV show of a clip.
 
-    An error is a google.rpc.Status whose details hold a google.rpc.ErrorInfo with domain "gif-analyzer", one of
-    the reasons named at each method, and what the message says as metadata. Where a field of the request is at
-    fault, a google.rpc.BadRequest names it. Every method may also answer
-      RESOURCE_EXHAUSTED  OVERLOADED      as many calls wait as may; a google.rpc.RetryInfo says when to try again
-      INTERNAL            INTERNAL_ERROR  a fault of the service
+    An error is a google.rpc.Status. Its details contain a google.rpc.ErrorInfo with the domain "gif-analyzer", one of
+    the reasons listed at each method, and the values in the message as metadata. If a field of the request is invalid,
+    a google.rpc.BadRequest names it. Every method may also return
+      RESOURCE_EXHAUSTED  OVERLOADED      the queue is full; a google.rpc.RetryInfo says when to try again
+      INTERNAL            INTERNAL_ERROR  the service failed unexpectedly
     and, as every gRPC service, UNAVAILABLE, DEADLINE_EXCEEDED and, for a message longer than the server accepts,
     RESOURCE_EXHAUSTED without details.
     """
@@ -43,49 +43,49 @@ class InferenceServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> InferenceServiceAsyncStub: ...
     Classify: _grpc.UnaryUnaryMultiCallable[_inference_pb2.ClassifyRequest, _inference_pb2.ClassifyResponse]
-    """Names the most probable shows of a clip.
+    """Returns the most probable shows of a clip.
 
     Errors:
-      INVALID_ARGUMENT     INVALID_CLIP      the clip breaks its contract; metadata: field, expected, found
+      INVALID_ARGUMENT     INVALID_CLIP      the clip does not fit its contract; metadata: field, expected, found
       INVALID_ARGUMENT     INVALID_ARGUMENT  top_k is less than 1; metadata: field, expected, found
       FAILED_PRECONDITION  MODEL_ERROR       the model fails on this clip; metadata: path, why
     """
     GetModel: _grpc.UnaryUnaryMultiCallable[_inference_pb2.GetModelRequest, _inference_pb2.GetModelResponse]
-    """Says which model answers and what it knows."""
+    """Returns which model answers and what it knows."""
 
 @_typing.type_check_only
 class InferenceServiceAsyncStub(InferenceServiceStub):
     """Names the TV show of a clip.
 
-    An error is a google.rpc.Status whose details hold a google.rpc.ErrorInfo with domain "gif-analyzer", one of
-    the reasons named at each method, and what the message says as metadata. Where a field of the request is at
-    fault, a google.rpc.BadRequest names it. Every method may also answer
-      RESOURCE_EXHAUSTED  OVERLOADED      as many calls wait as may; a google.rpc.RetryInfo says when to try again
-      INTERNAL            INTERNAL_ERROR  a fault of the service
+    An error is a google.rpc.Status. Its details contain a google.rpc.ErrorInfo with the domain "gif-analyzer", one of
+    the reasons listed at each method, and the values in the message as metadata. If a field of the request is invalid,
+    a google.rpc.BadRequest names it. Every method may also return
+      RESOURCE_EXHAUSTED  OVERLOADED      the queue is full; a google.rpc.RetryInfo says when to try again
+      INTERNAL            INTERNAL_ERROR  the service failed unexpectedly
     and, as every gRPC service, UNAVAILABLE, DEADLINE_EXCEEDED and, for a message longer than the server accepts,
     RESOURCE_EXHAUSTED without details.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     Classify: _aio.UnaryUnaryMultiCallable[_inference_pb2.ClassifyRequest, _inference_pb2.ClassifyResponse]  # type: ignore[assignment]
-    """Names the most probable shows of a clip.
+    """Returns the most probable shows of a clip.
 
     Errors:
-      INVALID_ARGUMENT     INVALID_CLIP      the clip breaks its contract; metadata: field, expected, found
+      INVALID_ARGUMENT     INVALID_CLIP      the clip does not fit its contract; metadata: field, expected, found
       INVALID_ARGUMENT     INVALID_ARGUMENT  top_k is less than 1; metadata: field, expected, found
       FAILED_PRECONDITION  MODEL_ERROR       the model fails on this clip; metadata: path, why
     """
     GetModel: _aio.UnaryUnaryMultiCallable[_inference_pb2.GetModelRequest, _inference_pb2.GetModelResponse]  # type: ignore[assignment]
-    """Says which model answers and what it knows."""
+    """Returns which model answers and what it knows."""
 
 class InferenceServiceServicer(metaclass=_abc_1.ABCMeta):
     """Names the TV show of a clip.
 
-    An error is a google.rpc.Status whose details hold a google.rpc.ErrorInfo with domain "gif-analyzer", one of
-    the reasons named at each method, and what the message says as metadata. Where a field of the request is at
-    fault, a google.rpc.BadRequest names it. Every method may also answer
-      RESOURCE_EXHAUSTED  OVERLOADED      as many calls wait as may; a google.rpc.RetryInfo says when to try again
-      INTERNAL            INTERNAL_ERROR  a fault of the service
+    An error is a google.rpc.Status. Its details contain a google.rpc.ErrorInfo with the domain "gif-analyzer", one of
+    the reasons listed at each method, and the values in the message as metadata. If a field of the request is invalid,
+    a google.rpc.BadRequest names it. Every method may also return
+      RESOURCE_EXHAUSTED  OVERLOADED      the queue is full; a google.rpc.RetryInfo says when to try again
+      INTERNAL            INTERNAL_ERROR  the service failed unexpectedly
     and, as every gRPC service, UNAVAILABLE, DEADLINE_EXCEEDED and, for a message longer than the server accepts,
     RESOURCE_EXHAUSTED without details.
     """
@@ -96,10 +96,10 @@ class InferenceServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _inference_pb2.ClassifyRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_inference_pb2.ClassifyResponse, _abc.Awaitable[_inference_pb2.ClassifyResponse]]:
-        """Names the most probable shows of a clip.
+        """Returns the most probable shows of a clip.
 
         Errors:
-          INVALID_ARGUMENT     INVALID_CLIP      the clip breaks its contract; metadata: field, expected, found
+          INVALID_ARGUMENT     INVALID_CLIP      the clip does not fit its contract; metadata: field, expected, found
           INVALID_ARGUMENT     INVALID_ARGUMENT  top_k is less than 1; metadata: field, expected, found
           FAILED_PRECONDITION  MODEL_ERROR       the model fails on this clip; metadata: path, why
         """
@@ -110,6 +110,6 @@ class InferenceServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _inference_pb2.GetModelRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_inference_pb2.GetModelResponse, _abc.Awaitable[_inference_pb2.GetModelResponse]]:
-        """Says which model answers and what it knows."""
+        """Returns which model answers and what it knows."""
 
 def add_InferenceServiceServicer_to_server(servicer: InferenceServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

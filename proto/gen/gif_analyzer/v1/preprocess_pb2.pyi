@@ -26,10 +26,10 @@ class DecodeGifRequest(_message.Message):
     GIF_FIELD_NUMBER: _builtins.int
     BUDGET_FIELD_NUMBER: _builtins.int
     gif: _builtins.bytes
-    """The whole file in any of these formats, as it was read. The server's limit is 25,000,000 bytes unless it was set otherwise."""
+    """The whole file in any of these formats. The server's limit is 25,000,000 bytes by default."""
     @_builtins.property
     def budget(self) -> Global___Budget:
-        """Tighter limits than the server's own, where the caller wants them. Of two limits the lower one holds."""
+        """Optional limits of the caller. For each limit the lower of the caller's and the server's holds."""
 
     def __init__(
         self,
@@ -47,7 +47,7 @@ Global___DecodeGifRequest: _TypeAlias = DecodeGifRequest  # noqa: Y015
 
 @_typing.final
 class Budget(_message.Message):
-    """What one GIF may cost. A limit that is not given is the server's own."""
+    """Limits on the cost of one file. A missing limit is that of the server."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -56,13 +56,13 @@ class Budget(_message.Message):
     MAX_FRAMES_FIELD_NUMBER: _builtins.int
     MAX_DECODED_PIXELS_FIELD_NUMBER: _builtins.int
     max_bytes: _builtins.int
-    """Length of the GIF in bytes."""
+    """Length of the file in bytes."""
     max_canvas_pixels: _builtins.int
     """Width times height of the canvas, and of any single frame, in pixels."""
     max_frames: _builtins.int
-    """How many frames the GIF holds."""
+    """Number of frames."""
     max_decoded_pixels: _builtins.int
-    """How many pixels must be decoded or cleared for the clip."""
+    """Number of pixels that must be decoded or cleared for the clip."""
     def __init__(
         self,
         *,
@@ -108,7 +108,7 @@ class DecodeGifResponse(_message.Message):
 
     @_builtins.property
     def source(self) -> _clip_pb2.GifSource:
-        """What was read of the GIF."""
+        """The file that the clip was made from."""
 
     def __init__(
         self,

@@ -26,13 +26,13 @@ if _version_not_supported:
 
 
 class PreprocessServiceStub(object):
-    """Makes clips of GIFs, and of what people call GIFs: WebP, APNG, PNG and JPEG; MP4 and WebM where the server has the
-    decoders of videos.
+    """Makes clips of GIFs, and of files in formats that are often called GIFs: WebP, APNG, PNG and JPEG; MP4 and WebM if
+    the server has the decoders for videos.
 
-    An error is a google.rpc.Status whose details hold a google.rpc.ErrorInfo with domain "gif-analyzer", one of
-    the reasons named at each method, and what the message says as metadata. Every method may also answer
-    RESOURCE_EXHAUSTED  OVERLOADED      as many calls wait as may; a google.rpc.RetryInfo says when to try again
-    INTERNAL            INTERNAL_ERROR  a fault of the service
+    An error is a google.rpc.Status. Its details contain a google.rpc.ErrorInfo with the domain "gif-analyzer", one of
+    the reasons listed at each method, and the values in the message as metadata. Every method may also return
+    RESOURCE_EXHAUSTED  OVERLOADED      the queue is full; a google.rpc.RetryInfo says when to try again
+    INTERNAL            INTERNAL_ERROR  the service failed unexpectedly
     and, as every gRPC service, UNAVAILABLE, DEADLINE_EXCEEDED and, for a message longer than the server accepts,
     RESOURCE_EXHAUSTED without details.
     """
@@ -51,13 +51,13 @@ class PreprocessServiceStub(object):
 
 
 class PreprocessServiceServicer(object):
-    """Makes clips of GIFs, and of what people call GIFs: WebP, APNG, PNG and JPEG; MP4 and WebM where the server has the
-    decoders of videos.
+    """Makes clips of GIFs, and of files in formats that are often called GIFs: WebP, APNG, PNG and JPEG; MP4 and WebM if
+    the server has the decoders for videos.
 
-    An error is a google.rpc.Status whose details hold a google.rpc.ErrorInfo with domain "gif-analyzer", one of
-    the reasons named at each method, and what the message says as metadata. Every method may also answer
-    RESOURCE_EXHAUSTED  OVERLOADED      as many calls wait as may; a google.rpc.RetryInfo says when to try again
-    INTERNAL            INTERNAL_ERROR  a fault of the service
+    An error is a google.rpc.Status. Its details contain a google.rpc.ErrorInfo with the domain "gif-analyzer", one of
+    the reasons listed at each method, and the values in the message as metadata. Every method may also return
+    RESOURCE_EXHAUSTED  OVERLOADED      the queue is full; a google.rpc.RetryInfo says when to try again
+    INTERNAL            INTERNAL_ERROR  the service failed unexpectedly
     and, as every gRPC service, UNAVAILABLE, DEADLINE_EXCEEDED and, for a message longer than the server accepts,
     RESOURCE_EXHAUSTED without details.
     """
@@ -66,8 +66,8 @@ class PreprocessServiceServicer(object):
         """Decodes a GIF as a browser shows it, samples ten instants, crops plain borders and resizes.
 
         Errors:
-        INVALID_ARGUMENT  NOT_A_GIF      the bytes are of no format that is read; metadata: found
-        INVALID_ARGUMENT  CORRUPT_GIF    not one frame is whole; metadata: why
+        INVALID_ARGUMENT  NOT_A_GIF      the format is not supported; metadata: found
+        INVALID_ARGUMENT  CORRUPT_GIF    no frame is complete; metadata: why
         INVALID_ARGUMENT  GIF_TOO_LARGE  a limit of the budget is exceeded; metadata: limit, allowed, found, unit
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -91,13 +91,13 @@ def add_PreprocessServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class PreprocessService(object):
-    """Makes clips of GIFs, and of what people call GIFs: WebP, APNG, PNG and JPEG; MP4 and WebM where the server has the
-    decoders of videos.
+    """Makes clips of GIFs, and of files in formats that are often called GIFs: WebP, APNG, PNG and JPEG; MP4 and WebM if
+    the server has the decoders for videos.
 
-    An error is a google.rpc.Status whose details hold a google.rpc.ErrorInfo with domain "gif-analyzer", one of
-    the reasons named at each method, and what the message says as metadata. Every method may also answer
-    RESOURCE_EXHAUSTED  OVERLOADED      as many calls wait as may; a google.rpc.RetryInfo says when to try again
-    INTERNAL            INTERNAL_ERROR  a fault of the service
+    An error is a google.rpc.Status. Its details contain a google.rpc.ErrorInfo with the domain "gif-analyzer", one of
+    the reasons listed at each method, and the values in the message as metadata. Every method may also return
+    RESOURCE_EXHAUSTED  OVERLOADED      the queue is full; a google.rpc.RetryInfo says when to try again
+    INTERNAL            INTERNAL_ERROR  the service failed unexpectedly
     and, as every gRPC service, UNAVAILABLE, DEADLINE_EXCEEDED and, for a message longer than the server accepts,
     RESOURCE_EXHAUSTED without details.
     """

@@ -26,22 +26,22 @@ if _version_not_supported:
 
 
 class GRPCInferenceServiceStub(object):
-    """Any model server under one contract. The model here takes one input and gives six outputs:
+    """One contract for any model server. The model of this server has one input and six outputs:
 
     input  clip                 UINT8 [batch, 10, 224, 224, 3], RGB in 0..255
     output probabilities        FP32 [batch, show], calibrated, each row sums to 1
     output frame_probabilities  FP32 [batch, 10, show], each row sums to 1
     output embedding            FP32 [batch, dimension]
-    output familiarity          FP32 [batch], a clip is unknown below the property unknown_threshold
+    output familiarity          FP32 [batch], a clip below the property unknown_threshold is unknown
     output verdict              BYTES [batch], "show", "one_of", "kind" or "unknown"
-    output verdict_names        BYTES [batch, 3], what the verdict names, then empty strings
+    output verdict_names        BYTES [batch, 3], the names in the verdict, then empty strings
 
     Errors, each a google.rpc.Status with a google.rpc.ErrorInfo of domain "gif-analyzer":
     NOT_FOUND            MODEL_NOT_FOUND   there is no model of this name and version
     INVALID_ARGUMENT     INVALID_ARGUMENT  name, datatype, shape or contents of a tensor; a BadRequest names it
     FAILED_PRECONDITION  MODEL_ERROR       the model fails on this batch
-    RESOURCE_EXHAUSTED   OVERLOADED        as many calls wait as may
-    INTERNAL             INTERNAL_ERROR    a fault of the service
+    RESOURCE_EXHAUSTED   OVERLOADED        the queue is full
+    INTERNAL             INTERNAL_ERROR    the service failed unexpectedly
     """
 
     def __init__(self, channel):
@@ -83,54 +83,54 @@ class GRPCInferenceServiceStub(object):
 
 
 class GRPCInferenceServiceServicer(object):
-    """Any model server under one contract. The model here takes one input and gives six outputs:
+    """One contract for any model server. The model of this server has one input and six outputs:
 
     input  clip                 UINT8 [batch, 10, 224, 224, 3], RGB in 0..255
     output probabilities        FP32 [batch, show], calibrated, each row sums to 1
     output frame_probabilities  FP32 [batch, 10, show], each row sums to 1
     output embedding            FP32 [batch, dimension]
-    output familiarity          FP32 [batch], a clip is unknown below the property unknown_threshold
+    output familiarity          FP32 [batch], a clip below the property unknown_threshold is unknown
     output verdict              BYTES [batch], "show", "one_of", "kind" or "unknown"
-    output verdict_names        BYTES [batch, 3], what the verdict names, then empty strings
+    output verdict_names        BYTES [batch, 3], the names in the verdict, then empty strings
 
     Errors, each a google.rpc.Status with a google.rpc.ErrorInfo of domain "gif-analyzer":
     NOT_FOUND            MODEL_NOT_FOUND   there is no model of this name and version
     INVALID_ARGUMENT     INVALID_ARGUMENT  name, datatype, shape or contents of a tensor; a BadRequest names it
     FAILED_PRECONDITION  MODEL_ERROR       the model fails on this batch
-    RESOURCE_EXHAUSTED   OVERLOADED        as many calls wait as may
-    INTERNAL             INTERNAL_ERROR    a fault of the service
+    RESOURCE_EXHAUSTED   OVERLOADED        the queue is full
+    INTERNAL             INTERNAL_ERROR    the service failed unexpectedly
     """
 
     def ServerLive(self, request, context):
-        """Says whether the server runs.
+        """Returns whether the server runs.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ServerReady(self, request, context):
-        """Says whether the server takes calls: false while it drains.
+        """Returns whether the server accepts calls: false while it shuts down.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ModelReady(self, request, context):
-        """Says whether a model takes calls: false while the server drains.
+        """Returns whether a model accepts calls: false while the server shuts down.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ServerMetadata(self, request, context):
-        """Says which server this is.
+        """Returns name and version of the server.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ModelMetadata(self, request, context):
-        """Says what a model takes and gives.
+        """Returns inputs, outputs and properties of a model.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -185,22 +185,22 @@ def add_GRPCInferenceServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class GRPCInferenceService(object):
-    """Any model server under one contract. The model here takes one input and gives six outputs:
+    """One contract for any model server. The model of this server has one input and six outputs:
 
     input  clip                 UINT8 [batch, 10, 224, 224, 3], RGB in 0..255
     output probabilities        FP32 [batch, show], calibrated, each row sums to 1
     output frame_probabilities  FP32 [batch, 10, show], each row sums to 1
     output embedding            FP32 [batch, dimension]
-    output familiarity          FP32 [batch], a clip is unknown below the property unknown_threshold
+    output familiarity          FP32 [batch], a clip below the property unknown_threshold is unknown
     output verdict              BYTES [batch], "show", "one_of", "kind" or "unknown"
-    output verdict_names        BYTES [batch, 3], what the verdict names, then empty strings
+    output verdict_names        BYTES [batch, 3], the names in the verdict, then empty strings
 
     Errors, each a google.rpc.Status with a google.rpc.ErrorInfo of domain "gif-analyzer":
     NOT_FOUND            MODEL_NOT_FOUND   there is no model of this name and version
     INVALID_ARGUMENT     INVALID_ARGUMENT  name, datatype, shape or contents of a tensor; a BadRequest names it
     FAILED_PRECONDITION  MODEL_ERROR       the model fails on this batch
-    RESOURCE_EXHAUSTED   OVERLOADED        as many calls wait as may
-    INTERNAL             INTERNAL_ERROR    a fault of the service
+    RESOURCE_EXHAUSTED   OVERLOADED        the queue is full
+    INTERNAL             INTERNAL_ERROR    the service failed unexpectedly
     """
 
     @staticmethod

@@ -10,15 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.clip import CLIP_SIZE
-from services.preprocess.backend import (
-    Canvas,
-    Colour,
-    Counts,
-    Picture,
-    Pictures,
-    Span,
-    shrink_factors,
-)
+from services.preprocess.backend import Canvas, Colour, Counts, Picture, Pictures, Span, shrink_factors
 from services.preprocess.backend.numba_loops.borders import count_near, middle_colour
 from services.preprocess.backend.numba_loops.draw import blend_png, blend_webp, on_black, paint
 from services.preprocess.backend.numba_loops.lzw import LETTERS, decompress

@@ -47,17 +47,10 @@ def middle_colour(pictures, left, top, right, bottom):
     cache=True,
 )
 def count_near(pictures, left, top, right, bottom, darkest, brightest, columns):
-    """Count the pixels that are between two colours in all pictures, for each row or column of a part.
+    """Count the pixels of pictures[:, top:bottom, left:right] that are between two colours in all pictures.
 
-    Args:
-        pictures: uint32 [pictures, height, width].
-        left: first column of the part.
-        top: first row.
-        right: behind its last column.
-        bottom: behind its last row.
-        darkest: uint8 [3].
-        brightest: uint8 [3].
-        columns: whether to count for each column, not for each row.
+    `pictures` is uint32 [pictures, height, width], `darkest` and `brightest` are uint8 [3]. Counts are for
+    each column or for each row.
     """
     width = right - left
     low, high = np.zeros((width, CHANNELS), np.uint8), np.full((width, CHANNELS), 255, np.uint8)

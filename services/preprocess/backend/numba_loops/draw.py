@@ -20,15 +20,8 @@ _8, _16, _24 = np.uint32(8), np.uint32(16), np.uint32(24)
 def paint(canvas, left, top, right, bottom, indices, palette, transparent):
     """Draw palette indices onto canvas[top:bottom, left:right], a part within the canvas.
 
-    Args:
-        canvas: uint32 [height, width].
-        left: first column of the part.
-        top: first row.
-        right: behind its last column.
-        bottom: behind its last row.
-        indices: uint8, at least as high and wide as the part; what reaches beyond it is dropped.
-        palette: uint32 [256], pixels of the canvas.
-        transparent: index that draws nothing; -1 if all draw.
+    `indices` are uint8, at least as high and wide as the part; what reaches beyond it is dropped. `palette`
+    is uint32 [256]. The index `transparent` draws nothing; -1 if all draw.
     """
     for y in range(bottom - top):
         row = canvas[top + y, left:right]

@@ -74,8 +74,7 @@ def decompress(gif, start, stop, code_size, pixels, count):
     """
     data = np.empty(stop - start + SLACK, np.uint8)
     bits = np.uint64(8 * _join(gif, start, stop, data))
-    # Codes refer to the first 4,096 entries. When these are full, further ones are written behind, and never
-    # read.
+    # Codes refer to the first 4,096 entries; the one behind them takes what is written when these are full.
     table = np.zeros(_TABLE + 1, np.uint64)
     clear = _ONE << np.uint64(code_size)
     for letter in range(clear):

@@ -202,19 +202,9 @@ def _shorten(rows, left, out, table, places):
     cache=True,
 )  # fmt: skip
 def resample(pixels, left, top, right, bottom, first, weigh_as, down, down_places, out):
-    """Scale pixels[top:bottom, left:right] to 224 x 224 RGB.
+    """Scale pixels[top:bottom, left:right], uint32, to RGB in `out`, uint8 [224, 672].
 
-    Args:
-        pixels: uint32 [height, width]; their fourth bytes are ignored.
-        left: first column of the part.
-        top: first row.
-        right: behind the last column.
-        bottom: behind the last row.
-        first: from `lanes` of the width.
-        weigh_as: from `lanes` of the width.
-        down: from `weights` of the height.
-        down_places: from `weights` of the height.
-        out: uint8 [224, 672].
+    `first` and `weigh_as` are the `lanes` of the width, `down` and `down_places` the `weights` of the height.
     """
     height, width = bottom - top, right - left
     # As in Pillow: if the height shrinks much more, it is scaled first, which saves rows in the second pass.

@@ -24,7 +24,7 @@ NEIGHBOURS = 4  # from which a pixel is computed
 CHANNELS = 4  # bytes of a pixel
 AT_ONCE = 4  # pixels computed at once
 BITS = 22  # fraction bits of a weight: Pillow's PRECISION_BITS
-HALF_BITS = 11  # a weight is split into two halves of 16 bits, which one instruction multiplies and adds
+HALF_BITS = 11  # of half a weight: it fits into 16 bits, which one instruction multiplies and adds
 
 _PIXEL = NEIGHBOURS * CHANNELS  # bytes
 _SUMS, _PRODUCTS = 16, 32  # of two pixels: two a colour, of two neighbours each
@@ -77,18 +77,11 @@ def copy_chunk(_context: Any, target: Any, to: Any, source: Any, at: Any) -> Any
 def weigh(
     _context: Any, out: Any, to: Any, pixels: Any, a: Any, b: Any, c: Any, d: Any, weights: Any, first: Any
 ) -> Any:
-    """Compute four pixels and write them as 12 bytes of RGB, followed by 4 undefined bytes.
+    """Compute four pixels and write them as 12 bytes of RGB to out[to:], followed by 4 undefined bytes.
 
-    Args:
-        out: uint8.
-        to: offset in `out` of the first pixel.
-        pixels: uint8, four bytes a pixel.
-        a: offset in `pixels` of the four neighbours of the first pixel.
-        b: of the second pixel.
-        c: of the third pixel.
-        d: of the fourth pixel.
-        weights: int16, from `arrange`.
-        first: index of the first pixel's first weight; those of the others follow.
+    `a`, `b`, `c` and `d` are the offsets in `pixels`, uint8 with four bytes a pixel, of the four neighbours
+    of each of the four. `weights` come from `arrange`; `first` is the index of the first pixel's first
+    weight.
     """
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:

@@ -34,7 +34,7 @@ def save(kind: str) -> bytes:
         (b"<?xml version='1.0'?><Error><Code>AccessDenied</Code></Error>", "an XML document"),
         (b'{"message": "not found"}', "JSON text"),
         (b"Not found\n", "plain text"),
-        ("é".encode() * 400, "plain text"),  # cut in the middle of a character where sniffing ends
+        ("é".encode() * 400, "plain text"),  # the checked part ends inside a character
         (b"%PDF-1.7\n", "a PDF document"),
         (b"PK\3\4\x14\0", "a ZIP archive"),
         (b"\x1f\x8b\x08\0", "gzip-compressed data"),
@@ -45,7 +45,7 @@ def save(kind: str) -> bytes:
         (b"\xff\xfe\xfd", "of an unknown kind"),
     ],
 )
-def test_what_is_not_read_is_named(data: bytes, found: str) -> None:
+def test_an_unsupported_file_is_described(data: bytes, found: str) -> None:
     with pytest.raises(NotAGif) as refused:
         decode_gif(data)
 
@@ -53,7 +53,7 @@ def test_what_is_not_read_is_named(data: bytes, found: str) -> None:
     assert found in refused.value.message
 
 
-def test_the_name_comes_before_the_size() -> None:
+def test_the_format_is_checked_before_the_size() -> None:
     with pytest.raises(NotAGif, match="a BMP image"):
         decode_gif(save("BMP") + bytes(26_000_000))
 

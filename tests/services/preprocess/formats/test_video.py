@@ -1,4 +1,4 @@
-"""MP4 and WebM, by the extra `video`."""
+"""MP4 and WebM, with the extra `video`."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.clip import check_clip
-from services.errors import CorruptGif, GifError, GifTooLarge, NotAGif
+from services.errors import CorruptGif, GifTooLarge, NotAGif
 from services.preprocess import Budget, decode_gif, render_frames
+from tests.support.pictures import assert_clip_or_error
 
 RED, GREEN = (250, 0, 0), (0, 250, 0)
 KINDS = {
@@ -59,7 +60,7 @@ def test_a_video_is_sampled_by_its_time(kind: str) -> None:
     assert np.abs(shown[5:] - GREEN).max() < 12
 
 
-def test_any_frames_of_a_video_can_be_had() -> None:
+def test_single_frames_of_a_video_can_be_rendered() -> None:
     shown = list(render_frames(MP4, [3, 9, 10, 19]))
 
     assert [canvas.shape for canvas in shown] == [(48, 64, 4)] * 4
@@ -76,12 +77,12 @@ def test_any_frames_of_a_video_can_be_had() -> None:
     ],
 )
 @pytest.mark.parametrize("file", [MP4, WEBM], ids=["mp4", "webm"])
-def test_every_limit_reaches_the_caller(file: bytes, budget: Budget, message: str) -> None:
+def test_a_video_over_a_limit_is_refused(file: bytes, budget: Budget, message: str) -> None:
     with pytest.raises(GifTooLarge, match=message):
         decode_gif(file, budget=budget)
 
 
-def test_a_number_of_samples_is_not_believed() -> None:
+def test_a_claimed_number_of_samples_is_limited() -> None:
     at = MP4.index(b"stsz") + 12
     bomb = MP4[:at] + struct.pack(">I", 2_000_000_000) + MP4[at + 4 :]
 
@@ -90,12 +91,12 @@ def test_a_number_of_samples_is_not_believed() -> None:
 
 
 @pytest.mark.parametrize(("file", "kind"), [(MP4, "MP4"), (WEBM, "WebM")])
-def test_a_video_without_a_whole_frame_is_corrupt(file: bytes, kind: str) -> None:
+def test_a_video_without_a_complete_frame_is_corrupt(file: bytes, kind: str) -> None:
     with pytest.raises(CorruptGif, match=f"corrupt {kind}: not one frame is whole"):
         decode_gif(file[:80])
 
 
-def test_without_pyav_a_video_is_named_with_what_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_pyav_the_error_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "av", None)
 
     with pytest.raises(NotAGif, match=r"an MP4 video, which needs the extra \[video\]"):
@@ -111,9 +112,4 @@ def test_changed_bytes_give_a_clip_or_an_error(file: bytes, changes: list[tuple[
     for place, value in changes:
         data[int(place * len(data))] = value
 
-    try:
-        clip = decode_gif(bytes(data), budget=Budget(max_canvas_pixels=1_000_000, max_frames=50))
-    except GifError as refused:
-        assert refused.message
-    else:
-        check_clip(clip)
+    assert_clip_or_error(bytes(data), Budget(max_canvas_pixels=1_000_000, max_frames=50))

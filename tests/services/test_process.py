@@ -1,4 +1,4 @@
-"""A process that makes clips does not ask the system for memory again and again."""
+"""A process that makes many clips keeps its memory instead of returning it to the system."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 
 @pytest.mark.skipif(
     platform.libc_ver()[0] != "glibc",
-    reason="This test needs glibc: other C libraries are not told to keep memory.",
+    reason="This test needs glibc. Other C libraries have no such setting.",
 )
-def test_a_clip_after_others_asks_for_no_memory() -> None:
+def test_later_clips_need_no_new_memory_pages() -> None:
     done = subprocess.run(
         [sys.executable, "-c", COUNT, str(EXAMPLE)], capture_output=True, text=True, check=True, timeout=60
     )
