@@ -311,23 +311,23 @@ def test_what_cannot_run_exits_2_and_says_why(run: Run, arguments: list[str], sa
     assert "Traceback" not in done.stderr
 
 
-def test_a_bad_setting_exits_2_and_names_the_variable(run: Run) -> None:
-    done = run("identify", "a.gif", GIF_ANALYZER_THREADS="all")
+@pytest.mark.parametrize(
+    ("variables", "says"),
+    [
+        (
+            {"GIF_ANALYZER_THREADS": "all"},
+            "invalid setting: GIF_ANALYZER_THREADS must be a whole number, at least 1, it is 'all'",
+        ),
+        (
+            {"GIF_ANALYZER_THREDS": "2"},
+            "unknown setting: GIF_ANALYZER_THREDS; did you mean GIF_ANALYZER_THREADS?",
+        ),
+    ],
+)
+def test_an_invalid_setting_exits_2_and_is_named(run: Run, variables: dict[str, str], says: str) -> None:
+    done = run("a.gif", **variables)
 
-    assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == (
-        "gif-analyzer: invalid setting: "
-        "GIF_ANALYZER_THREADS must be a whole number, at least 1, it is 'all'\n"
-    )
-
-
-def test_a_misspelt_setting_exits_2_and_names_the_nearest(run: Run) -> None:
-    done = run("a.gif", GIF_ANALYZER_THREDS="2")
-
-    assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == (
-        "gif-analyzer: unknown setting: GIF_ANALYZER_THREDS; did you mean GIF_ANALYZER_THREADS?\n"
-    )
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", f"gif-analyzer: {says}\n")
 
 
 def test_the_model_option_overrules_the_environment(run: Run, save_gif: SaveGif, model_path: Path) -> None:

@@ -6,12 +6,10 @@ from hypothesis import strategies as st
 
 from gateway.commands.terminal import (
     BAR_CELLS,
-    VoteRun,
     bar,
     prediction_line,
     prediction_lines,
     printable,
-    vote_runs,
 )
 from services.inference import FrameVote, ModelInfo, Prediction, ShowProbability, Verdict
 
@@ -98,12 +96,6 @@ def test_without_block_characters_bars_are_drawn_of_ascii() -> None:
     _, first, *_ = prediction_lines("a.gif", predict(), ascii_only=True)
 
     assert first.plain == "  1  Friends      75.0%  ###############"
-
-
-def test_neighbouring_votes_for_a_show_are_one_run() -> None:
-    votes = [FrameVote(time, show, 0.9) for time, show in ((0, "A"), (100, "A"), (200, "B"), (300, "A"))]
-
-    assert vote_runs(votes) == [VoteRun("A", 0, 100, 2), VoteRun("B", 200, 200, 1), VoteRun("A", 300, 300, 1)]
 
 
 @given(st.floats(0, 1))
