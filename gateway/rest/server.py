@@ -37,7 +37,7 @@ BACKLOG = 2048  # connections that the system queues for this process, uvicorn's
 _log = logging.getLogger(__name__)
 
 
-def serve_rest(
+def serve(
     pipeline: Pipeline,
     settings: Settings,
     *,
