@@ -19,6 +19,7 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
+from gateway.settings import Settings
 from tests.support.documents import commands, constraints
 from tests.support.paths import ROOT
 
@@ -86,11 +87,15 @@ def test_every_command_in_a_document_exists_with_its_options(
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_every_variable_in_a_document_is_a_setting(document: Path) -> None:
-    named = set(re.findall(r"GIF_ANALYZER_[A-Z_]+", document.read_text("utf-8")))
+    named = set(re.findall(r"GIF_ANALYZER_[A-Z_]+\b", document.read_text("utf-8")))
 
-    assert named <= set(
-        re.findall(r"GIF_ANALYZER_[A-Z_]+", (ROOT / "gateway/settings.py").read_text("utf-8"))
-    )
+    assert named - {"GIF_ANALYZER_"} <= Settings.variables()
+
+
+def test_every_setting_is_in_a_document() -> None:
+    text = "\n".join(document.read_text("utf-8") for document in DOCUMENTS)
+
+    assert [name for name in Settings.variables() if f"`{name}`" not in text] == []
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
