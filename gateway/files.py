@@ -41,8 +41,7 @@ def find_gifs(given: str) -> list[str]:
 def walk_gifs(folder: str) -> Iterator[str]:
     """Yield the GIFs of a folder and its subfolders by name, then the subfolders that cannot be read.
 
-    Raises:
-        UnreadableFile: the folder itself cannot be read.
+    Raises UnreadableFile if the folder itself cannot be read.
     """
     unreadable: list[str] = []
 

@@ -79,11 +79,7 @@ class Sorting:
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
-        """Lock the folder for this run, and open the log.
-
-        Raises:
-            UnreadableFile: it cannot be made or written to, or another run sorts into it.
-        """
+        """Lock the folder for this run and open the log; raises UnreadableFile, also for a locked one."""
         made = not self._into.exists()
         with _held(self._into) as home:
             number = 1 + max((int(found[1]) for found in _logs(home)), default=0)

@@ -26,15 +26,10 @@ MANIFESTS = (".csv", ".parquet")
 
 
 class Source(NamedTuple):
-    """One GIF of the input.
+    """One GIF of the input."""
 
-    Attributes:
-        name: path, as `services.names` writes it, or address.
-        size: in bytes, if it is known from the listing of a store.
-    """
-
-    name: str
-    size: int | None = None
+    name: str  # path, as `services.names` writes it, or address
+    size: int | None = None  # in bytes, if it is known from the listing of a store
 
 
 def is_stored(name: str) -> bool:

@@ -159,8 +159,7 @@ class Parts:
 
         Raises:
             InvalidArgument: the suffix of the output names no format.
-            UnreadableFile: the output cannot be written, is not an output of batch, or another run is
-                writing it.
+            UnreadableFile: the output cannot be written, is not of batch, or another run is writing it.
         """
         check_format(self._out)
         try:
@@ -206,12 +205,7 @@ class Parts:
         self._pending = []
 
     def merge(self, ledger: Ledger, *more: Writer) -> None:
-        """Write the output, one row for each source of this run, and remove the parts.
-
-        Args:
-            ledger: of this run.
-            more: writers that get the same rows.
-        """
+        """Write the output, also to `more`, one row for each source of this run, and remove the parts."""
         ledger.order()
         with writing(self._out, self._schema) as writer:
             for part, path in sorted(self._files.items()):

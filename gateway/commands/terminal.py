@@ -30,11 +30,7 @@ _EIGHTHS = " ▏▎▍▌▋▊▉"  # each an eighth of a cell longer
 
 @contextlib.contextmanager
 def usage_errors(takes: str = "") -> Iterator[None]:
-    """End the command with exit code 2 and one line of text if it cannot run.
-
-    Args:
-        takes: extras of pyproject.toml that the command needs, separated by commas.
-    """
+    """End a command that cannot run with one line and exit code 2; `takes` names its extras, "grpc,rest"."""
     try:
         yield
     except (CannotServe, InvalidArgument, InvalidSetting, ModelError, UnreadableFile) as error:

@@ -147,11 +147,7 @@ def nearby(host: str, port: int) -> str:
 
 @contextlib.contextmanager
 def listen(host: str, port: int) -> Iterator[socket.socket]:
-    """Yield a listening socket whose connections send what is written at once.
-
-    Raises:
-        CannotServe: the address is in use, or not one of this machine.
-    """
+    """Yield a listening socket whose connections send what is written at once; raises CannotServe."""
     try:
         listening = socket.create_server(
             (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=BACKLOG
