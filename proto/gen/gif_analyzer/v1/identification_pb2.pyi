@@ -59,9 +59,9 @@ class Identification(_message.Message):
 
     @_builtins.property
     def pictures(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
-        """The frames that the model saw, in the order of `frames`: JPEG files in the shape of the GIF, of about as many
-        pixels as the square of 224 x 224 that the model sees. Empty unless `pictures` was asked for; all frames are
-        looked at then.
+        """The frames that the model saw, in the order of `frames`: JPEG files in the shape of the GIF without borders such as
+        letterbox bars, of about as many pixels as the square of 224 x 224 that the model sees. Empty unless `pictures` was
+        asked for; all frames are looked at then.
         """
 
     @_builtins.property
