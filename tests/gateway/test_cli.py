@@ -1,4 +1,4 @@
-"""The command as people and programs run it; with real processes where pipes and signals matter."""
+"""The command line, in processes of its own where pipes and signals matter."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_a_grey_gif_is_plainly_unknown(run: Run, save_gif: SaveGif) -> None:
     assert hint == "  --top-k 5 ranks the shows all the same"
 
 
-def test_an_unknown_gif_is_ranked_where_that_is_asked_for(run: Run, save_gif: SaveGif) -> None:
+def test_unknown_gif_with_top_k(run: Run, save_gif: SaveGif) -> None:
     done = run("identify", "--top-k", "2", save_gif("grey.gif", "grey"))
 
     assert [line[:5] for line in done.stdout.splitlines()[1:3]] == ["  1  ", "  2  "]
@@ -204,7 +204,7 @@ def test_name_that_is_not_utf8(run: Run, save_gif: SaveGif, tmp_path: Path, opti
     done.stdout.encode()  # no half characters
 
 
-def test_a_name_cannot_steer_the_terminal(run: Run) -> None:
+def test_name_is_escaped_for_the_terminal(run: Run) -> None:
     done = run("identify", "\x1b[2Jgone\n.gif")
 
     assert "\\x1b[2Jgone\\n.gif: cannot read the file" in done.stderr
@@ -284,7 +284,7 @@ def test_limits_of_the_environment(run: Run, save_gif: SaveGif, variable: str, l
     assert f"limited to {limit:,} {unit}" in error["message"]
 
 
-# Usage, settings, model: the command itself cannot run
+# Errors of usage, settings and model
 
 
 @pytest.mark.parametrize(
@@ -422,7 +422,7 @@ def test_the_shows_are_listed_with_their_kinds(run: Run, familiar_path: Path) ->
     assert parsed["shows"][0] == {"show": "Blue Show", "kind": None}
 
 
-# Interrupted, cut off, full
+# Interrupts, closed pipes, full disks
 
 
 def test_ctrl_c_ends_it_quietly(environ: dict[str, str], save_gif: SaveGif) -> None:

@@ -128,7 +128,7 @@ def test_every_variable_of_the_clients_reaches_its_setting() -> None:
         ({}, None),
     ],
 )
-def test_tls_of_the_clients_is_switched(environ: dict[str, str], tls: ClientTls | None) -> None:
+def test_tls_switch(environ: dict[str, str], tls: ClientTls | None) -> None:
     assert Settings.from_env(environ).channel.tls == tls
 
 

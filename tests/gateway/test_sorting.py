@@ -164,7 +164,7 @@ def test_folder_is_sorted_in_place(run: Run, gifs: Path, tmp_path: Path) -> None
     assert contents(gifs) == before
 
 
-def test_what_is_there_is_never_written_over(run: Run, gifs: Path, tmp_path: Path) -> None:
+def test_existing_files_are_never_overwritten(run: Run, gifs: Path, tmp_path: Path) -> None:
     place = tmp_path / "sorted" / "Red Show" / "a.gif"
     place.parent.mkdir(parents=True)
     place.write_bytes(b"another")
@@ -184,7 +184,7 @@ def test_what_is_there_is_never_written_over(run: Run, gifs: Path, tmp_path: Pat
     assert place.read_bytes() == b"another"
 
 
-def test_what_changed_since_or_has_no_original_stays(run: Run, gifs: Path, tmp_path: Path) -> None:
+def test_changed_and_orphaned_files_stay(run: Run, gifs: Path, tmp_path: Path) -> None:
     run("gifs", "--into", "sorted")
     into = tmp_path / "sorted"
     (into / "Red Show" / "a.gif").write_bytes(b"drawn over")
@@ -314,7 +314,7 @@ def test_two_runs_do_not_sort_into_one_folder(tmp_path: Path) -> None:
         pass
 
 
-def test_a_torn_last_line_of_the_log_is_left_out_and_another_is_refused(gifs: Path, tmp_path: Path) -> None:
+def test_damaged_log(gifs: Path, tmp_path: Path) -> None:
     run = Sorting(tmp_path / "sorted")
     with run.held():
         run.put("copy", str(gifs / "a.gif"), (gifs / "a.gif").read_bytes(), RED)
@@ -342,7 +342,7 @@ def test_a_torn_last_line_of_the_log_is_left_out_and_another_is_refused(gifs: Pa
         (Verdict("show", ("é" * 200,)), "é" * 100),
     ],
 )
-def test_a_title_is_a_name_of_one_folder(verdict: Verdict, name: str) -> None:
+def test_folder_names(verdict: Verdict, name: str) -> None:
     assert folder_name(verdict) == name
 
 

@@ -85,7 +85,7 @@ def test_frames_that_differ_are_counted(frames: int, lines: list[str]) -> None:
 
 
 @pytest.mark.parametrize("verdict", [Verdict("unknown"), Verdict("kind", ("live action",))])
-def test_where_no_show_is_named_no_ranking_contradicts_the_headline(verdict: Verdict) -> None:
+def test_no_ranking_without_a_named_show(verdict: Verdict) -> None:
     _, *others = prediction_lines("a.gif", predict(verdict), always_ranked=False)
 
     assert [line.plain for line in others] == ["  --top-k 5 ranks the shows all the same"]
@@ -115,7 +115,7 @@ def test_a_bar_is_as_long_as_its_probability(probability: float) -> None:
         ("not\udcffutf8.gif", "not\\udcffutf8.gif"),
     ],
 )
-def test_what_would_steer_a_terminal_is_escaped(text: str, shown: str) -> None:
+def test_control_characters_are_escaped(text: str, shown: str) -> None:
     assert printable(text) == shown
 
 

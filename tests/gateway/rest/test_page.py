@@ -1,4 +1,4 @@
-"""The page's files as they are sent: their headers, their names, and what they may not hold."""
+"""The files of the page: headers, names, and what they must not contain."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_a_file_is_sent_as_what_it_is(client: TestClient, name: str) -> None:
 
 @pytest.mark.parametrize("path", ["/", "/static/page.js"])
 @pytest.mark.parametrize("form", ["{}", "W/{}", '"other", {}', "*"])
-def test_what_a_browser_has_is_not_sent_again(client: TestClient, path: str, form: str) -> None:
+def test_known_file_gives_304(client: TestClient, path: str, form: str) -> None:
     etag = client.get(path).headers["ETag"]
 
     answer = client.get(path, headers={"If-None-Match": form.format(etag)})
@@ -105,7 +105,7 @@ def test_nothing_else_is_there(client: TestClient, path: str) -> None:
     assert client.get(path).status_code == 404
 
 
-def test_another_content_has_another_name(tmp_path: Path) -> None:
+def test_changed_content_has_another_name(tmp_path: Path) -> None:
     shutil.copytree(STATIC, tmp_path / "static")
     page = tmp_path / "static" / "page.css"
     page.write_text(page.read_text("utf-8") + "\n", "utf-8")
@@ -119,7 +119,7 @@ def test_another_content_has_another_name(tmp_path: Path) -> None:
     assert f'"static/{changed_version}/page.css"'.encode() in changed_files["index.html"].content
 
 
-def test_the_page_is_no_part_of_what_programs_read(app: FastAPI) -> None:
+def test_page_is_not_in_the_openapi_document(app: FastAPI) -> None:
     assert app.openapi()["paths"] == {}
 
 

@@ -100,7 +100,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_a_server_that_does_not_describe_itself_is_said_to(visit: Visit, server: str) -> None:
+def test_missing_document_is_explained(visit: Visit, server: str) -> None:
     page = visit(server)
     page.route("**/openapi.json", lambda route: route.fulfill(status=503))
 

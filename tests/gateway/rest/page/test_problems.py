@@ -1,4 +1,4 @@
-"""What goes wrong is said in words, and what can be done about it is at hand."""
+"""The page explains problems, and offers what can be done about them."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def test_failed_address_is_explained(visit: Visit, server: str, address: str, ti
     expect(page.get_by_label("or give its address")).to_have_value(re.compile(re.escape(address) + "$"))
 
 
-def test_a_gif_over_the_limit_is_told_the_limit(visit: Visit, addresses: LocalAddresses) -> None:
+def test_gif_over_the_limit(visit: Visit, addresses: LocalAddresses) -> None:
     small = local(budget=Budget(max_bytes=100_000))
 
     with serving(create_app(small, addresses)) as server:
@@ -136,7 +136,7 @@ def test_overload_says_when_to_retry(visit: Visit, server: str, addresses: Local
     assert len(addresses.asked) == 2
 
 
-def test_without_a_network_nothing_leaves_and_it_says_so(visit: Visit, server: str) -> None:
+def test_offline(visit: Visit, server: str) -> None:
     page = visit(server, offline_is_meant=True)
     page.context.set_offline(True)
 
@@ -148,7 +148,7 @@ def test_without_a_network_nothing_leaves_and_it_says_so(visit: Visit, server: s
     expect(page.get_by_role("heading", name="Big Buck Bunny")).to_be_visible()
 
 
-def test_a_server_that_is_gone_is_said_to_be(visit: Visit, addresses: LocalAddresses) -> None:
+def test_missing_server_is_explained(visit: Visit, addresses: LocalAddresses) -> None:
     with serving(create_app(local(), addresses)) as server:
         page = visit(server, offline_is_meant=True)
 
@@ -166,7 +166,7 @@ def keyed_server(pipeline: Pipeline, addresses: LocalAddresses) -> Iterator[str]
         yield address
 
 
-def test_a_server_that_asks_for_a_key_gets_it_from_the_visitor(visit: Visit, keyed_server: str) -> None:
+def test_visitor_enters_a_key(visit: Visit, keyed_server: str) -> None:
     page = visit(keyed_server)
     drop_file(page, MEADOW)
     expect_problem(page, "This server asks for a key.", "Your GIF waits here")
@@ -185,7 +185,7 @@ def test_a_server_that_asks_for_a_key_gets_it_from_the_visitor(visit: Visit, key
     assert page.evaluate("[localStorage.length, sessionStorage.length, document.cookie]") == [0, 0, ""]
 
 
-def test_the_shows_of_a_server_with_keys_are_told_after_the_key(visit: Visit, keyed_server: str) -> None:
+def test_shows_are_listed_after_the_key(visit: Visit, keyed_server: str) -> None:
     page = visit(keyed_server)
     expect(page.locator("#known-note")).to_have_text("This server asks for a key.")
 

@@ -71,7 +71,7 @@ def test_an_animated_picture_is_answered_and_named(visit: Visit, server: str, tm
     expect(page.locator("#model")).to_have_text(re.compile(r"^WebP · Model gif-shows "))
 
 
-def test_a_file_held_above_the_page_shows_where_it_may_go(visit: Visit, server: str) -> None:
+def test_dragged_file_shows_the_drop_area(visit: Visit, server: str) -> None:
     page = visit(server)
 
     drag_over(page, MEADOW)
@@ -140,7 +140,7 @@ def test_address_previews_its_frames(visit: Visit, server: str, addresses: Local
     assert addresses.asked == [f"{HOST}/meadow.gif"]
 
 
-def test_a_link_that_asks_is_answered_and_can_be_passed_on(visit: Visit, server: str) -> None:
+def test_link_with_an_address(visit: Visit, server: str) -> None:
     page = visit(f"{server}{MEADOW_LINK}")
 
     expect_the_bunny(page)
