@@ -248,7 +248,7 @@ def test_it_says_which_model_answers_and_what_it_knows(ask: Ask) -> None:
 
     assert (model.status, shows.status) == (200, 200)
     assert model.json()["name"] == "mean-colour"
-    assert (model.json()["version"], model.json()["unknown_threshold"]) == ("1.2.3", 0.25)
+    assert (model.json()["version"], model.json()["unknown_threshold"]) == ("1.2.3", -1.0)
     assert shows.json()["shows"] == ["Red Show", "Green Show", "Blue Show"]
 
 
