@@ -201,12 +201,7 @@ class _Environ:
         return seconds
 
     def numbers(self, defaults: object, least: Mapping[str, float]) -> dict[str, Any]:
-        """Read fields of a settings object that are named like their variables: whole numbers, or seconds.
-
-        Args:
-            defaults: the object with the default values.
-            least: the smallest allowed value of each field.
-        """
+        """Read numbers for fields of `defaults`, a settings object; `least` has their smallest values."""
         found: dict[str, Any] = {}
         for name, limit in least.items():
             default = getattr(defaults, name)

@@ -45,11 +45,7 @@ class _Section:
 
 
 class Report:
-    """Collects the rows that the page needs while the output is written.
-
-    Args:
-        budget: what a GIF may cost to draw its picture.
-    """
+    """Collects the rows that the page needs while the output is written; draws GIFs within a budget."""
 
     def __init__(self, budget: Budget) -> None:
         self._budget = budget

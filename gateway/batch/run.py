@@ -64,11 +64,7 @@ class BatchSummary:
 
 
 class BatchInterrupted(KeyboardInterrupt):
-    """Ctrl-C, after all answers so far are on the disk.
-
-    Attributes:
-        done: sources that were answered or have failed in this run.
-    """
+    """Ctrl-C, after the answers and errors of `done` sources are on the disk."""
 
     def __init__(self, done: int) -> None:
         super().__init__()

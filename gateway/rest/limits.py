@@ -17,11 +17,7 @@ CROWDED = "crowded"  # set in the state of a request on a connection beyond the 
 
 
 class Gate:
-    """Counts what is in progress and refuses more than a limit. It is used from one event loop.
-
-    Args:
-        limit: at least 1.
-    """
+    """Counts what is in progress and refuses more than `limit`, at least 1. Used from one event loop."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
