@@ -113,12 +113,7 @@ def tally_key(verdict: Verdict) -> tuple[str, str]:
 
 
 def tally_text(tally: Tally, *, unreadable: int = 0) -> str:
-    """Summarise the answers of several GIFs, such as "41 Friends, 12 unknown, 2 unreadable".
-
-    Args:
-        tally: of the GIFs that were answered.
-        unreadable: how many others failed.
-    """
+    """Summarise the answers of several GIFs, such as "41 Friends, 12 unknown, 2 unreadable"."""
     shows = sorted((-count, show) for (level, show), count in tally.items() if level == "show")
     parts = [f"{-count:,} {show}" for count, show in shows]
     for level, words in (

@@ -26,23 +26,29 @@ def find_gifs(given: str) -> list[str]:
     """
     if given == STDIN or is_address(given):
         return [given]
-    if os.path.isdir(given):  # noqa: PTH112 - a Path would lose how the folder was written
-        found, missing = list(walk_gifs(given)), "there is no GIF in this folder"
-    elif glob.has_magic(given) and not os.path.lexists(given):
-        found = sorted(filter(os.path.isfile, glob.iglob(given, recursive=True)))  # noqa: PTH207
-        missing = "no file has such a name"
-    else:
+    folder = os.path.isdir(given)  # noqa: PTH112
+    listed = list_gifs(given)
+    if listed is None:
         return [given]
+    found = list(listed) if folder else sorted(listed)
     if not found:
-        raise UnreadableFile(given, missing)
+        raise UnreadableFile(given, "there is no GIF in this folder" if folder else "no file has such a name")
     return found
+
+
+def list_gifs(given: str) -> Iterator[str] | None:
+    """Yield the files of a folder or a glob; None if the path is neither. See `walk_gifs`."""
+    if os.path.isdir(given):  # noqa: PTH112 - a Path would lose how the folder was written
+        return walk_gifs(given)
+    if glob.has_magic(given) and not os.path.lexists(given):
+        return filter(os.path.isfile, glob.iglob(given, recursive=True))  # noqa: PTH207
+    return None
 
 
 def walk_gifs(folder: str) -> Iterator[str]:
     """Yield the GIFs of a folder and its subfolders by name, then the subfolders that cannot be read.
 
-    Raises:
-        UnreadableFile: the folder itself cannot be read.
+    Raises UnreadableFile if the folder itself cannot be read.
     """
     unreadable: list[str] = []
 

@@ -1,62 +1,7 @@
 """The settings of the gateway, read from environment variables. Nothing else reads the environment.
 
-| variable | setting | default |
-|---|---|---|
-| `GIF_ANALYZER_MODEL` | model file | the packaged one |
-| `GIF_ANALYZER_THREADS` | threads that decoding or classifying one GIF may use | 1 |
-| `GIF_ANALYZER_EARLY_EXIT` | `on` to stop when the first frames decide | off |
-| `GIF_ANALYZER_MAX_BYTES` | size of a GIF, in bytes | 25,000,000 |
-| `GIF_ANALYZER_MAX_CANVAS_PIXELS` | width x height of a GIF, in pixels | 16,000,000 |
-| `GIF_ANALYZER_MAX_FRAMES` | frames of a GIF | 5,000 |
-| `GIF_ANALYZER_MAX_DECODED_PIXELS` | pixels to decode for one clip | 1,000,000,000 |
-
-Of the services that are started here:
-
-| variable | setting | default |
-|---|---|---|
-| `GIF_ANALYZER_WORKERS` | calls computed at the same time | one for each processor |
-| `GIF_ANALYZER_WAITING` | calls that may wait; more are refused | 64 |
-| `GIF_ANALYZER_GRACE_S` | seconds for calls in flight after SIGTERM | 30 |
-| `GIF_ANALYZER_NOTICE_S` | seconds between saying NOT_SERVING and refusing calls | 0 |
-| `GIF_ANALYZER_METRICS_PORT` | port of the Prometheus page | no page |
-| `GIF_ANALYZER_SERVER_CERTIFICATE`, `GIF_ANALYZER_SERVER_KEY` | PEM files: TLS | plain text |
-| `GIF_ANALYZER_CLIENT_CA` | PEM file: who signs clients; each must show a certificate | any client |
-
-Of the REST gateway, beside `GIF_ANALYZER_WORKERS`, `GIF_ANALYZER_GRACE_S` and `GIF_ANALYZER_NOTICE_S`:
-
-| variable | setting | default |
-|---|---|---|
-| `GIF_ANALYZER_MAX_BODY_BYTES` | length of a request's body | that of a GIF and 1 MB |
-| `GIF_ANALYZER_BODY_S` | seconds that a whole body may take | 300 |
-| `GIF_ANALYZER_BODY_BYTES_PER_S` | bytes a second that must arrive of a body; 0 for no such limit | 1,000 |
-| `GIF_ANALYZER_IN_FLIGHT` | GIFs computed or waiting for it; more are refused with a time to retry | 64 |
-| `GIF_ANALYZER_FETCHES` | addresses fetched at the same time; more are refused with a time to retry | 64 |
-| `GIF_ANALYZER_CONNECTIONS` | open connections; one more closes the longest idle one | 512 |
-| `GIF_ANALYZER_KEEP_ALIVE_S` | seconds until an idle connection is closed | 75 |
-| `GIF_ANALYZER_CACHE_BYTES` | memory for answers that are kept; 0 keeps none | 32,000,000 |
-| `GIF_ANALYZER_API_KEYS` | keys, separated by commas or blanks; one must be sent | no key is needed |
-| `GIF_ANALYZER_CORS_ORIGINS` | whose pages may ask, separated by commas or blanks, or `*` | no other's |
-| `GIF_ANALYZER_METRICS` | `off` for no /metrics | on |
-
-Of the services that are asked:
-
-| variable | setting | default |
-|---|---|---|
-| `GIF_ANALYZER_TIMEOUT_S` | seconds for one call with all its tries | 30 |
-| `GIF_ANALYZER_ATTEMPTS` | tries of a call while a service is unavailable, 1 to 5 | 4 |
-| `GIF_ANALYZER_KEEPALIVE_S` | seconds without traffic until the connection is probed, at least 10 | 30 |
-| `GIF_ANALYZER_TLS` | `on` for TLS with the certificates that gRPC carries | plain text |
-| `GIF_ANALYZER_SERVER_CA` | PEM file: who signs servers; turns TLS on | |
-| `GIF_ANALYZER_CLIENT_CERTIFICATE`, `GIF_ANALYZER_CLIENT_KEY` | PEM files to show; turn TLS on | none |
-
-Of GIFs that are named by their address:
-
-| variable | setting | default |
-|---|---|---|
-| `GIF_ANALYZER_FETCH_HOSTS` | allowed hosts, separated by commas or blanks: \
-`giphy.com`, `*.giphy.com`, `*` for all, each with `:port` if need be | those of Giphy and Tenor |
-| `GIF_ANALYZER_FETCH_TIMEOUT_S` | seconds for one file with all its redirects | 20 |
-| `GIF_ANALYZER_FETCH_CONNECT_S` | seconds for one connection | 5 |
+A variable is named after its field, such as GIF_ANALYZER_IN_FLIGHT for `RestSettings.in_flight`. README.md,
+docs/rest.md, docs/grpc.md and docs/fetch.md describe them all.
 """
 
 from __future__ import annotations
@@ -149,18 +94,25 @@ class Settings:
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ) -> Settings:
-        """Read the variables above; one that is not set, or empty, leaves its default.
+        """Read the variables; one that is not set, or empty, leaves its default.
 
         Raises:
             InvalidSetting: names the variable and what it must be.
-            UnknownSetting: a variable begins like those above and is none of them.
+            UnknownSetting: a variable begins with GIF_ANALYZER_ and is not a setting.
         """
-        read, defaults = _Environ(environ), cls()
+        read = _Environ(environ)
+        settings = cls._read(read)
+        read.check_names()
+        return settings
+
+    @classmethod
+    def _read(cls, read: _Environ) -> Settings:
+        defaults = cls()
         budget = dataclasses.replace(
             defaults.budget,
             **read.numbers(defaults.budget, {limit.name: 1 for limit in dataclasses.fields(Budget)}),
         )
-        settings = cls(
+        return cls(
             model=read.path("MODEL") or defaults.model,
             threads=read.count("THREADS", defaults.threads),
             budget=budget,
@@ -170,8 +122,13 @@ class Settings:
             rest=_read_rest(read, defaults.rest, max_bytes=budget.max_bytes),
             early_exit=read.switch("EARLY_EXIT") or False,
         )
-        read.check_names()
-        return settings
+
+    @classmethod
+    def variables(cls) -> frozenset[str]:
+        """Return the names of all variables that are settings."""
+        read = _Environ({})
+        cls._read(read)
+        return frozenset(read.names)
 
 
 def names_of_settings(environ: Mapping[str, str] = os.environ) -> list[str]:
@@ -194,10 +151,10 @@ class _Environ:
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self._environ = environ
-        self._names: set[str] = set()
+        self.names: set[str] = set()
 
     def text(self, name: str) -> str:
-        self._names.add(PREFIX + name)
+        self.names.add(PREFIX + name)
         return self._environ.get(PREFIX + name, "")
 
     def words(self, name: str) -> list[str]:
@@ -244,12 +201,7 @@ class _Environ:
         return seconds
 
     def numbers(self, defaults: object, least: Mapping[str, float]) -> dict[str, Any]:
-        """Read fields of a settings object that are named like their variables: whole numbers, or seconds.
-
-        Args:
-            defaults: the object with the default values.
-            least: the smallest allowed value of each field.
-        """
+        """Read numbers for fields of `defaults`, a settings object; `least` has their smallest values."""
         found: dict[str, Any] = {}
         for name, limit in least.items():
             default = getattr(defaults, name)
@@ -271,8 +223,8 @@ class _Environ:
     def check_names(self) -> None:
         """Raise UnknownSetting for a variable that was never read: misspelt, it would silently do nothing."""
         for name in names_of_settings(self._environ):
-            if name not in self._names:
-                near = difflib.get_close_matches(name, sorted(self._names), n=1)
+            if name not in self.names:
+                near = difflib.get_close_matches(name, sorted(self.names), n=1)
                 raise UnknownSetting(name, nearest=near[0] if near else None)
 
 

@@ -70,27 +70,24 @@ def target_of(
     raise AssertionError("there is always another number")
 
 
+@contextlib.contextmanager
+def open_sorting(into: Path) -> Iterator[Sorting]:
+    """Make and lock a folder for one run, and open its log; raises UnreadableFile, also if it is locked."""
+    made = not into.exists()
+    with _held(into) as home:
+        number = 1 + max((int(found[1]) for found in _logs(home)), default=0)
+        with (home / f"sort-{number:06d}.jsonl").open("x", encoding="utf-8") as log:
+            run = Sorting(into, log)
+            if made:
+                run.note(made="")
+            yield run
+
+
 class Sorting:
-    """One run that sorts into a folder, which is made if it is missing. `held` locks it for one run."""
+    """One run that sorts into a folder; see `open_sorting`."""
 
-    def __init__(self, into: Path) -> None:
-        self._into = into
-        self._log: TextIO | None = None
-
-    @contextlib.contextmanager
-    def held(self) -> Iterator[None]:
-        """Lock the folder for this run, and open the log.
-
-        Raises:
-            UnreadableFile: it cannot be made or written to, or another run sorts into it.
-        """
-        made = not self._into.exists()
-        with _held(self._into) as home:
-            number = 1 + max((int(found[1]) for found in _logs(home)), default=0)
-            with (home / f"sort-{number:06d}.jsonl").open("x", encoding="utf-8") as self._log:
-                if made:
-                    self._note(made="")
-                yield
+    def __init__(self, into: Path, log: TextIO) -> None:
+        self._into, self._log = into, log
 
     def put(self, how: How, source: str, gif: bytes, verdict: Verdict) -> Path | None:
         """Copy, link or move one file to its place.
@@ -117,7 +114,7 @@ class Sorting:
             raise UnreadableFile(source, "it is a symbolic link, which is not moved: copy it")
         folder = self._into / folder_name(verdict)
         if not folder.exists():
-            self._note(made=folder.name)
+            self.note(made=folder.name)
             folder.mkdir()
         sha256 = hashlib.sha256(gif).hexdigest()
         for place in _places(folder, source):
@@ -128,7 +125,7 @@ class Sorting:
                 if _holds(place, sha256):
                     return None
                 continue
-            self._note(how=how, source=str(Path(source).absolute()), target=place, sha256=sha256)
+            self.note(how=how, source=str(Path(source).absolute()), target=place, sha256=sha256)
             try:
                 self._place(how, source, gif, place)
             except FileExistsError:  # made by another program just now
@@ -149,9 +146,8 @@ class Sorting:
         if how == "move" and _holds(Path(source), hashlib.sha256(gif).hexdigest()):
             Path(source).unlink()
 
-    def _note(self, **values: Any) -> None:
+    def note(self, **values: Any) -> None:
         """Write a line of the log to the disk."""
-        assert self._log is not None  # it is held
         if "target" in values:
             values["target"] = name_text(os.path.relpath(values["target"], self._into))
             values["source"] = name_text(values["source"])

@@ -16,7 +16,7 @@ from daft.exceptions import DaftCoreException
 from daft.io import IOConfig
 
 from gateway.fetch.address import is_address
-from gateway.files import walk_gifs
+from gateway.files import list_gifs
 from services.errors import UnreadableFile
 from services.names import is_picture, name_text
 
@@ -26,15 +26,10 @@ MANIFESTS = (".csv", ".parquet")
 
 
 class Source(NamedTuple):
-    """One GIF of the input.
+    """One GIF of the input."""
 
-    Attributes:
-        name: path, as `services.names` writes it, or address.
-        size: in bytes, if it is known from the listing of a store.
-    """
-
-    name: str
-    size: int | None = None
+    name: str  # path, as `services.names` writes it, or address
+    size: int | None = None  # in bytes, if it is known from the listing of a store
 
 
 def is_stored(name: str) -> bool:
@@ -54,17 +49,12 @@ def list_sources(given: str, io_config: IOConfig) -> Iterator[Source]:
         return _list_store(given, io_config)
     if is_address(given):
         raise UnreadableFile(given, "put addresses into a manifest, or name an s3:// or hf:// prefix")
-    if os.path.isdir(given):  # noqa: PTH112 - a Path would lose how the folder was written
-        return (Source(name_text(name)) for name in walk_gifs(given))
-    if os.path.isfile(given):  # noqa: PTH113
-        return iter([Source(name_text(given))])
-    if glob.has_magic(given):
-        return (
-            Source(name_text(name))
-            for name in glob.iglob(given, recursive=True)  # noqa: PTH207
-            if os.path.isfile(name)  # noqa: PTH113
-        )
-    raise UnreadableFile(given, "there is no such folder, glob or manifest")
+    found = list_gifs(given)
+    if found is None and os.path.isfile(given):  # noqa: PTH113 - a Path would lose how it was written
+        found = iter([given])
+    if found is None:
+        raise UnreadableFile(given, "there is no such folder, glob or manifest")
+    return (Source(name_text(name)) for name in found)
 
 
 def _list_store(prefix: str, io_config: IOConfig) -> Iterator[Source]:

@@ -1,8 +1,9 @@
-"""The rows of a running batch: part files in a folder beside the output, and an index of them.
+"""The rows of a running batch: part files in a folder beside the output, and an index of them in SQLite.
 
 `labels.parquet.parts/part-000001.parquet` is whole or missing, so a killed run loses no more than the rows of
 the part that it was filling. An earlier output counts as the first part: its answers for the same bytes under
-the same terms are still valid.
+the same terms are still valid. The index is made anew from the parts at each start, so a crash cannot damage
+it, and memory does not grow with the input.
 """
 
 from __future__ import annotations
@@ -12,9 +13,8 @@ import fcntl
 import shutil
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from types import TracebackType
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -33,60 +33,66 @@ _COLUMNS = ("source", "sha256", "verdict", "show", "error_reason")  # of a row, 
 _FINAL = [reason for reason, error in catalogue().items() if issubclass(error, GifError)]
 
 
-class Ledger:
-    """An index in SQLite of every source of a run and the place of its latest row.
-
-    It is made anew from the parts at each start, so a crash cannot damage it, and memory does not grow with
-    the input.
+@contextlib.contextmanager
+def open_parts(out: Path, terms: JsonObject) -> Iterator[Parts]:
+    """Lock the folder of an output for this run, and yield its parts.
 
     Args:
-        path: of the index; an existing file is replaced.
-    """
+        out: path of the output.
+        terms: what answers depend on beside the bytes; parts with other terms are not used.
 
-    def __init__(self, path: Path) -> None:
-        path.unlink(missing_ok=True)
-        self._db = sqlite3.connect(path, isolation_level=None)
-        self._db.execute("PRAGMA journal_mode = OFF")
-        self._db.execute("PRAGMA synchronous = OFF")
-        self._db.execute(
+    Raises:
+        InvalidArgument: the suffix of the output names no format.
+        UnreadableFile: the output cannot be written, is not of batch, or another run is writing it.
+    """
+    check_format(out)
+    folder = out.with_name(f"{out.name}.parts")
+    try:
+        if out.exists() and read_terms(out) is None:
+            raise UnreadableFile(str(out), "it is there already, and is not an output of batch")
+        folder.mkdir(exist_ok=True)
+        lock = (folder / "lock").open("w")
+    except OSError as error:
+        raise UnreadableFile(str(out), f"the output cannot be written: {os_reason(error)}") from error
+    with lock:
+        try:
+            # The lock is released when the process ends, however it ends.
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise UnreadableFile(str(out), "another run is writing this output") from error
+        index = folder / "ledger.sqlite"
+        index.unlink(missing_ok=True)
+        try:
+            with contextlib.closing(sqlite3.connect(index, isolation_level=None)) as db:
+                yield Parts(out, folder, terms, db)
+        finally:
+            if folder.exists() and not any(folder.glob("part-*")):
+                shutil.rmtree(folder)  # it holds no answers
+
+
+class Parts:
+    """The parts of one output, and the index of every source and the place of its latest row."""
+
+    def __init__(self, out: Path, folder: Path, terms: JsonObject, db: sqlite3.Connection) -> None:
+        self._out, self._folder, self._db = out, folder, db
+        self._schema = with_terms(terms)
+        self._pending: list[JsonObject] = []
+        self._written = time.monotonic()
+        db.execute("PRAGMA journal_mode = OFF")
+        db.execute("PRAGMA synchronous = OFF")
+        db.execute(
             "CREATE TABLE sources (source TEXT PRIMARY KEY, sha256 TEXT, verdict TEXT, show TEXT,"
             " reason TEXT, final INTEGER, part INTEGER, row INTEGER, wanted INTEGER NOT NULL DEFAULT 0)"
             " WITHOUT ROWID"
         )
-
-    def __enter__(self) -> Ledger:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._db.close()
-
-    def load(self, part: int, path: Path) -> None:
-        """Record the rows of a file; a later row of a source replaces an earlier one."""
-        row = 0
-        with path.open("rb") as opened, pq.ParquetFile(opened) as file:
-            for batch in file.iter_batches(READ_ROWS, columns=list(_COLUMNS)):
-                self.record(part, row, batch)
-                row += batch.num_rows
-
-    def record(self, part: int, first_row: int, rows: pa.RecordBatch | pa.Table) -> None:
-        """Record the rows of a part that begin at `first_row`."""
-        columns = [rows[name].to_pylist() for name in _COLUMNS]
-        lines = [
-            (*row, row[-1] is None or row[-1] in _FINAL, part, index)
-            for index, row in enumerate(zip(*columns, strict=True), start=first_row)
-        ]
-        self._db.execute("BEGIN")
-        self._db.executemany(
-            "INSERT INTO sources (source, sha256, verdict, show, reason, final, part, row)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
-            " ON CONFLICT (source) DO UPDATE SET sha256 = excluded.sha256, verdict = excluded.verdict,"
-            " show = excluded.show, reason = excluded.reason, final = excluded.final, part = excluded.part,"
-            " row = excluded.row",
-            lines,
-        )
-        self._db.execute("COMMIT")
+        found = {int(path.stem[5:]): path for path in folder.glob("part-*.parquet")}
+        self._next = max(found, default=OUTPUT) + 1
+        if out.exists():
+            found[OUTPUT] = out
+        self._files = {part: path for part, path in sorted(found.items()) if read_terms(path) == terms}
+        for part, path in self._files.items():
+            for start, batch in _read(path, list(_COLUMNS)):
+                self._record(part, start, batch)
 
     def want(self, sources: Iterable[Source]) -> list[tuple[str, int | None, str | None]]:
         """Note that sources are part of this run; return their name, size, and digest with a valid answer.
@@ -107,6 +113,44 @@ class Ledger:
         self._db.execute("COMMIT")
         return wanted
 
+    def add(self, rows: list[JsonObject]) -> None:
+        """Add rows; they are written with the next part."""
+        self._pending += rows
+        if len(self._pending) >= PART_ROWS or time.monotonic() - self._written >= PART_S:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write the added rows as a part."""
+        self._written = time.monotonic()
+        if not self._pending:
+            return
+        table = pa.Table.from_pylist(self._pending, self._schema)
+        path = self._folder / f"part-{self._next:06d}.parquet"
+        with writing(path, self._schema) as writer:
+            writer.write_table(table)
+        self._files[self._next] = path
+        self._record(self._next, 0, table)
+        self._next += 1
+        self._pending = []
+
+    def _record(self, part: int, first_row: int, rows: pa.RecordBatch | pa.Table) -> None:
+        """Record the rows of a part from `first_row` on; a later row of a source replaces an earlier one."""
+        columns = [rows[name].to_pylist() for name in _COLUMNS]
+        lines = [
+            (*row, row[-1] is None or row[-1] in _FINAL, part, index)
+            for index, row in enumerate(zip(*columns, strict=True), start=first_row)
+        ]
+        self._db.execute("BEGIN")
+        self._db.executemany(
+            "INSERT INTO sources (source, sha256, verdict, show, reason, final, part, row)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+            " ON CONFLICT (source) DO UPDATE SET sha256 = excluded.sha256, verdict = excluded.verdict,"
+            " show = excluded.show, reason = excluded.reason, final = excluded.final, part = excluded.part,"
+            " row = excluded.row",
+            lines,
+        )
+        self._db.execute("COMMIT")
+
     def verdicts(self) -> Tally:
         """Count the verdicts of the sources of this run."""
         found = self._db.execute(
@@ -123,118 +167,28 @@ class Ledger:
         )
         return dict(found.fetchall())
 
-    def order(self) -> None:
-        """Make the index that `rows` needs."""
+    def merge(self, *more: Writer) -> None:
+        """Write the output, also to `more`, one row for each source of this run, and remove the parts."""
         self._db.execute("CREATE INDEX places ON sources (part, row) WHERE wanted")
-
-    def rows(self, part: int, start: int, stop: int) -> list[int]:
-        """Return the rows of a part within start..stop that are the latest of a source of this run."""
-        found = self._db.execute(
-            "SELECT row FROM sources WHERE part = ? AND row >= ? AND row < ? AND wanted ORDER BY row",
-            (part, start, stop),
-        )
-        return [row for (row,) in found]
-
-
-class Parts:
-    """The folder of one output; `held` locks it for one process.
-
-    Args:
-        out: path of the output.
-        terms: what answers depend on beside the bytes; parts with other terms are not used.
-    """
-
-    def __init__(self, out: Path, terms: JsonObject) -> None:
-        self._out, self._terms = out, terms
-        self._schema = with_terms(terms)
-        self._folder = out.with_name(f"{out.name}.parts")
-        self._files: dict[int, Path] = {}
-        self._next = OUTPUT + 1
-        self._pending: list[JsonObject] = []
-        self._written = time.monotonic()
-
-    @contextlib.contextmanager
-    def held(self) -> Iterator[Ledger]:
-        """Lock the folder, and yield the ledger of its parts.
-
-        Raises:
-            InvalidArgument: the suffix of the output names no format.
-            UnreadableFile: the output cannot be written, is not an output of batch, or another run is
-                writing it.
-        """
-        check_format(self._out)
-        try:
-            if self._out.exists() and read_terms(self._out) is None:
-                raise UnreadableFile(str(self._out), "it is there already, and is not an output of batch")
-            self._folder.mkdir(exist_ok=True)
-            lock = (self._folder / "lock").open("w")
-        except OSError as error:
-            why = f"the output cannot be written: {os_reason(error)}"
-            raise UnreadableFile(str(self._out), why) from error
-        with lock:
-            try:
-                # The lock is released when the process ends, however it ends.
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise UnreadableFile(str(self._out), "another run is writing this output") from error
-            try:
-                with Ledger(self._folder / "ledger.sqlite") as ledger:
-                    self._load(ledger)
-                    yield ledger
-            finally:
-                if self._folder.exists() and not any(self._folder.glob("part-*")):
-                    shutil.rmtree(self._folder)  # it holds no answers
-
-    def add(self, rows: list[JsonObject], ledger: Ledger) -> None:
-        """Add rows; they are written with the next part."""
-        self._pending += rows
-        if len(self._pending) >= PART_ROWS or time.monotonic() - self._written >= PART_S:
-            self.flush(ledger)
-
-    def flush(self, ledger: Ledger) -> None:
-        """Write the added rows as a part."""
-        self._written = time.monotonic()
-        if not self._pending:
-            return
-        table = pa.Table.from_pylist(self._pending, self._schema)
-        path = self._folder / f"part-{self._next:06d}.parquet"
-        with writing(path, self._schema) as writer:
-            writer.write_table(table)
-        self._files[self._next] = path
-        ledger.record(self._next, 0, table)
-        self._next += 1
-        self._pending = []
-
-    def merge(self, ledger: Ledger, *more: Writer) -> None:
-        """Write the output, one row for each source of this run, and remove the parts.
-
-        Args:
-            ledger: of this run.
-            more: writers that get the same rows.
-        """
-        ledger.order()
         with writing(self._out, self._schema) as writer:
             for part, path in sorted(self._files.items()):
-                self._copy(part, path, ledger, (writer, *more))
+                for start, batch in _read(path):
+                    found = self._db.execute(
+                        "SELECT row - ? FROM sources WHERE part = ? AND row >= ? AND row < ? AND wanted"
+                        " ORDER BY row",
+                        (start, part, start, start + batch.num_rows),
+                    )
+                    if rows := [row for (row,) in found]:
+                        kept = pa.Table.from_batches([batch]).take(rows)
+                        for each in (writer, *more):
+                            each.write_table(kept.replace_schema_metadata(self._schema.metadata))
         shutil.rmtree(self._folder)
 
-    def _copy(self, part: int, path: Path, ledger: Ledger, writers: Sequence[Writer]) -> None:
-        start = 0
-        with path.open("rb") as opened, pq.ParquetFile(opened) as file:
-            for batch in file.iter_batches(READ_ROWS):
-                rows = ledger.rows(part, start, start + batch.num_rows)
-                if rows:
-                    kept = pa.Table.from_batches([batch]).take([row - start for row in rows])
-                    for writer in writers:
-                        writer.write_table(kept.replace_schema_metadata(self._schema.metadata))
-                start += batch.num_rows
 
-    def _load(self, ledger: Ledger) -> None:
-        found = {int(path.stem[5:]): path for path in self._folder.glob("part-*.parquet")}
-        self._next = max(found, default=OUTPUT) + 1
-        if self._out.exists():
-            found[OUTPUT] = self._out
-        for part, path in sorted(found.items()):
-            if read_terms(path) == self._terms:
-                self._files[part] = path
-                ledger.load(part, path)
+def _read(path: Path, columns: list[str] | None = None) -> Iterator[tuple[int, pa.RecordBatch]]:
+    """Yield the rows of a file in batches, each with the number of its first row."""
+    start = 0
+    with path.open("rb") as opened, pq.ParquetFile(opened) as file:
+        for batch in file.iter_batches(READ_ROWS, columns=columns):
+            yield start, batch
+            start += batch.num_rows

@@ -30,48 +30,40 @@ MOST = 100  # GIFs that a section shows
 HEIGHT = 96  # pixels of a picture; it is at most twice as wide
 _QUALITY = 70  # of JPEG, 0..100: some 4 kB a picture
 
-# Sections before those of the shows: the most doubtful answers.
+# Sections in their order; those of the shows, by title, come before the last one.
 _LEVELS = {"one_of": "One of several shows", "kind": "Only the kind of picture", "unknown": "Unknown"}
+_SHOW, _FAILED = len(_LEVELS), len(_LEVELS) + 1
 
 
 @dataclass
 class _Section:
-    """GIFs with the same verdict.
-
-    Attributes:
-        count: how many they are.
-        doubtful: a heap of the MOST least sure: minus the probability, a number that breaks ties, the row.
-    """
+    """GIFs with the same verdict."""
 
     count: int = 0
+    # A heap of the MOST least sure: minus the probability, a number that breaks ties, the row.
     doubtful: list[tuple[float, int, JsonObject]] = field(default_factory=list)
 
 
 class Report:
-    """Collects the rows that the page needs while the output is written.
-
-    Args:
-        budget: what a GIF may cost to draw its picture.
-    """
+    """Collects the rows that the page needs while the output is written; draws GIFs within a budget."""
 
     def __init__(self, budget: Budget) -> None:
         self._budget = budget
-        self._levels: dict[str, _Section] = {}
-        self._shows: dict[str, _Section] = {}
-        self._failed = _Section()
+        self._sections: dict[tuple[int, str], _Section] = {}  # by their place and title
         self._numbers = itertools.count()
 
     def write_table(self, table: pa.Table) -> None:
         """Collect rows of an output."""
         for row in table.to_pylist():
             if row["error_reason"] is not None:
-                section, doubt = self._failed, 0.0
+                key = _FAILED, "Could not be read"
             elif row["verdict"] == "show":
-                section, doubt = self._shows.setdefault(row["show"], _Section()), -row["probability"]
+                key = _SHOW, row["show"]
             else:
-                section, doubt = self._levels.setdefault(row["verdict"], _Section()), -row["probability"]
+                key = list(_LEVELS).index(row["verdict"]), _LEVELS[row["verdict"]]
+            section = self._sections.setdefault(key, _Section())
             section.count += 1
-            entry = (doubt, next(self._numbers), row)
+            entry = (-(row["probability"] or 0.0), next(self._numbers), row)
             if len(section.doubtful) < MOST:
                 heapq.heappush(section.doubtful, entry)
             else:
@@ -79,20 +71,19 @@ class Report:
 
     def page(self, out: Path) -> Iterator[str]:
         """Yield the page in pieces."""
-        sections = [(_LEVELS[level], self._levels[level]) for level in _LEVELS if level in self._levels]
-        sections += sorted(self._shows.items())
-        answered = sum(section.count for _, section in sections)
-        failed = f", {self._failed.count:,} could not be read" if self._failed.count else ""
-        yield _HEAD.format(name=escape(out.name), summary=f"{answered:,} GIFs were answered{failed}.")
+        sections = sorted(self._sections.items(), key=lambda item: item[0])
+        failed = sum(section.count for (place, _), section in sections if place == _FAILED)
+        answered = sum(section.count for _, section in sections) - failed
+        summary = f"{answered:,} GIFs were answered{f', {failed:,} could not be read' if failed else ''}."
+        yield _HEAD.format(name=escape(out.name), summary=summary)
         yield "<nav><ul>"
-        named = [*sections, *([("Could not be read", self._failed)] if self._failed.count else [])]
-        for number, (title, section) in enumerate(named):
+        for number, ((_, title), section) in enumerate(sections):
             yield f'<li><a href="#s{number}">{escape(title)}</a> {section.count:,}</li>'
         yield "</ul></nav>\n"
-        for number, (title, section) in enumerate(named):
+        for number, ((place, title), section) in enumerate(sections):
             yield f'<section id="s{number}"><h2>{escape(title)} <small>{section.count:,}</small></h2>\n'
-            draw = self._line if section is self._failed else self._card
-            yield "<ul class=lines>" if section is self._failed else "<ul class=cards>"
+            draw, kind = (self._line, "lines") if place == _FAILED else (self._card, "cards")
+            yield f"<ul class={kind}>"
             for *_, row in sorted(section.doubtful, reverse=True, key=lambda entry: (entry[0], -entry[1])):
                 yield draw(row)
             yield "</ul>\n"

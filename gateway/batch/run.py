@@ -23,7 +23,7 @@ from daft.io import IOConfig, S3Config
 
 from gateway.answer import JsonObject, Tally
 from gateway.batch.inputs import Source, is_stored, list_sources
-from gateway.batch.parts import Ledger, Parts
+from gateway.batch.parts import Parts, open_parts
 from gateway.batch.report import Report, check_report, write_page
 from gateway.batch.worker import Worker
 from gateway.settings import RestSettings, Settings
@@ -64,11 +64,7 @@ class BatchSummary:
 
 
 class BatchInterrupted(KeyboardInterrupt):
-    """Ctrl-C, after all answers so far are on the disk.
-
-    Attributes:
-        done: sources that were answered or have failed in this run.
-    """
+    """Ctrl-C, after the answers and errors of `done` sources are on the disk."""
 
     def __init__(self, done: int) -> None:
         super().__init__()
@@ -111,8 +107,7 @@ def run_batch(
     io_config = IOConfig(s3=S3Config(endpoint_url=s3_endpoint)) if s3_endpoint else IOConfig()
     if report is not None:
         check_report(report)
-    parts = Parts(out, _terms(settings, top_k))
-    with parts.held() as ledger:
+    with open_parts(out, _terms(settings, top_k)) as parts:
         # Workers on other machines get the settings, but no API keys.
         sent = dataclasses.replace(settings, model=settings.model.absolute(), rest=RestSettings())
         run = _choose_engine(workers, ray, sent, top_k, io_config)
@@ -121,23 +116,23 @@ def run_batch(
         total = None if is_stored(given) else sum(1 for _ in list_sources(given, io_config))
         try:
             progress(done, total)
-            for sources in _rounds(list_sources(given, io_config), ledger):
+            for sources in _rounds(list_sources(given, io_config), parts):
                 try:
                     for rows in run(sources):
                         new = [row for row in rows if not row.pop("kept")]
                         kept += len(rows) - len(new)
-                        parts.add(new, ledger)
+                        parts.add(new)
                         done += len(rows)
                         progress(done, total)
                 finally:  # also when interrupted, so that nothing is answered twice
-                    parts.flush(ledger)
+                    parts.flush()
         except KeyboardInterrupt as error:
             raise BatchInterrupted(done) from error
-        summary = BatchSummary(kept, ledger.verdicts(), ledger.reasons())
+        summary = BatchSummary(kept, parts.verdicts(), parts.reasons())
         if not summary.answered + summary.failed:
             raise UnreadableFile(given, "it names no GIF")
         page = Report(settings.budget)
-        parts.merge(ledger, *([] if report is None else [page]))
+        parts.merge(*([] if report is None else [page]))
         if report is not None:
             write_page(page.page(out), report)
     return summary
@@ -151,9 +146,9 @@ def _terms(settings: Settings, top_k: int) -> JsonObject:
     return terms | {"early_exit": True} if settings.early_exit else terms
 
 
-def _rounds(sources: Iterator[Source], ledger: Ledger) -> Iterator[pa.Table]:
+def _rounds(sources: Iterator[Source], parts: Parts) -> Iterator[pa.Table]:
     while some := list(itertools.islice(sources, ROUND_ROWS)):
-        wanted = ledger.want(some)
+        wanted = parts.want(some)
         if wanted:
             yield pa.table([list(column) for column in zip(*wanted, strict=True)], schema=_SENT)
 

@@ -62,12 +62,9 @@ class Worker:
 
     @daft.method.batch(return_dtype=ROW, batch_size=BATCH_ROWS)
     def answer(self, sources: daft.Series, sizes: daft.Series, digests: daft.Series) -> list[JsonObject]:
-        """Answer some sources.
+        """Answer sources: paths, as `services.names` writes them, and addresses.
 
-        Args:
-            sources: paths, as `services.names` writes them, and addresses.
-            sizes: in bytes, null if not known.
-            digests: sha256 of the bytes for which there is a valid answer, else null.
+        Sizes are in bytes, null if not known; digests are sha256 of bytes with a valid answer, else null.
         """
         names = sources.to_pylist()
         contents = self._readers.map(self._read, names, sizes.to_pylist())

@@ -68,7 +68,7 @@ def serve_both(
         with serving(lambda: build_pair(listening, classifier, settings.budget)) as bound:
             address = server.nearby(host, bound)
             pipeline = remote(address, address, channel=settings.channel, budget=settings.budget)
-            server.serve_rest(pipeline, settings, host=host, port=port, opened=_say_where)
+            server.serve(pipeline, settings, host=host, port=port, opened=_say_where)
     _end()
 
 
@@ -107,7 +107,7 @@ def serve_rest(
 
         log_as_json()
         pipeline = open_pipeline(settings, preprocess, inference)
-        server.serve_rest(pipeline, settings, host=host, port=port, opened=_say_where)
+        server.serve(pipeline, settings, host=host, port=port, opened=_say_where)
     _end()
 
 

@@ -17,7 +17,7 @@ from gateway.answer import tally_key, tally_text, verdict_json
 from gateway.commands.options import Model, open_pipeline, read_settings
 from gateway.commands.terminal import FAILED, INTERRUPTED, complain, printable, usage_errors
 from gateway.files import find_gifs, read_gif
-from gateway.sorting import LEVELS, How, Sorting, target_of, undo
+from gateway.sorting import LEVELS, How, Sorting, open_sorting, target_of, undo
 from services.errors import AnalyzerError, UnreadableFile
 from services.inference import Level, Verdict
 from services.names import name_text
@@ -91,13 +91,13 @@ def sort(
         except AnalyzerError as error:
             return source, b"", error
 
-    run = _Run(into, how, LEVELS[: LEVELS.index(at_least) + 1], dry_run=dry_run, quiet=as_json)
     console = Console(stderr=True)
     with (
         usage_errors(),
-        contextlib.nullcontext() if dry_run else run.sorting.held(),
+        contextlib.nullcontext() if dry_run else open_sorting(into) as sorting,
         Progress(console=console, transient=True, disable=not console.is_terminal) as bar,
     ):
+        run = _Run(into, how, LEVELS[: LEVELS.index(at_least) + 1], sorting, quiet=as_json)
         classified = map_ahead(classify, sources, threads=os.cpu_count() or 1)
         try:
             for each in bar.track(classified, total=len(sources), description="GIFs"):
@@ -120,18 +120,17 @@ class _Run:
         into: the folder that is sorted into.
         how: what is done with a GIF.
         levels: of the verdicts that are sorted.
-        dry_run: whether nothing is done.
+        sorting: does it; None only says what would be done.
         quiet: whether nothing is printed.
     """
 
     def __init__(
-        self, into: Path, how: How, levels: tuple[Level, ...], *, dry_run: bool, quiet: bool
+        self, into: Path, how: How, levels: tuple[Level, ...], sorting: Sorting | None, *, quiet: bool
     ) -> None:
-        self.sorting = Sorting(into)
         self.failed = 0
         self.files: list[dict[str, Any]] = []
         self._into, self._how, self._levels = into, how, levels
-        self._dry_run, self._quiet = dry_run, quiet
+        self._sorting, self._quiet = sorting, quiet
         self._sorted, self._left = Counter[tuple[str, str]](), Counter[tuple[str, str]]()
         self._there = 0
         self._planned: dict[Path, str] = {}
@@ -158,8 +157,8 @@ class _Run:
                 complain(f"{name_text(source)}: {error.message}")
 
     def _place(self, source: str, gif: bytes, verdict: Verdict) -> Path | None:
-        if not self._dry_run:
-            return self.sorting.put(self._how, source, gif, verdict)
+        if self._sorting is not None:
+            return self._sorting.put(self._how, source, gif, verdict)
         sha256 = hashlib.sha256(gif).hexdigest()
         target = target_of(self._into, verdict, source, sha256, taken=self._planned)
         if target is not None:
@@ -173,7 +172,7 @@ class _Run:
         return {
             "into": name_text(str(self._into)),
             "how": self._how,
-            "dry_run": self._dry_run,
+            "dry_run": self._sorting is None,
             "sorted": self._sorted.total(),
             "there_already": self._there,
             "left": self._left.total(),
@@ -184,7 +183,8 @@ class _Run:
     def text(self) -> str:
         """Return the result for people."""
         into = name_text(str(self._into))
-        begin = "nothing was done; it would sort" if self._dry_run else f"sorted into {into}"
+        done = self._sorting is not None
+        begin = f"sorted into {into}" if done else "nothing was done; it would sort"
         lines = [f"{begin}: {tally_text(self._sorted)}"]
         if self._there:
             lines.append(f"  there already: {self._there:,}")
@@ -192,7 +192,7 @@ class _Run:
             lines.append(f"  left where they are: {tally_text(self._left)}")
         if self.failed:
             lines.append(f"  failed: {self.failed:,}")
-        if self._sorted and not self._dry_run:
+        if self._sorted and done:
             lines.append(f"  to take it back: gif-analyzer sort --into {into} --undo")
         return "\n".join(map(printable, lines))
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import itertools
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 import typer
 from rich.cells import cell_len
@@ -20,7 +19,7 @@ from rich.text import Text
 from services.clip import FORMATS
 from services.errors import CannotServe, InvalidArgument, InvalidSetting, ModelError, UnreadableFile
 from services.extras import advice
-from services.inference import FrameVote, Prediction
+from services.inference import Prediction
 
 FAILED = 1  # an input could not be answered
 USAGE = 2  # the command itself cannot run: its options, its settings, its model
@@ -31,11 +30,7 @@ _EIGHTHS = " ▏▎▍▌▋▊▉"  # each an eighth of a cell longer
 
 @contextlib.contextmanager
 def usage_errors(takes: str = "") -> Iterator[None]:
-    """End the command with exit code 2 and one line of text if it cannot run.
-
-    Args:
-        takes: extras of pyproject.toml that the command needs, separated by commas.
-    """
+    """End a command that cannot run with one line and exit code 2; `takes` names its extras, "grpc,rest"."""
     try:
         yield
     except (CannotServe, InvalidArgument, InvalidSetting, ModelError, UnreadableFile) as error:
@@ -60,23 +55,6 @@ def printable(text: str) -> str:
         char if char.isprintable() else char.encode("unicode_escape", "backslashreplace").decode("ascii")
         for char in text
     )
-
-
-@dataclass(frozen=True)
-class VoteRun:
-    """Neighbouring frames that vote for the same show.
-
-    Attributes:
-        show: what they vote for.
-        start_ms: instant of the first, in milliseconds.
-        end_ms: instant of the last, in milliseconds.
-        frames: how many they are.
-    """
-
-    show: str
-    start_ms: int
-    end_ms: int
-    frames: int
 
 
 def prediction_line(source: str, prediction: Prediction) -> Text:
@@ -123,21 +101,13 @@ def prediction_lines(
         line.rstrip()  # where there is no bar
         yield line
     total = len(prediction.frames)
-    for run in vote_runs(prediction.frames) if frames else ():
+    for show, run in itertools.groupby(prediction.frames if frames else (), key=lambda vote: vote.show):
+        times = [vote.timestamp_ms for vote in run]
         yield Text.assemble(
-            (f"  {_seconds(run.start_ms, run.end_ms)}  ", "dim"),
-            printable(run.show),
-            (f"  {run.frames} of {total} frames" if total > 1 else "  1 frame", "dim"),
+            (f"  {_seconds(times[0], times[-1])}  ", "dim"),
+            printable(show),
+            (f"  {len(times)} of {total} frames" if total > 1 else "  1 frame", "dim"),
         )
-
-
-def vote_runs(votes: Iterable[FrameVote]) -> list[VoteRun]:
-    """Group neighbouring votes for the same show."""
-    runs = []
-    for show, group in itertools.groupby(votes, key=lambda vote: vote.show):
-        same = list(group)
-        runs.append(VoteRun(show, same[0].timestamp_ms, same[-1].timestamp_ms, len(same)))
-    return runs
 
 
 def bar(probability: float, *, ascii_only: bool = False) -> str:

@@ -49,11 +49,7 @@ class Address:
 
     @classmethod
     def parse(cls, text: str) -> Address:
-        """Parse an address; its fragment (after #) is dropped.
-
-        Raises:
-            InvalidAddress: it is not written plainly.
-        """
+        """Parse an address without its fragment; raises InvalidAddress if it is not written plainly."""
         _check_characters(text)
         parts = _PARTS.fullmatch(f"https://{text}" if _WITHOUT_SCHEME.fullmatch(text) else text)
         if parts is None:
@@ -71,11 +67,7 @@ class Address:
         )
 
     def join(self, reference: str) -> Address:
-        """Parse an address that may be relative to this one, such as that of a redirect.
-
-        Raises:
-            InvalidAddress: as in `parse`.
-        """
+        """Parse an address that may be relative to this one, such as that of a redirect; see `parse`."""
         _check_characters(reference)  # first: urljoin drops some characters silently
         try:
             joined = urljoin(self.whole, reference)
@@ -172,11 +164,7 @@ class HostRule:
 
     @classmethod
     def parse(cls, text: str) -> HostRule:
-        """Parse `giphy.com`, `*.giphy.com`, `*`, or one of them with `:port`.
-
-        Raises:
-            ValueError: it is none of them.
-        """
+        """Parse `giphy.com`, `*.giphy.com`, `*`, or one of them with `:port`; else raises ValueError."""
         found = _RULE.fullmatch(text.lower())
         if found is None or (found["below"] and found["name"] == "*"):
             raise ValueError(text)

@@ -58,12 +58,7 @@ def is_page(address: Address) -> bool:
 
 
 def media_in(page: bytes, *, videos: bool = False) -> list[str]:
-    """List the media files that a page declares, best first; they are as untrusted as the page.
-
-    Args:
-        page: its bytes, or their beginning.
-        videos: whether videos can be decoded.
-    """
+    """List the media files that a page declares, best first; they are as untrusted as the page."""
     found = [
         (_BEST_FIRST.index(suffix), media)
         for media in _declared(page)

@@ -90,11 +90,7 @@ class Identifier:
         return int(self._cache.currsize)
 
     async def describe(self) -> ModelDescription:
-        """Return the model that answers; a service is asked at most every half minute.
-
-        Raises:
-            ServiceError: the service gave no answer.
-        """
+        """Return the model that answers; raises ServiceError. The answer of a service is kept for 30 s."""
         if self._description is None or self._clock() - self._described >= DESCRIPTION_S:
             self._description = await self._workers.run(self._pipeline.describe)
             self._described = self._clock()

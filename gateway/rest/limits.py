@@ -17,11 +17,7 @@ CROWDED = "crowded"  # set in the state of a request on a connection beyond the 
 
 
 class Gate:
-    """Counts what is in progress and refuses more than a limit. It is used from one event loop.
-
-    Args:
-        limit: at least 1.
-    """
+    """Counts what is in progress and refuses more than `limit`, at least 1. Used from one event loop."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -111,11 +107,7 @@ class _Pace:
         self._arrived, self._window_end = 0, self._clock() + self._window_s
 
     async def next(self, receive: Receive) -> Message:
-        """Wait for the next part.
-
-        Raises:
-            RequestTooSlow: the body took too long, or too little of it came within a window.
-        """
+        """Wait for the next part; raises RequestTooSlow by the time of the body or the speed in a window."""
         while True:
             # A busy loop may see the timeout before it sees what has arrived, so it is checked once more.
             message = await _within(min(self._end, self._window_end), receive) or await _within(0, receive)

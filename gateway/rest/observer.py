@@ -31,12 +31,7 @@ _log = logging.getLogger(__name__)
 
 
 class Metrics:
-    """Metrics for Prometheus, counted from the start of the process.
-
-    Args:
-        in_flight: returns how many GIFs are being answered.
-        cache_bytes: returns the size of the cache.
-    """
+    """Metrics for Prometheus; `in_flight` counts the GIFs being answered, `cache_bytes` is a size."""
 
     def __init__(self, *, in_flight: Callable[[], float], cache_bytes: Callable[[], float]) -> None:
         import prometheus_client as prometheus  # noqa: PLC0415 - not installed in AWS Lambda
@@ -80,12 +75,7 @@ class Metrics:
 
 
 class Observer:
-    """ASGI middleware around everything else.
-
-    Args:
-        app: the application.
-        metrics: counts each request; None counts nothing.
-    """
+    """ASGI middleware around everything else; `metrics` counts each request."""
 
     def __init__(self, app: ASGIApp, *, metrics: Metrics | None = None) -> None:
         self._app, self._metrics = app, metrics

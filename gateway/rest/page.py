@@ -10,8 +10,8 @@ from __future__ import annotations
 import hashlib
 import mimetypes
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from fastapi import FastAPI, HTTPException, Request
 from fastapi.responses import Response
@@ -46,19 +46,12 @@ KEEP = "public, max-age=31536000, immutable"  # a year
 MEDIA_TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 
 
-@dataclass(frozen=True)
-class PageFile:
-    """A file as it is sent.
-
-    Attributes:
-        content: all of its bytes.
-        media_type: of its Content-Type.
-        etag: strong, with its quotation marks.
-    """
+class PageFile(NamedTuple):
+    """A file as it is sent."""
 
     content: bytes
     media_type: str
-    etag: str
+    etag: str  # strong, with its quotation marks
 
 
 def is_held(request: Request, etag: str) -> bool:

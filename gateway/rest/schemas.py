@@ -206,11 +206,9 @@ def gif_body() -> dict[str, Any]:
 
 
 def complete(document: dict[str, Any], *, keyed: bool) -> None:
-    """Add to FastAPI's OpenAPI document what FastAPI does not know, and remove what is not true.
+    """Add to FastAPI's document what FastAPI does not know, and remove what is not true.
 
-    Args:
-        document: as FastAPI makes it; it is changed.
-        keyed: whether a key must be sent; else it may be.
+    `keyed` says whether a key must be sent; else it may be.
     """
     [(status, not_allowed)] = problems(MethodNotAllowed("DELETE", allowed="GET, POST")).items()
     del not_allowed["model"]

@@ -37,7 +37,7 @@ BACKLOG = 2048  # connections that the system queues for this process, uvicorn's
 _log = logging.getLogger(__name__)
 
 
-def serve_rest(
+def serve(
     pipeline: Pipeline,
     settings: Settings,
     *,
@@ -93,13 +93,7 @@ async def _end(app: FastAPI, server: uvicorn.Server, signalled: asyncio.Event, n
 
 
 def build_server(app: FastAPI, settings: RestSettings, *, grace_s: float = 30.0) -> uvicorn.Server:
-    """Make a uvicorn server whose connections are limited.
-
-    Args:
-        app: the application.
-        settings: `connections` and `keep_alive_s`.
-        grace_s: seconds for requests in flight after the signal to end; at least one is given.
-    """
+    """Make a uvicorn server with limited connections; at its end requests get `grace_s`, at least 1 s."""
     config = uvicorn.Config(
         app,
         http=cast(Any, functools.partial(Connection, most=settings.connections)),
@@ -147,11 +141,7 @@ def nearby(host: str, port: int) -> str:
 
 @contextlib.contextmanager
 def listen(host: str, port: int) -> Iterator[socket.socket]:
-    """Yield a listening socket whose connections send what is written at once.
-
-    Raises:
-        CannotServe: the address is in use, or not one of this machine.
-    """
+    """Yield a listening socket whose connections send what is written at once; raises CannotServe."""
     try:
         listening = socket.create_server(
             (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=BACKLOG
@@ -297,9 +287,7 @@ class Connection(H11Protocol):
 class _LateClose:
     """A transport that is closed only once the client has stopped sending, so that it can read the answer.
 
-    Args:
-        transport: the connection itself.
-        still_sends: whether more is to come from the client that nobody will read.
+    `still_sends` returns whether more is to come from the client that will not be read.
     """
 
     def __init__(self, transport: asyncio.Transport, still_sends: Callable[[], bool]) -> None:

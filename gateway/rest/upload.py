@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
 from email.message import Message
+from typing import NamedTuple
 
 from starlette.requests import Request
 
@@ -29,31 +29,18 @@ MAX_HEAD = 4_096  # bytes of the headers of a part: the time of `email` grows wi
 _CHARSETS = ("utf-8", "iso-8859-1")  # of RFC 8187, which `filename*` follows
 
 
-@dataclass(frozen=True)
-class Upload:
-    """A GIF that was sent, or the address of one.
+class Upload(NamedTuple):
+    """A GIF that was sent, or the address of one."""
 
-    Attributes:
-        source: the file's name, the address, or "" where neither was given.
-        gif: the bytes; None for an address.
-    """
-
-    source: str
-    gif: bytes | None
+    source: str  # the file's name, the address, or "" where neither was given
+    gif: bytes | None  # None for an address
 
 
-@dataclass(frozen=True)
-class Part:
-    """One part of a form.
-
-    Attributes:
-        name: of the field.
-        filename: as given, "" where none is.
-        content: its bytes.
-    """
+class Part(NamedTuple):
+    """One part of a form."""
 
     name: str
-    filename: str
+    filename: str  # "" where none is given
     content: bytes
 
 

@@ -244,7 +244,7 @@ def test_the_model_and_its_shows_are_described(ask: Ask) -> None:
 
     assert (model.status, shows.status) == (200, 200)
     assert model.json()["name"] == "mean-colour"
-    assert model.json()["version"] == "1.2.3"
+    assert (model.json()["version"], model.json()["unknown_threshold"]) == ("1.2.3", -1.0)
     assert shows.json()["shows"] == ["Red Show", "Green Show", "Blue Show"]
 
 

@@ -1,4 +1,4 @@
-"""The command as people and programs run it; with real processes where pipes and signals matter."""
+"""The command line, in processes of its own where pipes and signals matter."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_a_grey_gif_is_plainly_unknown(run: Run, save_gif: SaveGif) -> None:
     assert hint == "  --top-k 5 ranks the shows all the same"
 
 
-def test_an_unknown_gif_is_ranked_where_that_is_asked_for(run: Run, save_gif: SaveGif) -> None:
+def test_unknown_gif_with_top_k(run: Run, save_gif: SaveGif) -> None:
     done = run("identify", "--top-k", "2", save_gif("grey.gif", "grey"))
 
     assert [line[:5] for line in done.stdout.splitlines()[1:3]] == ["  1  ", "  2  "]
@@ -204,7 +204,7 @@ def test_name_that_is_not_utf8(run: Run, save_gif: SaveGif, tmp_path: Path, opti
     done.stdout.encode()  # no half characters
 
 
-def test_a_name_cannot_steer_the_terminal(run: Run) -> None:
+def test_name_is_escaped_for_the_terminal(run: Run) -> None:
     done = run("identify", "\x1b[2Jgone\n.gif")
 
     assert "\\x1b[2Jgone\\n.gif: cannot read the file" in done.stderr
@@ -284,7 +284,7 @@ def test_limits_of_the_environment(run: Run, save_gif: SaveGif, variable: str, l
     assert f"limited to {limit:,} {unit}" in error["message"]
 
 
-# Usage, settings, model: the command itself cannot run
+# Errors of usage, settings and model
 
 
 @pytest.mark.parametrize(
@@ -311,23 +311,23 @@ def test_what_cannot_run_exits_2_and_says_why(run: Run, arguments: list[str], sa
     assert "Traceback" not in done.stderr
 
 
-def test_a_bad_setting_exits_2_and_names_the_variable(run: Run) -> None:
-    done = run("identify", "a.gif", GIF_ANALYZER_THREADS="all")
+@pytest.mark.parametrize(
+    ("variables", "says"),
+    [
+        (
+            {"GIF_ANALYZER_THREADS": "all"},
+            "invalid setting: GIF_ANALYZER_THREADS must be a whole number, at least 1, it is 'all'",
+        ),
+        (
+            {"GIF_ANALYZER_THREDS": "2"},
+            "unknown setting: GIF_ANALYZER_THREDS; did you mean GIF_ANALYZER_THREADS?",
+        ),
+    ],
+)
+def test_an_invalid_setting_exits_2_and_is_named(run: Run, variables: dict[str, str], says: str) -> None:
+    done = run("a.gif", **variables)
 
-    assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == (
-        "gif-analyzer: invalid setting: "
-        "GIF_ANALYZER_THREADS must be a whole number, at least 1, it is 'all'\n"
-    )
-
-
-def test_a_misspelt_setting_exits_2_and_names_the_nearest(run: Run) -> None:
-    done = run("a.gif", GIF_ANALYZER_THREDS="2")
-
-    assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == (
-        "gif-analyzer: unknown setting: GIF_ANALYZER_THREDS; did you mean GIF_ANALYZER_THREADS?\n"
-    )
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", f"gif-analyzer: {says}\n")
 
 
 def test_the_model_option_overrules_the_environment(run: Run, save_gif: SaveGif, model_path: Path) -> None:
@@ -422,7 +422,7 @@ def test_the_shows_are_listed_with_their_kinds(run: Run, familiar_path: Path) ->
     assert parsed["shows"][0] == {"show": "Blue Show", "kind": None}
 
 
-# Interrupted, cut off, full
+# Interrupts, closed pipes, full disks
 
 
 def test_ctrl_c_ends_it_quietly(environ: dict[str, str], save_gif: SaveGif) -> None:

@@ -1,4 +1,4 @@
-"""The command asked for addresses: a process of its own, whose connections a detour leads to a local host."""
+"""The command with addresses, in a process whose connections lead to a local host."""
 
 from __future__ import annotations
 
@@ -18,8 +18,7 @@ from tests.support.programs import HEED_INTERRUPTS
 OpenHost = Callable[..., LocalHost]
 SaveGif = Callable[..., Path]
 
-# What the constructor of Fetcher is for in tests: names that resolve to a public address, connections that
-# lead elsewhere.
+# A Fetcher whose names resolve to a public address, and whose connections lead to a local host.
 DETOURED = f"""
 {HEED_INTERRUPTS}
 import functools, sys

@@ -31,7 +31,7 @@ def test_an_example_lasts_three_seconds(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["meadow.gif", "brook.gif"])
-def test_seconds_that_training_never_saw_are_named(pipeline: Pipeline, name: str) -> None:
+def test_unseen_seconds_are_named(pipeline: Pipeline, name: str) -> None:
     prediction = pipeline.identify((EXAMPLES / name).read_bytes())
 
     assert prediction.known

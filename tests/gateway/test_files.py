@@ -31,7 +31,7 @@ def test_a_file_beyond_the_limit_is_refused_unread(tmp_path: Path) -> None:
     not Path("/dev/zero").exists(),
     reason="This test needs the device /dev/zero, which this system does not have.",
 )
-def test_an_endless_file_is_read_no_further_than_the_limit() -> None:
+def test_endless_file_is_cut_at_the_limit() -> None:
     with pytest.raises(GifTooLarge, match="this one has at least 1,001"):
         read_gif("/dev/zero", max_bytes=1_000)
 
@@ -81,7 +81,7 @@ def test_unreadable_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: 
 @pytest.mark.skipif(
     os.geteuid() == 0, reason="This test needs a file that cannot be read, and root may read every file."
 )
-def test_a_file_that_may_not_be_read_says_so(tmp_path: Path) -> None:
+def test_file_without_permission(tmp_path: Path) -> None:
     path = tmp_path / "secret.gif"
     path.touch(mode=0)
 

@@ -1,4 +1,4 @@
-"""The Lambda handler, asked with events of a Function URL; what all doors promise alike is in contract/."""
+"""The Lambda handler with events of a Function URL; tests/contract has what it shares with REST."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ EXAMPLE = ROOT / "examples/meadow.gif"
 
 @pytest.fixture
 def handler(model_path: Path) -> Handler:
-    """The handler with the mean-colour model, in a world where no address can be fetched."""
+    """The handler with the mean-colour model, which can fetch no address."""
     from gateway.lambda_handler import build_handler
 
     async def fetch(url: str) -> bytes:
@@ -56,7 +56,7 @@ def run_fresh(program: str, stdin: str = "", **variables: str) -> subprocess.Com
 # A cold start
 
 
-def test_importing_it_imports_nothing_that_is_not_needed() -> None:
+def test_lean_imports() -> None:
     done = run_fresh(
         "import sys, gateway.lambda_handler\n"
         "unwanted = {'grpc', 'google', 'gif_analyzer', 'open_inference', 'prometheus_client', 'uvicorn',"
@@ -100,7 +100,7 @@ def test_settings_reach_the_handler() -> None:
 # Events
 
 
-def test_an_event_as_it_was_written_down_is_answered(handler: Handler, gif: bytes) -> None:
+def test_recorded_event(handler: Handler, gif: bytes) -> None:
     event = {
         "version": "2.0",
         "routeKey": "$default",
@@ -150,20 +150,11 @@ def test_an_event_as_it_was_written_down_is_answered(handler: Handler, gif: byte
 
 
 def test_events_follow_one_another(handler: Handler, gif: bytes) -> None:
-    def ask(request: Request) -> int:
-        return from_result(handler(to_event(request), None)).status
+    bodies = (gif, b"x", gif)
 
-    wanted, broken = (
-        Request("POST", "/v1/identify", "", IMAGE, gif),
-        Request("POST", "/v1/identify", "", IMAGE, b"x"),
-    )
+    events = [to_event(Request("POST", "/v1/identify", "", IMAGE, body)) for body in bodies]
 
-    assert [ask(request) for request in (wanted, broken, wanted, Request("GET", "/health/ready"))] == [
-        200,
-        415,
-        200,
-        200,
-    ]
+    assert [from_result(handler(event, None)).status for event in events] == [200, 415, 200]
 
 
 def test_a_problem_is_text_too(handler: Handler) -> None:
@@ -189,7 +180,7 @@ def test_too_long_body_gets_advice(handler: Handler, gif: bytes, kind: str) -> N
     assert "a body is limited to 4,643,592 bytes; send the address of the GIF instead" in problem["detail"]
 
 
-def test_the_longest_body_is_answered_and_its_event_fits_into_lambda(handler: Handler, gif: bytes) -> None:
+def test_longest_body_fits_into_an_event(handler: Handler, gif: bytes) -> None:
     from gateway.lambda_handler import EVENT_BYTES, MAX_BODY_BYTES
 
     event = to_event(Request("POST", "/v1/identify", "", IMAGE, gif.ljust(MAX_BODY_BYTES, b"\0")))
@@ -238,7 +229,7 @@ def test_head_is_answered_as_get_without_a_body(handler: Handler, path: str) -> 
     assert asked.headers["content-length"] == got.headers["content-length"]
 
 
-def test_half_a_character_in_a_path_is_an_unknown_path(handler: Handler) -> None:
+def test_half_a_character_in_a_path(handler: Handler) -> None:
     event = to_event(Request("GET", "/v1/none"))
     event["requestContext"]["http"]["path"] = "/\ud800"
 
@@ -248,7 +239,7 @@ def test_half_a_character_in_a_path_is_an_unknown_path(handler: Handler) -> None
 
 
 @pytest.mark.parametrize("length", ["9" * 5_000, "one", "-1", "\u0661"])
-def test_a_length_that_is_no_number_of_bytes_is_no_fault(handler: Handler, gif: bytes, length: str) -> None:
+def test_invalid_content_length(handler: Handler, gif: bytes, length: str) -> None:
     headers = {**IMAGE, "content-length": length}
 
     response = from_result(handler(to_event(Request("POST", "/v1/identify", "", headers, gif)), None))

@@ -1,3 +1,5 @@
+"""Settings from environment variables."""
+
 from __future__ import annotations
 
 import re
@@ -14,24 +16,44 @@ from services.rpc.settings import ChannelSettings, ClientTls, ServerSettings, Se
 from tests.support.paths import ROOT
 
 
+def read(**variables: str) -> Settings:
+    """The settings of these variables, whose names lack their prefix."""
+    return Settings.from_env({f"GIF_ANALYZER_{name}": value for name, value in variables.items()})
+
+
 def test_an_empty_environment_gives_the_defaults() -> None:
     assert Settings.from_env({}) == Settings(default_model_path(), 1, Budget())
 
 
+def test_an_empty_variable_leaves_the_default() -> None:
+    assert read(MODEL="", THREADS=" ") == Settings()
+
+
 def test_every_variable_reaches_its_setting() -> None:
-    settings = Settings.from_env(
-        {
-            "GIF_ANALYZER_MODEL": "/models/mine.onnx",
-            "GIF_ANALYZER_THREADS": "4",
-            "GIF_ANALYZER_MAX_BYTES": "1_000",
-            "GIF_ANALYZER_MAX_CANVAS_PIXELS": "2000",
-            "GIF_ANALYZER_MAX_FRAMES": " 30 ",
-            "GIF_ANALYZER_MAX_DECODED_PIXELS": "40000",
-            "GIF_ANALYZER_EARLY_EXIT": "on",
-        }
+    general = read(
+        **{"MODEL": "/models/mine.onnx", "THREADS": "4", "EARLY_EXIT": "on", "MAX_BYTES": "1_000"},
+        **{"MAX_CANVAS_PIXELS": "2000", "MAX_FRAMES": " 30 ", "MAX_DECODED_PIXELS": "40000"},
+    )
+    rest = read(
+        **{"MAX_BODY_BYTES": "1_000", "WORKERS": "3", "IN_FLIGHT": "5", "FETCHES": "6", "CONNECTIONS": "7"},
+        **{"BODY_S": "8.5", "BODY_BYTES_PER_S": "0", "KEEP_ALIVE_S": "620", "CACHE_BYTES": "0"},
+        **{"API_KEYS": "one, two", "CORS_ORIGINS": "https://a.example http://localhost:3000"},
+        METRICS="off",
+    )
+    server = read(
+        **{"WORKERS": "3", "WAITING": "0", "GRACE_S": "1.5", "NOTICE_S": "2", "METRICS_PORT": "9090"},
+        **{"SERVER_CERTIFICATE": "server.pem", "SERVER_KEY": "key.pem", "CLIENT_CA": "ca.pem"},
+    )
+    channel = read(
+        **{"TIMEOUT_S": "0.5", "ATTEMPTS": "1", "KEEPALIVE_S": "60", "SERVER_CA": "ca.pem"},
+        **{"CLIENT_CERTIFICATE": "client.pem", "CLIENT_KEY": "key.pem"},
+    )
+    fetch = read(
+        **{"FETCH_HOSTS": "example.org, *.Example.org:8443 *", "FETCH_TIMEOUT_S": "2.5"},
+        **{"FETCH_CONNECT_S": "1", "MAX_BYTES": "1000"},
     )
 
-    assert settings == Settings(
+    assert general == Settings(
         Path("/models/mine.onnx"),
         4,
         Budget(1_000, 2_000, 30, 40_000),
@@ -39,97 +61,30 @@ def test_every_variable_reaches_its_setting() -> None:
         rest=RestSettings(max_body_bytes=1_000 + ENVELOPE_BYTES),
         early_exit=True,
     )
-
-
-def test_every_variable_of_the_gateway_reaches_its_setting() -> None:
-    settings = Settings.from_env(
-        {
-            "GIF_ANALYZER_MAX_BODY_BYTES": "1_000",
-            "GIF_ANALYZER_WORKERS": "3",
-            "GIF_ANALYZER_IN_FLIGHT": "5",
-            "GIF_ANALYZER_FETCHES": "6",
-            "GIF_ANALYZER_CONNECTIONS": "7",
-            "GIF_ANALYZER_BODY_S": "8.5",
-            "GIF_ANALYZER_BODY_BYTES_PER_S": "0",
-            "GIF_ANALYZER_KEEP_ALIVE_S": "620",
-            "GIF_ANALYZER_CACHE_BYTES": "0",
-            "GIF_ANALYZER_API_KEYS": "one, two",
-            "GIF_ANALYZER_CORS_ORIGINS": "https://a.example http://localhost:3000",
-            "GIF_ANALYZER_METRICS": "off",
-        }
-    )
-
-    assert settings.rest == RestSettings(
-        max_body_bytes=1_000,
-        workers=3,
-        in_flight=5,
-        fetches=6,
-        connections=7,
-        body_s=8.5,
-        body_bytes_per_s=0,
-        keep_alive_s=620,
-        cache_bytes=0,
+    assert rest.rest == RestSettings(
+        **{"max_body_bytes": 1_000, "workers": 3, "in_flight": 5, "fetches": 6, "connections": 7},
+        **{"body_s": 8.5, "body_bytes_per_s": 0, "keep_alive_s": 620, "cache_bytes": 0},
         api_keys=("one", "two"),
         cors_origins=("https://a.example", "http://localhost:3000"),
         metrics=False,
     )
-    assert "two" not in repr(settings)
-
-
-def test_an_empty_variable_leaves_the_default() -> None:
-    assert Settings.from_env({"GIF_ANALYZER_MODEL": "", "GIF_ANALYZER_THREADS": " "}) == Settings()
-
-
-def test_every_variable_of_the_servers_reaches_its_setting() -> None:
-    settings = Settings.from_env(
-        {
-            "GIF_ANALYZER_WORKERS": "3",
-            "GIF_ANALYZER_WAITING": "0",
-            "GIF_ANALYZER_GRACE_S": "1.5",
-            "GIF_ANALYZER_NOTICE_S": "2",
-            "GIF_ANALYZER_METRICS_PORT": "9090",
-            "GIF_ANALYZER_SERVER_CERTIFICATE": "server.pem",
-            "GIF_ANALYZER_SERVER_KEY": "key.pem",
-            "GIF_ANALYZER_CLIENT_CA": "ca.pem",
-        }
-    )
-
-    assert settings.server == ServerSettings(
-        workers=3,
-        waiting=0,
-        grace_s=1.5,
-        notice_s=2,
-        metrics_port=9090,
+    assert "two" not in repr(rest)
+    assert server.server == ServerSettings(
+        **{"workers": 3, "waiting": 0, "grace_s": 1.5, "notice_s": 2, "metrics_port": 9090},
         tls=ServerTls(Path("server.pem"), Path("key.pem"), Path("ca.pem")),
     )
-
-
-def test_every_variable_of_the_clients_reaches_its_setting() -> None:
-    settings = Settings.from_env(
-        {
-            "GIF_ANALYZER_TIMEOUT_S": "0.5",
-            "GIF_ANALYZER_ATTEMPTS": "1",
-            "GIF_ANALYZER_KEEPALIVE_S": "60",
-            "GIF_ANALYZER_SERVER_CA": "ca.pem",
-            "GIF_ANALYZER_CLIENT_CERTIFICATE": "client.pem",
-            "GIF_ANALYZER_CLIENT_KEY": "key.pem",
-        }
-    )
-
     tls = ClientTls(Path("ca.pem"), Path("client.pem"), Path("key.pem"))
-    assert settings.channel == ChannelSettings(timeout_s=0.5, attempts=1, keepalive_s=60, tls=tls)
+    assert channel.channel == ChannelSettings(timeout_s=0.5, attempts=1, keepalive_s=60, tls=tls)
+    hosts = (HostRule("example.org"), HostRule("example.org", below=True, port=8443), HostRule("*"))
+    assert fetch.fetch == FetchSettings(hosts=hosts, max_bytes=1000, timeout_s=2.5, connect_s=1)
 
 
 @pytest.mark.parametrize(
-    ("environ", "tls"),
-    [
-        ({"GIF_ANALYZER_TLS": "on"}, ClientTls()),
-        ({"GIF_ANALYZER_TLS": "off", "GIF_ANALYZER_SERVER_CA": "ca.pem"}, None),
-        ({}, None),
-    ],
+    ("variables", "tls"),
+    [({"TLS": "on"}, ClientTls()), ({"TLS": "off", "SERVER_CA": "ca.pem"}, None), ({}, None)],
 )
-def test_tls_of_the_clients_is_switched(environ: dict[str, str], tls: ClientTls | None) -> None:
-    assert Settings.from_env(environ).channel.tls == tls
+def test_tls_switch(variables: dict[str, str], tls: ClientTls | None) -> None:
+    assert read(**variables).channel.tls == tls
 
 
 COUNT, SECONDS = "a whole number, at least", "a number of seconds, at least"
@@ -152,8 +107,7 @@ INVALID = [
     ("FETCH_CONNECT_S", "0", f"{SECONDS} 0.001"),
     ("METRICS", "yes", "on or off"),
     ("TLS", "maybe", "on or off"),
-    ("CORS_ORIGINS", "example.org", "origins such as"),
-    ("CORS_ORIGINS", "https://a.example/path", "origins such as"),
+    *(("CORS_ORIGINS", value, "origins such as") for value in ("example.org", "https://a.example/path")),
     *(
         ("FETCH_HOSTS", value, "names of hosts")
         for value in ("http://giphy.com", "giphy.com/", "*.*", "giphy.com:0", "a b@c", "*giphy.com", "é")
@@ -164,7 +118,7 @@ INVALID = [
 @pytest.mark.parametrize(("name", "value", "expected"), INVALID)
 def test_an_invalid_value_is_an_error_that_names_the_variable(name: str, value: str, expected: str) -> None:
     with pytest.raises(InvalidSetting, match=f"GIF_ANALYZER_{name} must be {expected}"):
-        Settings.from_env({f"GIF_ANALYZER_{name}": value})
+        read(**{name: value})
 
 
 @pytest.mark.parametrize(
@@ -177,38 +131,30 @@ def test_an_invalid_value_is_an_error_that_names_the_variable(name: str, value: 
 )
 def test_files_of_tls_are_set_together(variable: str, missing: str, other: str) -> None:
     with pytest.raises(InvalidSetting, match=f"GIF_ANALYZER_{missing} must be set together with {other}"):
-        Settings.from_env({f"GIF_ANALYZER_{variable}": "a.pem"})
+        read(**{variable: "a.pem"})
 
 
 @pytest.mark.parametrize(
-    ("variable", "says"),
+    ("name", "says"),
     [
-        (
-            "GIF_ANALYZER_MAX_BYTE",
-            "unknown setting: GIF_ANALYZER_MAX_BYTE; did you mean GIF_ANALYZER_MAX_BYTES?",
-        ),
-        ("GIF_ANALYZER_API_KEY", "did you mean GIF_ANALYZER_API_KEYS?"),
-        ("GIF_ANALYZER_model", "did you mean GIF_ANALYZER_"),
-        ("GIF_ANALYZER_", "unknown setting: GIF_ANALYZER_"),
+        ("MAX_BYTE", "unknown setting: GIF_ANALYZER_MAX_BYTE; did you mean GIF_ANALYZER_MAX_BYTES?"),
+        ("API_KEY", "did you mean GIF_ANALYZER_API_KEYS?"),
+        ("model", "did you mean GIF_ANALYZER_"),
+        ("", "unknown setting: GIF_ANALYZER_"),
     ],
 )
-def test_misspelt_variable(variable: str, says: str) -> None:
+def test_misspelt_variable(name: str, says: str) -> None:
     with pytest.raises(UnknownSetting) as error:
-        Settings.from_env({variable: "secret"})
+        read(**{name: "secret"})
 
     assert says in error.value.message
     assert "secret" not in error.value.message
 
 
 def test_variables_of_kubernetes_are_ignored() -> None:
-    environ = {
-        "GIF_ANALYZER_SERVICE_HOST": "10.0.0.1",
-        "GIF_ANALYZER_SERVICE_PORT_HTTP": "80",
-        "GIF_ANALYZER_PORT": "tcp://10.0.0.1:80",
-        "GIF_ANALYZER_PORT_80_TCP_ADDR": "10.0.0.1",
-    }
+    named = ("SERVICE_HOST", "SERVICE_PORT_HTTP", "PORT", "PORT_80_TCP_ADDR")
 
-    assert Settings.from_env(environ) == Settings()
+    assert read(**dict.fromkeys(named, "10.0.0.1")) == Settings()
 
 
 def test_nothing_else_reads_the_environment() -> None:
@@ -222,26 +168,8 @@ def test_nothing_else_reads_the_environment() -> None:
     assert readers == {"gateway/settings.py"}
 
 
-def test_what_may_be_fetched_is_set() -> None:
-    settings = Settings.from_env(
-        {
-            "GIF_ANALYZER_FETCH_HOSTS": "example.org, *.Example.org:8443 *",
-            "GIF_ANALYZER_FETCH_TIMEOUT_S": "2.5",
-            "GIF_ANALYZER_FETCH_CONNECT_S": "1",
-            "GIF_ANALYZER_MAX_BYTES": "1000",
-        }
-    )
-
-    assert settings.fetch == FetchSettings(
-        hosts=(HostRule("example.org"), HostRule("example.org", below=True, port=8443), HostRule("*")),
-        max_bytes=1000,
-        timeout_s=2.5,
-        connect_s=1,
-    )
-
-
 @pytest.mark.parametrize(
-    ("variable", "value"),
+    ("name", "value"),
     [
         ("FETCH_HOSTS", "https://ann:s3cret@example.org"),
         ("FETCH_HOSTS", "ann:s3c/ret@example.org"),
@@ -250,8 +178,8 @@ def test_what_may_be_fetched_is_set() -> None:
         ("CORS_ORIGINS", "https://ann:s3c/ret@example.org"),
     ],
 )
-def test_a_password_in_an_address_is_not_repeated(variable: str, value: str) -> None:
-    with pytest.raises(InvalidSetting, match=f"GIF_ANALYZER_{variable} must be") as caught:
-        Settings.from_env({f"GIF_ANALYZER_{variable}": value})
+def test_a_password_in_an_address_is_not_repeated(name: str, value: str) -> None:
+    with pytest.raises(InvalidSetting, match=f"GIF_ANALYZER_{name} must be") as caught:
+        read(**{name: value})
 
     assert "s3c" not in caught.value.message + str(caught.value.details)

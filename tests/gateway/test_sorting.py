@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from gateway import sorting
-from gateway.sorting import Sorting, folder_name, undo
+from gateway.sorting import folder_name, open_sorting, undo
 from services.errors import UnreadableFile
 from services.inference import Verdict
 from tests.support import programs
@@ -164,7 +164,7 @@ def test_folder_is_sorted_in_place(run: Run, gifs: Path, tmp_path: Path) -> None
     assert contents(gifs) == before
 
 
-def test_what_is_there_is_never_written_over(run: Run, gifs: Path, tmp_path: Path) -> None:
+def test_existing_files_are_never_overwritten(run: Run, gifs: Path, tmp_path: Path) -> None:
     place = tmp_path / "sorted" / "Red Show" / "a.gif"
     place.parent.mkdir(parents=True)
     place.write_bytes(b"another")
@@ -184,7 +184,7 @@ def test_what_is_there_is_never_written_over(run: Run, gifs: Path, tmp_path: Pat
     assert place.read_bytes() == b"another"
 
 
-def test_what_changed_since_or_has_no_original_stays(run: Run, gifs: Path, tmp_path: Path) -> None:
+def test_changed_and_orphaned_files_stay(run: Run, gifs: Path, tmp_path: Path) -> None:
     run("gifs", "--into", "sorted")
     into = tmp_path / "sorted"
     (into / "Red Show" / "a.gif").write_bytes(b"drawn over")
@@ -230,8 +230,7 @@ def test_killed_at_any_step(
     def kill(*_: object, **__: object) -> None:
         raise Killed
 
-    run = Sorting(into)
-    with run.held(), monkeypatch.context() as patched:
+    with open_sorting(into) as run, monkeypatch.context() as patched:
         place, name = {"write": (shutil, "copystat"), "publish": (os, "link"), "unlink": (Path, "unlink")}[
             step
         ]
@@ -248,8 +247,7 @@ def test_killed_at_any_step(
 def test_killed_move(gifs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str) -> None:
     source, into = gifs / "a.gif", tmp_path / "sorted"
     gif = source.read_bytes()
-    run = Sorting(into)
-    with run.held(), monkeypatch.context() as patched:
+    with open_sorting(into) as run, monkeypatch.context() as patched:
 
         def kill(*_: object, **__: object) -> None:
             raise Killed
@@ -264,20 +262,19 @@ def test_killed_move(gifs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         assert source.read_bytes() == gif
         assert not into.exists()
     else:
-        again = Sorting(into)
-        with again.held():
+        with open_sorting(into) as again:
             again.put("move", str(source), gif, RED)
         assert not source.exists()
         assert contents(into) == {"Red Show/a.gif": gif}
 
 
 def test_a_copy_is_whole_or_not_there(gifs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    into, run = tmp_path / "sorted", Sorting(tmp_path / "sorted")
+    into = tmp_path / "sorted"
 
     def fail(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    with run.held(), monkeypatch.context() as patched:
+    with open_sorting(into) as run, monkeypatch.context() as patched:
         patched.setattr(shutil, "copystat", fail)
         with pytest.raises(UnreadableFile, match="no space left on device"):
             run.put("copy", str(gifs / "a.gif"), (gifs / "a.gif").read_bytes(), RED)
@@ -288,7 +285,7 @@ def test_a_copy_is_whole_or_not_there(gifs: Path, tmp_path: Path, monkeypatch: p
 
 
 def test_two_disks(gifs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    into, run, gif = tmp_path / "sorted", Sorting(tmp_path / "sorted"), (gifs / "a.gif").read_bytes()
+    into, gif = tmp_path / "sorted", (gifs / "a.gif").read_bytes()
     real = os.link
 
     def link(source: str | Path, target: str | Path) -> None:
@@ -297,7 +294,7 @@ def test_two_disks(gifs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         real(source, target)
 
     monkeypatch.setattr(os, "link", link)
-    with run.held():
+    with open_sorting(into) as run:
         with pytest.raises(UnreadableFile, match="cannot be linked on another disk"):
             run.put("link", str(gifs / "a.gif"), gif, RED)
         run.put("move", str(gifs / "a.gif"), gif, RED)
@@ -307,16 +304,15 @@ def test_two_disks(gifs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 def test_two_runs_do_not_sort_into_one_folder(tmp_path: Path) -> None:
     with (
-        Sorting(tmp_path).held(),
+        open_sorting(tmp_path),
         pytest.raises(UnreadableFile, match="another run sorts into it"),
-        Sorting(tmp_path).held(),
+        open_sorting(tmp_path),
     ):
         pass
 
 
-def test_a_torn_last_line_of_the_log_is_left_out_and_another_is_refused(gifs: Path, tmp_path: Path) -> None:
-    run = Sorting(tmp_path / "sorted")
-    with run.held():
+def test_damaged_log(gifs: Path, tmp_path: Path) -> None:
+    with open_sorting(tmp_path / "sorted") as run:
         run.put("copy", str(gifs / "a.gif"), (gifs / "a.gif").read_bytes(), RED)
     log = tmp_path / "sorted" / sorting.HOME / "sort-000001.jsonl"
     whole = log.read_text()
@@ -342,7 +338,7 @@ def test_a_torn_last_line_of_the_log_is_left_out_and_another_is_refused(gifs: Pa
         (Verdict("show", ("é" * 200,)), "é" * 100),
     ],
 )
-def test_a_title_is_a_name_of_one_folder(verdict: Verdict, name: str) -> None:
+def test_folder_names(verdict: Verdict, name: str) -> None:
     assert folder_name(verdict) == name
 
 

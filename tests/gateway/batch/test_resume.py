@@ -1,4 +1,4 @@
-"""Killed and started again: nothing is lost, nothing is done twice; and what is new is taken in."""
+"""Runs that continue: after a kill, an interrupt, or changes of the input."""
 
 from __future__ import annotations
 

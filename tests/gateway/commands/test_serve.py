@@ -37,32 +37,27 @@ def served(model_path: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
     process.communicate()
 
 
-def test_identify_asks_the_services(served: tuple[object, str], save_gif: SaveGif) -> None:
+def test_identify_calls_the_services_which_keep_their_own_limits(
+    served: tuple[object, str], save_gif: SaveGif
+) -> None:
     _, address = served
-    gif = save_gif("blue.gif", "blue")
+    blue, three = save_gif("blue.gif", "blue"), save_gif("three.gif", "red", "green", "blue")
 
-    done = call("gif-analyzer", "identify", "--json", "--preprocess", address, "--inference", address, gif)
+    done = call(
+        *("gif-analyzer", "identify", "--json", "--preprocess", address, "--inference", address, blue, three)
+    )
 
-    assert (done.returncode, done.stderr) == (0, "")
-    answer = json.loads(done.stdout)
+    assert (done.returncode, done.stderr) == (1, "")
+    answer, failed = map(json.loads, done.stdout.splitlines())
     assert answer["shows"][0]["show"] == "Blue Show"
     assert answer["model"] == {"name": "mean-colour", "version": "1.2.3"}
-
-
-def test_services_keep_their_own_limits(served: tuple[object, str], save_gif: SaveGif) -> None:
-    _, address = served
-    gif = save_gif("three.gif", "red", "green", "blue")
-
-    done = call("gif-analyzer", "identify", "--json", "--preprocess", address, "--inference", address, gif)
-
-    assert done.returncode == 1
-    assert json.loads(done.stdout)["error"] == {
+    assert failed["error"] == {
         "reason": "GIF_TOO_LARGE",
         "message": "file too large: animation is limited to 2 frames, this one has 3",
     }
 
 
-def test_serve_ends_when_it_is_told_to(served: tuple[subprocess.Popen[str], str]) -> None:
+def test_sigterm_ends_serve(served: tuple[subprocess.Popen[str], str]) -> None:
     process, _ = served
 
     process.send_signal(signal.SIGTERM)
@@ -101,32 +96,25 @@ def test_terminal_shows_the_address(model_path: Path, tmp_path: Path, words: lis
     assert ended == 0
 
 
-def test_a_service_that_is_not_there_is_one_line_and_exit_1(save_gif: SaveGif) -> None:
-    gif = save_gif("red.gif", "red")
+def test_a_missing_service_is_one_line_and_exit_1(save_gif: SaveGif) -> None:
+    services = ("--preprocess=127.0.0.1:1", "--inference=127.0.0.1:1")
 
-    done = call(
-        "gif-analyzer",
-        "identify",
-        "--preprocess=127.0.0.1:1",
-        "--inference=127.0.0.1:1",
-        gif,
-        GIF_ANALYZER_ATTEMPTS="1",
-    )
+    done = call("gif-analyzer", *services, save_gif("red.gif", "red"), GIF_ANALYZER_ATTEMPTS="1")
 
     assert done.returncode == 1
     assert len(done.stderr.splitlines()) == 1
     assert "cannot reach 127.0.0.1:1" in done.stderr
 
 
+SERVICES = ["--preprocess", "localhost:1", "--inference", "localhost:1"]
+
+
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        (["--preprocess", "localhost:1"], "give both services or none"),
-        (["--inference", "localhost:1"], "give both services or none"),
-        (
-            ["--preprocess", "localhost:1", "--inference", "localhost:1", "--model", "m.onnx"],
-            "the service has its own model",
-        ),
+        (SERVICES[:2], "give both services or none"),
+        (SERVICES[2:], "give both services or none"),
+        ([*SERVICES, "--model", "m.onnx"], "the service has its own model"),
     ],
 )
 def test_services_are_given_both_and_without_a_model(options: list[str], says: str) -> None:
@@ -136,11 +124,8 @@ def test_services_are_given_both_and_without_a_model(options: list[str], says: s
     assert says in done.stderr
 
 
-def test_a_certificate_that_is_missing_is_one_line_and_exit_2() -> None:
-    done = call(
-        "gif-analyzer", "identify", "--preprocess=localhost:1", "--inference=localhost:1", "x.gif",
-        GIF_ANALYZER_SERVER_CA="none.pem",
-    )  # fmt: skip
+def test_a_missing_certificate_is_one_line_and_exit_2() -> None:
+    done = call("gif-analyzer", "identify", *SERVICES, "x.gif", GIF_ANALYZER_SERVER_CA="none.pem")
 
     assert done.returncode == 2
     assert done.stderr == "gif-analyzer: cannot read the file: no such file or directory\n"
@@ -171,10 +156,7 @@ main()
         )
 
     assert without_grpc("identify", gif).returncode == 0
-    for words in (
-        ("identify", "--preprocess", "localhost:1", "--inference", "localhost:1", gif),
-        ("serve", "grpc"),
-    ):
+    for words in (("identify", *SERVICES, gif), ("serve", "grpc")):
         done = without_grpc(*words)
         assert done.returncode == 2
         advice = "in the checkout run make setup, or pip install '.[grpc]'"

@@ -8,14 +8,14 @@ from gateway.fetch.address import Address
 from services.errors import InvalidAddress
 
 
-def test_an_address_is_read_into_its_parts() -> None:
+def test_parts_of_an_address() -> None:
     address = Address.parse("HTTPS://Media.Giphy.com/media/abc/giphy.gif?cid=1&rid=a/b#frame")
 
     assert address == Address("https", "media.giphy.com", 443, "/media/abc/giphy.gif", "cid=1&rid=a/b")
     assert address.target == "/media/abc/giphy.gif?cid=1&rid=a/b"
 
 
-def test_what_is_logged_of_it_has_no_query() -> None:
+def test_logged_address_has_no_query() -> None:
     address = Address.parse("https://giphy.com:8443/a.gif?key=secret")
 
     assert str(address) == "https://giphy.com:8443/a.gif"
@@ -75,7 +75,7 @@ def test_a_redirect_leads_to_an_address_or_is_one_clear_error(start: str, rest: 
     st.text(max_size=60),
     st.sampled_from(["", "http://", "https://", "https://giphy.com", "http://[", "http://a@"]),
 )
-def test_any_text_is_an_address_that_reads_the_same_again_or_one_clear_error(rest: str, start: str) -> None:
+def test_any_text_as_an_address(rest: str, start: str) -> None:
     try:
         address = Address.parse(start + rest)
     except InvalidAddress as error:

@@ -84,7 +84,7 @@ class Fetch:
         return asyncio.run(self._fetcher(url))
 
 
-# What is fetched
+# Requests
 
 
 def test_gif_is_fetched_with_a_bare_request(open_host: OpenHost, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -157,7 +157,7 @@ def test_body_is_read_to_its_end(open_host: OpenHost, answer: bytes, content: by
     assert Fetch(open_host({"/a.gif": answer}))("http://giphy.com/a.gif") == content
 
 
-def test_the_next_address_of_a_name_is_tried_where_the_first_does_not_answer(open_host: OpenHost) -> None:
+def test_second_ip_address_is_tried(open_host: OpenHost) -> None:
     class FirstIsDown(Detour):
         async def connect_tcp(self, host: str, *rest: object, **more: object) -> object:  # type: ignore[override]
             if host == "2606:4700::1111":
@@ -197,7 +197,7 @@ def test_a_redirect_is_followed(open_host: OpenHost, status: str, location: str)
     assert fetch.names.asked == ["media.giphy.com"] * 2  # once for each hop
 
 
-def test_three_redirects_are_followed_and_not_a_fourth(open_host: OpenHost) -> None:
+def test_limit_of_redirects(open_host: OpenHost) -> None:
     chain = {f"/{number}": redirect(f"/{number + 1}") for number in range(9)}
     host = open_host({**chain, "/9": http_answer(GIF)})
 
@@ -287,7 +287,7 @@ def test_page_without_a_gif(open_host: OpenHost, page: bytes, why: str) -> None:
         Fetch(host, page_max_bytes=2000)("http://tenor.com/view/cat-1")
 
 
-def test_a_gif_at_the_address_of_a_page_is_taken_as_it_is(open_host: OpenHost) -> None:
+def test_gif_at_the_address_of_a_page(open_host: OpenHost) -> None:
     fetch = Fetch(open_host({"/bqrZK.gif": http_answer(GIF, Content_Type="image/gif")}))
 
     assert fetch("http://tenor.com/bqrZK.gif") == GIF
@@ -296,7 +296,7 @@ def test_a_gif_at_the_address_of_a_page_is_taken_as_it_is(open_host: OpenHost) -
 # Limits
 
 
-def test_a_file_as_long_as_the_limit_is_fetched_and_not_a_longer_one(open_host: OpenHost) -> None:
+def test_length_limit_of_a_file(open_host: OpenHost) -> None:
     host = open_host({"/a.gif": http_answer(GIF)})
 
     assert Fetch(host, max_bytes=len(GIF))("http://giphy.com/a.gif") == GIF
@@ -304,7 +304,7 @@ def test_a_file_as_long_as_the_limit_is_fetched_and_not_a_longer_one(open_host: 
         Fetch(host, max_bytes=len(GIF) - 1)("http://giphy.com/a.gif")
 
 
-def test_an_endless_body_is_read_no_further_than_the_limit(open_host: OpenHost) -> None:
+def test_endless_body_is_cut_at_the_limit(open_host: OpenHost) -> None:
     sent = []
 
     def endless(connection: socket.socket) -> None:
@@ -340,7 +340,7 @@ def trickle(host: LocalHost, head: bytes, part: bytes) -> Callable[[socket.socke
     ],
     ids=["silent", "endless head", "continue", "slow body", "slow chunks"],
 )
-def test_a_slow_host_is_left_when_the_time_is_over(open_host: OpenHost, head: bytes, part: bytes) -> None:
+def test_slow_host_times_out(open_host: OpenHost, head: bytes, part: bytes) -> None:
     host = open_host()
     host.answers["/a.gif"] = trickle(host, head, part)
 
@@ -348,7 +348,7 @@ def test_a_slow_host_is_left_when_the_time_is_over(open_host: OpenHost, head: by
         Fetch(host, timeout_s=0.3)("http://giphy.com/a.gif")
 
 
-def test_the_time_is_for_all_hops_together(open_host: OpenHost) -> None:
+def test_timeout_covers_all_hops(open_host: OpenHost) -> None:
     def late(connection: socket.socket) -> None:
         host.wait(0.2)
         connection.sendall(redirect("/a"))
@@ -359,7 +359,7 @@ def test_the_time_is_for_all_hops_together(open_host: OpenHost) -> None:
         Fetch(host, timeout_s=0.3)("http://giphy.com/a")
 
 
-def test_a_resolver_that_does_not_answer_is_left(open_host: OpenHost) -> None:
+def test_silent_resolver_times_out(open_host: OpenHost) -> None:
     class Silent(Names):
         async def __call__(self, host: str, port: int) -> list[str]:
             await asyncio.sleep(60)
@@ -372,7 +372,7 @@ def test_a_resolver_that_does_not_answer_is_left(open_host: OpenHost) -> None:
     assert fetch.detour.dialled == []
 
 
-# Answers that are none
+# Broken answers
 
 
 def broken(head: bytes, body: bytes) -> Callable[[socket.socket], None]:
@@ -429,7 +429,7 @@ def test_broken_answer(open_host: OpenHost, answer: Callable[[socket.socket], No
     st.binary(max_size=200),
     st.sampled_from([b"", b"\r\n\r\n", b"\r\nContent-Length: 1\r\n\r\nx"]),
 )
-def test_whatever_a_host_sends_is_a_file_or_one_clear_error(head: bytes, middle: bytes, end: bytes) -> None:
+def test_any_answer_is_a_file_or_an_error(head: bytes, middle: bytes, end: bytes) -> None:
     host = httpcore.AsyncMockBackend([head + middle + end])
     fetcher = Fetcher(FetchSettings(hosts=rules("*")), resolver=Names(), connector=host, tls=NO_TRUST)
 
@@ -459,7 +459,7 @@ def test_a_compressed_body_is_refused_unread(open_host: OpenHost, encoding: str)
         ("799 Odd", "799"),
     ],
 )
-def test_a_host_that_does_not_have_it_is_quoted(open_host: OpenHost, status: str, says: str) -> None:
+def test_http_error_is_quoted(open_host: OpenHost, status: str, says: str) -> None:
     host = open_host({"/a.gif": http_answer(status=status)})
 
     with pytest.raises(FetchFailed, match=rf"cannot fetch from giphy\.com: it answered {says}$"):
@@ -526,7 +526,7 @@ def test_the_hosts_of_giphy_and_tenor_are_allowed_by_default(open_host: OpenHost
     assert Fetch(open_host({"/a": http_answer(GIF)}))(f"http://{host}/a") == GIF
 
 
-# Many at once, logs, the end
+# Concurrency and logs
 
 
 def test_many_tasks_share_a_fetcher(open_host: OpenHost) -> None:
@@ -562,7 +562,7 @@ def test_no_log_holds_a_query(open_host: OpenHost, caplog: pytest.LogCaptureFixt
     assert not [line for line in told if "secret" in line]
 
 
-def test_an_address_that_is_none_is_not_asked_for(open_host: OpenHost) -> None:
+def test_invalid_address_is_not_requested(open_host: OpenHost) -> None:
     fetch = Fetch(open_host())
 
     with pytest.raises(InvalidAddress, match="it must begin with http:// or https://"):

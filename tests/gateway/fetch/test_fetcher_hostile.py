@@ -1,6 +1,6 @@
-"""Addresses that would have this machine ask for what its asker cannot reach: all refused, none connected.
+"""Addresses of private networks are refused without a connection (SSRF).
 
-Every host is allowed here, and every port that is used: what refuses them is not the list of hosts.
+Every host and port is allowed here, so it is not the list of hosts that refuses them.
 """
 
 from __future__ import annotations
@@ -179,7 +179,7 @@ def test_an_ip_address_that_is_not_public_is_refused(open_host: OpenHost, url: s
 
 
 @pytest.mark.parametrize("name", ["localhost", "LOCALHOST", "ip6-localhost"])
-def test_the_names_of_this_machine_are_refused_by_its_own_resolver(open_host: OpenHost, name: str) -> None:
+def test_names_of_this_machine_are_refused(open_host: OpenHost, name: str) -> None:
     host, spy = open_host(), Spy()
 
     error = refused(Fetcher(any_host(host.port), connector=spy, tls=NO_TRUST), f"http://{name}:{host.port}/")
@@ -227,7 +227,7 @@ def test_rebinding_name_is_resolved_once(open_host: OpenHost) -> None:
     assert (len(names.asked), detour.dialled, host.connections) == (2, [(PUBLIC, 80)], 1)
 
 
-def test_a_name_that_changes_between_two_hops_is_refused_at_the_second(open_host: OpenHost) -> None:
+def test_name_rebound_between_two_hops(open_host: OpenHost) -> None:
     host = open_host({"/a.gif": redirect("/b.gif")})
     detour, names = Detour(host), Names({"rebind.example": [[PUBLIC], ["127.0.0.1"]]})
 
@@ -291,7 +291,7 @@ def test_a_page_does_not_lead_inward(open_host: OpenHost) -> None:
     assert (detour.dialled, host.connections) == ([(PUBLIC, 80)], 1)
 
 
-def test_a_server_of_this_machine_on_ipv6_is_not_reached_either() -> None:
+def test_local_server_on_ipv6_is_not_reached() -> None:
     try:
         listening = socket.create_server(("::1", 0), family=socket.AF_INET6)
     except OSError:
@@ -308,7 +308,7 @@ def test_a_server_of_this_machine_on_ipv6_is_not_reached_either() -> None:
             pytest.fail("it was connected")
 
 
-def test_the_spy_and_the_server_would_have_noticed(open_host: OpenHost) -> None:
+def test_spy_and_server_notice_connections(open_host: OpenHost) -> None:
     host, spy = open_host({"/": http_answer(b"GIF89a")}), Spy()
 
     async def ask_plainly() -> bytes:

@@ -21,7 +21,7 @@ MEDIA = "https://media.giphy.com/media/yAqdjThdDEMF2/giphy.gif"
         "https://giphy.com/embed/yAqdjThdDEMF2",
     ],
 )
-def test_a_page_of_giphy_tells_its_media_file_by_its_id(page: str) -> None:
+def test_giphy_pages_contain_the_id(page: str) -> None:
     media = media_by_id(Address.parse(page))
 
     assert media is not None
@@ -50,7 +50,7 @@ def test_a_page_of_giphy_tells_its_media_file_by_its_id(page: str) -> None:
         ),
     ],
 )
-def test_a_video_of_giphy_is_asked_for_as_the_gif_that_is_always_there(video: str, gif: str) -> None:
+def test_giphy_video_leads_to_the_gif(video: str, gif: str) -> None:
     media = media_by_id(Address.parse(video))
 
     assert media is not None
@@ -94,7 +94,7 @@ def test_pages_of_tenor_are_known_by_their_address(text: str, page: bool) -> Non
     assert is_page(Address.parse(text)) is page
 
 
-def test_a_page_declares_its_files_the_best_first() -> None:
+def test_media_files_of_a_page_best_first() -> None:
     page = b"""<!doctype html><html><head>
         <meta name="description" content="https://media1.tenor.com/m/no/description.gif">
         <meta class="dynamic" property="og:title" content="Cat &gt; dog">
@@ -122,7 +122,7 @@ def test_a_page_declares_its_files_the_best_first() -> None:
     "piece",
     [b"<meta", b"<meta ", b"<", b'<meta a="', b"<meta a-a-a-a-", b"<meta content='a'", b"<meta =", b"\xff"],
 )
-def test_a_page_made_to_be_slow_is_read_all_the_same(piece: bytes) -> None:
+def test_page_made_to_be_slow(piece: bytes) -> None:
     page = (piece * (1_000_000 // len(piece)))[:-1] + b">"
     begun = time.process_time()
 

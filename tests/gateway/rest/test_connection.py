@@ -132,7 +132,7 @@ def test_each_endless_body_gets_an_error(open_gateway: Open, connect: Connect, g
     assert upload(port, gif) == 200
 
 
-def test_slow_addresses_keep_out_no_file(open_gateway: Open, gif: bytes) -> None:
+def test_slow_addresses_do_not_block_files(open_gateway: Open, gif: bytes) -> None:
     port = open_gateway(in_flight=2, fetches=3)
     address = "/v1/identify?url=http://giphy.com/slow.gif"
     clients = [http.client.HTTPConnection("127.0.0.1", port, timeout=60) for _ in range(3)]
@@ -189,7 +189,7 @@ def test_client_that_does_not_read_is_closed(
 
 
 @pytest.mark.parametrize("length", [1_001, 3_000_000, 30_000_000])
-def test_a_body_that_is_too_long_is_told_so_while_it_is_still_sent(open_gateway: Open, length: int) -> None:
+def test_client_that_still_sends_gets_413(open_gateway: Open, length: int) -> None:
     port, body = open_gateway(max_body_bytes=1_000), bytes(length)
 
     for _ in range(3):
@@ -203,7 +203,7 @@ def test_a_body_that_is_too_long_is_told_so_while_it_is_still_sent(open_gateway:
         told.value.close()
 
 
-def test_so_is_one_whose_length_is_not_declared(open_gateway: Open) -> None:
+def test_chunked_body_gets_413(open_gateway: Open) -> None:
     port = open_gateway(max_body_bytes=1_000)
     client = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
 
@@ -255,7 +255,7 @@ def test_body_after_its_answer_is_cut(
 # Too many at once
 
 
-def test_the_longest_idle_connection_makes_room_for_a_new_one(open_gateway: Open) -> None:
+def test_longest_idle_connection_is_closed(open_gateway: Open) -> None:
     port = open_gateway(connections=3)
     clients = [http.client.HTTPConnection("127.0.0.1", port, timeout=60) for _ in range(4)]
     for client in clients:
@@ -302,7 +302,7 @@ def test_connections_beyond_the_spare_ones_are_closed(
     assert answer_of(silent).status == 200
 
 
-def test_an_idle_connection_is_kept_as_long_as_is_set(open_gateway: Open) -> None:
+def test_keep_alive_time(open_gateway: Open) -> None:
     port = open_gateway(keep_alive_s=1)
     client = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     client.request("GET", "/health/live")
@@ -312,7 +312,7 @@ def test_an_idle_connection_is_kept_as_long_as_is_set(open_gateway: Open) -> Non
     client.close()
 
 
-# What is not HTTP
+# Requests that are not HTTP
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Forms as programs send them, and as nobody should."""
+"""Valid and invalid multipart forms."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def form(
         ('name="file";\r\n filename="a.gif"', "a.gif"),
     ],
 )
-def test_a_part_is_read_with_and_without_a_file_name(disposition: str, filename: str) -> None:
+def test_file_names_of_a_part(disposition: str, filename: str) -> None:
     assert read_form(TYPE, form(disposition)) == [Part("file", filename, GIF)]
 
 
@@ -59,7 +59,7 @@ def test_a_part_is_read_with_and_without_a_file_name(disposition: str, filename:
         form('name="file"').replace(b"--b\r\n", b"--b \t\r\n", 1),
     ],
 )
-def test_what_stands_around_the_parts_is_for_nobody(body: bytes) -> None:
+def test_preamble_and_epilogue_are_ignored(body: bytes) -> None:
     assert read_form(TYPE, body) == [Part("file", "", GIF)]
 
 
@@ -67,11 +67,11 @@ def test_what_stands_around_the_parts_is_for_nobody(body: bytes) -> None:
     "content_type",
     [TYPE, 'multipart/form-data; charset=utf-8; Boundary="b"', "MULTIPART/FORM-DATA;boundary=b"],
 )
-def test_the_boundary_is_found_however_it_is_named(content_type: str) -> None:
+def test_boundary_parameter(content_type: str) -> None:
     assert read_form(content_type, form('name="file"')) == [Part("file", "", GIF)]
 
 
-def test_parts_keep_their_order_and_an_empty_one_is_empty() -> None:
+def test_order_of_parts() -> None:
     body = (
         form('name="a"', b"1", end=b"\r\n") + form('name="b"', b"", end=b"\r\n") + form('name="c"', b"\r\n")
     )
@@ -108,7 +108,7 @@ def test_a_form_that_broke_off_says_so(length: int) -> None:
         (f"{TYPE}{';' * 60_000}", WHOLE, "its Content-Type is longer than 4,096 characters"),
     ],
 )
-def test_what_is_no_form_is_an_invalid_request(content_type: str, body: bytes, says: str) -> None:
+def test_invalid_form(content_type: str, body: bytes, says: str) -> None:
     with pytest.raises(InvalidRequest, match=says):
         read_form(content_type, body)
 
@@ -120,7 +120,7 @@ HEADS = st.lists(PIECES, max_size=30).map("".join)
 
 
 @given(head=st.binary(max_size=200) | HEADS.map(str.encode), content_type=st.text(max_size=60) | HEADS)
-def test_whatever_is_sent_is_read_or_invalid(head: bytes, content_type: str) -> None:
+def test_any_form_is_read_or_invalid(head: bytes, content_type: str) -> None:
     for kind in (TYPE, "multipart/form-data; boundary=" + content_type):
         try:
             parts = read_form(
@@ -133,14 +133,14 @@ def test_whatever_is_sent_is_read_or_invalid(head: bytes, content_type: str) -> 
 
 
 @given(content=st.binary(max_size=300))
-def test_any_content_comes_back_as_it_was_sent(content: bytes) -> None:
+def test_any_content_round_trips(content: bytes) -> None:
     body = form('name="file"', content)
     if b"\r\n--b" not in b"\r\n" + content:
         assert read_form(TYPE, body)[0].content == content
 
 
 @pytest.mark.parametrize("unit", [b"\r\n--b?", b"\r\n", b"\r\n--b \n", b"\r\n\r\n", b"--b\r"])
-def test_the_time_does_not_depend_on_what_the_bytes_are(unit: bytes) -> None:
+def test_parsing_time_does_not_depend_on_the_bytes(unit: bytes) -> None:
     body = form('name="file"', unit * (25_000_000 // len(unit)))
     begun = time.process_time()
 

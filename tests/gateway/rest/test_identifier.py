@@ -1,4 +1,4 @@
-"""Answers computed once: kept, shared by those who ask at the same time, and bound to a model's version."""
+"""Answers are computed once, kept, shared by concurrent requests, and bound to a version of the model."""
 
 from __future__ import annotations
 
@@ -213,7 +213,7 @@ async def test_top_k_of_0_is_refused(counted: Counted, workers: Workers, gif: by
     assert counted.decoded == 0
 
 
-def test_more_than_may_wait_are_refused(counted: Counted, save_gif: Callable[..., Path]) -> None:
+def test_requests_beyond_the_queue_are_refused(counted: Counted, save_gif: Callable[..., Path]) -> None:
     gifs = [save_gif(f"{colour}.gif", colour).read_bytes() for colour in ("red", "lime", "blue")]
 
     async def ask() -> None:

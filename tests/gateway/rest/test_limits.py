@@ -1,4 +1,4 @@
-"""How long and how slow a body may be, and what all bodies together may take, without a server."""
+"""Limits of the length, speed and memory of bodies, without a server."""
 
 from __future__ import annotations
 
@@ -72,17 +72,10 @@ def test_a_body_within_the_limits_is_read_as_it_is() -> None:
     ("receive", "settings", "error", "says"),
     [
         (sender(part(b"G")), {"body_s": 0.05}, RequestTooSlow, "its body took longer than 0.05 s"),
+        (sender(part(b"G")), {"window_s": 0.05}, RequestTooSlow, "less than 1,000 bytes a second"),
         (
-            sender(part(b"G")),
-            {"window_s": 0.05},
-            RequestTooSlow,
-            "less than 1,000 bytes a second of its body arrived",
-        ),
-        (
-            sender(*[part(b"x")] * 100, pause_s=0.02),
-            {"window_s": 0.1},
-            RequestTooSlow,
-            "less than 1,000 bytes a second of its body arrived",
+            *(sender(*[part(b"x")] * 100, pause_s=0.02), {"window_s": 0.1}),
+            *(RequestTooSlow, "less than 1,000 bytes a second of its body arrived"),
         ),
         (
             sender(*[part(bytes(1_000))] * 100, pause_s=0.02),
@@ -107,13 +100,13 @@ def test_body_beyond_a_limit(
 
 
 @pytest.mark.parametrize("length", [b"1001", b"0001001", b"9" * 5_000])
-def test_a_length_that_is_declared_is_refused_before_anything_is_read(length: bytes) -> None:
+def test_declared_length_is_refused_unread(length: bytes) -> None:
     with pytest.raises(RequestTooLarge):
         read(sender(), headers=[(b"content-length", length)], max_body_bytes=1_000)
 
 
 @pytest.mark.parametrize("length", [b"6", b"0006", b"1000"])
-def test_one_within_the_limit_is_not(length: bytes) -> None:
+def test_declared_length_within_the_limit(length: bytes) -> None:
     found = read(
         sender(part(b"GIF89a", last=True)), headers=[(b"content-length", length)], max_body_bytes=1_000
     )
@@ -121,13 +114,13 @@ def test_one_within_the_limit_is_not(length: bytes) -> None:
     assert found == b"GIF89a"
 
 
-def test_the_speed_may_be_without_a_limit() -> None:
+def test_no_limit_of_speed() -> None:
     slow = sender(part(b"G"), part(b"I"), part(b"F", last=True), pause_s=0.03)
 
     assert read(slow, window_s=0.01, body_bytes_per_s=0) == b"GIF"
 
 
-def test_what_has_arrived_while_the_loop_was_busy_is_not_late() -> None:
+def test_busy_loop_causes_no_timeout() -> None:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         assert await read_whole(receive) == bytes(2)
 
@@ -152,7 +145,7 @@ def test_what_has_arrived_while_the_loop_was_busy_is_not_late() -> None:
     asyncio.run(main())
 
 
-def test_bodies_together_take_no_more_than_so_many_of_full_length() -> None:
+def test_memory_limit_of_all_bodies() -> None:
     """Two of 1,000 bytes may be held: a third is refused, and taken again when one has ended."""
     go, whole = asyncio.Event(), []
 
@@ -179,12 +172,12 @@ def test_bodies_together_take_no_more_than_so_many_of_full_length() -> None:
     asyncio.run(main())
 
 
-def test_a_connection_too_many_may_ask_and_not_send() -> None:
+def test_crowded_connection_may_not_send_a_body() -> None:
     with pytest.raises(Overloaded, match="overloaded: 512 calls"):
         read(sender(part(b"GIF89a", last=True)), crowded=True)
 
 
-def test_after_the_body_the_end_of_the_connection_is_waited_for_without_a_limit() -> None:
+def test_waiting_for_disconnect_has_no_limit() -> None:
     messages: list[Message] = [part(b"G", last=True), {"type": "http.disconnect"}]
 
     async def receive() -> Message:

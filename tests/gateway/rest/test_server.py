@@ -93,7 +93,7 @@ def test_rest_alone_computes_by_itself(model_path: Path, gif: bytes) -> None:
         assert told == ["serving", "draining", "stopped"]
 
 
-def test_an_answer_in_two_parts_does_not_wait_for_the_client_between_them() -> None:
+def test_nagle_is_off() -> None:
     with (
         listen("127.0.0.1", 0) as listening,
         socket.create_connection(listening.getsockname()),
@@ -102,7 +102,7 @@ def test_an_answer_in_two_parts_does_not_wait_for_the_client_between_them() -> N
         assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
-def test_as_many_files_may_be_open_as_connections_take(caplog: pytest.LogCaptureFixture) -> None:
+def test_limit_of_open_files(caplog: pytest.LogCaptureFixture) -> None:
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (256, before[1]))
     try:
@@ -138,7 +138,7 @@ def test_rest_before_remote_services_follows_them(model_path: Path, gif: bytes) 
         assert httpx.get(f"{program.url}/health/live", trust_env=False).status_code == 200
 
 
-def test_both_are_served_on_one_machine_and_end_together(model_path: Path, gif: bytes) -> None:
+def test_serve_both(model_path: Path, gif: bytes) -> None:
     words = ("--port", "0", "--grpc-port", "0", "--model", str(model_path))
     # A proxy of the environment, where nobody listens, is not meant for the two of them.
     proxies = dict.fromkeys(("http_proxy", "https_proxy", "grpc_proxy"), "http://127.0.0.1:9")
@@ -158,7 +158,7 @@ def test_both_are_served_on_one_machine_and_end_together(model_path: Path, gif: 
         assert ends == ["gateway.rest.server", "services.rpc.server"]
 
 
-def test_a_request_in_flight_is_answered_and_readiness_says_no_first(model_path: Path, gif: bytes) -> None:
+def test_graceful_end_of_a_request_in_flight(model_path: Path, gif: bytes) -> None:
     """Half of a request is sent, the program is told to end, and then the other half."""
     words = ("rest", "--port", "0", "--model", str(model_path))
     with started(*words, GIF_ANALYZER_NOTICE_S="1") as program:

@@ -59,9 +59,9 @@ class Identification(_message.Message):
 
     @_builtins.property
     def pictures(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
-        """The frames that the model used, in the order of `frames`: JPEG files in the shape of the GIF, with about as many
-        pixels as the square of 224 x 224 that the model gets. Empty unless the request sets `pictures`; then there is no
-        early exit.
+        """The frames that the model used, in the order of `frames`: JPEG files in the shape of the GIF without borders such
+        as letterbox bars, with about as many pixels as the square of 224 x 224 that the model gets. Empty unless the
+        request sets `pictures`; then there is no early exit.
         """
 
     @_builtins.property

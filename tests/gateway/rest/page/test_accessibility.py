@@ -1,4 +1,4 @@
-"""The page for those who use a keyboard, a screen reader, a phone, or a dark screen."""
+"""The page with a keyboard, a screen reader, a phone, or a dark screen."""
 
 from __future__ import annotations
 
@@ -143,14 +143,14 @@ def test_the_keyboard_alone_asks_cancels_and_asks_again(visit: Visit, server: st
     expect(page.get_by_role("heading", name="Big Buck Bunny")).to_be_focused()
 
 
-def test_the_example_is_at_hand_without_scrolling(visit: Visit, server: str) -> None:
+def test_example_is_visible_without_scrolling(visit: Visit, server: str) -> None:
     for width, height in ((1280, 800), (800, 800), (390, 800)):
         page = visit(server, viewport={"width": width, "height": height})
 
         expect(page.get_by_role("button", name="Try an example")).to_be_in_viewport(ratio=1)
 
 
-def test_fingers_are_told_to_choose_and_not_to_drop(visit: Visit, server: str) -> None:
+def test_touch_screen_says_choose(visit: Visit, server: str) -> None:
     page = visit(server, viewport=PHONE, has_touch=True)
 
     expect(page.locator("#invitation strong").filter(visible=True)).to_have_text("Choose a GIF")
@@ -166,7 +166,7 @@ def tab_to(page: Page, target: object) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_what_has_the_focus_is_outlined(visit: Visit, server: str, scheme: str) -> None:
+def test_focus_is_outlined(visit: Visit, server: str, scheme: str) -> None:
     page = visit(server, color_scheme=scheme)
     stops = 0
 

@@ -66,13 +66,12 @@ def test_every_operation_is_described(visit: Visit, server: str) -> None:
         expect(asking.get_by_role("row").filter(has_text=reason)).to_be_visible()
 
 
-def test_curl_runs_as_it_is_written(visit: Visit, server: str, folder: Path) -> None:
-    for text in texts(visit(f"{server}docs"), "curl"):
+def test_curl_and_python_run_as_written(visit: Visit, server: str, folder: Path) -> None:
+    page = visit(f"{server}docs")
+
+    for text in texts(page, "curl"):
         assert run(folder, "sh", "-c", text.replace("curl", "curl -sSf", 1)).startswith("{")
-
-
-def test_python_runs_as_it_is_written(visit: Visit, server: str, folder: Path) -> None:
-    for text in texts(visit(f"{server}docs"), "Python"):
+    for text in texts(page, "Python"):
         assert run(folder, sys.executable, "-c", text).startswith("{'")
 
 
@@ -101,7 +100,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_a_server_that_does_not_describe_itself_is_said_to(visit: Visit, server: str) -> None:
+def test_missing_document_is_explained(visit: Visit, server: str) -> None:
     page = visit(server)
     page.route("**/openapi.json", lambda route: route.fulfill(status=503))
 

@@ -6,12 +6,10 @@ from hypothesis import strategies as st
 
 from gateway.commands.terminal import (
     BAR_CELLS,
-    VoteRun,
     bar,
     prediction_line,
     prediction_lines,
     printable,
-    vote_runs,
 )
 from services.inference import FrameVote, ModelInfo, Prediction, ShowProbability, Verdict
 
@@ -87,7 +85,7 @@ def test_frames_that_differ_are_counted(frames: int, lines: list[str]) -> None:
 
 
 @pytest.mark.parametrize("verdict", [Verdict("unknown"), Verdict("kind", ("live action",))])
-def test_where_no_show_is_named_no_ranking_contradicts_the_headline(verdict: Verdict) -> None:
+def test_no_ranking_without_a_named_show(verdict: Verdict) -> None:
     _, *others = prediction_lines("a.gif", predict(verdict), always_ranked=False)
 
     assert [line.plain for line in others] == ["  --top-k 5 ranks the shows all the same"]
@@ -98,12 +96,6 @@ def test_without_block_characters_bars_are_drawn_of_ascii() -> None:
     _, first, *_ = prediction_lines("a.gif", predict(), ascii_only=True)
 
     assert first.plain == "  1  Friends      75.0%  ###############"
-
-
-def test_neighbouring_votes_for_a_show_are_one_run() -> None:
-    votes = [FrameVote(time, show, 0.9) for time, show in ((0, "A"), (100, "A"), (200, "B"), (300, "A"))]
-
-    assert vote_runs(votes) == [VoteRun("A", 0, 100, 2), VoteRun("B", 200, 200, 1), VoteRun("A", 300, 300, 1)]
 
 
 @given(st.floats(0, 1))
@@ -123,7 +115,7 @@ def test_a_bar_is_as_long_as_its_probability(probability: float) -> None:
         ("not\udcffutf8.gif", "not\\udcffutf8.gif"),
     ],
 )
-def test_what_would_steer_a_terminal_is_escaped(text: str, shown: str) -> None:
+def test_control_characters_are_escaped(text: str, shown: str) -> None:
     assert printable(text) == shown
 
 
