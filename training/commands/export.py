@@ -67,7 +67,7 @@ def export(
     if evaluation is not None:
         if not int8:
             raise InvalidOptions("evaluation", expected="given with --int8", found="given without")
-        from training.statistics.agreement import require_agreement  # noqa: PLC0415 - it brings scipy
+        from training.statistics.comparison import require_agreement  # noqa: PLC0415 - it brings scipy
 
         require_agreement(evaluation)
     rule = None

@@ -15,7 +15,7 @@ from services.inference.verdict import UNKNOWN, Level
 from training.fit.crossvalidate import HeldOut
 from training.fit.operating import find_operating
 from training.statistics.estimate import Bootstrap, Estimate, weighted_mean
-from training.statistics.report import Column, Result, Table
+from training.statistics.report import Column, Table
 
 LEVELS: tuple[Level, ...] = get_args(Level)
 _WORDS = {"show": "one show", "one_of": "one of several", "kind": "a kind", "unknown": "unknown"}
@@ -37,7 +37,7 @@ class LevelShare:
 
 
 @dataclass(frozen=True)
-class LevelReport(Result):
+class LevelReport:
     """All levels on one set of clips.
 
     Attributes:
@@ -49,10 +49,6 @@ class LevelReport(Result):
     clips: str
     count: int
     levels: tuple[LevelShare, ...]
-
-    def tables(self) -> tuple[Table, ...]:
-        """One row for each level."""
-        return (level_table([self]),)
 
 
 def level_table(reports: Sequence[LevelReport]) -> Table:

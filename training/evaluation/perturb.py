@@ -1,7 +1,7 @@
-"""GIFs changed as reposts are, for the robustness table: **GIF bytes** -> **GIF bytes**.
+"""Changes GIFs as reposts do, for the robustness table: GIF bytes to GIF bytes.
 
-The bytes that come out go through the real decoder again. Every frame is shown as a browser shows it,
-changed, and written with the delays that it had. The same file changes the same way each time.
+The changed GIF goes through the real decoder again. Every frame is rendered as a browser does, changed, and
+written with its delay. The same file is changed in the same way each time.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from services.preprocess.formats import read
 from services.preprocess.timeline import played_ms
 from training.data.augment import Frames, with_border, with_caption, with_crop, with_tint
 
-# The version of the changed GIFs. Raise it when any of them changes: cached clips of them are keyed by it. A
-# golden test fails when they change without it.
+# The version of the changed GIFs, which cached clips of them are keyed by. Raise it when any of them changes;
+# a golden test fails if it was not raised.
 PERTURB_VERSION = 1
 
 DEFAULT_BUDGET = Budget()
@@ -60,7 +60,7 @@ def tinted(frames: Frames, rng: np.random.Generator) -> Frames:
 
 
 def cropped(frames: Frames, rng: np.random.Generator) -> Frames:
-    """Four fifths of each side, from a place that the file draws."""
+    """Four fifths of each side, at a random place."""
     top, left = rng.uniform(0, 0.2, 2)
     return with_crop(frames, top, left, 0.8, 0.8)
 
@@ -95,19 +95,19 @@ def perturb(gif: bytes, name: str, *, budget: Budget = DEFAULT_BUDGET) -> bytes:
         budget: limits on the GIF, as for `decode_gif`.
 
     Returns:
-        A GIF of the frames that are whole, each opaque and as shown, for as long as it was shown; equal
-        ones in a row become one.
+        A GIF of the frames that are intact, each opaque, as rendered and with its delay; equal ones in a row
+        become one.
 
     Raises:
         NotAGif, CorruptGif, GifTooLarge: as `decode_gif`.
-        KeyError: there is no perturbation of that name.
+        KeyError: no perturbation has that name.
     """
     change = PERTURBATIONS[name]
     seed = int.from_bytes(hashlib.sha256(name.encode() + gif).digest()[:8], "big")
     delays = [played_ms(frame.delay_ms) for frame in read(gif, budget).frames]
     images: list[Image.Image] = []
-    for frame in _whole_frames(gif, len(delays), budget):
-        # Frame by frame, so that a long GIF fits into memory, and with the same draws for each.
+    for frame in _intact_frames(gif, len(delays), budget):
+        # Frame by frame, so that a long GIF fits into memory, with the same random numbers for each.
         (changed,) = change(frame[np.newaxis], np.random.default_rng(seed))
         images.append(Image.fromarray(changed).quantize(_COLOURS.get(name, 256)))
     if not images:
@@ -125,8 +125,8 @@ def perturb(gif: bytes, name: str, *, budget: Budget = DEFAULT_BUDGET) -> bytes:
     return file.getvalue()
 
 
-def _whole_frames(gif: bytes, count: int, budget: Budget) -> Iterator[NDArray[np.uint8]]:
-    """Frames as shown on black, up to the first that is broken, as a browser stops there."""
+def _intact_frames(gif: bytes, count: int, budget: Budget) -> Iterator[NDArray[np.uint8]]:
+    """Frames as rendered on black, up to the first that is broken, where a browser stops too."""
     try:
         for canvas in render_frames(gif, range(count), budget=budget):
             yield canvas[..., :3]

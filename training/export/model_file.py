@@ -33,7 +33,7 @@ from training.files import replacing
 from training.network.backbone import Backbone, fold_batch_norm
 from training.network.head import Head, Linear
 from training.network.model import OUTPUTS, FittedModel, clip_model, to_onnx
-from training.statistics.agreement import AGREEMENT
+from training.statistics.comparison import AGREEMENT
 
 TOLERANCE = 1e-5  # relative error allowed between Keras and ONNX Runtime
 NAME = "gif-shows"

@@ -1,8 +1,6 @@
-"""How often the right show is named.
+"""Measures how often the right show is named, overall, for each show, and among the surest answers.
 
-probabilities [clip, show], labels [clip] -> **AccuracyReport**
-
-Any scores that are larger for a likelier show may stand for probabilities here. A label is the index of the
+Probabilities may be any scores [clip, show] that are larger for a likelier show. A label is the index of the
 true show among the columns.
 """
 
@@ -19,6 +17,8 @@ from numpy.typing import ArrayLike, NDArray
 from training.statistics.estimate import Bootstrap, Estimate, Statistic, weighted_mean, wilson
 from training.statistics.report import Column, Result, Table, decimal
 
+KS = (1, 3)  # of top-k accuracy
+
 
 @dataclass(frozen=True)
 class TopK:
@@ -30,16 +30,16 @@ class TopK:
 
 @dataclass(frozen=True)
 class ShowMetrics:
-    """How one show fares.
+    """The figures of one show.
 
     Attributes:
         show: its name.
         clips: of this show, at least 0.
-        recall: share of its clips that were named so, with Wilson's interval; NaN without clips.
-        precision: share of the clips named so that are it; NaN when none was named so.
-        f1: harmonic mean of the two; NaN when there was neither.
-        confused_with: the show that most of its other clips were taken for; None when all were right.
-        confused_clips: how many clips that were.
+        recall: share of its clips that were named right, with Wilson's interval; NaN without clips.
+        precision: share of the clips with its name that are of it; NaN if no clip got its name.
+        f1: harmonic mean of the two; NaN if there is neither.
+        confused_with: the show that most of its other clips were taken for; None if all were right.
+        confused_clips: number of these clips.
     """
 
     show: str
@@ -57,9 +57,9 @@ class AccuracyReport(Result):
 
     Attributes:
         shows: names, in the order of the columns.
-        clips: how many were measured.
-        units: how many independent units the intervals are drawn from: groups, or clips.
-        top_k: accuracy among the k likeliest, by growing k.
+        clips: number of clips.
+        units: number of independent units that the intervals are drawn from: groups, or clips.
+        top_k: accuracy among the k likeliest shows, k ascending.
         macro_f1: mean of F1 over the shows that have clips.
         mean_of_shows: mean of recall over the shows that have clips (balanced accuracy).
         per_show: one entry for each show, in their order.
@@ -129,7 +129,6 @@ def measure_accuracy(
     shows: Sequence[str],
     *,
     groups: ArrayLike | None = None,
-    ks: Sequence[int] = (1, 3),
     bootstrap: Bootstrap = Bootstrap(),  # noqa: B008 - a frozen value
 ) -> AccuracyReport:
     """Accuracy, overall and show by show.
@@ -139,7 +138,6 @@ def measure_accuracy(
         labels: int [clip], in 0..show-1.
         shows: names of the columns.
         groups: [clip], any labels; clips of one group are drawn together for the intervals.
-        ks: for top-k accuracy.
         bootstrap: how the intervals are drawn.
 
     Raises:
@@ -148,10 +146,10 @@ def measure_accuracy(
     scores, truth = check_scores(probabilities, labels)
     if len(shows) != scores.shape[1]:
         raise ValueError(f"{len(shows)} names of shows for {scores.shape[1]} columns")
-    clips, ordered = len(truth), sorted(ks)
+    clips = len(truth)
     *top, f1, mean = bootstrap.estimates(
         [
-            *(top_k_accuracy(scores, truth, k) for k in ordered),
+            *(top_k_accuracy(scores, truth, k) for k in KS),
             macro_f1(scores, truth),
             mean_of_shows(scores, truth),
         ],
@@ -163,7 +161,7 @@ def measure_accuracy(
         shows=tuple(shows),
         clips=clips,
         units=clips if groups is None else len(np.unique(np.asarray(groups))),
-        top_k=tuple(itertools.starmap(TopK, zip(ordered, top, strict=True))),
+        top_k=tuple(itertools.starmap(TopK, zip(KS, top, strict=True))),
         macro_f1=f1,
         mean_of_shows=mean,
         per_show=_per_show(confusion, shows),
@@ -174,7 +172,7 @@ def measure_accuracy(
 def top_k_correct(probabilities: ArrayLike, labels: ArrayLike, k: int) -> NDArray[np.bool_]:
     """Whether each clip's show is among its k likeliest, bool [clip].
 
-    Of equally likely shows the first column wins, as with argmax. All is right from k = number of shows on.
+    Of equally likely shows the first column wins, as with argmax.
 
     Raises:
         ValueError: k below 1, or arrays that `check_scores` refuses.
@@ -201,7 +199,7 @@ def top_k_accuracy(probabilities: ArrayLike, labels: ArrayLike, k: int) -> Stati
 
 
 def macro_f1(probabilities: ArrayLike, labels: ArrayLike) -> Statistic:
-    """The statistic "mean of F1 over the shows that have clips"; a show not drawn is left out."""
+    """The statistic "mean of F1 over the shows that have clips"; a show that is not drawn is left out."""
     true, named = _one_hot(probabilities, labels)
     right = true * named
 
@@ -215,7 +213,7 @@ def macro_f1(probabilities: ArrayLike, labels: ArrayLike) -> Statistic:
 
 
 def mean_of_shows(probabilities: ArrayLike, labels: ArrayLike) -> Statistic:
-    """The statistic "mean of recall over the shows that have clips"; a show not drawn is left out."""
+    """The statistic "mean of recall over the shows that have clips"; a show that is not drawn is left out."""
     true, named = _one_hot(probabilities, labels)
     right = true * named
 

@@ -18,6 +18,7 @@ from training.statistics.openset import (
     relative_mahalanobis,
     unknown_table,
 )
+from training.statistics.report import to_plain
 
 QUICK = Bootstrap(resamples=500)
 scores = st.lists(st.integers(-8, 8).map(float), min_size=1, max_size=40)  # ties are the rule
@@ -121,9 +122,8 @@ def test_known_and_unknown_measured() -> None:
     assert np.trapezoid(report.curve.unknown_caught, report.curve.known_refused) == pytest.approx(
         report.auroc.value
     )
-    json.dumps(report.to_json(), allow_nan=False)
-    assert "| energy | 300 | 120 |" in report.markdown()
-    assert len(unknown_table([report, report]).rows) == 2
+    json.dumps(to_plain(report), allow_nan=False)
+    assert unknown_table([report, report]).markdown().count("| energy | 300 | 120 |") == 2
 
 
 def test_groups_of_either_side_widen_the_interval() -> None:
