@@ -1,4 +1,4 @@
-"""The first convolution on pixels as they are: sooner, and not a bit of an answer changed."""
+"""The first convolution on the pixels themselves: no bit of an answer changes."""
 
 import numpy as np
 import onnx
@@ -7,7 +7,7 @@ from onnx import helper
 
 from tests.support.networks import Drawn, run, soft_noise
 from training.export.int8 import quantize, quantizer
-from training.export.int8.stem import Pixels, find_pixels
+from training.export.int8.graph import Pixels, find_pixels
 
 STEMS = {
     "as EfficientNet has it": {"strides": [2, 2], "pads": [0, 0, 1, 1]},
