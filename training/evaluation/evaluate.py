@@ -53,7 +53,7 @@ from training.statistics.plots import (
     plot_shows,
     plot_unknown,
 )
-from training.statistics.report import Column, Table, to_plain
+from training.statistics.report import Table, columns, to_plain
 
 Doubles = NDArray[np.float64]
 OTHER_THINGS = "other things"
@@ -138,7 +138,7 @@ class Evaluation:
     def _source_table(self) -> Table:
         return Table(
             "Sources",
-            (Column("source", numeric=False), Column("clips"), Column("top-1 accuracy")),
+            columns("source", "clips", "top-1 accuracy", text=["source"]),
             tuple(
                 (each.source, str(each.clips), str(each.accuracy))
                 for each in self.sources

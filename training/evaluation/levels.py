@@ -15,7 +15,7 @@ from services.inference.verdict import UNKNOWN, Level
 from training.fit.crossvalidate import HeldOut
 from training.fit.operating import find_operating
 from training.statistics.estimate import Bootstrap, Estimate, weighted_mean
-from training.statistics.report import Column, Table
+from training.statistics.report import Table, columns
 
 LEVELS: tuple[Level, ...] = get_args(Level)
 _WORDS = {"show": "one show", "one_of": "one of several", "kind": "a kind", "unknown": "unknown"}
@@ -55,13 +55,7 @@ def level_table(reports: Sequence[LevelReport]) -> Table:
     """One row for each level of each set of clips."""
     return Table(
         "What is answered",
-        (
-            Column("clips", numeric=False),
-            Column("number"),
-            Column("answer", numeric=False),
-            Column("share"),
-            Column("of these right"),
-        ),
+        columns("clips", "number", "answer", "share", "of these right", text=["clips", "answer"]),
         tuple(
             (
                 report.clips,

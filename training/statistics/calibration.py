@@ -16,7 +16,7 @@ from scipy.special import softmax as scipy_softmax
 
 from training.statistics.estimate import Estimate, wilson
 from training.statistics.metrics import check_scores
-from training.statistics.report import Column, Result, Table, decimal
+from training.statistics.report import Result, Table, columns, decimal
 
 BINS = 15  # as in Guo et al. (2017)
 _EDGES = np.linspace(0, 1, BINS + 1)
@@ -101,17 +101,15 @@ class CalibrationReport(Result):
         return (
             Table(
                 f"Calibration on {self.clips} clips",
-                (Column("measure", numeric=False), Column("value")),
+                columns("measure", "value", text=["measure"]),
                 overall,
                 f"{len(self.bins)} bins of equal width of the largest probability (Guo et al., 2017).",
             ),
             Table(
                 "Reliability",
-                (
-                    Column("largest probability", numeric=False),
-                    Column("clips"),
-                    Column("mean confidence"),
-                    Column("accuracy [95 % interval]"),
+                columns(
+                    *("largest probability", "clips", "mean confidence", "accuracy [95 % interval]"),
+                    text=["largest probability"],
                 ),
                 bins,
             ),

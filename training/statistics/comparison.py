@@ -18,12 +18,13 @@ from numpy.typing import ArrayLike
 from training.errors import InvalidRun
 from training.statistics.estimate import Bootstrap, Estimate, Statistic, weighted_mean
 from training.statistics.metrics import KS, TopK, macro_f1, mean_of_shows, top_k_accuracy
-from training.statistics.report import Column, Result, Table
+from training.statistics.report import Result, Table, columns
 
 # Share of clips for which both must give the same verdict and rank the same show first. It was 0.97 when a
 # verdict was only known or unknown; now each level has a threshold, at which some clips change sides.
 AGREEMENT = 0.93
 LOSS = 0.01  # of top-1 accuracy, at most
+_NOTE = "* the 95 % interval of the paired difference excludes 0."
 
 
 @dataclass(frozen=True)
@@ -73,15 +74,9 @@ class ComparisonReport(Result):
             )
             for system in self.systems
         )
-        columns = (
-            Column("system", numeric=False),
-            *(Column(f"top-{entry.k}") for entry in self.systems[0].top_k),
-            Column("macro-F1"),
-            Column("mean of shows"),
-            Column("top-1 gain"),
-        )
-        note = "* the 95 % interval of the paired difference excludes 0."
-        return (Table(f"Systems on the same {self.clips} clips", columns, rows, note),)
+        tops = (f"top-{entry.k}" for entry in self.systems[0].top_k)
+        headings = columns("system", *tops, "macro-F1", "mean of shows", "top-1 gain", text=["system"])
+        return (Table(f"Systems on the same {self.clips} clips", headings, rows, _NOTE),)
 
 
 @dataclass(frozen=True)
@@ -119,14 +114,8 @@ class RobustnessReport(Result):
         """One row for the unchanged clips and one for each change."""
         rows = [("unchanged", str(self.plain), "")]
         rows += [(entry.name, str(entry.accuracy), _marked(entry.change)) for entry in self.disturbances]
-        return (
-            Table(
-                f"Robustness on {self.clips} clips",
-                (Column("clips", numeric=False), Column("top-1"), Column("change")),
-                tuple(rows),
-                "* the 95 % interval of the paired difference excludes 0.",
-            ),
-        )
+        headings = columns("clips", "top-1", "change", text=["clips"])
+        return (Table(f"Robustness on {self.clips} clips", headings, tuple(rows), _NOTE),)
 
 
 def paired_difference(
@@ -255,17 +244,12 @@ class AgreementReport(Result):
 
     def tables(self) -> tuple[Table, ...]:
         """One row."""
-        columns = (
-            Column("stand-in", numeric=False),
-            Column("clips"),
-            Column("same verdict and show"),
-            Column("top-1 change"),
-            Column("verdict", numeric=False),
-        )
+        names = "stand-in", "clips", "same verdict and show", "top-1 change", "verdict"
+        headings = columns(*names, text=["stand-in", "verdict"])
         verdict = "may stand in" if self.passed else "may not"
         row = self.name, str(self.clips), str(self.agreement), self.change.signed(), verdict
         note = f"Asked: the same for {AGREEMENT:.0%}, and at most {LOSS} of top-1 accuracy lost."
-        return (Table("In place of the chosen recipe", columns, (row,), note),)
+        return (Table("In place of the chosen recipe", headings, (row,), note),)
 
 
 def require_agreement(path: Path) -> None:

@@ -15,7 +15,7 @@ import sklearn.metrics
 from numpy.typing import ArrayLike, NDArray
 
 from training.statistics.estimate import Bootstrap, Estimate, Statistic, weighted_mean, wilson
-from training.statistics.report import Column, Result, Table, decimal
+from training.statistics.report import Result, Table, columns, decimal
 
 KS = (1, 3)  # of top-k accuracy
 
@@ -103,19 +103,15 @@ class AccuracyReport(Result):
         return (
             Table(
                 f"Accuracy on {self.clips} clips",
-                (Column("measure", numeric=False), Column("value [95 % interval]")),
+                columns("measure", "value [95 % interval]", text=["measure"]),
                 tuple(overall),
                 f"Intervals: percentile bootstrap, drawn {drawn}.",
             ),
             Table(
                 "Shows",
-                (
-                    Column("show", numeric=False),
-                    Column("clips"),
-                    Column("recall [95 % interval]"),
-                    Column("precision"),
-                    Column("F1"),
-                    Column("most often taken for", numeric=False),
+                columns(
+                    *("show", "clips", "recall [95 % interval]", "precision", "F1", "most often taken for"),
+                    text=["show", "most often taken for"],
                 ),
                 tuple(shows),
                 "Intervals: Wilson's, which take the clips of a show as independent.",
@@ -303,9 +299,9 @@ class CoverageReport(Result):
             if place >= 0:
                 others = f"{self.others[place]:.3f}" if self.others else "-"
                 rows.append((f"{self.answered[place]:.2f}", f"{self.accuracy[place]:.3f}", others))
-        columns = Column("known clips answered"), Column("of these right"), Column("other clips answered too")
+        headings = columns("known clips answered", "of these right", "other clips answered too")
         note = "The surest first: by the probability of the likeliest show, none of the shows being a choice."
-        return (Table("Right answers among the surest", columns, tuple(rows), note),)
+        return (Table("Right answers among the surest", headings, tuple(rows), note),)
 
 
 def measure_coverage(right: ArrayLike, sure: ArrayLike, others: ArrayLike) -> CoverageReport:

@@ -28,7 +28,7 @@ from scipy.special import logsumexp
 
 from training.statistics.calibration import softmax
 from training.statistics.estimate import Bootstrap, Estimate, Statistic, weighted_mean
-from training.statistics.report import Column, Table
+from training.statistics.report import Table, columns
 
 REFUSED_AT_MOST = 0.10  # share of known clips that may be called unknown
 
@@ -75,14 +75,9 @@ def unknown_table(reports: Sequence[UnknownReport]) -> Table:
     """One row for each report."""
     return Table(
         "Known or unknown",
-        (
-            Column("score", numeric=False),
-            Column("known"),
-            Column("unknown"),
-            Column("AUROC"),
-            Column("threshold"),
-            Column("known refused"),
-            Column("unknown caught"),
+        columns(
+            *("score", "known", "unknown", "AUROC", "threshold", "known refused", "unknown caught"),
+            text=["score"],
         ),
         tuple(
             (
