@@ -169,19 +169,12 @@ def _rounded(values: NDArray[Any]) -> NDArray[np.float32]:
 
 
 def _rounded_head(head: Head) -> Head:
-    def rounded(part: Any) -> Any:
-        arrays = {
-            field.name: _rounded(value)
-            for field in dataclasses.fields(part)
-            if isinstance(value := getattr(part, field.name), np.ndarray)
-        }
+    def rounded(part: Any, *names: str) -> Any:
+        arrays = {name: _rounded(value) for name in names if (value := getattr(part, name)) is not None}
         return dataclasses.replace(part, **arrays)
 
-    return dataclasses.replace(
-        head,
-        parts=tuple(rounded(part) for part in head.parts),
-        linear=rounded(head.linear),
-    )
+    parts = tuple(rounded(part, "shift", "scale") for part in head.parts)
+    return dataclasses.replace(head, parts=parts, linear=rounded(head.linear, "matrix", "bias"))
 
 
 def _name_tensors(proto: onnx.ModelProto, model: keras.Model) -> None:

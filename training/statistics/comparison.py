@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike
 
 from training.errors import InvalidRun
 from training.statistics.estimate import Bootstrap, Estimate, Statistic, weighted_mean
-from training.statistics.metrics import KS, TopK, macro_f1, mean_of_shows, top_k_accuracy
+from training.statistics.metrics import KS, TopK, summary, top_k_accuracy
 from training.statistics.report import Result, Table, columns
 
 # Share of clips for which both must give the same verdict and rank the same show first. It was 0.97 when a
@@ -170,14 +170,7 @@ def compare_systems(
     for name, probabilities in systems.items():
         own = top_k_accuracy(probabilities, labels, 1)
         *top, f1, mean, difference = bootstrap.estimates(
-            [
-                *(top_k_accuracy(probabilities, labels, k) for k in KS),
-                macro_f1(probabilities, labels),
-                mean_of_shows(probabilities, labels),
-                _difference(own, reference),
-            ],
-            clips,
-            groups=groups,
+            [*summary(probabilities, labels), _difference(own, reference)], clips, groups=groups
         )
         top_k = tuple(itertools.starmap(TopK, zip(KS, top, strict=True)))
         gain = None if name == baseline else difference

@@ -143,15 +143,7 @@ def measure_accuracy(
     if len(shows) != scores.shape[1]:
         raise ValueError(f"{len(shows)} names of shows for {scores.shape[1]} columns")
     clips = len(truth)
-    *top, f1, mean = bootstrap.estimates(
-        [
-            *(top_k_accuracy(scores, truth, k) for k in KS),
-            macro_f1(scores, truth),
-            mean_of_shows(scores, truth),
-        ],
-        clips,
-        groups=groups,
-    )
+    *top, f1, mean = bootstrap.estimates(summary(scores, truth), clips, groups=groups)
     confusion = confusion_matrix(scores, truth)
     return AccuracyReport(
         shows=tuple(shows),
@@ -192,6 +184,12 @@ def confusion_matrix(probabilities: ArrayLike, labels: ArrayLike) -> NDArray[np.
 def top_k_accuracy(probabilities: ArrayLike, labels: ArrayLike, k: int) -> Statistic:
     """The statistic "share of clips whose show is among the k likeliest"."""
     return weighted_mean(top_k_correct(probabilities, labels, k))
+
+
+def summary(probabilities: ArrayLike, labels: ArrayLike) -> list[Statistic]:
+    """The statistics of a system: top-k accuracy for each of `KS`, macro-F1, and the mean of shows."""
+    top = [top_k_accuracy(probabilities, labels, k) for k in KS]
+    return [*top, macro_f1(probabilities, labels), mean_of_shows(probabilities, labels)]
 
 
 def macro_f1(probabilities: ArrayLike, labels: ArrayLike) -> Statistic:
