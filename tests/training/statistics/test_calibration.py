@@ -68,16 +68,6 @@ def test_the_fit_finds_a_known_scale(scale: float) -> None:
     assert measure_calibration(softmax(logits * scale, temperature=fit.temperature), labels).ece < 0.02
 
 
-def test_scaling_the_logits_scales_the_temperature() -> None:
-    generator = np.random.default_rng(2)
-    logits, labels = generator.normal(0, 2, (300, 5)), generator.integers(0, 5, 300)
-    labels[:200] = logits[:200].argmax(axis=1)
-
-    once, thrice = fit_temperature(logits, labels), fit_temperature(3 * logits, labels)
-
-    assert thrice.temperature == pytest.approx(3 * once.temperature, rel=1e-3)
-
-
 def test_clips_that_do_not_decide_the_temperature_are_named() -> None:
     fit = fit_temperature([[2.0, 1.0], [1.0, 3.0]], [0, 1])  # all right: the surer the better
 
