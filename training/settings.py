@@ -1,21 +1,31 @@
-"""Settings of one step in a file of all: **params.yaml, a section's name** -> **its values**."""
+"""Settings in files: reads a section of a YAML or JSON file, and checks its values with pydantic."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
 
 from training.errors import InvalidOptions
 
 YAML = (".yaml", ".yml")
 
+T = TypeVar("T")
 
-def section(path: Path, name: str) -> Mapping[str, Any]:
-    """Read one section of a YAML file; what is not there has only defaults.
+
+def section(path: Path, name: str, *, may_be_whole: bool = False) -> Mapping[str, Any]:
+    """Read one section of a YAML or JSON file; a missing section is empty.
+
+    Args:
+        path: of the file.
+        name: of the section.
+        may_be_whole: whether a file without the section is taken as the section itself.
 
     Raises:
-        InvalidOptions: the file cannot be read, or it or the section is no mapping.
+        InvalidOptions: the file cannot be read, or the file or the section is not a mapping.
     """
     import yaml  # noqa: PLC0415 - comes with MLflow
 
@@ -25,7 +35,33 @@ def section(path: Path, name: str) -> Mapping[str, Any]:
         raise InvalidOptions(str(path), expected="a YAML file of settings", found=str(error)) from error
     if not isinstance(values, dict):
         raise InvalidOptions(str(path), expected="a YAML mapping", found=type(values).__name__)
-    found = values.get(name) or {}
+    found = values if may_be_whole and name not in values else values.get(name) or {}
     if not isinstance(found, dict):
         raise InvalidOptions(name, expected="a mapping", found=type(found).__name__)
     return found
+
+
+def checked(kind: type[T], values: Mapping[str, Any], name: str) -> T:
+    """Make a pydantic dataclass of values by name; a missing value has its default.
+
+    Args:
+        kind: the class, which forbids unknown names.
+        values: as a file holds them.
+        name: of the section, for messages.
+
+    Raises:
+        InvalidOptions: a name is unknown, or a value is out of its range or of the wrong type.
+    """
+    try:
+        return kind(**{str(key): value for key, value in values.items()})
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        if first["type"] == "unexpected_keyword_argument":
+            known = ", ".join(kind.__dataclass_fields__)  # type: ignore[attr-defined]
+            raise InvalidOptions(name, expected=f"of {known}", found=str(first["loc"][0])) from error
+        option = ".".join([name, *map(str, first["loc"])])
+        if first["type"] == "missing":
+            raise InvalidOptions(option, expected="given", found="missing") from error
+        words = first["msg"].rpartition(" should ")[2].replace(" after validation", "")
+        expected = re.sub("^(have|match) ", "of ", words.removeprefix("be "))
+        raise InvalidOptions(option, expected=expected, found=str(first["input"])) from error

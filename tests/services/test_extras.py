@@ -113,7 +113,7 @@ def run_without(modules: set[str], program: str, *words: str) -> Done:
     )
 
 
-BASE = {"numpy", "onnxruntime", "PIL", "rich", "typer", "google"}
+BASE = {"numpy", "onnxruntime", "PIL", "rich", "typer", "google", "pydantic"}  # Typer needs pydantic
 # Numba is looked for, and done without where it is not found.
 OPTIONAL = {module.partition(".")[0] for extra in EXTRAS for module in extra.modules} - BASE - {"numba"}
 
