@@ -136,7 +136,7 @@ def test_the_file_keeps_its_contract_at_half_the_size(tmp_path, small_backbone, 
 RULE = EarlyExit((1, 5, 8), 0.8)
 
 
-def test_a_file_with_a_rule_stops_early_and_says_in_two_parts_what_it_says_at_once(
+def test_a_file_with_a_rule_stops_early_and_gives_the_same_answer_in_two_parts(
     tmp_path, small_backbone, frames
 ):
     fitted = _fitted()
@@ -182,7 +182,7 @@ def test_a_model_that_inference_refuses_is_not_written(tmp_path, small_backbone,
     assert not list(tmp_path.iterdir())
 
 
-def test_a_fitted_model_is_saved_and_loaded_whole(tmp_path, small_backbone, frames):
+def test_a_fitted_model_is_saved_and_loaded(tmp_path, small_backbone, frames):
     fitted = _fitted()
     fitted.save(tmp_path / "model.npz")
     loaded = FittedModel.load(tmp_path / "model.npz")
@@ -195,7 +195,7 @@ def test_a_fitted_model_is_saved_and_loaded_whole(tmp_path, small_backbone, fram
         np.testing.assert_array_equal(one[name], two[name])
 
 
-def test_what_is_no_fitted_model_is_refused(tmp_path):
+def test_other_files_than_fitted_models_are_refused(tmp_path):
     with pytest.raises(InvalidRun, match="no fitted model"):
         FittedModel.load(tmp_path / "none.npz")
     for content in (b"", b"PK\x03\x04", b"text"):

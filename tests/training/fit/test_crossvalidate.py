@@ -87,7 +87,7 @@ def test_fewer_other_clips_than_folds(tmp_path: Path) -> None:
     assert held.of_clips("one").shape == (1, 2)
 
 
-def test_an_interrupted_run_goes_on_behind_the_last_fold(tmp_path: Path) -> None:
+def test_an_interrupted_run_resumes_after_the_last_finished_fold(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         cross_validate(Telling(break_at=[2]), FOLDS, tmp_path)
     resumed = Telling()

@@ -39,13 +39,13 @@ def test_a_file_names_only_what_differs(tmp_path):
         ({"folds": 1}, "greater than or equal to 2"),
     ],
 )
-def test_settings_that_cannot_be_are_refused(values, why):
+def test_invalid_settings_are_refused(values, why):
     with pytest.raises(InvalidOptions, match=why):
         FitOptions.from_json(values)
 
 
 @pytest.mark.parametrize("content", ["", "[1]", "{"])
-def test_files_that_are_no_settings_are_refused(tmp_path, content):
+def test_files_without_settings_are_refused(tmp_path, content):
     path = tmp_path / "recipe.json"
     path.write_text(content)
     with pytest.raises(InvalidOptions, match="must be a JSON"):

@@ -88,7 +88,7 @@ def test_a_pickle_that_calls_something_is_refused_and_not_run(tmp_path):
 
 
 @pytest.mark.parametrize("content", [b"", b"GIF89a", b"PK\x03\x04", pickle.dumps(1)])
-def test_what_is_no_checkpoint_is_refused(tmp_path, content):
+def test_other_files_than_checkpoints_are_refused(tmp_path, content):
     path = tmp_path / "other.pth"
     path.write_bytes(content)
     with pytest.raises(InvalidCheckpoint):

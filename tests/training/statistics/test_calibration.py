@@ -30,7 +30,7 @@ def test_calibration_error_lies_between_zero_and_one(logits: NDArray[np.float64]
     assert sum(part.clips for part in report.bins) == 12
 
 
-def test_chance_gives_well_calibrated_answers_an_error_that_shrinks_with_their_number() -> None:
+def test_the_error_by_chance_shrinks_with_the_number_of_clips() -> None:
     generator = np.random.default_rng(2)
     bounds = []
     for clips in (6, 100, 1_000):
@@ -68,7 +68,7 @@ def test_the_fit_finds_a_known_scale(scale: float) -> None:
     assert measure_calibration(softmax(logits * scale, temperature=fit.temperature), labels).ece < 0.02
 
 
-def test_clips_that_do_not_decide_the_temperature_are_named() -> None:
+def test_an_undetermined_temperature_is_reported() -> None:
     fit = fit_temperature([[2.0, 1.0], [1.0, 3.0]], [0, 1])  # all right: the surer the better
 
     assert fit.undetermined

@@ -24,7 +24,7 @@ STRONG = WEAK + np.eye(4)[LABELS]
 
 
 @given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=2, max_size=40))
-def test_the_difference_turns_its_sign_with_the_sides(pairs: list[tuple[bool, bool]]) -> None:
+def test_the_difference_changes_its_sign_with_the_sides(pairs: list[tuple[bool, bool]]) -> None:
     first, second = np.array(pairs).T
 
     ours = paired_difference(first, second, bootstrap=QUICK)
@@ -33,7 +33,7 @@ def test_the_difference_turns_its_sign_with_the_sides(pairs: list[tuple[bool, bo
     assert (ours.value, ours.low, ours.high) == pytest.approx((-theirs.value, -theirs.high, -theirs.low))
 
 
-def test_pairing_sees_what_separate_intervals_hide() -> None:
+def test_pairing_finds_a_difference_that_separate_intervals_hide() -> None:
     # Two systems that fail on the same hard clips; the second fails on 10 more of 200.
     first = np.arange(200) >= 80
     second = np.arange(200) >= 90
@@ -107,7 +107,7 @@ def answers(clips: int, *, differ: int = 0, wrong: int = 0) -> tuple[Answers, An
         (3, 3, 0.985, -0.015, False),
     ],
 )
-def test_it_may_stand_in_when_it_agrees_and_loses_little(differ, wrong, agreement, change, passed):
+def test_a_stand_in_passes_if_it_agrees_and_loses_little(differ, wrong, agreement, change, passed):
     report = measure_agreement("int8", *answers(200, differ=differ, wrong=wrong))
 
     assert report.agreement.value == pytest.approx(agreement)
@@ -127,7 +127,7 @@ def test_another_verdict_is_another_answer_and_other_things_are_never_right() ->
     assert report.change.value == 0
 
 
-def test_an_evaluation_is_asked_before_an_export(tmp_path):
+def test_an_export_requires_an_evaluation_that_passed(tmp_path):
     path = tmp_path / "evaluation.json"
     good = measure_agreement("int8", *answers(200))
 

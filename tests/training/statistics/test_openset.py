@@ -50,7 +50,7 @@ def test_auroc_agrees_with_scikit_learn(known: list[float], unknown: list[float]
 
 
 @given(scores, shares)
-def test_the_threshold_is_the_largest_that_keeps_the_promise(known: list[float], refused: float) -> None:
+def test_the_threshold_is_the_largest_that_refuses_few_enough(known: list[float], refused: float) -> None:
     threshold = choose_threshold(known, refused=refused)
 
     below = np.mean(np.array(known) < threshold)
@@ -77,7 +77,7 @@ def test_scores_by_hand() -> None:
     )
 
 
-def test_an_answer_like_that_of_no_show_is_unfamiliar() -> None:
+def test_an_answer_unlike_that_of_every_show_is_unfamiliar() -> None:
     typical = np.array([[4.0, 0.0, 0.0], [3.0, 0.5, 0.0], [0.0, 4.0, 0.0], [0.0, 0.0, 4.0]])
 
     like_one, like_none = kl_matching([[3.5, 0.2, 0.0], [1.0, 1.0, 1.0]], typical, [0, 0, 1, 2])
@@ -99,7 +99,7 @@ def test_far_from_every_show_but_not_from_all_is_unfamiliar() -> None:
     np.testing.assert_allclose(relative_mahalanobis(centres * 7, training, labels), near)  # length is nothing
 
 
-def test_known_and_unknown_measured() -> None:
+def test_measures_of_known_and_unknown_clips() -> None:
     generator = np.random.default_rng(2)
     known, unknown = generator.normal(2, 1, 300), generator.normal(0, 1, 120)
 

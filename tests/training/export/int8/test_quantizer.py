@@ -38,7 +38,7 @@ def clips() -> np.ndarray:
     return soft_noise(4)
 
 
-def test_convolutions_and_what_only_they_feed_are_chosen() -> None:
+def test_convolutions_and_nodes_that_only_they_feed_are_chosen() -> None:
     model = network(1)
     model.graph.node.append(helper.make_node("Add", ["pooled", "zero"], ["moved_on"], "other"))
 
@@ -61,7 +61,7 @@ def test_other_kinds_of_convolution_stay_in_float(attributes: dict[str, Any]) ->
     assert whole_number_nodes(model.graph) == ["conv1", "relu1"]
 
 
-def test_two_products_fit_in_16_bits(clips: np.ndarray) -> None:
+def test_the_sum_of_two_products_fits_in_16_bits(clips: np.ndarray) -> None:
     """As processors without VNNI add them: more would be cut off there, and only there."""
     quantized = quantize(network(), clips[:2])
 
@@ -140,7 +140,7 @@ def drawn(seed: int, count: int) -> np.ndarray:
     return (rng.uniform(0, 255, (count, 1, 1, 1, 3)) * np.ones((1, 10, 4, 4, 1))).astype(np.uint8)
 
 
-def test_clips_that_it_did_not_see_are_answered_more_nearly() -> None:
+def test_the_fitted_head_brings_new_clips_nearer_to_the_float_model() -> None:
     exact, inexact, others = model((1, 1, 1), 0), model((0.9, 1.1, 1.05), 3), drawn(1, 50)
     wanted, before = logits(exact, others), logits(inexact, others)
 

@@ -20,14 +20,14 @@ def likely(count: int, seed: int = 0) -> np.ndarray:
 
 
 @given(weights)
-def test_taps_that_know_nothing_of_each_other_are_rounded_to_the_nearest(rows: np.ndarray) -> None:
+def test_uncorrelated_taps_are_rounded_to_the_nearest(rows: np.ndarray) -> None:
     rounded = round_rows(rows, np.eye(9), most=127)
 
     np.testing.assert_array_equal(rounded, np.round(rows))
 
 
 @given(weights, st.integers(0, 5))
-def test_the_bounds_hold_and_nothing_comes_of_nothing(rows: np.ndarray, seed: int) -> None:
+def test_the_bounds_hold_and_zero_weights_stay_zero(rows: np.ndarray, seed: int) -> None:
     rounded = round_rows(rows, likely(9, seed), most=30, neighbours=40).astype(int)
 
     assert np.abs(rounded).max() <= 30
@@ -47,7 +47,7 @@ def test_steps_bring_weights_within_the_bounds(rows: np.ndarray) -> None:
     assert (reached[np.abs(rows).max(axis=1) > 0] >= 126).all()
 
 
-def test_a_kernel_that_looks_for_edges_stays_silent_where_there_are_none() -> None:
+def test_an_edge_kernel_still_gives_nothing_on_equal_pixels() -> None:
     """Eight weights of -2.4 about one of 19.2: rounded to the nearest, they sum to 3."""
     rows = np.full((1, 9), -2.4)
     rows[0, 4] = 19.2
@@ -89,7 +89,7 @@ CASES = {
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_a_weighted_sum_has_the_mean_and_the_variance_that_the_moments_foretell(case: str) -> None:
+def test_the_moments_predict_mean_and_variance_of_weighted_sums(case: str) -> None:
     model = Drawn().conv(strides=[56, 56]).conv(**CASES[case]).model()
     clips = soft_noise(2)  # ten images of 4 x 4 places each: all are looked at
 
