@@ -7,7 +7,7 @@ true show among the columns.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from training.statistics.estimate import Bootstrap, Estimate, Statistic, weighted_mean, wilson
 from training.statistics.report import Result, Table, columns, decimal
 
+Doubles = NDArray[np.float64]
 KS = (1, 3)  # of top-k accuracy
 
 
@@ -194,27 +195,29 @@ def summary(probabilities: ArrayLike, labels: ArrayLike) -> list[Statistic]:
 
 def macro_f1(probabilities: ArrayLike, labels: ArrayLike) -> Statistic:
     """The statistic "mean of F1 over the shows that have clips"; a show that is not drawn is left out."""
-    true, named = _one_hot(probabilities, labels)
-    right = true * named
-
-    def statistic(weights: NDArray[np.float64]) -> NDArray[np.float64]:
-        clips = weights @ true
-        both = clips + weights @ named
-        f1 = np.divide(2 * (weights @ right), both, out=np.zeros_like(both), where=both > 0)
-        return _mean_where(f1, clips > 0)
-
-    return statistic
+    return _mean_of_shares(probabilities, labels, lambda clips, named: (clips + named) / 2)
 
 
 def mean_of_shows(probabilities: ArrayLike, labels: ArrayLike) -> Statistic:
     """The statistic "mean of recall over the shows that have clips"; a show that is not drawn is left out."""
-    true, named = _one_hot(probabilities, labels)
+    return _mean_of_shares(probabilities, labels, lambda clips, named: clips)
+
+
+def _mean_of_shares(
+    probabilities: ArrayLike, labels: ArrayLike, divisor: Callable[[Doubles, Doubles], Doubles]
+) -> Statistic:
+    """The mean over shows of its right clips over a divisor, made of its clips and of those with its name."""
+    scores, truth = check_scores(probabilities, labels)
+    identity = np.eye(scores.shape[1])
+    true, named = identity[truth], identity[scores.argmax(axis=1)]  # 0 or 1, [clip, show]
     right = true * named
 
-    def statistic(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    def statistic(weights: Doubles) -> Doubles:
         clips = weights @ true
-        recall = np.divide(weights @ right, clips, out=np.zeros_like(clips), where=clips > 0)
-        return _mean_where(recall, clips > 0)
+        whole = divisor(clips, weights @ named)
+        shares = np.divide(weights @ right, whole, out=np.zeros_like(whole), where=whole > 0)
+        present = clips > 0
+        return np.asarray((shares * present).sum(axis=1) / present.sum(axis=1))
 
     return statistic
 
@@ -259,17 +262,6 @@ def _per_show(confusion: NDArray[np.int64], shows: Sequence[str]) -> tuple[ShowM
             )
         )
     return tuple(found)
-
-
-def _one_hot(probabilities: ArrayLike, labels: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The true and the named show of each clip, both 0 or 1, [clip, show]."""
-    scores, truth = check_scores(probabilities, labels)
-    identity = np.eye(scores.shape[1])
-    return identity[truth], identity[scores.argmax(axis=1)]
-
-
-def _mean_where(values: NDArray[np.float64], present: NDArray[np.bool_]) -> NDArray[np.float64]:
-    return np.asarray((values * present).sum(axis=1) / present.sum(axis=1))
 
 
 _TENTHS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
