@@ -318,7 +318,7 @@ def test_the_untrained_model_has_the_shape_of_the_packaged_one(tmp_path: Path) -
         tensors = (tuple(tensor.dims) for tensor in model.graph.initializer if len(tensor.dims) in (2, 4))
         return sorted(shape for shape in tensors if shape != (1, 1))
 
-    # The packaged one reads four pixels of a row as one: see training/export/int8/stem.py.
+    # The packaged one reads four pixels of a row as one: see training/export/int8/graph.py.
     packaged = weights(onnx.load(default_model_path()))
     packaged[packaged.index((64, 12, 3, 2))] = (32, 3, 3, 3)
     assert weights(to_onnx(models.untrained())) == sorted(packaged)

@@ -142,7 +142,6 @@ def test_a_second_run_does_nothing(copy):
     [
         ("holdout: 0.25", "holdout: 0.5", ["prepare"]),
         ("regularisation: 1.0", "regularisation: 2.0", ["fit"]),
-        ("devices: one", "devices: all", ["fit"]),
         ("version: pipeline", "version: another", ["export"]),
         ("margin: 0.02", "margin: 0.03", []),
     ],

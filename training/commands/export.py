@@ -69,7 +69,7 @@ def export(
     if evaluation is not None:
         if not int8:
             raise InvalidOptions("evaluation", expected="given with --int8", found="given without")
-        from training.statistics.agreement import require_agreement
+        from training.statistics.comparison import require_agreement
 
         require_agreement(evaluation)
     rule = None

@@ -1,1 +1,1 @@
-"""How good a recipe or a model is, on clips that it never saw."""
+"""Evaluation of a recipe or a model on clips that it did not learn from."""

@@ -30,7 +30,7 @@ from training.fit.operating import Operating, find_operating
 from training.statistics.comparison import paired_difference
 from training.statistics.estimate import Bootstrap, Estimate, weighted_mean
 from training.statistics.plots import BLUE, ORANGE, SKY, drawing, title, whiskers
-from training.statistics.report import Column, Result, Table
+from training.statistics.report import Result, Table, columns
 
 
 @dataclass(frozen=True)
@@ -97,19 +97,15 @@ class EffortReport(Result):
         """The curve, the effect of the rule, and the rule."""
         curve = Table(
             "Accuracy against frames",
-            (Column("frames"), Column("top-1 accuracy"), Column("answer of all ten")),
+            columns("frames", "top-1 accuracy", "answer of all ten"),
             tuple((str(each.frames), str(each.accuracy), str(each.same)) for each in self.curve),
             f"{self.recipe}; so many frames at equal distances, and no others.",
         )
         followed = Table(
             "Early exit on clips that had no part in finding its rule",
-            (
-                Column("clips", numeric=False),
-                Column("number"),
-                Column("stopped early"),
-                Column("frames looked at"),
-                Column("frames saved"),
-                Column("answer changed"),
+            columns(
+                *("clips", "number", "stopped early", "frames looked at", "frames saved", "answer changed"),
+                text=["clips"],
             ),
             tuple(
                 (each.clips, *map(str, (each.count, each.stopped, each.frames, each.saved, each.changed)))
@@ -123,7 +119,7 @@ class EffortReport(Result):
             row = ", ".join(map(str, self.rule.frames)), f"{self.rule.threshold:.4f}"
         rule = Table(
             "For the model file: the rule for early exit",
-            (Column("first frames", numeric=False), Column("stop when as sure as")),
+            columns("first frames", "stop when as sure as", text=["first frames"]),
             (row,),
             f"At most {self.changed_at_most:.0%} of answers changed, with {self.confidence:.0%} confidence.",
         )

@@ -25,12 +25,13 @@ from training.evaluation.levels import (
 from training.files import write_json, write_text
 from training.fit.crossvalidate import HeldOut
 from training.fit.operating import Operating, find_operating
-from training.statistics.agreement import AgreementReport, measure_agreement
 from training.statistics.calibration import CalibrationReport, fit_temperature, measure_calibration, softmax
 from training.statistics.comparison import (
+    AgreementReport,
     ComparisonReport,
     RobustnessReport,
     compare_systems,
+    measure_agreement,
     measure_robustness,
 )
 from training.statistics.estimate import Bootstrap, Estimate, wilson
@@ -52,7 +53,7 @@ from training.statistics.plots import (
     plot_shows,
     plot_unknown,
 )
-from training.statistics.report import Column, Result, Table, to_plain
+from training.statistics.report import Table, columns, to_plain
 
 Doubles = NDArray[np.float64]
 OTHER_THINGS = "other things"
@@ -120,20 +121,7 @@ class Evaluation:
 
     def write(self, folder: Path) -> None:
         """Write evaluation.json, evaluation.md and the plots."""
-        results: dict[str, Result] = {
-            "accuracy": self.accuracy,
-            "comparison": self.comparison,
-            "coverage": self.coverage,
-            "robustness": self.robustness,
-            "operating": self.operating,
-        }
-        if self.agreement:
-            results["agreement"] = self.agreement
-        plain: dict[str, object] = {name: result.to_json() for name, result in results.items()}
-        plain["calibration"] = {name: each.to_json() for name, each in self.calibration.items()}
-        plain["unknown"] = [report.to_json() for report in self.unknown]
-        plain["levels"] = [report.to_json() for report in self.levels]
-        plain["sources"] = to_plain(self.sources)
+        plain = {name: value for name, value in to_plain(self).items() if value is not None}
         folder.mkdir(parents=True, exist_ok=True)
         write_json(folder / "evaluation.json", plain, sort_keys=True, allow_nan=False)
         text = "\n\n".join(table.markdown() for table in self.tables())
@@ -150,7 +138,7 @@ class Evaluation:
     def _source_table(self) -> Table:
         return Table(
             "Sources",
-            (Column("source", numeric=False), Column("clips"), Column("top-1 accuracy")),
+            columns("source", "clips", "top-1 accuracy", text=["source"]),
             tuple(
                 (each.source, str(each.clips), str(each.accuracy))
                 for each in self.sources

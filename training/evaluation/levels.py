@@ -15,7 +15,7 @@ from services.inference.prediction import UNKNOWN, Level
 from training.fit.crossvalidate import HeldOut
 from training.fit.operating import find_operating
 from training.statistics.estimate import Bootstrap, Estimate, weighted_mean
-from training.statistics.report import Column, Result, Table
+from training.statistics.report import Table, columns
 
 LEVELS: tuple[Level, ...] = get_args(Level)
 _WORDS = {"show": "one show", "one_of": "one of several", "kind": "a kind", "unknown": "unknown"}
@@ -37,7 +37,7 @@ class LevelShare:
 
 
 @dataclass(frozen=True)
-class LevelReport(Result):
+class LevelReport:
     """All levels on one set of clips.
 
     Attributes:
@@ -50,22 +50,12 @@ class LevelReport(Result):
     count: int
     levels: tuple[LevelShare, ...]
 
-    def tables(self) -> tuple[Table, ...]:
-        """One row for each level."""
-        return (level_table([self]),)
-
 
 def level_table(reports: Sequence[LevelReport]) -> Table:
     """One row for each level of each set of clips."""
     return Table(
         "What is answered",
-        (
-            Column("clips", numeric=False),
-            Column("number"),
-            Column("answer", numeric=False),
-            Column("share"),
-            Column("of these right"),
-        ),
+        columns("clips", "number", "answer", "share", "of these right", text=["clips", "answer"]),
         tuple(
             (
                 report.clips,

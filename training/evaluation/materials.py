@@ -1,9 +1,9 @@
-"""The clips that an evaluation judges: **manifests** -> clips in folds, changed ones, left-out shows.
+"""The clips of an evaluation: those that are judged in folds, changed copies of them, and left-out shows.
 
-A show is judged if at least three sources have it: one is held out, others are learned from. Clips of other
-things are dealt into the same folds, and learned from as "none of these". Drawn pictures are learned from in
-every fold. The shows of fewer sources are never learned from here: they are unknown in a way that nothing was
-learned about.
+A show is judged if at least three sources have it, so that one can be held out and the others learned from.
+Clips of other things are dealt into the same folds, and learned from as "none of these". Drawn pictures are
+learned from in every fold. Shows of fewer sources are never learned from: they test clips that are unlike
+anything that was learned.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from training.fit.crossvalidate import ALWAYS
 
 MIN_SOURCES = 3
 FOLDS = 8
-CHANGED_EVERY = 3  # to change a GIF takes longer than anything else: every third has to do
+CHANGED_EVERY = 3  # changing a GIF takes longer than anything else, so only every third is changed
 LEFT_OUT = "shows left out"
 
 Frames = NDArray[np.uint8]
@@ -49,9 +49,9 @@ class Materials:
 
     Attributes:
         clips: of the shows that are judged, of other things, and drawn ones.
-        fold: of each clip, int [clip], whole sources with groups kept together; `ALWAYS` of the drawn ones.
+        fold: of each clip, int [clip], whole sources with groups kept together; `ALWAYS` for drawn ones.
         sample: numbers of the clips that are changed, int [changed clip].
-        left_out: clips of shows that are not learned from; None where there are none.
+        left_out: clips of shows that are not learned from; None if there are none.
 
     Raises:
         InvalidManifest: no clip can be used.
@@ -83,7 +83,7 @@ class Materials:
 
     @property
     def judged(self) -> Clips:
-        """The clips that are judged: all but the drawn ones."""
+        """The clips that are judged: all except the drawn ones."""
         return self.clips.choose(np.flatnonzero(self.fold != ALWAYS))
 
     def changed(self, name: str) -> Clips:
@@ -97,7 +97,7 @@ class Materials:
         return {name: (self.sample, self.changed(name)) for name in PERTURBATIONS}
 
     def by_index(self) -> Clips:
-        """All clips as most tutorials decode them, see `by_index`."""
+        """All clips as most tutorials decode them; see the function `by_index`."""
         return self._remade(self.clips, "by-index", by_index)
 
     def _remade(self, clips: Clips, name: str, make: Callable[[bytes], Frames]) -> Clips:
@@ -114,10 +114,7 @@ class Materials:
 
 
 def by_index(gif: bytes) -> Frames:
-    """Ten frames at equal steps of their number, padded to a black square: uint8 [10, 224, 224, 3].
-
-    It seeks with Pillow, and shows what Pillow shows.
-    """
+    """Ten frames at equal steps of their index, padded to a black square, uint8 [10, 224, 224, 3]."""
     frames = []
     with Image.open(io.BytesIO(gif)) as image:
         count = getattr(image, "n_frames", 1)

@@ -36,7 +36,7 @@ from training.statistics.plots import (
     plot_shows,
     plot_unknown,
 )
-from training.statistics.report import Result, Table
+from training.statistics.report import Result, Table, to_plain
 
 MISTAKES_SHOWN = 12
 COLUMNS = 3  # of mistakes
@@ -90,7 +90,7 @@ class Measured(Result):
         plain: dict[str, Any] = {
             "accuracy": self.accuracy.to_json(),
             "calibration": {"calibrated": self.calibration.to_json()},
-            "unknown": [self.unknown.to_json()] if self.unknown else [],
+            "unknown": [to_plain(self.unknown)] if self.unknown else [],
         }
         write_json(folder / "evaluation.json", plain, sort_keys=True)
         write_json(folder / "metrics.json", self.metrics())

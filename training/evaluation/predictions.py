@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 import os
@@ -82,15 +83,9 @@ def worst(predictions: Sequence[Prediction], order: Order, count: int) -> tuple[
 
 def write_predictions(predictions: Sequence[Prediction], path: Path) -> None:
     """Write them as JSON; paths are relative to the file, so that a folder can be moved as a whole."""
+    folder = path.resolve().parent
     rows = [
-        {
-            "path": os.path.relpath(each.path.resolve(), path.resolve().parent),
-            "sha256": each.sha256,
-            "show": each.show,
-            "group": each.group,
-            "probabilities": dict(each.probabilities),
-            "known": each.known,
-        }
+        dataclasses.asdict(each) | {"path": os.path.relpath(each.path.resolve(), folder)}
         for each in predictions
     ]
     write_json(path, rows)

@@ -1,10 +1,10 @@
-"""A fitted model as one file: **FittedModel** -> Keras -> ONNX -> compared on real clips -> **.onnx**.
+"""Exports a fitted model as the ONNX file that services.inference loads.
 
-The file is written only when services.inference, given the same clips, answers what Keras answers. Weights
-may be stored as float16 and widened when the file is loaded: that halves the file and costs nothing at
-inference. They are rounded in Keras first, so that both compute with the same numbers. Or convolutions
-compute in int8, see `training.export.int8`: about twice as fast, and the answers are near ones, so that the
-file must name the same show for almost every clip.
+The file is written only if services.inference gives the same answers as Keras on real clips. Weights may be
+stored as float16 and widened when the file is loaded: that halves the file and costs nothing at inference.
+They are rounded in Keras first, so that both compute with the same numbers. Or convolutions compute in int8,
+see `training.export.int8`: about twice as fast, with answers that differ a little, so that the file must name
+the same show for almost every clip.
 """
 
 from __future__ import annotations
@@ -33,26 +33,26 @@ from training.files import replacing
 from training.network.backbone import Backbone, fold_batch_norm
 from training.network.head import Head, Linear
 from training.network.model import OUTPUTS, FittedModel, clip_model, to_onnx
-from training.statistics.agreement import AGREEMENT
+from training.statistics.comparison import AGREEMENT
 
 TOLERANCE = 1e-5  # relative error allowed between Keras and ONNX Runtime
 NAME = "gif-shows"
-_HALVED_FROM = 256  # values; what is smaller saves nothing
-_BATCH = 2  # clips answered at once: Keras takes 0.4 GB for each
+_HALVED_FROM = 256  # values; a smaller array saves nothing
+_BATCH = 2  # clips: Keras takes 0.4 GB for each
 
 Precision = Literal["float32", "float16", "int8"]
 
 
 @dataclass(frozen=True)
 class Exported:
-    """What was written.
+    """The file that was written.
 
     Attributes:
         path: of the file.
         size_bytes: of the file.
-        worst_error: the largest relative error of any output, Keras beside services.inference.
+        worst_error: the largest relative error of any output of services.inference against Keras.
         agreement: share of the clips with the same verdict and the same show first, 0..1.
-        clips: how many were compared.
+        clips: number of clips compared.
     """
 
     path: Path
@@ -77,24 +77,24 @@ def export(
     """Write a fitted model as the file that services.inference loads.
 
     Args:
-        fitted: what training left behind.
+        fitted: the result of a fit.
         backbone: its image network.
-        path: of the file, replaced only when all is well.
+        path: of the file, replaced only if the answers agree.
         clips: real ones to compare on, uint8 [clip, 10, 224, 224, 3], at least one.
         version: of the model, for its metadata.
         licence: of weights and data, free text, for its metadata.
-        precision: float32 and float16 are of the stored weights, and computing is in float32 either way;
-            int8 computes convolutions in whole numbers, and stores the head as float16.
+        precision: float32 and float16 store the weights so and compute in float32; int8 computes convolutions
+            in integers, and stores the head as float16.
         calibration: for int8, clips that it learned from, uint8 [10, 224, 224, 3] each; none of `clips`.
-        early_exit: the rule that the file is to hold, found on models of the same options.
+        early_exit: the rule for the file, found on models of the same options.
 
     Raises:
-        ExportFailed: the file is refused by services.inference, or answers differently: float by more than
-            `TOLERANCE`, int8 with the same answer for less than `AGREEMENT` of the clips; or two parts of a
-            clip, as a rule would have it, say something else than the whole.
+        ExportFailed: services.inference refuses the file or gives other answers than Keras: float by more
+            than `TOLERANCE`, int8 for more than 1 - `AGREEMENT` of the clips; or a clip whose frames are
+            computed in two parts, as by the rule, gets another answer.
     """
     if clips.shape[1:] != CLIP_SHAPE or not len(clips):
-        raise ExportFailed(f"it takes clips of shape {CLIP_SHAPE} to compare on, not {clips.shape}")
+        raise ExportFailed(f"it needs clips of shape {CLIP_SHAPE} to compare on, not {clips.shape}")
     model, proto = convert(fitted, backbone, precision=precision, calibration=calibration)
     helper.set_model_props(proto, metadata(fitted, version, licence, early_exit))
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -143,7 +143,7 @@ def convert(
 def metadata(
     fitted: FittedModel, version: str, licence: str, early_exit: EarlyExit | None = None
 ) -> dict[str, str]:
-    """What `services.inference` reads of a model beside its graph."""
+    """The metadata that `services.inference` reads beside the graph."""
     optional = {
         "early_exit": early_exit and write_early_exit(early_exit),
         "verdict": fitted.verdict and write_verdict(fitted.verdict),
@@ -163,29 +163,22 @@ def metadata(
 
 
 def _rounded(values: NDArray[Any]) -> NDArray[np.float32]:
-    """Round to what float16 can hold, unless the array is small or too large for it."""
+    """Round to float16, unless the array is small or has values too large for it."""
     half = values.astype(np.float16).astype(np.float32)
     return half if values.size >= _HALVED_FROM and np.isfinite(half).all() else values.astype(np.float32)
 
 
 def _rounded_head(head: Head) -> Head:
-    def rounded(part: Any) -> Any:
-        arrays = {
-            field.name: _rounded(value)
-            for field in dataclasses.fields(part)
-            if isinstance(value := getattr(part, field.name), np.ndarray)
-        }
+    def rounded(part: Any, *names: str) -> Any:
+        arrays = {name: _rounded(value) for name in names if (value := getattr(part, name)) is not None}
         return dataclasses.replace(part, **arrays)
 
-    return dataclasses.replace(
-        head,
-        parts=tuple(rounded(part) for part in head.parts),
-        linear=rounded(head.linear),
-    )
+    parts = tuple(rounded(part, "shift", "scale") for part in head.parts)
+    return dataclasses.replace(head, parts=parts, linear=rounded(head.linear, "matrix", "bias"))
 
 
 def _name_tensors(proto: onnx.ModelProto, model: keras.Model) -> None:
-    """Give each output its whole shape, with batch and frame open by name."""
+    """Give input and outputs their shapes, with named dimensions for batch and frame."""
     for value in (*proto.graph.input, *proto.graph.output):
         tensor = model.inputs[0] if value.name == model.inputs[0].name else model.output.get(value.name)
         if tensor is None:
@@ -201,7 +194,7 @@ def _name_tensors(proto: onnx.ModelProto, model: keras.Model) -> None:
 
 
 def _store_as_float16(proto: onnx.ModelProto) -> None:
-    """Store every large initialiser that loses nothing by it as float16, followed by a cast to float32."""
+    """Store every large initialiser that float16 holds exactly as float16, followed by a cast to float32."""
     casts = []
     for tensor in proto.graph.initializer:
         if tensor.data_type != TensorProto.FLOAT:
@@ -213,7 +206,7 @@ def _store_as_float16(proto: onnx.ModelProto) -> None:
         name = tensor.name
         tensor.CopyFrom(numpy_helper.from_array(half, f"{name}/float16"))
         casts.append(helper.make_node("Cast", [tensor.name], [name], f"{name}/widen", to=TensorProto.FLOAT))
-    nodes = [*casts, *proto.graph.node]  # before their readers: nodes stand in the order of use
+    nodes = [*casts, *proto.graph.node]  # before their readers: nodes are in the order of use
     del proto.graph.node[:]
     proto.graph.node.extend(nodes)
 
@@ -221,7 +214,7 @@ def _store_as_float16(proto: onnx.ModelProto) -> None:
 def _compare(
     model: keras.Model, path: Path, clips: NDArray[np.uint8], fitted: FittedModel
 ) -> tuple[dict[str, float], float]:
-    """How far the file's answers are from Keras's.
+    """Compare the answers of the file with those of Keras.
 
     Returns:
         For each output the largest difference, relative to its largest value; and the share of clips for
@@ -246,7 +239,7 @@ def _compare(
 
 
 def _answers(outputs: Mapping[str, Any], fitted: FittedModel) -> list[tuple[Verdict, int]]:
-    """The verdict of each clip, and the show that is ranked first."""
+    """The verdict on each clip, and the show that is ranked first."""
     return [
         (fitted.decide(probabilities, familiarity), int(probabilities.argmax()))
         for probabilities, familiarity in zip(
@@ -265,7 +258,7 @@ def _check_error(name: str, error: float) -> None:
 
 
 def _check_parts(classifier: Classifier, clips: NDArray[np.uint8], rule: EarlyExit) -> None:
-    """Look at each clip in two parts, and at once: both must say the same."""
+    """Check that computing the frames of a clip in two parts gives the answer of all at once."""
     for clip in clips:
         parts, whole = (
             score(classifier.run, clip, dataclasses.replace(rule, threshold=1.0)),
@@ -280,6 +273,6 @@ def _check_agreement(agreement: float, clips: int) -> None:
     if not agreement >= AGREEMENT:
         raise ExportFailed(
             f"int8 answers as float32 does for {agreement:.1%} of {clips} clips, "
-            f"at least {AGREEMENT:.0%} is asked",
+            f"at least {AGREEMENT:.0%} is required",
             agreement=repr(agreement),
         )

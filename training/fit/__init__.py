@@ -1,1 +1,1 @@
-"""Training: options, features, heads, fine-tuning, and one run from clips to a fitted model."""
+"""Fitting a model: options, features, heads, cross-validation, and one run from clips to a fitted model."""

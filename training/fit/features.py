@@ -49,7 +49,7 @@ class Extractor:
         self._taps, self._cache_dir, self._console = tuple(taps), cache_dir, console
         self._model = tap_model(backbone, self._taps)
         self._run: Callable[[NDArray[np.uint8]], list[Array]] | None = None
-        # "None" is part of the key since the network could be cut: what is on disk stays valid.
+        # "None" was the block at which the network was cut; it stays in the key for features on disk.
         self._key = _digest(self._model, [*map(str, self._taps), "None"])
 
     def extract(self, clips: Clips, view: View = PLAIN) -> TapValues:

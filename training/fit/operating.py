@@ -1,8 +1,6 @@
-"""What a model file takes from held-out answers.
+"""The temperature and thresholds of a model file, found on held-out answers or read from an evaluation.
 
-logits, labels -> find_operating -> **temperature, thresholds**
-evaluation.json -> **the same, as an evaluation found them**
-effort.json -> **the rule for early exit**
+Also reads the rule for early exit that `gif-train effort` found.
 """
 
 from __future__ import annotations
@@ -20,29 +18,29 @@ from services.inference.prediction import MOST_SHOWS, decide
 from training.errors import InvalidRun
 from training.statistics.calibration import fit_temperature, softmax
 from training.statistics.openset import choose_threshold, largest_probability, odds_of_shows
-from training.statistics.report import Column, Result, Table
+from training.statistics.report import Result, Table, columns
 
-# What each level of an answer promises; see `services.inference.prediction`.
-SHOW_RIGHT = 0.90  # of the known clips for which one show is named, at least
-SHOW_OF_OTHERS = 0.12  # of the clips of other things for which one show is named, at most
-ONE_OF_RIGHT = 0.90  # of the known clips for which several shows are named
-KIND_RIGHT = 0.95  # of the known clips for which a kind is named
-MARGIN = 0.01  # kept above these promises: thresholds do a little worse on clips they were not found on
-LEAST_CLIPS = 30  # that must get a level before its threshold means anything
-NEVER = 2.0  # a threshold that nothing reaches
+# The shares that each level of an answer must keep; see `services.inference.prediction`.
+SHOW_RIGHT = 0.90  # share of right answers on known clips for which one show is named, at least
+SHOW_OF_OTHERS = 0.12  # share of the clips of other things for which one show is named, at most
+ONE_OF_RIGHT = 0.90  # share of right answers on known clips for which several shows are named, at least
+KIND_RIGHT = 0.95  # share of right answers on known clips for which a kind is named, at least
+MARGIN = 0.01  # added to these shares, because thresholds do a little worse on new clips
+LEAST_CLIPS = 30  # with a level, for its threshold to be meaningful
+NEVER = 2.0  # a threshold that no clip reaches
 
-Floats = NDArray[np.float64]
+Doubles = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
 class Operating(Result):
-    """What the exported model needs from held-out answers.
+    """Temperature and thresholds of an exported model.
 
     Attributes:
         temperature: that logits are divided by.
         threshold: a less familiar clip is unknown.
-        verdict: thresholds of the levels; None where no clips of other things were there to find them.
+        verdict: thresholds of the levels; None if there were no clips of other things to find them on.
     """
 
     temperature: float
@@ -51,13 +49,13 @@ class Operating(Result):
 
     def tables(self) -> tuple[Table, ...]:
         """One row."""
-        columns = [Column("temperature"), Column("unknown below")]
+        headings = ["temperature", "unknown below"]
         row = [f"{self.temperature:.3f}", f"{self.threshold:.4g}"]
         if self.verdict:
-            columns += [Column("a show from"), Column("one of several from"), Column("a kind from")]
+            headings += ["a show from", "one of several from", "a kind from"]
             levels = self.verdict.show, self.verdict.one_of, self.verdict.kind
             row += ["never" if value >= NEVER else f"{value:.3f}" for value in levels]
-        return (Table("For the model file", tuple(columns), (tuple(row),)),)
+        return (Table("For the model file", columns(*headings), (tuple(row),)),)
 
     @classmethod
     def read(cls, path: Path) -> Operating:
@@ -68,34 +66,32 @@ class Operating(Result):
         """
         try:
             values = json.loads(path.read_text(encoding="utf-8"))["operating"]
-            # Missing in evaluations of before: their threshold is of another measure of familiarity.
+            # Earlier evaluations lack it: their threshold is of another measure of familiarity.
             rule = values["verdict"]
-            verdict = (
-                None if rule is None else VerdictRule(**{name: float(value) for name, value in rule.items()})
-            )
+            verdict = rule and VerdictRule(**{name: float(value) for name, value in rule.items()})
             return cls(float(values["temperature"]), float(values["threshold"]), verdict)
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             why = f"it is not an evaluation of this version: {error}"
             raise InvalidRun(str(path), why) from error
 
-    def familiarity(self, logits: Floats, shows: int) -> Floats:
-        """How familiar clips are, float64 [clip], of logits [clip, output]; see `Head.others`."""
+    def familiarity(self, logits: Doubles, shows: int) -> Doubles:
+        """Familiarity, float64 [clip], of logits [clip, output]; see `Head.others`."""
         if logits.shape[1] == shows:
             return largest_probability(logits, temperature=self.temperature)
         return odds_of_shows(logits, temperature=self.temperature)
 
-    def probabilities(self, logits: Floats, shows: int) -> Floats:
+    def probabilities(self, logits: Doubles, shows: int) -> Doubles:
         """Probabilities of the shows, float64 [clip, show], of logits [clip, output]."""
         return softmax(logits[:, :shows], temperature=self.temperature)
 
-    def joint(self, logits: Floats, shows: int) -> Floats:
-        """Probability of each show and of no other thing, float64 [clip, show], of logits [clip, output]."""
+    def joint(self, logits: Doubles, shows: int) -> Doubles:
+        """Probability of each show with "none of these" as a choice, float64 [clip, show], of logits."""
         return softmax(logits, temperature=self.temperature)[:, :shows]
 
     def verdicts(
-        self, logits: Floats, shows: Sequence[str], kinds: Mapping[str, str] | None = None
+        self, logits: Doubles, shows: Sequence[str], kinds: Mapping[str, str] | None = None
     ) -> list[Verdict]:
-        """The verdict of each clip, of logits [clip, output]."""
+        """The verdict on each clip, of logits [clip, output]."""
         titles = tuple(shows)
         if not len(logits):
             return []
@@ -115,22 +111,22 @@ class Operating(Result):
 
 
 def find_operating(
-    logits: Floats,
+    logits: Doubles,
     labels: NDArray[np.intp],
     shows: Sequence[str],
     *,
     kinds: Mapping[str, str] | None = None,
     refused: float = 0.1,
 ) -> Operating:
-    """Find temperature and thresholds on clips that were not learned from.
+    """Find temperature and thresholds on answers to clips that were not learned from.
 
     Args:
-        logits: float64 [clip, output], one output for each show, and a last one for "none of these" where
-            the model learned others.
-        labels: int [clip]; the number of shows for a clip of none of them.
+        logits: float64 [clip, output], one output for each show, and a last one for "none of these" if the
+            model learned from other things.
+        labels: int [clip]; the number of shows for a clip of other things.
         shows: titles, in the order of the outputs.
-        kinds: kind of picture by show; None names none.
-        refused: share of known clips that may be unknown.
+        kinds: kind of picture by show; None if they have none.
+        refused: share of known clips that may fall below the threshold.
     """
     count = len(shows)
     known = labels < count
@@ -152,31 +148,31 @@ def find_operating(
 
 
 def _find_levels(
-    shares: Floats,
-    joint_shares: Floats,
+    shares: Doubles,
+    joint_shares: Doubles,
     labels: NDArray[np.intp],
     *,
     familiar: Flags,
     shows: Sequence[str],
     kinds: Mapping[str, str] | None,
 ) -> VerdictRule:
-    """The lowest thresholds that keep what the levels promise, one level after another."""
+    """The lowest thresholds with which the levels keep their shares, one level after another."""
     known = labels < len(shows)
     ranked = np.argsort(-shares, axis=1, kind="stable")[:, :MOST_SHOWS]
     joint = np.take_along_axis(joint_shares, ranked, axis=1)
     hit = ranked == labels[:, None]
 
     def level(
-        right: Callable[[float], tuple[Flags, Flags]], candidates: Floats, promise: float, most: float
+        right: Callable[[float], tuple[Flags, Flags]], candidates: Doubles, least: float, most: float
     ) -> float:
-        """The lowest candidate at which the clips that get the level keep the promise with a margin."""
+        """The lowest candidate at which the share of right answers and that of other clips are kept."""
         for value in np.unique(candidates):
             given, good = right(float(value))
             of_known = given & known
             if of_known.sum() < LEAST_CLIPS:
                 break
             of_others = (given & ~known).sum() / max((~known).sum(), 1)
-            if good[of_known].mean() >= promise + MARGIN and of_others <= most:
+            if good[of_known].mean() >= least + MARGIN and of_others <= most:
                 return float(value)
         return NEVER
 
@@ -189,7 +185,7 @@ def _find_levels(
 
     def several(value: float) -> tuple[Flags, Flags]:
         enough = sums >= value
-        enough[:, 0] = False  # two at least
+        enough[:, 0] = False  # at least two
         size = np.where(enough.any(axis=1), enough.argmax(axis=1), 0)
         return left & enough.any(axis=1), hit.cumsum(axis=1)[np.arange(len(hit)), size] > 0
 

@@ -9,18 +9,21 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal
+
+from pydantic import ConfigDict, Field, Strict
+from pydantic.dataclasses import dataclass
 
 from training.errors import InvalidOptions
 from training.network.head import Tap
-from training.settings import YAML, section
+from training.settings import YAML, checked, section
 
 LinearKind = Literal["ridge", "logistic"]
+Share = Annotated[float, Field(ge=0, le=1)]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class PartOptions:
     """How one part of a frame's vector is computed from a tap; see `training.network.head.Part`.
 
@@ -37,7 +40,7 @@ class PartOptions:
     weight: float = 1.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=ConfigDict(extra="forbid", strict=True))
 class FitOptions:
     """The settings of one fit.
 
@@ -57,33 +60,17 @@ class FitOptions:
     """
 
     backbone: str = "efficientnet-lite0"
-    parts: tuple[PartOptions, ...] = (PartOptions(),)
+    parts: Annotated[tuple[PartOptions, ...], Field(min_length=1), Strict(False)] = (PartOptions(),)
     linear: LinearKind = "logistic"
-    regularisation: float = 0.02
-    balance: float = 0.5
-    source_balance: float = 0.0
+    regularisation: Annotated[float, Field(gt=0)] = 0.02
+    balance: Share = 0.5
+    source_balance: Share = 0.0
     mirror: bool = True
-    views: int = 0
-    strength: float = 1.0
-    refused: float = 0.1
-    folds: int = 6
+    views: Annotated[int, Field(ge=0)] = 0
+    strength: Share = 1.0
+    refused: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    folds: Annotated[int, Field(ge=2)] = 6
     seed: int = 0
-
-    def __post_init__(self) -> None:
-        kinds = get_args(LinearKind)
-        for ok, option, expected, found in (
-            (bool(self.parts), "parts", "at least one", "none"),
-            (self.linear in kinds, "linear", f"one of {', '.join(kinds)}", self.linear),
-            (self.regularisation > 0, "regularisation", "above 0", self.regularisation),
-            (0 <= self.balance <= 1, "balance", "in 0..1", self.balance),
-            (0 <= self.source_balance <= 1, "source_balance", "in 0..1", self.source_balance),
-            (self.views >= 0, "views", "at least 0", self.views),
-            (0 <= self.strength <= 1, "strength", "in 0..1", self.strength),
-            (0 <= self.refused < 1, "refused", "in 0..1", self.refused),
-            (self.folds >= 2, "folds", "at least 2", self.folds),
-        ):
-            if not ok:
-                raise InvalidOptions(option, expected=expected, found=str(found))
 
     @property
     def taps(self) -> tuple[Tap, ...]:
@@ -103,15 +90,12 @@ class FitOptions:
             InvalidOptions: a name is unknown, or a value is out of its range or of the wrong type.
         """
         settings = dict(values)
-        try:
-            if "parts" in settings:
-                settings["parts"] = tuple(_make(PartOptions, part, "parts") for part in settings["parts"])
-            made: FitOptions = _make(cls, settings, "options")
-        except TypeError as error:  # a comparison between a number and something else
-            raise InvalidOptions(
-                "options", expected="values of the kinds documented", found=str(error)
-            ) from error
-        return made
+        if isinstance(parts := settings.get("parts"), list | tuple):
+            settings["parts"] = tuple(
+                checked(PartOptions, part, "fit.parts") if isinstance(part, Mapping) else part
+                for part in parts
+            )
+        return checked(cls, settings, "fit")
 
     @classmethod
     def read(cls, path: Path) -> FitOptions:
@@ -129,13 +113,3 @@ class FitOptions:
         if not isinstance(values, dict):
             raise InvalidOptions(str(path), expected="a JSON object", found=type(values).__name__)
         return cls.from_json(values)
-
-
-def _make(kind: Any, values: Any, name: str) -> Any:
-    if not isinstance(values, Mapping):
-        raise InvalidOptions(name, expected="an object", found=str(values))
-    known = {entry.name for entry in dataclasses.fields(kind)}
-    unknown = sorted(set(values) - known)
-    if unknown:
-        raise InvalidOptions(name, expected=f"of {', '.join(sorted(known))}", found=", ".join(unknown))
-    return kind(**values)

@@ -71,32 +71,18 @@ class Backbone:
         return {**ends, "top": list(maps.values())[-1]}  # not every network names its last convolution
 
 
-@dataclass(frozen=True)
-class _Application:
-    """A network of keras.applications.
-
-    Attributes:
-        rescales: whether its graph takes pixels in 0..255; if not, it takes -1..1.
-        arguments: to its constructor, beside weights, shape and pooling.
-    """
-
-    rescales: bool
-    arguments: tuple[tuple[str, Any], ...] = ()
-
-
-_PREPROCESSING = (("include_preprocessing", True),)
-_APPLICATIONS = {
-    "EfficientNetB0": _Application(rescales=True),
-    "EfficientNetB1": _Application(rescales=True),
-    "EfficientNetV2B0": _Application(True, _PREPROCESSING),
-    "EfficientNetV2B1": _Application(True, _PREPROCESSING),
-    "EfficientNetV2B2": _Application(True, _PREPROCESSING),
-    "EfficientNetV2B3": _Application(True, _PREPROCESSING),
-    "EfficientNetV2S": _Application(True, _PREPROCESSING),
-    "MobileNetV2": _Application(rescales=False),
-    "MobileNetV3Small": _Application(True, _PREPROCESSING),
-    "MobileNetV3Large": _Application(True, _PREPROCESSING),
-}
+_APPLICATIONS = (
+    "EfficientNetB0",
+    "EfficientNetB1",
+    "EfficientNetV2B0",
+    "EfficientNetV2B1",
+    "EfficientNetV2B2",
+    "EfficientNetV2B3",
+    "EfficientNetV2S",
+    "MobileNetV2",
+    "MobileNetV3Small",
+    "MobileNetV3Large",
+)
 
 
 def backbone_names() -> tuple[str, ...]:
@@ -128,13 +114,12 @@ def load_backbone(name: str, weights: Weights = "imagenet") -> Backbone:
 
 
 def _application(name: str, weights: Weights) -> keras.Model:
-    known = _APPLICATIONS[name]
     pixels = keras.Input((CLIP_SIZE, CLIP_SIZE, CLIP_CHANNELS), name="image")
-    if not known.rescales:
+    if name == "MobileNetV2":  # the others rescale pixels in 0..255 themselves, it takes -1..1
         pixels = keras.layers.Rescaling(1 / 127.5, offset=-1.0, name="normalise")(pixels)
     try:
         return getattr(keras.applications, name)(
-            include_top=False, weights=weights, input_tensor=pixels, pooling="avg", **dict(known.arguments)
+            include_top=False, weights=weights, input_tensor=pixels, pooling="avg"
         )
     except Exception as error:  # Keras passes on errors of urllib, OSError and its own
         if weights is None:

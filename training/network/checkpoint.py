@@ -32,7 +32,7 @@ class _Storage:
 
     dtype: np.dtype[Any]
     count: int
-    values: NDArray[Any] | None = None
+    values: bytes = b""
 
 
 @dataclass(frozen=True)
@@ -40,25 +40,18 @@ class _Tensor:
     """A view of a storage."""
 
     storage: _Storage
-    offset: int
+    offset: int  # in values
     shape: tuple[int, ...]
     strides: tuple[int, ...]  # in values
 
     def array(self) -> NDArray[Any]:
-        """A copy of the values."""
-        values = self.storage.values
-        if values is None:
-            raise InvalidCheckpoint("a tensor has no values")
-        last = self.offset + sum((n - 1) * s for n, s in zip(self.shape, self.strides, strict=True))
-        if self.offset < 0 or min(self.strides, default=0) < 0 or min(self.shape, default=1) < 1:
-            raise InvalidCheckpoint("a tensor with a negative or empty layout")
-        if last >= values.size:
-            raise InvalidCheckpoint("a tensor reaches beyond its values")
-        size = values.itemsize
-        view = np.lib.stride_tricks.as_strided(
-            values[self.offset :], self.shape, tuple(s * size for s in self.strides), writeable=False
+        """A copy of the values; numpy refuses a view that reaches beyond the storage."""
+        dtype = self.storage.dtype
+        strides = tuple(stride * dtype.itemsize for stride in self.strides)
+        view: NDArray[Any] = np.ndarray(
+            self.shape, dtype, self.storage.values, self.offset * dtype.itemsize, strides
         )
-        return np.array(view)
+        return view.copy()
 
 
 def _rebuild_tensor(
@@ -109,19 +102,15 @@ def read_checkpoint(path: Path) -> dict[str, NDArray[Any]]:
             _Unpickler(file).load()  # the system that wrote it: little-endian in all packages used here
             shapes = _Unpickler(file)
             tensors = shapes.load()
-            keys = _Unpickler(file).load()
-            for key in keys:
-                _fill(shapes.storages[key], file)
+            for key in _Unpickler(file).load():
+                storage = shapes.storages[key]
+                size = storage.count * storage.dtype.itemsize
+                found = int.from_bytes(file.read(8), "little")
+                storage.values = file.read(size)
+                if found != storage.count or len(storage.values) != size:
+                    raise InvalidCheckpoint("the file ends early")
+            if not isinstance(tensors, dict) or not all(isinstance(t, _Tensor) for t in tensors.values()):
+                raise InvalidCheckpoint("it contains something other than named tensors")
+            return {str(name): tensor.array() for name, tensor in tensors.items()}
         except (pickle.UnpicklingError, EOFError, KeyError, TypeError, ValueError, IndexError) as error:
             raise InvalidCheckpoint(f"broken checkpoint: {error}") from error
-    if not isinstance(tensors, dict) or not all(isinstance(t, _Tensor) for t in tensors.values()):
-        raise InvalidCheckpoint("it contains something other than named tensors")
-    return {str(name): tensor.array() for name, tensor in tensors.items()}
-
-
-def _fill(storage: _Storage, file: BinaryIO) -> None:
-    count = int.from_bytes(file.read(8), "little")
-    data = file.read(count * storage.dtype.itemsize) if count == storage.count else b""
-    if len(data) != storage.count * storage.dtype.itemsize:
-        raise InvalidCheckpoint("the file ends early")
-    storage.values = np.frombuffer(data, storage.dtype)

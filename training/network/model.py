@@ -169,17 +169,9 @@ class FittedModel:
     def save(self, path: Path) -> None:
         """Write everything to one .npz file, whole or not at all."""
         arrays: dict[str, Any] = {}
-        head = _pack_head(self.head, arrays)
-        text = {
-            "backbone": self.backbone,
-            "shows": list(self.shows),
-            "head": head,
-            "unknown_threshold": self.unknown_threshold,
-            "verdict": None if self.verdict is None else dataclasses.asdict(self.verdict),
-            "kinds": None if self.kinds is None else dict(self.kinds),
-            "training_data_sha256": self.training_data_sha256,
-            "facts": dict(self.facts),
-        }
+        text = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        text["head"] = _pack_head(self.head, arrays)
+        text["verdict"] = self.verdict and dataclasses.asdict(self.verdict)
         with replacing(path) as partial, partial.open("wb") as file:
             np.savez(file, text=np.array(json.dumps(text)), **arrays)
 
@@ -196,16 +188,10 @@ class FittedModel:
             if any(name.startswith("weights:") for name in arrays):
                 raise ValueError("its image network was fine-tuned, which is no longer supported")
             text = json.loads(str(arrays["text"]))
-            return cls(
-                backbone=text["backbone"],
-                shows=tuple(text["shows"]),
-                head=_unpack_head(text["head"], arrays),
-                unknown_threshold=text["unknown_threshold"],
-                verdict=None if text["verdict"] is None else VerdictRule(**text["verdict"]),
-                kinds=text["kinds"],
-                training_data_sha256=text["training_data_sha256"],
-                facts=text["facts"],
-            )
+            text["shows"] = tuple(text["shows"])
+            text["head"] = _unpack_head(text["head"], arrays)
+            text["verdict"] = text["verdict"] and VerdictRule(**text["verdict"])
+            return cls(**text)
         except FileNotFoundError as error:
             raise InvalidRun(str(path), "there is no fitted model") from error
         except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:

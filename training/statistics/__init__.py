@@ -1,1 +1,1 @@
-"""Numbers about answers: intervals, metrics, calibration, comparison, and plots of them."""
+"""Statistics of answers: intervals, metrics, calibration, comparison, and plots of them."""

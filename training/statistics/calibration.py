@@ -1,7 +1,4 @@
-"""Whether a probability means what it says.
-
-logits [clip, show], labels [clip] -> **TemperatureFit**
-probabilities [clip, show], labels [clip] -> **CalibrationReport**
+"""Fits the temperature of logits, and measures how well probabilities are calibrated.
 
 After Guo, Pleiss, Sun & Weinberger, "On Calibration of Modern Neural Networks", ICML 2017.
 """
@@ -19,38 +16,25 @@ from scipy.special import softmax as scipy_softmax
 
 from training.statistics.estimate import Estimate, wilson
 from training.statistics.metrics import check_scores
-from training.statistics.report import Column, Result, Table, decimal
+from training.statistics.report import Result, Table, columns, decimal
 
-BINS = 15  # as Guo et al. (2017) count them
+BINS = 15  # as in Guo et al. (2017)
+_EDGES = np.linspace(0, 1, BINS + 1)
 TEMPERATURE_RANGE = (0.01, 100.0)
 
 
 @dataclass(frozen=True)
-class TemperatureFit(Result):
-    """The one number that logits are divided by before softmax.
+class TemperatureFit:
+    """The number that logits are divided by before softmax.
 
     Attributes:
-        temperature: above 1 makes the model less sure, below 1 more.
-        nll_before: mean negative log-likelihood in nats of the logits as they were.
-        nll_after: the same after division by the temperature; never larger.
-        clips: how many it was fitted on.
-        undetermined: whether the clips leave it open, and it should not be used: all of them right, so that
-            smaller is always better, or a best temperature at an end of `TEMPERATURE_RANGE`.
+        temperature: above 1 makes the model less confident, below 1 more.
+        undetermined: whether the clips do not determine it, so that it should not be used: all of them are
+            right, so that smaller is always better, or the best is at an end of `TEMPERATURE_RANGE`.
     """
 
     temperature: float
-    nll_before: float
-    nll_after: float
-    clips: int
     undetermined: bool
-
-    def tables(self) -> tuple[Table, ...]:
-        """One row."""
-        row = (decimal(self.temperature), decimal(self.nll_before), decimal(self.nll_after), str(self.clips))
-        headings = ("temperature", "NLL before, nats", "NLL after, nats", "clips")
-        note = "These clips do not decide the temperature: do not use it."
-        columns = tuple(Column(heading) for heading in headings)
-        return (Table("Temperature", columns, (row,), note if self.undetermined else ""),)
 
 
 @dataclass(frozen=True)
@@ -60,9 +44,9 @@ class ReliabilityBin:
     Attributes:
         low: lower end, excluded (0 belongs to the first bin).
         high: upper end, included.
-        clips: how many.
-        confidence: mean of their largest probability; NaN for none.
-        accuracy: share that was right, with Wilson's interval; NaN for none.
+        clips: number of them.
+        confidence: mean of their largest probability; NaN without clips.
+        accuracy: share that was right, with Wilson's interval; NaN without clips.
     """
 
     low: float
@@ -74,12 +58,12 @@ class ReliabilityBin:
 
 @dataclass(frozen=True)
 class CalibrationReport(Result):
-    """How far probabilities are from shares.
+    """How far probabilities are from the shares that are right.
 
     Attributes:
-        clips: how many were measured.
+        clips: number of clips.
         ece: expected calibration error in [0, 1]: mean over clips of the distance between accuracy and mean
-            confidence of their bin. Small samples raise it: it is not 0 for a perfect model.
+            confidence of their bin. In small samples it is not 0 even for a perfect model.
         nll: mean negative log-likelihood of the true show, in nats; infinite where it was given 0.
         brier: mean over clips of the squared distance to the truth, summed over shows, in [0, 2].
         confidence: mean of the largest probability.
@@ -117,17 +101,15 @@ class CalibrationReport(Result):
         return (
             Table(
                 f"Calibration on {self.clips} clips",
-                (Column("measure", numeric=False), Column("value")),
+                columns("measure", "value", text=["measure"]),
                 overall,
                 f"{len(self.bins)} bins of equal width of the largest probability (Guo et al., 2017).",
             ),
             Table(
                 "Reliability",
-                (
-                    Column("largest probability", numeric=False),
-                    Column("clips"),
-                    Column("mean confidence"),
-                    Column("accuracy [95 % interval]"),
+                columns(
+                    *("largest probability", "clips", "mean confidence", "accuracy [95 % interval]"),
+                    text=["largest probability"],
                 ),
                 bins,
             ),
@@ -158,8 +140,8 @@ def negative_log_likelihood(logits: ArrayLike, labels: ArrayLike, *, temperature
 def fit_temperature(logits: ArrayLike, labels: ArrayLike) -> TemperatureFit:
     """The temperature with the least negative log-likelihood, within `TEMPERATURE_RANGE`.
 
-    Fit it on clips of groups that the model did not learn from, or it comes out too small. Logarithms of
-    probabilities may stand for logits. The likelihood has one peak, for it is concave in 1 / temperature.
+    Fit it on clips that the model did not learn from, or it is too small. Logarithms of probabilities may be
+    given instead of logits. The likelihood has one peak, because it is concave in 1 / temperature.
 
     Args:
         logits: float [clip, show], finite.
@@ -176,45 +158,34 @@ def fit_temperature(logits: ArrayLike, labels: ArrayLike) -> TemperatureFit:
         method="bounded",
         options={"xatol": 1e-6},
     )
-    before = negative_log_likelihood(scores, truth)
-    log_temperature, after = float(found.x), float(found.fun)
-    if after >= before:  # nothing to gain, as for logits that are all equal
-        log_temperature, after = 0.0, before
+    log_temperature = float(found.x)
+    if found.fun >= negative_log_likelihood(scores, truth):  # no gain, as for logits that are all equal
+        log_temperature = 0.0
     all_right = bool((scores[np.arange(len(truth)), truth] == scores.max(axis=1)).all())
-    return TemperatureFit(
-        temperature=math.exp(log_temperature),
-        nll_before=before,
-        nll_after=after,
-        clips=len(truth),
-        undetermined=all_right or min(log_temperature - low, high - log_temperature) < 1e-3,
-    )
+    at_an_end = min(log_temperature - low, high - log_temperature) < 1e-3
+    return TemperatureFit(math.exp(log_temperature), all_right or at_an_end)
 
 
-def measure_calibration(
-    probabilities: ArrayLike, labels: ArrayLike, *, bins: int = BINS
-) -> CalibrationReport:
+def measure_calibration(probabilities: ArrayLike, labels: ArrayLike) -> CalibrationReport:
     """Expected calibration error, likelihood, Brier score and reliability by bin.
 
     Args:
         probabilities: float [clip, show], rows that sum to 1.
         labels: int [clip].
-        bins: how many bins of equal width, at least 1.
 
     Raises:
-        ValueError: arrays that `check_scores` refuses, rows that are not probabilities, no bins.
+        ValueError: arrays that `check_scores` refuses, rows that are not probabilities.
     """
     table, truth = check_scores(probabilities, labels)
     if table.min() < 0 or np.abs(table.sum(axis=1) - 1).max() > 1e-3:
         raise ValueError("probabilities must not be negative and must sum to 1 in each row")
-    if bins < 1:
-        raise ValueError(f"bins must be at least 1, not {bins}")
     confidence = np.minimum(table.max(axis=1), 1.0)
     right = table.argmax(axis=1) == truth
     own = table[np.arange(len(truth)), truth]
     with np.errstate(divide="ignore"):
         nll = float(-np.log(own).mean())
     squares = (table**2).sum(axis=1) - 2 * own + 1
-    parts = _reliability(confidence, right, bins)
+    parts = _reliability(confidence, right)
     gaps = [part.clips * abs(part.accuracy.value - part.confidence) for part in parts if part.clips]
     return CalibrationReport(
         clips=len(truth),
@@ -227,37 +198,37 @@ def measure_calibration(
     )
 
 
-def ece_by_chance(probabilities: ArrayLike, *, bins: int = BINS, share: float = 0.99, seed: int = 0) -> float:
-    """The calibration error that well calibrated answers stay below in this share of cases.
+def ece_by_chance(probabilities: ArrayLike, *, seed: int = 0) -> float:
+    """The calibration error that well calibrated answers stay below in 99 % of 1,000 draws.
 
-    With few clips it is far from 0, for a few answers are right more or less often than they should be.
+    With few clips it is far from 0, because by chance some are right more or less often than expected.
 
     Args:
         probabilities: float [clip, show], rows that sum to 1.
-        bins: as for `measure_calibration`.
-        share: of the draws, 0..1.
         seed: of the draws.
     """
     confidence = np.minimum(np.asarray(probabilities, np.float64).max(axis=1), 1.0)
-    place = np.digitize(confidence, np.linspace(0, 1, bins + 1)[1:-1], right=True)
+    place = _bin_of(confidence)
     right = np.random.default_rng(seed).random((1000, len(confidence))) < confidence  # bool [draw, clip]
-    gaps = [np.abs((right[:, place == each] - confidence[place == each]).sum(axis=1)) for each in range(bins)]
-    return float(np.quantile(np.sum(gaps, axis=0) / len(confidence), share))
+    gaps = [np.abs((right[:, place == each] - confidence[place == each]).sum(axis=1)) for each in range(BINS)]
+    return float(np.quantile(np.sum(gaps, axis=0) / len(confidence), 0.99))
 
 
-def _reliability(
-    confidence: NDArray[np.float64], right: NDArray[np.bool_], bins: int
-) -> tuple[ReliabilityBin, ...]:
-    edges = np.linspace(0, 1, bins + 1)
-    place = np.digitize(confidence, edges[1:-1], right=True)  # right=True: a bin includes its upper end
+def _bin_of(confidence: NDArray[np.float64]) -> NDArray[np.intp]:
+    """The bin of each clip, int [clip]; a bin includes its upper end."""
+    return np.digitize(confidence, _EDGES[1:-1], right=True)
+
+
+def _reliability(confidence: NDArray[np.float64], right: NDArray[np.bool_]) -> tuple[ReliabilityBin, ...]:
+    place = _bin_of(confidence)
     parts = []
-    for index in range(bins):
+    for index in range(BINS):
         inside = place == index
         clips = int(inside.sum())
         parts.append(
             ReliabilityBin(
-                low=float(edges[index]),
-                high=float(edges[index + 1]),
+                low=float(_EDGES[index]),
+                high=float(_EDGES[index + 1]),
                 clips=clips,
                 confidence=float(confidence[inside].mean()) if clips else math.nan,
                 accuracy=wilson(int(right[inside].sum()), clips),

@@ -1,9 +1,8 @@
-"""A figure with the interval that says how far to trust it.
+"""Figures with confidence intervals, by the bootstrap or by Wilson's score.
 
-per-clip values -> statistic of weighted clips -> resample -> **Estimate**
-
-A statistic here takes weights (how often each clip was drawn) instead of the clips themselves: all resamples
-of a chunk are then a few matrix products, and 10,000 of them take about a second for a thousand clips.
+A statistic here takes weights, the number of times that each clip was drawn, instead of the clips themselves.
+All resamples of a chunk are then a few matrix products, and 10,000 of them take about a second for a thousand
+clips.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from scipy.stats import binomtest
 from training.statistics.report import MISSING, decimal
 
 LEVEL = 0.95  # share of resamples inside an interval, everywhere
-CHUNK = 500  # resamples at a time: 500 x 1,000 clips x 8 bytes = 4 MB; a change here changes no figure
+CHUNK = 500  # resamples at a time: 500 x 1,000 clips x 8 bytes = 4 MB; it changes no figure
 
 Statistic = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 """Weights float64 [resample, clip], each row with at least one clip above 0, to one value for each row."""
@@ -31,7 +30,7 @@ class Estimate:
 
     Attributes:
         value: of the sample at hand.
-        low: lower end of the interval; NaN when the sample has fewer than two units to draw from.
+        low: lower end of the interval; NaN if there are fewer than two units to draw from.
         high: upper end, NaN with `low`.
     """
 
@@ -41,7 +40,7 @@ class Estimate:
 
     @property
     def excludes_zero(self) -> bool:
-        """Whether the interval lies wholly on one side of 0; False where there is no interval."""
+        """Whether the whole interval lies on one side of 0; False without an interval."""
         return self.low > 0 or self.high < 0
 
     def __str__(self) -> str:
@@ -60,10 +59,10 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Bootstrap:
-    """How intervals are drawn: the percentile bootstrap (Efron & Tibshirani, 1993, chapter 13).
+    """The percentile bootstrap (Efron & Tibshirani, 1993, chapter 13).
 
     Attributes:
-        resamples: how many samples are drawn with replacement, at least 1.
+        resamples: number of samples drawn with replacement, at least 1.
         seed: of numpy's PCG64; the same seed gives the same interval.
     """
 
@@ -97,17 +96,17 @@ class Bootstrap:
 
         Args:
             statistics: see `Statistic`.
-            clips: how many clips there are, at least 1.
-            groups: [clip], any labels: clips of one group are drawn together, for they are not independent
+            clips: number of clips, at least 1.
+            groups: [clip], any labels: clips of one group are not independent, so they are drawn together
                 (the cluster bootstrap; Davison & Hinkley, 1997, section 3.8). None draws clip by clip.
-            strata: [clip], any labels: each stratum is drawn by itself and keeps its number of units.
+            strata: [clip], any labels: each stratum is drawn separately and keeps its number of units.
 
         Raises:
             ValueError: no clips, or groups or strata of another length.
         """
         unit_of_clip, stratum_of_unit = _units(clips, groups, strata)
         values = [float(statistic(np.ones((1, clips)))[0]) for statistic in statistics]
-        if len(stratum_of_unit) < 2:  # one unit drawn again and again says nothing
+        if len(stratum_of_unit) < 2:  # every resample would be the same
             return [Estimate(value, math.nan, math.nan) for value in values]
         drawn: list[list[NDArray[np.float64]]] = [[] for _ in statistics]
         for counts in self._draw(stratum_of_unit):
@@ -122,8 +121,8 @@ class Bootstrap:
         ]
 
     def _draw(self, stratum_of_unit: NDArray[np.intp]) -> Iterator[NDArray[np.float64]]:
-        """How often each unit is drawn, float64 [up to CHUNK, unit], until all resamples are made."""
-        # One generator for each stratum: its draws come in the same order whatever the size of a chunk.
+        """The number of times that each unit is drawn, float64 [up to CHUNK, unit], chunk by chunk."""
+        # One generator for each stratum, so that its draws do not depend on the size of a chunk.
         strata = [np.flatnonzero(stratum_of_unit == stratum) for stratum in np.unique(stratum_of_unit)]
         generators = [
             np.random.default_rng(seed) for seed in np.random.SeedSequence(self.seed).spawn(len(strata))
@@ -139,10 +138,10 @@ class Bootstrap:
 
 
 def wilson(successes: int, trials: int) -> Estimate:
-    """A share of few trials, with the score interval of Wilson (1927), which stays wide at 0 and at 1.
+    """A share with the score interval of Wilson (1927), which takes the trials as independent.
 
-    There the bootstrap shrinks to a point: 3 of 3 would be "1.000 [1.000, 1.000]". It takes the trials as
-    independent. No trials give NaN for all three numbers.
+    It is not empty at 0 and 1, where the bootstrap gives "1.000 [1.000, 1.000]" for 3 of 3. Without trials
+    all three numbers are NaN.
 
     Raises:
         ValueError: more successes than trials, or negative numbers.
@@ -164,7 +163,7 @@ def weighted_mean(values: ArrayLike) -> Statistic:
 def _units(
     clips: int, groups: ArrayLike | None, strata: ArrayLike | None
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """What is drawn: the unit of each clip [clip] and the stratum of each unit [unit]."""
+    """The units that are drawn: that of each clip [clip], and the stratum of each unit [unit]."""
     if clips < 1:
         raise ValueError("no clips to measure")
     group = _codes(groups, clips, "groups") if groups is not None else np.arange(clips)

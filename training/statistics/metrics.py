@@ -1,15 +1,13 @@
-"""How often the right show is named.
+"""Measures how often the right show is named, overall, for each show, and among the surest answers.
 
-probabilities [clip, show], labels [clip] -> **AccuracyReport**
-
-Any scores that are larger for a likelier show may stand for probabilities here. A label is the index of the
+Probabilities may be any scores [clip, show] that are larger for a likelier show. A label is the index of the
 true show among the columns.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +15,10 @@ import sklearn.metrics
 from numpy.typing import ArrayLike, NDArray
 
 from training.statistics.estimate import Bootstrap, Estimate, Statistic, weighted_mean, wilson
-from training.statistics.report import Column, Result, Table, decimal
+from training.statistics.report import Result, Table, columns, decimal
+
+Doubles = NDArray[np.float64]
+KS = (1, 3)  # of top-k accuracy
 
 
 @dataclass(frozen=True)
@@ -30,16 +31,16 @@ class TopK:
 
 @dataclass(frozen=True)
 class ShowMetrics:
-    """How one show fares.
+    """The figures of one show.
 
     Attributes:
         show: its name.
         clips: of this show, at least 0.
-        recall: share of its clips that were named so, with Wilson's interval; NaN without clips.
-        precision: share of the clips named so that are it; NaN when none was named so.
-        f1: harmonic mean of the two; NaN when there was neither.
-        confused_with: the show that most of its other clips were taken for; None when all were right.
-        confused_clips: how many clips that were.
+        recall: share of its clips that were named right, with Wilson's interval; NaN without clips.
+        precision: share of the clips with its name that are of it; NaN if no clip got its name.
+        f1: harmonic mean of the two; NaN if there is neither.
+        confused_with: the show that most of its other clips were taken for; None if all were right.
+        confused_clips: number of these clips.
     """
 
     show: str
@@ -57,9 +58,9 @@ class AccuracyReport(Result):
 
     Attributes:
         shows: names, in the order of the columns.
-        clips: how many were measured.
-        units: how many independent units the intervals are drawn from: groups, or clips.
-        top_k: accuracy among the k likeliest, by growing k.
+        clips: number of clips.
+        units: number of independent units that the intervals are drawn from: groups, or clips.
+        top_k: accuracy among the k likeliest shows, k ascending.
         macro_f1: mean of F1 over the shows that have clips.
         mean_of_shows: mean of recall over the shows that have clips (balanced accuracy).
         per_show: one entry for each show, in their order.
@@ -103,19 +104,15 @@ class AccuracyReport(Result):
         return (
             Table(
                 f"Accuracy on {self.clips} clips",
-                (Column("measure", numeric=False), Column("value [95 % interval]")),
+                columns("measure", "value [95 % interval]", text=["measure"]),
                 tuple(overall),
                 f"Intervals: percentile bootstrap, drawn {drawn}.",
             ),
             Table(
                 "Shows",
-                (
-                    Column("show", numeric=False),
-                    Column("clips"),
-                    Column("recall [95 % interval]"),
-                    Column("precision"),
-                    Column("F1"),
-                    Column("most often taken for", numeric=False),
+                columns(
+                    *("show", "clips", "recall [95 % interval]", "precision", "F1", "most often taken for"),
+                    text=["show", "most often taken for"],
                 ),
                 tuple(shows),
                 "Intervals: Wilson's, which take the clips of a show as independent.",
@@ -129,7 +126,6 @@ def measure_accuracy(
     shows: Sequence[str],
     *,
     groups: ArrayLike | None = None,
-    ks: Sequence[int] = (1, 3),
     bootstrap: Bootstrap = Bootstrap(),  # noqa: B008 - a frozen value
 ) -> AccuracyReport:
     """Accuracy, overall and show by show.
@@ -139,7 +135,6 @@ def measure_accuracy(
         labels: int [clip], in 0..show-1.
         shows: names of the columns.
         groups: [clip], any labels; clips of one group are drawn together for the intervals.
-        ks: for top-k accuracy.
         bootstrap: how the intervals are drawn.
 
     Raises:
@@ -148,22 +143,14 @@ def measure_accuracy(
     scores, truth = check_scores(probabilities, labels)
     if len(shows) != scores.shape[1]:
         raise ValueError(f"{len(shows)} names of shows for {scores.shape[1]} columns")
-    clips, ordered = len(truth), sorted(ks)
-    *top, f1, mean = bootstrap.estimates(
-        [
-            *(top_k_accuracy(scores, truth, k) for k in ordered),
-            macro_f1(scores, truth),
-            mean_of_shows(scores, truth),
-        ],
-        clips,
-        groups=groups,
-    )
+    clips = len(truth)
+    *top, f1, mean = bootstrap.estimates(summary(scores, truth), clips, groups=groups)
     confusion = confusion_matrix(scores, truth)
     return AccuracyReport(
         shows=tuple(shows),
         clips=clips,
         units=clips if groups is None else len(np.unique(np.asarray(groups))),
-        top_k=tuple(itertools.starmap(TopK, zip(ordered, top, strict=True))),
+        top_k=tuple(itertools.starmap(TopK, zip(KS, top, strict=True))),
         macro_f1=f1,
         mean_of_shows=mean,
         per_show=_per_show(confusion, shows),
@@ -174,7 +161,7 @@ def measure_accuracy(
 def top_k_correct(probabilities: ArrayLike, labels: ArrayLike, k: int) -> NDArray[np.bool_]:
     """Whether each clip's show is among its k likeliest, bool [clip].
 
-    Of equally likely shows the first column wins, as with argmax. All is right from k = number of shows on.
+    Of equally likely shows the first column wins, as with argmax.
 
     Raises:
         ValueError: k below 1, or arrays that `check_scores` refuses.
@@ -200,29 +187,37 @@ def top_k_accuracy(probabilities: ArrayLike, labels: ArrayLike, k: int) -> Stati
     return weighted_mean(top_k_correct(probabilities, labels, k))
 
 
+def summary(probabilities: ArrayLike, labels: ArrayLike) -> list[Statistic]:
+    """The statistics of a system: top-k accuracy for each of `KS`, macro-F1, and the mean of shows."""
+    top = [top_k_accuracy(probabilities, labels, k) for k in KS]
+    return [*top, macro_f1(probabilities, labels), mean_of_shows(probabilities, labels)]
+
+
 def macro_f1(probabilities: ArrayLike, labels: ArrayLike) -> Statistic:
-    """The statistic "mean of F1 over the shows that have clips"; a show not drawn is left out."""
-    true, named = _one_hot(probabilities, labels)
-    right = true * named
-
-    def statistic(weights: NDArray[np.float64]) -> NDArray[np.float64]:
-        clips = weights @ true
-        both = clips + weights @ named
-        f1 = np.divide(2 * (weights @ right), both, out=np.zeros_like(both), where=both > 0)
-        return _mean_where(f1, clips > 0)
-
-    return statistic
+    """The statistic "mean of F1 over the shows that have clips"; a show that is not drawn is left out."""
+    return _mean_of_shares(probabilities, labels, lambda clips, named: (clips + named) / 2)
 
 
 def mean_of_shows(probabilities: ArrayLike, labels: ArrayLike) -> Statistic:
-    """The statistic "mean of recall over the shows that have clips"; a show not drawn is left out."""
-    true, named = _one_hot(probabilities, labels)
+    """The statistic "mean of recall over the shows that have clips"; a show that is not drawn is left out."""
+    return _mean_of_shares(probabilities, labels, lambda clips, named: clips)
+
+
+def _mean_of_shares(
+    probabilities: ArrayLike, labels: ArrayLike, divisor: Callable[[Doubles, Doubles], Doubles]
+) -> Statistic:
+    """The mean over shows of its right clips over a divisor, made of its clips and of those with its name."""
+    scores, truth = check_scores(probabilities, labels)
+    identity = np.eye(scores.shape[1])
+    true, named = identity[truth], identity[scores.argmax(axis=1)]  # 0 or 1, [clip, show]
     right = true * named
 
-    def statistic(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    def statistic(weights: Doubles) -> Doubles:
         clips = weights @ true
-        recall = np.divide(weights @ right, clips, out=np.zeros_like(clips), where=clips > 0)
-        return _mean_where(recall, clips > 0)
+        whole = divisor(clips, weights @ named)
+        shares = np.divide(weights @ right, whole, out=np.zeros_like(whole), where=whole > 0)
+        present = clips > 0
+        return np.asarray((shares * present).sum(axis=1) / present.sum(axis=1))
 
     return statistic
 
@@ -269,17 +264,6 @@ def _per_show(confusion: NDArray[np.int64], shows: Sequence[str]) -> tuple[ShowM
     return tuple(found)
 
 
-def _one_hot(probabilities: ArrayLike, labels: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The true and the named show of each clip, both 0 or 1, [clip, show]."""
-    scores, truth = check_scores(probabilities, labels)
-    identity = np.eye(scores.shape[1])
-    return identity[truth], identity[scores.argmax(axis=1)]
-
-
-def _mean_where(values: NDArray[np.float64], present: NDArray[np.bool_]) -> NDArray[np.float64]:
-    return np.asarray((values * present).sum(axis=1) / present.sum(axis=1))
-
-
 _TENTHS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 
 
@@ -305,9 +289,9 @@ class CoverageReport(Result):
             if place >= 0:
                 others = f"{self.others[place]:.3f}" if self.others else "-"
                 rows.append((f"{self.answered[place]:.2f}", f"{self.accuracy[place]:.3f}", others))
-        columns = Column("known clips answered"), Column("of these right"), Column("other clips answered too")
+        headings = columns("known clips answered", "of these right", "other clips answered too")
         note = "The surest first: by the probability of the likeliest show, none of the shows being a choice."
-        return (Table("Right answers among the surest", columns, tuple(rows), note),)
+        return (Table("Right answers among the surest", headings, tuple(rows), note),)
 
 
 def measure_coverage(right: ArrayLike, sure: ArrayLike, others: ArrayLike) -> CoverageReport:

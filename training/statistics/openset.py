@@ -1,8 +1,6 @@
-"""Whether a clip is of a show that the model knows.
+"""Familiarity scores, and how well they tell clips of known shows from others.
 
-logits [clip, output] -> familiarity [clip] -> **UnknownReport**
-
-Familiarity is any score that is larger for what the model learned:
+Familiarity is any score that is larger for clips like those that the model learned from:
 
     largest_probability   Hendrycks & Gimpel, "A Baseline for Detecting Misclassified and
                           Out-of-Distribution Examples in Neural Networks", ICLR 2017
@@ -11,8 +9,8 @@ Familiarity is any score that is larger for what the model learned:
                           Settings", ICML 2022
     relative_mahalanobis  Ren et al., "A Simple Fix to Mahalanobis Distance for Improving Near-OOD
                           Detection", 2021
-    odds_of_shows         of a model that learned from other things too, with an output of their own, as in
-                          outlier exposure (Hendrycks, Mazeika & Dietterich, ICLR 2019)
+    odds_of_shows         for a model that also learned from other things, with an output of their own, as
+                          in outlier exposure (Hendrycks, Mazeika & Dietterich, ICLR 2019)
 """
 
 from __future__ import annotations
@@ -30,14 +28,14 @@ from scipy.special import logsumexp
 
 from training.statistics.calibration import softmax
 from training.statistics.estimate import Bootstrap, Estimate, Statistic, weighted_mean
-from training.statistics.report import Column, Result, Table
+from training.statistics.report import Table, columns
 
 REFUSED_AT_MOST = 0.10  # share of known clips that may be called unknown
 
 
 @dataclass(frozen=True)
 class RocCurve:
-    """What each threshold costs and brings, from the strictest to the laxest.
+    """The ROC curve, from the lowest threshold to the highest.
 
     Attributes:
         known_refused: share of known clips called unknown, growing from 0 to 1.
@@ -49,13 +47,13 @@ class RocCurve:
 
 
 @dataclass(frozen=True)
-class UnknownReport(Result):
+class UnknownReport:
     """How well one score tells known from unknown.
 
     Attributes:
         score: name of the score.
-        known_clips: how many clips of known shows.
-        unknown_clips: how many clips of other shows.
+        known_clips: number of clips of known shows.
+        unknown_clips: number of other clips.
         auroc: probability that a known clip is more familiar than an unknown one, ties half, in [0, 1].
         threshold: a clip is known when its familiarity >= threshold.
         known_refused: share of known clips below the threshold.
@@ -72,23 +70,14 @@ class UnknownReport(Result):
     unknown_caught: Estimate
     curve: RocCurve
 
-    def tables(self) -> tuple[Table, ...]:
-        """One row."""
-        return (unknown_table([self]),)
 
-
-def unknown_table(reports: Sequence[UnknownReport], *, title: str = "Known or unknown") -> Table:
-    """Several scores, or one score on several sets, one row each."""
+def unknown_table(reports: Sequence[UnknownReport]) -> Table:
+    """One row for each report."""
     return Table(
-        title,
-        (
-            Column("score", numeric=False),
-            Column("known"),
-            Column("unknown"),
-            Column("AUROC"),
-            Column("threshold"),
-            Column("known refused"),
-            Column("unknown caught"),
+        "Known or unknown",
+        columns(
+            *("score", "known", "unknown", "AUROC", "threshold", "known refused", "unknown caught"),
+            text=["score"],
         ),
         tuple(
             (
@@ -157,8 +146,8 @@ def relative_mahalanobis(
 ) -> NDArray[np.float64]:
     """Distance to the mean of all less the least to a show's mean, [clip] (Ren et al., 2021).
 
-    On vectors of length 1; covariances are drawn towards their mean variance after Ledoit & Wolf (2004),
-    for there may be fewer clips than dimensions.
+    On vectors of length 1; covariances are shrunk towards their mean variance after Ledoit & Wolf (2004),
+    because there may be fewer clips than dimensions.
 
     Args:
         embeddings: float [clip, dimension].
@@ -187,7 +176,7 @@ def relative_mahalanobis(
 def choose_threshold(known: ArrayLike, *, refused: float = REFUSED_AT_MOST) -> float:
     """The largest threshold that calls at most this share of known clips unknown.
 
-    It is the familiarity of one of the clips: write it with all its digits, or that clip may fall below.
+    It is the familiarity of one of the clips, so a rounded threshold may call that clip unknown.
 
     Args:
         known: familiarity of known clips that the model did not learn from, finite [clip].
@@ -213,14 +202,13 @@ def measure_unknown(
     unknown_groups: ArrayLike | None = None,
     bootstrap: Bootstrap = Bootstrap(),  # noqa: B008 - a frozen value
 ) -> UnknownReport:
-    """How well a familiarity score tells known from unknown.
+    """Measure how well a familiarity score tells known clips from unknown ones.
 
     Args:
         known: familiarity of clips of known shows, not learned from, finite [clip].
         unknown: familiarity of clips of other shows, finite [clip].
         score: its name, for the table.
-        threshold: chosen elsewhere; None takes `choose_threshold(known)`, and `known_refused` then holds
-            by construction.
+        threshold: that the clips had no part in; None takes `choose_threshold(known)`.
         known_groups: [known clip]; clips of one group are drawn together for the intervals.
         unknown_groups: [unknown clip], likewise.
         bootstrap: how the intervals are drawn; known and unknown clips are drawn apart.
@@ -298,7 +286,7 @@ def _means_by_show(
 
 
 def _codes_or_range(groups: ArrayLike | None, clips: int) -> NDArray[np.intp]:
-    """Whole numbers for groups: names of one side may be of another type than those of the other."""
+    """Groups as integers: the names of one side may have another type than those of the other."""
     if groups is None:
         return np.arange(clips)
     return np.asarray(np.unique(np.asarray(groups), return_inverse=True)[1], dtype=np.intp)

@@ -1,5 +1,8 @@
 """Plots of the results, as PNG or SVG files by the ending of the path; written whole or not at all.
 
+Every function raises ValueError for a path with another ending or for results without data, and OSError if
+the file cannot be written.
+
 Colours are those of Okabe & Ito, "Color Universal Design" (2008), which readers of every colour vision tell
 apart; no plot tells two things apart by colour alone.
 """
@@ -119,10 +122,6 @@ def plot_confusion(report: AccuracyReport, path: Path) -> None:
     """Which show is taken for which: counts written, colour is the share of the true show's clips.
 
     Shows without clips, and never named, are left out.
-
-    Raises:
-        ValueError: the path ends in neither .png nor .svg.
-        OSError: the file cannot be written.
     """
     counts = np.array(report.confusion)
     kept = np.flatnonzero(counts.sum(axis=0) + counts.sum(axis=1))
@@ -160,12 +159,7 @@ def plot_confusion(report: AccuracyReport, path: Path) -> None:
 
 
 def plot_reliability(reports: Mapping[str, CalibrationReport], path: Path) -> None:
-    """Accuracy over confidence, one panel for each report, such as before and after the temperature.
-
-    Raises:
-        ValueError: no reports, or the path ends in neither .png nor .svg.
-        OSError: the file cannot be written.
-    """
+    """Accuracy over confidence, one panel for each report, such as before and after the temperature."""
     if not reports:
         raise ValueError("no reports to plot")
     with drawing(path, 4.4 * len(reports) + 0.4, 5.2) as figure:
@@ -208,12 +202,7 @@ def plot_reliability(reports: Mapping[str, CalibrationReport], path: Path) -> No
 
 
 def plot_unknown(reports: Sequence[UnknownReport], path: Path) -> None:
-    """ROC curves of known against unknown; a dot marks each threshold.
-
-    Raises:
-        ValueError: no reports, or the path ends in neither .png nor .svg.
-        OSError: the file cannot be written.
-    """
+    """ROC curves of known against unknown; a dot marks each threshold."""
     if not reports:
         raise ValueError("no reports to plot")
     colours = (BLUE, ORANGE, GREEN, PINK, INK, SKY)
@@ -249,12 +238,7 @@ def plot_unknown(reports: Sequence[UnknownReport], path: Path) -> None:
 
 
 def plot_coverage(report: CoverageReport, path: Path) -> None:
-    """Accuracy of the surest answers, and how many clips of other things would be answered with them.
-
-    Raises:
-        ValueError: the path ends in neither .png nor .svg.
-        OSError: the file cannot be written.
-    """
+    """Accuracy of the surest answers, and how many clips of other things would be answered with them."""
     with drawing(path, 6.2, 4.6) as figure:
         axes = figure.add_subplot()
         axes.plot(
@@ -278,12 +262,7 @@ def plot_coverage(report: CoverageReport, path: Path) -> None:
 
 
 def plot_shows(report: AccuracyReport, path: Path) -> None:
-    """Recall of each show that has clips, with its interval, best first.
-
-    Raises:
-        ValueError: the path ends in neither .png nor .svg.
-        OSError: the file cannot be written.
-    """
+    """Recall of each show that has clips, with its interval, best first."""
     shows = sorted(
         (show for show in report.per_show if show.clips), key=lambda show: (show.recall.value, show.clips)
     )
@@ -302,12 +281,7 @@ def plot_shows(report: AccuracyReport, path: Path) -> None:
 
 
 def plot_robustness(report: RobustnessReport, path: Path) -> None:
-    """Top-1 accuracy of changed clips beside the unchanged ones, in the order of the report.
-
-    Raises:
-        ValueError: the path ends in neither .png nor .svg.
-        OSError: the file cannot be written.
-    """
+    """Top-1 accuracy of changed clips beside the unchanged ones, in the order of the report."""
     entries = report.disturbances[::-1]
     names = [*(entry.name for entry in entries), "unchanged"]
     values = [*(entry.accuracy for entry in entries), report.plain]
@@ -321,12 +295,7 @@ def plot_robustness(report: RobustnessReport, path: Path) -> None:
 
 
 def plot_absence(name: str, why: str, path: Path) -> None:
-    """Write a plot without data that says why, so that no plot of an earlier run stays.
-
-    Raises:
-        ValueError: the path ends in neither .png nor .svg.
-        OSError: the file cannot be written.
-    """
+    """Write a plot without data that says why, so that no plot of an earlier run stays."""
     with drawing(path, 5.0, 1.6) as figure:
         figure.suptitle(name, x=0.02, ha="left", fontweight="bold")
         figure.text(0.5, 0.4, why, ha="center", color=QUIET)

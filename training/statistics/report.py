@@ -1,14 +1,11 @@
-"""Results of an evaluation as people and machines read them.
-
-A `Result` (a frozen dataclass of numbers) -> rich table · Markdown · JSON
-"""
+"""Results as tables for a terminal, Markdown and HTML, and as JSON."""
 
 from __future__ import annotations
 
 import dataclasses
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Any
@@ -19,15 +16,20 @@ import rich.table
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
-MISSING = "-"  # a number that does not exist, such as the precision of a show that was never named
+MISSING = "-"  # for a number that does not exist, such as the precision of a show that was never named
 
 
 @dataclass(frozen=True)
 class Column:
-    """One column of a table: its heading, and whether it holds numbers (set to the right)."""
+    """One column of a table: its heading, and whether it holds numbers, which are aligned to the right."""
 
     heading: str
     numeric: bool = True
+
+
+def columns(*headings: str, text: Sequence[str] = ()) -> tuple[Column, ...]:
+    """Columns with these headings; those named in `text` hold text, the others numbers."""
+    return tuple(Column(heading, numeric=heading not in text) for heading in headings)
 
 
 @dataclass(frozen=True)
@@ -35,9 +37,9 @@ class Table:
     """Rows of text under headings.
 
     Attributes:
-        title: what the table is about.
+        title: subject of the table.
         columns: headings, in order.
-        rows: one text for each column; of any number of rows.
+        rows: texts, one for each column.
         note: what a reader must know to read the numbers; "" for nothing.
     """
 
@@ -87,7 +89,7 @@ class Table:
 
 
 class Result(ABC):
-    """The base of every result: a frozen dataclass that can be printed, quoted and stored."""
+    """The base of results: a frozen dataclass that can be printed as tables and stored as JSON."""
 
     @abstractmethod
     def tables(self) -> tuple[Table, ...]:
@@ -98,9 +100,8 @@ class Result(ABC):
         return "\n".join(table.markdown() for table in self.tables())
 
     def to_json(self) -> dict[str, Any]:
-        """The fields by name, of JSON's own types alone; a number that is not finite becomes None."""
-        plain = to_plain(self)
-        assert isinstance(plain, dict)
+        """The fields by name in JSON's own types; a number that is not finite becomes None."""
+        plain: dict[str, Any] = to_plain(self)
         return plain
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
@@ -112,7 +113,7 @@ def to_plain(value: object) -> Any:
     """Dataclasses, mappings, sequences, arrays and numbers as JSON's own types.
 
     Raises:
-        TypeError: the value holds something that JSON has no form for.
+        TypeError: the value contains something that JSON has no form for.
     """
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {field.name: to_plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
@@ -139,7 +140,7 @@ def _markdown_row(cells: list[str] | tuple[str, ...]) -> str:
 
 
 def _escape(text: str) -> str:
-    """Keep text what it is in Markdown: a bar would end the cell, a star would set it bold."""
+    """Escape text for Markdown: a bar would end the cell, a star would set it bold."""
     for character in "\\|*_`[]<>":
         text = text.replace(character, "\\" + character)
     return " ".join(text.split())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -47,7 +46,7 @@ def test_frames_are_spread_over_the_clip() -> None:
 # The threshold
 
 
-def test_the_threshold_lies_above_the_change_that_is_one_too_many() -> None:
+def test_the_threshold_is_above_the_first_change_beyond_the_limit() -> None:
     largest = np.linspace(0, 1, 1001)
     differs = np.zeros(1001, bool)
     differs[[400, 500, 600, 700, 800, 900]] = True  # of 1,001 four may differ, with 95 % confidence
@@ -58,7 +57,7 @@ def test_the_threshold_lies_above_the_change_that_is_one_too_many() -> None:
     assert threshold == largest[501]
 
 
-def test_where_nothing_differs_every_clip_may_stop() -> None:
+def test_every_clip_may_stop_if_no_answer_differs() -> None:
     assert find_threshold(np.linspace(0.2, 1, 500), np.zeros(500, bool), np.arange(500)) == 0.2
 
 
@@ -67,7 +66,7 @@ def test_too_few_clips_give_no_threshold() -> None:
     assert find_threshold(np.ones(900), np.zeros(900, bool), np.arange(900) // 9) is None
 
 
-def test_where_the_surest_differ_there_is_no_threshold() -> None:
+def test_there_is_no_threshold_if_the_surest_answers_differ() -> None:
     largest, differs = np.linspace(0, 1, 1000), np.zeros(1000, bool)
     differs[-50:] = True
 
@@ -92,7 +91,7 @@ def test_no_more_groups_are_changed_than_the_bound_allows(seed: int, share: floa
 # The rule and the report
 
 
-def test_the_rule_looks_at_few_frames_where_these_decide() -> None:
+def test_the_rule_computes_few_frames_when_they_suffice() -> None:
     rule = find_rule(drawn(1000, doubt=0.3), OPERATING)
 
     assert rule is not None
@@ -111,7 +110,7 @@ def test_another_verdict_is_another_answer() -> None:
     assert (first.differs(whole) == (~same_show | other_verdict)).all()
 
 
-def test_the_report_tells_of_clips_that_had_no_part_in_the_rule() -> None:
+def test_the_report_judges_rules_on_other_folds() -> None:
     judged = drawn(1200, doubt=0.3)
 
     report = measure_effort(judged, OPERATING, recipe="drawn", bootstrap=Bootstrap(200))
@@ -151,15 +150,9 @@ def test_a_report_without_a_rule_says_so(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "content",
-    [
-        "",
-        "[]",
-        "{}",
-        json.dumps({"rule": {"frames": [1]}}),
-        json.dumps({"rule": {"frames": [], "threshold": 1}}),
-    ],
+    ["", "[]", "{}", '{"rule": {"frames": [1]}}', '{"rule": {"frames": [], "threshold": 1}}'],
 )
-def test_what_is_no_report_is_refused(tmp_path: Path, content: str) -> None:
+def test_other_files_than_reports_are_refused(tmp_path: Path, content: str) -> None:
     path = tmp_path / "effort.json"
     path.write_text(content)
 

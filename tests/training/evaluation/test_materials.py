@@ -33,7 +33,9 @@ def materials(tmp_path: Path) -> Materials:
     return Materials(known, [row(200, "Other", "elsewhere")], tmp_path / "cache")
 
 
-def test_shows_of_too_few_sources_are_left_out_and_other_things_learned(materials: Materials) -> None:
+def test_shows_of_too_few_sources_are_left_out_and_other_things_are_learned_from(
+    materials: Materials,
+) -> None:
     assert materials.clips.shows == ("A", "B")
     assert materials.left_out is not None
     assert {row.show for row in materials.left_out.rows} == {"Rare"}
@@ -44,7 +46,7 @@ def test_shows_of_too_few_sources_are_left_out_and_other_things_learned(material
     assert {row.source for row in drawn.rows} == {f"drawn {kind}" for kind in KINDS}
 
 
-def test_changed_clips_are_those_of_the_sample_and_look_other(materials: Materials) -> None:
+def test_the_clips_of_the_sample_are_changed(materials: Materials) -> None:
     mirrored = materials.changed("mirrored")
 
     assert mirrored.rows == tuple(materials.clips.rows[: 2 * FOLDS : CHANGED_EVERY])
@@ -53,7 +55,7 @@ def test_changed_clips_are_those_of_the_sample_and_look_other(materials: Materia
     assert np.abs(changed[:, :, ::-1] - plain).mean() < 0.2 * np.abs(changed - plain).mean()
 
 
-def test_the_plain_recipe_pads_and_counts_frames(tmp_path: Path) -> None:
+def test_the_plain_recipe_pads_and_takes_frames_by_index(tmp_path: Path) -> None:
     gif = draw(tmp_path / "wide.gif", 1, frames=2, size=(64, 32)).read_bytes()
 
     frames = by_index(gif)

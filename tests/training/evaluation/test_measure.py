@@ -64,7 +64,7 @@ def test_the_same_seed_and_data_give_the_same_figures_end_to_end(parts, measured
         assert one.probabilities == pytest.approx(other.probabilities, abs=1e-4)
 
 
-def test_every_file_is_written_and_says_the_same(measured, parts, tmp_path):
+def test_every_file_is_written_with_the_same_figures(measured, parts, tmp_path):
     measured.write(tmp_path)
 
     assert {path.name for path in tmp_path.iterdir()} == FILES
@@ -138,7 +138,7 @@ def test_frames_of_mistakes_are_drawn(drawn_manifest, tmp_path):
     assert bluish.mean() > 0.1
 
 
-def test_there_are_never_more_than_fit_a_page(drawn_manifest, tmp_path):
+def test_the_picture_of_mistakes_has_a_largest_size(drawn_manifest, tmp_path):
     many = [each for each in answers(drawn_manifest, "Red Rings") if not each.right] * 3
     assert len(many) > MISTAKES_SHOWN
 
@@ -149,7 +149,7 @@ def test_there_are_never_more_than_fit_a_page(drawn_manifest, tmp_path):
         assert some.size == all_of_them.size
 
 
-def test_without_mistakes_it_says_so(drawn_manifest, tmp_path):
+def test_a_picture_without_mistakes_is_written(drawn_manifest, tmp_path):
     right = [each for each in answers(drawn_manifest, "Red Rings") if each.right]
 
     plot_mistakes(right, tmp_path / "mistakes.png")
@@ -157,7 +157,7 @@ def test_without_mistakes_it_says_so(drawn_manifest, tmp_path):
     assert (tmp_path / "mistakes.png").stat().st_size > 0
 
 
-def test_a_gif_that_is_damaged_since_is_an_error_and_leaves_no_picture(drawn_manifest, tmp_path):
+def test_a_gif_that_was_damaged_is_an_error_and_leaves_no_picture(drawn_manifest, tmp_path):
     (tmp_path / "broken.gif").write_bytes(b"<html></html>")
     broken = Prediction(
         tmp_path / "broken.gif", "", "Red Rings", "", {"Red Rings": 0.1, "Blue Bars": 0.9}, True

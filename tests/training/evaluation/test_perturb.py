@@ -16,7 +16,7 @@ def gif(tmp_path, gif_of) -> bytes:
 
 
 @pytest.mark.parametrize("name", PERTURBATIONS)
-def test_a_perturbed_gif_plays_as_long_and_looks_different_each_time_the_same(gif, name):
+def test_a_perturbed_gif_is_different_but_plays_as_long_and_is_reproducible(gif, name):
     changed = perturb(gif, name)
     assert changed == perturb(gif, name)
     before, after = decode_gif(gif), decode_gif(changed)
@@ -45,7 +45,7 @@ def test_a_truncated_gif_keeps_its_whole_frames(gif):
     assert 0 < decode_gif(perturb(short, "cropped")).source.frames < 6
 
 
-def test_what_is_no_gif_is_refused(gif):
+def test_broken_gifs_and_unknown_names_are_refused(gif):
     with pytest.raises(NotAGif):
         perturb(b"%PDF-1.7\n", "mirrored")
     with pytest.raises(CorruptGif):

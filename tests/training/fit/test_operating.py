@@ -41,7 +41,7 @@ def drawn(seed: int, *, skill: float, clips: int = 600) -> tuple[np.ndarray, np.
 
 
 @given(st.integers(0, 2**32 - 1), st.floats(0.5, 4))
-def test_each_level_keeps_its_promise_on_the_clips_that_found_it(seed: int, skill: float) -> None:
+def test_each_level_keeps_its_share_of_right_answers(seed: int, skill: float) -> None:
     logits, labels = drawn(seed, skill=skill)
 
     operating = find_operating(logits, labels, SHOWS, kinds=KINDS)
@@ -63,7 +63,7 @@ def test_each_level_keeps_its_promise_on_the_clips_that_found_it(seed: int, skil
     assert np.mean(level[~known] == "show") <= SHOW_OF_OTHERS + 0.01
 
 
-def test_the_sure_are_named_and_the_doubtful_are_not() -> None:
+def test_the_level_follows_how_sure_an_answer_is() -> None:
     logits, labels = drawn(0, skill=1.0, clips=1200)
 
     operating = find_operating(logits, labels, SHOWS, kinds=KINDS)
@@ -90,7 +90,7 @@ def test_without_other_things_there_are_no_levels() -> None:
     assert np.mean(np.array(levels) == "unknown") == pytest.approx(0.1, abs=0.01)
 
 
-def test_what_no_clips_can_promise_is_never_given() -> None:
+def test_a_level_that_no_threshold_can_keep_is_never_given() -> None:
     logits, labels = drawn(0, skill=0.0)
     wrong = np.where(labels < 4, (labels + 2) % 4, 4)  # every show is another, of another kind
 
@@ -111,7 +111,7 @@ def test_it_is_read_back_from_an_evaluation(tmp_path) -> None:
 @pytest.mark.parametrize(
     "content", ["", "[]", "{}", '{"operating": {"temperature": 1, "threshold": 0.3, "score": "probability"}}']
 )
-def test_what_is_no_evaluation_is_refused(tmp_path, content: str) -> None:
+def test_other_files_than_evaluations_are_refused(tmp_path, content: str) -> None:
     path = tmp_path / "evaluation.json"
     path.write_text(content)
 

@@ -24,7 +24,7 @@ OPTIONS = FitOptions(
 )
 
 
-def test_features_are_what_the_network_says_of_each_view(drawn_clips, small_backbone, tmp_path):
+def test_features_are_the_outputs_of_the_network_for_each_view(drawn_clips, small_backbone, tmp_path):
     taps = [Tap("top"), Tap("expanded_conv_3", "deviation"), Tap("expanded_conv_1", "covariance")]
     few = drawn_clips.choose([3, 11])
     extractor = Extractor(small_backbone, taps, tmp_path)
@@ -42,7 +42,7 @@ def test_features_are_what_the_network_says_of_each_view(drawn_clips, small_back
     assert all(path.stat().st_mtime_ns == then for path, then in files.items())
 
 
-def test_a_linear_fit_names_shows_it_learned_from_other_sources(
+def test_a_fit_names_shows_of_sources_that_it_did_not_learn_from(
     drawn_clips, small_backbone, feature_cache, tmp_path
 ):
     fitted = fit(drawn_clips, OPTIONS, tmp_path, feature_cache, backbone=small_backbone)
@@ -61,9 +61,7 @@ def test_a_linear_fit_names_shows_it_learned_from_other_sources(
     assert FittedModel.load(tmp_path / "model.npz").unknown_threshold == fitted.unknown_threshold
 
 
-def test_a_fit_with_other_things_learns_what_is_none_of_the_shows(
-    drawn_clips, small_backbone, feature_cache, tmp_path
-):
+def test_a_fit_with_other_things_learns_none_of_these(drawn_clips, small_backbone, feature_cache, tmp_path):
     others = load_clips(draw_gifs(tmp_path, of_each=4), feature_cache)
     fitted = fit(
         drawn_clips.beside(others), OPTIONS, tmp_path / "run", feature_cache, backbone=small_backbone

@@ -47,7 +47,7 @@ def test_blocks_are_named_from_the_stem_up():
 
 
 @pytest.mark.parametrize(("name", "dimension"), [("MobileNetV3Small", 576), ("MobileNetV2", 1280)])
-def test_applications_of_keras_stand_behind_the_same_interface(name, dimension):
+def test_keras_applications_have_the_same_interface(name, dimension):
     backbone = load_backbone(name, weights=None)
     features = backbone.model.predict(_pictures(), verbose=0)
     assert backbone.blocks[-1] == "top"
@@ -56,7 +56,7 @@ def test_applications_of_keras_stand_behind_the_same_interface(name, dimension):
     assert backbone.source == "random"
 
 
-def test_names_that_do_not_exist_are_refused():
+def test_unknown_names_are_refused():
     with pytest.raises(UnknownBackbone, match="known are efficientnet-lite0"):
         load_backbone("resnet-9000")
     backbone = load_backbone("MobileNetV3Small", weights=None)
@@ -79,7 +79,7 @@ def test_missing_and_altered_weights_are_refused(monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["efficientnet-lite0", "MobileNetV3Small"])
-def test_a_folded_network_computes_the_same_with_no_normalisation_left(name):
+def test_a_folded_network_computes_the_same_without_batch_normalisation(name):
     backbone = load_backbone(name, weights=None)
     rng = np.random.default_rng(0)
     for layer in backbone.model.layers:
@@ -99,7 +99,7 @@ def test_a_folded_network_computes_the_same_with_no_normalisation_left(name):
     folded.output(folded.blocks[3])
 
 
-def test_a_normalisation_whose_input_is_read_elsewhere_stays():
+def test_batch_normalisation_whose_input_is_read_elsewhere_stays():
     image = keras.Input((8, 8, 3))
     convolved = keras.layers.Conv2D(4, 1)(image)
     normal = keras.layers.BatchNormalization()(convolved)

@@ -66,7 +66,7 @@ def test_a_tensor_that_reaches_beyond_its_values_is_refused(tmp_path):
     path = _with_tensor(
         tmp_path / "w.pth", count=4, values=np.zeros(4), shape="K\x02K\x03\x86", strides="K\x03K\x01\x86"
     )
-    with pytest.raises(InvalidCheckpoint, match="beyond its values"):
+    with pytest.raises(InvalidCheckpoint, match="broken checkpoint: strides"):
         read_checkpoint(path)
 
 
@@ -88,7 +88,7 @@ def test_a_pickle_that_calls_something_is_refused_and_not_run(tmp_path):
 
 
 @pytest.mark.parametrize("content", [b"", b"GIF89a", b"PK\x03\x04", pickle.dumps(1)])
-def test_what_is_no_checkpoint_is_refused(tmp_path, content):
+def test_other_files_than_checkpoints_are_refused(tmp_path, content):
     path = tmp_path / "other.pth"
     path.write_bytes(content)
     with pytest.raises(InvalidCheckpoint):

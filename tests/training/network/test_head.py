@@ -10,6 +10,7 @@ from training.errors import InvalidOptions
 from training.fit.options import PartOptions
 from training.fit.trainer import fit_linear, fit_parts, sample_weights
 from training.network.head import Head, Linear, Part, Tap, frame_vectors
+from training.network.model import tap_tensor
 from training.statistics.calibration import softmax
 from training.statistics.openset import odds_of_shows
 
@@ -45,13 +46,13 @@ def test_logits_of_a_clip_are_the_mean_of_its_frames():
     np.testing.assert_allclose(answer.embedding, frame_vectors(head.parts, taps).mean(axis=1))
 
 
-def test_without_others_the_largest_probability_is_how_familiar_a_clip_is():
+def test_without_other_things_familiarity_is_the_largest_probability():
     answer = _head().answer(_taps())
     np.testing.assert_array_equal(answer.familiarity, answer.probabilities.max(axis=1))
     assert answer.frame_familiarity is None
 
 
-def test_what_is_none_of_the_shows_has_an_output_of_its_own():
+def test_other_things_have_an_output():
     head = _head(others=True)
     answer = head.answer(_taps())
     logits = answer.frame_logits.mean(axis=1)
@@ -62,7 +63,7 @@ def test_what_is_none_of_the_shows_has_an_output_of_its_own():
     )
 
 
-def test_serving_puts_frames_together_as_the_head_does():
+def test_serving_combines_frames_as_the_head_does():
     answer = _head(others=True).answer(_taps())
     for clip in range(len(answer.familiarity)):
         votes, familiar = answer.frame_probabilities[clip], answer.frame_familiarity[clip]
@@ -70,7 +71,7 @@ def test_serving_puts_frames_together_as_the_head_does():
         assert combine_familiarity(votes, familiar) == pytest.approx(answer.familiarity[clip], abs=1e-5)
 
 
-def test_a_head_that_cannot_answer_is_refused():
+def test_invalid_heads_and_taps_are_refused():
     with pytest.raises(InvalidOptions, match="temperature"):
         _head(temperature=0.0)
     with pytest.raises(InvalidOptions, match="mean or BLOCK/deviation or BLOCK/covariance"):
@@ -78,7 +79,7 @@ def test_a_head_that_cannot_answer_is_refused():
     assert Tap.parse(str(LOW)) == LOW
 
 
-def test_standardised_parts_are_so():
+def test_parts_are_standardised_or_of_their_weight_in_length():
     taps = {TAP: _taps(clips=200)[TAP]}
     (standard,) = fit_parts([PartOptions(standardise=True, unit=False)], taps)
     values = standard.apply(taps[TAP].reshape(-1, 12))
@@ -88,7 +89,7 @@ def test_standardised_parts_are_so():
     np.testing.assert_allclose(np.linalg.norm(unit.apply(taps[TAP]), axis=-1), 3.0, rtol=1e-5)
 
 
-def test_ridge_is_the_same_by_the_smaller_and_the_larger_system():
+def test_ridge_gives_the_same_by_both_systems_of_equations():
     rng = np.random.default_rng(0)
     labels, weights = np.arange(30) % 3, rng.uniform(0.5, 1.5, 30)
     few = rng.normal(size=(30, 8)).astype(np.float32)
@@ -102,7 +103,7 @@ def test_ridge_is_the_same_by_the_smaller_and_the_larger_system():
 
 @pytest.mark.parametrize("kind", ["ridge", "logistic"])
 @pytest.mark.parametrize("shows", [[0, 1, 2], [0, 2]])
-def test_a_linear_head_learns_what_is_linear_and_never_names_an_absent_show(kind, shows):
+def test_a_linear_head_learns_linear_data_and_never_names_an_absent_show(kind, shows):
     rng = np.random.default_rng(0)
     labels = rng.choice(shows, 90)
     vectors = (np.eye(3)[labels] + rng.normal(0, 0.1, (90, 3))).astype(np.float32)
@@ -123,7 +124,31 @@ def test_weights_have_mean_one_and_balance_shows(labels, balance):
         np.testing.assert_allclose(sums, sums[0])
 
 
-def test_weights_count_the_sources_of_a_show_more_alike():
+def test_source_balance_weighs_the_sources_of_a_show_alike():
     labels, sources = np.array([0, 0, 0, 0, 1]), ["a", "a", "a", "b", "a"]
     weights = sample_weights(labels, sources, balance=0.0, source_balance=1.0)
     np.testing.assert_allclose(weights / weights[0], [1, 1, 1, 3, 3])
+
+
+# Values of taps
+
+
+@pytest.fixture
+def maps() -> np.ndarray:
+    return np.random.default_rng(0).normal(2, 3, size=(5, 7, 6, 4)).astype(np.float32)
+
+
+def test_means_and_deviations_are_over_height_and_width(maps: np.ndarray) -> None:
+    np.testing.assert_allclose(tap_tensor(maps, Tap("x")), maps.mean(axis=(1, 2)), rtol=1e-5)
+    np.testing.assert_allclose(tap_tensor(maps, Tap("x", "deviation")), maps.std(axis=(1, 2)), rtol=1e-4)
+
+
+def test_covariances_hold_each_pair_of_channels_once(maps: np.ndarray) -> None:
+    tap = Tap("x", "covariance")
+
+    found = np.asarray(tap_tensor(maps, tap))
+
+    assert found.shape == (5, 10)
+    for picture, numbers in zip(maps, found, strict=True):
+        expected = np.cov(picture.reshape(-1, 4).T, bias=True)
+        np.testing.assert_allclose(numbers, expected[np.triu_indices(4)], rtol=1e-4, atol=1e-5)

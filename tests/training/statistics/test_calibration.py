@@ -30,7 +30,7 @@ def test_calibration_error_lies_between_zero_and_one(logits: NDArray[np.float64]
     assert sum(part.clips for part in report.bins) == 12
 
 
-def test_chance_gives_well_calibrated_answers_an_error_that_shrinks_with_their_number() -> None:
+def test_the_error_by_chance_shrinks_with_the_number_of_clips() -> None:
     generator = np.random.default_rng(2)
     bounds = []
     for clips in (6, 100, 1_000):
@@ -49,10 +49,10 @@ def test_chance_gives_well_calibrated_answers_an_error_that_shrinks_with_their_n
 def test_the_fit_never_raises_the_likelihood_loss(logits: NDArray[np.float64], labels: list[int]) -> None:
     fit = fit_temperature(logits, labels)
 
-    assert fit.nll_after <= fit.nll_before
-    assert fit.nll_after == pytest.approx(
-        negative_log_likelihood(logits, labels, temperature=fit.temperature)
+    before, after = (
+        negative_log_likelihood(logits, labels, temperature=each) for each in (1.0, fit.temperature)
     )
+    assert after <= before
 
 
 @pytest.mark.parametrize("scale", [0.3, 1.0, 2.5])
@@ -68,29 +68,17 @@ def test_the_fit_finds_a_known_scale(scale: float) -> None:
     assert measure_calibration(softmax(logits * scale, temperature=fit.temperature), labels).ece < 0.02
 
 
-def test_scaling_the_logits_scales_the_temperature() -> None:
-    generator = np.random.default_rng(2)
-    logits, labels = generator.normal(0, 2, (300, 5)), generator.integers(0, 5, 300)
-    labels[:200] = logits[:200].argmax(axis=1)
-
-    once, thrice = fit_temperature(logits, labels), fit_temperature(3 * logits, labels)
-
-    assert thrice.temperature == pytest.approx(3 * once.temperature, rel=1e-3)
-    assert thrice.nll_after == pytest.approx(once.nll_after)
-
-
-def test_clips_that_do_not_decide_the_temperature_are_named() -> None:
+def test_an_undetermined_temperature_is_reported() -> None:
     fit = fit_temperature([[2.0, 1.0], [1.0, 3.0]], [0, 1])  # all right: the surer the better
 
     assert fit.undetermined
-    assert "do not decide" in fit.markdown()
     assert fit_temperature([[1.0, 1.0]], [0]).temperature == 1.0  # nothing to gain
 
 
 def test_four_clips_by_hand() -> None:
     probabilities = [[0.9, 0.1], [0.9, 0.1], [0.4, 0.6], [0.4, 0.6]]
 
-    report = measure_calibration(probabilities, [0, 1, 1, 1], bins=10)
+    report = measure_calibration(probabilities, [0, 1, 1, 1])
 
     # 0.9: half right, off by 0.4; 0.6: all right, off by 0.4
     assert report.ece == pytest.approx(0.4)
@@ -104,9 +92,9 @@ def test_four_clips_by_hand() -> None:
 
 
 def test_a_bin_includes_its_upper_end() -> None:
-    report = measure_calibration([[0.5, 0.5], [1.0, 0.0]], [0, 0], bins=2)
+    report = measure_calibration([[0.8, 0.2], [0.81, 0.19]], [0, 0])  # 0.8 is 12 / 15
 
-    assert [part.clips for part in report.bins] == [1, 1]
+    assert [part.clips for part in report.bins[11:13]] == [1, 1]
 
 
 def test_likelihood_agrees_with_scikit_learn() -> None:
@@ -134,7 +122,5 @@ def test_bad_input_is_refused() -> None:
         measure_calibration([[0.5, 0.4]], [0])
     with pytest.raises(ValueError, match="sum to 1"):
         measure_calibration([[1.5, -0.5]], [0])
-    with pytest.raises(ValueError, match="bins must be at least 1"):
-        measure_calibration([[0.5, 0.5]], [0], bins=0)
     with pytest.raises(ValueError, match="temperature must be above 0"):
         softmax([[1.0, 2.0]], temperature=0)

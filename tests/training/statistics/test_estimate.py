@@ -32,7 +32,7 @@ def test_the_interval_agrees_with_scipy() -> None:
     assert found.high == pytest.approx(theirs.high, abs=0.05 * spread)
 
 
-def test_copies_of_a_clip_in_one_group_bring_no_certainty() -> None:
+def test_copies_of_a_clip_in_one_group_do_not_narrow_the_interval() -> None:
     values = np.random.default_rng(3).random(40) < 0.7
     copies = np.repeat(values, 5)
     scenes = np.repeat([f"scene {index}" for index in range(40)], 5)
@@ -43,16 +43,6 @@ def test_copies_of_a_clip_in_one_group_bring_no_certainty() -> None:
 
     assert grouped == alone  # the same seed draws the same groups
     assert ungrouped.high - ungrouped.low < 0.6 * (grouped.high - grouped.low)
-
-
-def test_the_interval_covers_the_truth_about_as_often_as_it_says() -> None:
-    generator = np.random.default_rng(4)
-    hits = 0
-    for _ in range(200):
-        found = Bootstrap(resamples=500).estimate(weighted_mean(generator.random(80) < 0.6), 80)
-        hits += found.low <= 0.6 <= found.high
-
-    assert 0.89 <= hits / 200 <= 0.99
 
 
 def test_strata_keep_their_size() -> None:
@@ -104,7 +94,7 @@ def test_wilson_by_hand() -> None:
         wilson(4, 3)
 
 
-def test_text() -> None:
+def test_estimates_as_text() -> None:
     assert str(Estimate(0.5, 0.25, 0.75)) == "0.500 [0.250, 0.750]"
     assert Estimate(0.05, -0.01, 0.11).signed() == "+0.050 [-0.010, +0.110]"
     assert Estimate(-0.05, -0.11, -0.01).excludes_zero

@@ -47,13 +47,7 @@ def test_every_plot_is_a_picture_on_white(tmp_path: Path) -> None:
     draw_all(tmp_path / "new" / "folder", ".png")
 
     files = sorted((tmp_path / "new" / "folder").iterdir())
-    assert [file.stem for file in files] == [
-        "confusion",
-        "reliability",
-        "robustness",
-        "shows",
-        "unknown",
-    ]
+    assert [file.stem for file in files] == ["confusion", "reliability", "robustness", "shows", "unknown"]
     for file in files:
         with Image.open(file) as picture:
             colours = picture.convert("RGB").getcolors(1 << 24)

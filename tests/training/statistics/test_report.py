@@ -57,6 +57,6 @@ def test_a_row_must_fit_its_headings() -> None:
         Table("Shows", TABLE.columns, (("alone",),))
 
 
-def test_a_missing_number_is_a_dash() -> None:
+def test_a_missing_number_is_written_as_a_dash() -> None:
     assert decimal(float("nan")) == "-"
     assert decimal(0.12345) == "0.123"

@@ -1,19 +1,15 @@
-"""A model in whole numbers: **float32 ONNX, real clips** -> **the same answers from int8 convolutions**.
+"""Quantisation of a model to int8: nearly the same answers from convolutions in 8-bit integers.
 
-`quantize` is the entry point. `moments` measures the inputs of the convolutions, `rounding` chooses their
-weights by these measurements, and `stem` feeds the first convolution the pixels as they are. `fit_head` and
-`put_head` then adapt the head to what the int8 network says.
+`quantize` is the entry point. `rounding` measures the inputs of the convolutions and rounds their weights,
+and `graph` feeds the first convolution the pixels themselves. `fit_head` and `put_head` then adapt the head.
 """
 
-from training.export.int8.head import fit_head, put_head
-from training.export.int8.quantizer import NEIGHBOURS, RANGED, quantize
+from training.export.int8.quantizer import NEIGHBOURS, RANGED, fit_head, put_head, quantize
 
 __all__ = ["CALIBRATED", "INT8_VERSION", "NEIGHBOURS", "RANGED", "fit_head", "put_head", "quantize"]
 
-CALIBRATED = (
-    384  # clips that the head is fitted on again; a part of them are those that ranges are measured on
-)
+CALIBRATED = 384  # clips that the head is fitted on; ranges are measured on some of them
 
-# The version of the quantisation. Raise it when `quantize` gives other weights than before: answers of
-# quantised models that are cached are keyed by it. A golden test fails when they change without it.
+# The version of the quantisation, which cached answers of quantised models are keyed by. Raise it when
+# `quantize` gives other weights than before; a golden test fails if it was not raised.
 INT8_VERSION = 2

@@ -1,16 +1,16 @@
-"""A model in whole numbers: **float32 ONNX, real clips** -> **the same graph with int8 convolutions**.
+"""Quantises a float32 ONNX model to int8 convolutions, and fits its linear head to the outputs of these.
 
-Convolutions, what follows them and the sums of residual blocks compute with 8-bit integers; ranges of
-activations are measured on real clips, weights have a scale for each channel (static quantisation in the QDQ
-form: Jacob et al., "Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only
+Convolutions, their activations and the sums of residual blocks compute with 8-bit integers; ranges of
+activations are measured on real clips, and weights have a scale for each channel (static quantisation in the
+QDQ form: Jacob et al., "Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only
 Inference", CVPR 2018; https://onnxruntime.ai/docs/performance/model-optimizations/quantization.html). All
-behind the image network stays in float: statistics, head, softmax.
+that follows the image network stays in float: statistics, head, softmax.
 
-No sum is cut off, on any processor. Those of the x86 line without instructions for such products (VNNI), many
-hosts of AWS Lambda among them, multiply by VPMADDUBSW: it adds the products of two neighbouring activations,
-0..255, with their weights in 16 bits. So the weights of two neighbouring taps have magnitudes of `NEIGHBOURS`
-together at most: 2^15 is more than 255 times that. Depthwise convolutions are added in 32 bits and keep all
-8 bits.
+No sum overflows, on any processor. x86 processors without instructions for such products (VNNI), many hosts
+of AWS Lambda among them, multiply by VPMADDUBSW: it adds the products of two neighbouring activations,
+0..255, with their weights in 16 bits. So the magnitudes of the weights of two neighbouring taps add up to
+`NEIGHBOURS` at most: 2^15 is more than 255 times that. Depthwise convolutions are added in 32 bits and keep
+all 8 bits.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 import onnx
+import onnxruntime
 from numpy.typing import NDArray
 from onnx import numpy_helper
 from onnxruntime.quantization import (
@@ -33,14 +34,23 @@ from onnxruntime.quantization import (
 )
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
-from training.export.int8.graph import attributes, replace, stored
-from training.export.int8.moments import Moments, measure_moments
-from training.export.int8.rounding import round_rows, steps
-from training.export.int8.stem import Pixels, feed_pixels, find_pixels, gather_columns
+from training.errors import ExportFailed
+from training.export.int8.graph import (
+    Pixels,
+    attributes,
+    feed_pixels,
+    find_pixels,
+    gather_columns,
+    replace,
+    stored,
+)
+from training.export.int8.rounding import Moments, measure_moments, round_rows, steps
+from training.network.head import Linear
 from training.quiet import only_errors
 
-NEIGHBOURS = 128  # weights of two taps in sequence, their magnitudes added
+NEIGHBOURS = 128  # sum of the magnitudes of the weights of two neighbouring taps, in steps
 RANGED = 32  # clips that ranges are measured on, 320 frames
+_PENALTY = 1.0  # of the head, share of the mean variance: of 0.01 to 10, best on held-out clips of one fold
 _MOST = 127  # steps of a weight; -128 has no counterpart
 
 Override = list[dict[str, Any]]
@@ -54,7 +64,7 @@ def quantize(proto: onnx.ModelProto, clips: Iterable[NDArray[np.uint8]]) -> onnx
         clips: real ones that it learned from, uint8 [10, 224, 224, 3] each, at least one.
     """
     seen = list(clips)
-    # The quantiser warns, on the root logger, that a model should be prepared, which it was.
+    # The quantiser warns, on the root logger, that a model should be prepared, although it was.
     with tempfile.TemporaryDirectory() as folder, only_errors():
         given, prepared, written = (Path(folder, f"{name}.onnx") for name in ("float", "prepared", "int8"))
         onnx.save(proto, given)
@@ -65,7 +75,7 @@ def quantize(proto: onnx.ModelProto, clips: Iterable[NDArray[np.uint8]]) -> onnx
         overrides = round_weights(model.graph, measure_moments(model, seen, names))
         pixels = find_pixels(model.graph, names)
         if pixels is not None:
-            overrides[pixels.tensor] = _as_they_are(pixels)
+            overrides[pixels.tensor] = _pixel_range(pixels)
         onnx.save(model, prepared)
         quantize_static(
             str(prepared),
@@ -78,8 +88,8 @@ def quantize(proto: onnx.ModelProto, clips: Iterable[NDArray[np.uint8]]) -> onnx
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
             extra_options={"TensorQuantOverrides": overrides},
-            # Of the ways to choose a range, the plain one: percentiles and entropy gave no better answers
-            # on real clips, and take histograms of every activation in memory.
+            # Percentiles and entropy gave no better answers on real clips, and need histograms of every
+            # activation in memory.
             calibrate_method=CalibrationMethod.MinMax,
         )
         quantized = onnx.load(written)
@@ -91,10 +101,9 @@ def quantize(proto: onnx.ModelProto, clips: Iterable[NDArray[np.uint8]]) -> onnx
 
 
 def whole_number_nodes(graph: onnx.GraphProto) -> list[str]:
-    """Names of the nodes that compute in int8: convolutions, and what only they and their like feed.
+    """Names of the nodes that compute in int8: convolutions, and ReLU6 and sums that only such nodes feed.
 
-    Convolutions of groups of several channels, of taps apart, or with padding that is not given in numbers
-    stay in float.
+    Convolutions with groups of several channels, with dilation or with automatic padding stay in float.
     """
     held = stored(graph)
     tensors: set[str] = set()
@@ -103,8 +112,8 @@ def whole_number_nodes(graph: onnx.GraphProto) -> list[str]:
         if node.op_type == "Conv":
             given = attributes(node)
             grouped = given.get("group", 1) not in (1, held[node.input[1]].dims[0])
-            apart = any(each != 1 for each in given.get("dilations", ()))
-            chosen = not grouped and not apart and given.get("auto_pad", b"NOTSET") in (b"NOTSET", b"VALID")
+            dilated = any(each != 1 for each in given.get("dilations", ()))
+            chosen = not grouped and not dilated and given.get("auto_pad", b"NOTSET") in (b"NOTSET", b"VALID")
         elif node.op_type == "Clip":  # ReLU6: its bounds are constants
             chosen = node.input[0] in tensors
         else:
@@ -116,14 +125,14 @@ def whole_number_nodes(graph: onnx.GraphProto) -> list[str]:
 
 
 def round_weights(graph: onnx.GraphProto, moments: dict[str, Moments]) -> dict[str, Override]:
-    """Put weights that are whole numbers of steps into a float graph.
+    """Replace the weights of a float graph by whole numbers of steps.
 
     Args:
         graph: changed in place; each convolution has a bias.
         moments: of the taps of each convolution to be changed, by its name.
 
     Returns:
-        For the tensor of each kernel, the range that makes these steps those of the quantiser.
+        For the tensor of each kernel, the range that makes the quantiser use these steps.
     """
     tensors = stored(graph)
     ranges: dict[str, Override] = {}
@@ -149,7 +158,7 @@ def round_weights(graph: onnx.GraphProto, moments: dict[str, Moments]) -> dict[s
 
 
 def _add_biases(graph: onnx.GraphProto) -> None:
-    """Give each convolution a bias, which is to make up for the rounding."""
+    """Give each convolution a bias, which will make up for the rounding."""
     held = stored(graph)
     for node in graph.node:
         if node.op_type == "Conv" and len(node.input) == 2:
@@ -158,8 +167,8 @@ def _add_biases(graph: onnx.GraphProto) -> None:
             node.input.append(f"{node.name}/bias")
 
 
-def _as_they_are(pixels: Pixels) -> Override:
-    """The range that makes the whole numbers of pixels the pixels themselves."""
+def _pixel_range(pixels: Pixels) -> Override:
+    """The range that quantises scaled pixels to the pixels themselves."""
     scale, zero_point = np.array(pixels.scale, np.float32), np.array(pixels.zero_point, np.uint8)
     return [{"quant_type": QuantType.QUInt8, "scale": scale, "zero_point": zero_point}]
 
@@ -171,3 +180,58 @@ class _Reader(CalibrationDataReader):  # type: ignore[misc]  # of a library with
     def get_next(self) -> dict[str, NDArray[np.uint8]] | None:
         clip = next(self._clips, None)
         return None if clip is None else {self._name: np.asarray(clip)[np.newaxis]}
+
+
+def fit_head(
+    exact: onnx.ModelProto, quantized: onnx.ModelProto, linear: Linear, clips: Sequence[NDArray[np.uint8]]
+) -> Linear:
+    """Fit a head with which the int8 model gives nearly the answers of the float model.
+
+    The outputs of the image network differ a little in int8, and part of the difference is the same for
+    similar pictures. A correction of the head removes it: ridge regression on the int8 model's clip vectors,
+    with the differences of logits as targets.
+
+    Args:
+        exact: the float model, with an output `embedding`.
+        quantized: the same in int8.
+        linear: the head of both.
+        clips: real ones that the model learned from, uint8 [10, 224, 224, 3] each.
+    """
+    wanted, found = (_vectors(proto, clips) for proto in (exact, quantized))
+    mean = found.mean(axis=0)
+    aims = (wanted - found) @ linear.matrix.astype(np.float64)
+    centred = found - mean
+    gram = centred @ centred.T
+    penalty = _PENALTY * np.trace(gram) / len(clips)
+    change = centred.T @ np.linalg.solve(gram + penalty * np.eye(len(clips)), aims - aims.mean(axis=0))
+    shift = aims.mean(axis=0) - mean @ change
+    return Linear((linear.matrix + change).astype(np.float32), (linear.bias + shift).astype(np.float32))
+
+
+def put_head(proto: onnx.ModelProto, before: Linear, after: Linear) -> None:
+    """Replace the head of a model.
+
+    Raises:
+        ExportFailed: the model does not contain the head `before`.
+    """
+    for old, new in ((before.matrix, after.matrix), (before.bias, after.bias)):
+        same = [
+            tensor
+            for tensor in proto.graph.initializer
+            if tuple(tensor.dims) == old.shape and np.array_equal(numpy_helper.to_array(tensor), old)
+        ]
+        if not same:
+            raise ExportFailed("the int8 model does not contain the head that it was made with")
+        for tensor in same:
+            replace(tensor, new)
+
+
+def _vectors(proto: onnx.ModelProto, clips: Sequence[NDArray[np.uint8]]) -> NDArray[np.float64]:
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3  # errors only; it warns of every unused constant
+    session = onnxruntime.InferenceSession(
+        proto.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
+    name = session.get_inputs()[0].name
+    vectors = [session.run(["embedding"], {name: clip[np.newaxis]})[0] for clip in clips]
+    return np.concatenate(vectors).astype(np.float64)

@@ -4,13 +4,16 @@ from typing import Any
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from tests.support.golden import assert_golden_arrays
 from tests.support.networks import Drawn, run, soft_noise
-from training.export.int8 import INT8_VERSION, NEIGHBOURS, quantize
+from training.errors import ExportFailed
+from training.export.int8 import INT8_VERSION, NEIGHBOURS, fit_head, put_head, quantize
 from training.export.int8.quantizer import whole_number_nodes
+from training.network.head import Linear
 
 
 def network(residuals: int = 3) -> onnx.ModelProto:
@@ -35,7 +38,7 @@ def clips() -> np.ndarray:
     return soft_noise(4)
 
 
-def test_convolutions_and_what_only_they_feed_are_chosen() -> None:
+def test_convolutions_and_nodes_that_only_they_feed_are_chosen() -> None:
     model = network(1)
     model.graph.node.append(helper.make_node("Add", ["pooled", "zero"], ["moved_on"], "other"))
 
@@ -58,7 +61,7 @@ def test_other_kinds_of_convolution_stay_in_float(attributes: dict[str, Any]) ->
     assert whole_number_nodes(model.graph) == ["conv1", "relu1"]
 
 
-def test_two_products_fit_in_16_bits(clips: np.ndarray) -> None:
+def test_the_sum_of_two_products_fits_in_16_bits(clips: np.ndarray) -> None:
     """As processors without VNNI add them: more would be cut off there, and only there."""
     quantized = quantize(network(), clips[:2])
 
@@ -100,3 +103,55 @@ def test_the_weights_are_those_of_this_version(clips: np.ndarray) -> None:
 
     found = {f"kernel{number}": values for number, values in enumerate(weights)}
     assert_golden_arrays("int8", INT8_VERSION, found, tolerance=0.01)
+
+
+# The head
+
+HEAD = Linear(
+    np.array([[3.0, -1.0], [-2.0, 0.5], [0.25, 4.0]], np.float32) / 64, np.array([0.5, -0.5], np.float32)
+)
+
+
+def model(scale: tuple[float, float, float], shift: float) -> onnx.ModelProto:
+    """The mean colour of a clip as its embedding, each channel a little off, and a linear head."""
+    proto = onnx.parser.parse_model("""
+        <ir_version: 8, opset_import: ["": 17]>
+        colours (uint8[b, f, h, w, 3] clip) => (float[b, 3] embedding, float[b, 2] logits) {
+            pixels = Cast <to = 1> (clip)
+            mean = ReduceMean <axes = [1, 2, 3], keepdims = 0> (pixels)
+            scaled = Mul (mean, scale)
+            embedding = Add (scaled, shift)
+            product = MatMul (embedding, matrix)
+            logits = Add (product, bias)
+        }""")
+    stored = {"scale": scale, "shift": [shift], "matrix": HEAD.matrix, "bias": HEAD.bias}
+    for name, values in stored.items():
+        proto.graph.initializer.append(numpy_helper.from_array(np.asarray(values, np.float32), name))
+    return proto
+
+
+def logits(proto: onnx.ModelProto, clips: np.ndarray) -> np.ndarray:
+    session = onnxruntime.InferenceSession(proto.SerializeToString(), providers=["CPUExecutionProvider"])
+    return session.run(["logits"], {"clip": clips})[0]
+
+
+def drawn(seed: int, count: int) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    return (rng.uniform(0, 255, (count, 1, 1, 1, 3)) * np.ones((1, 10, 4, 4, 1))).astype(np.uint8)
+
+
+def test_the_fitted_head_brings_new_clips_nearer_to_the_float_model() -> None:
+    exact, inexact, others = model((1, 1, 1), 0), model((0.9, 1.1, 1.05), 3), drawn(1, 50)
+    wanted, before = logits(exact, others), logits(inexact, others)
+
+    put_head(inexact, HEAD, fit_head(exact, inexact, HEAD, list(drawn(0, 64))))
+
+    error = np.abs(logits(inexact, others) - wanted).mean()
+    assert error < 0.5 * np.abs(before - wanted).mean()
+
+
+def test_a_model_with_another_head_is_refused() -> None:
+    other = Linear(HEAD.matrix + 1, HEAD.bias)
+
+    with pytest.raises(ExportFailed, match="does not contain the head"):
+        put_head(model((1, 1, 1), 0), other, HEAD)

@@ -1,4 +1,4 @@
-"""The first convolution on pixels as they are: sooner, and not a bit of an answer changed."""
+"""The first convolution on the pixels themselves: no bit of an answer changes."""
 
 import numpy as np
 import onnx
@@ -7,7 +7,7 @@ from onnx import helper
 
 from tests.support.networks import Drawn, run, soft_noise
 from training.export.int8 import quantize, quantizer
-from training.export.int8.stem import Pixels, find_pixels
+from training.export.int8.graph import Pixels, find_pixels
 
 STEMS = {
     "as EfficientNet has it": {"strides": [2, 2], "pads": [0, 0, 1, 1]},
@@ -31,7 +31,7 @@ def channels_of_the_first(model: onnx.ModelProto) -> int:
 
 
 @pytest.mark.parametrize("stem", STEMS)
-def test_no_bit_of_an_answer_changes(stem: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_answers_are_bitwise_the_same(stem: str, monkeypatch: pytest.MonkeyPatch) -> None:
     model, clips = Drawn(size=56).conv(**STEMS[stem]).residual().model(), soft_noise(2)
     with monkeypatch.context() as patch:
         patch.setattr(quantizer, "feed_pixels", lambda graph: None)
@@ -47,7 +47,7 @@ def test_no_bit_of_an_answer_changes(stem: str, monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.parametrize("stem", LEFT_ALONE)
-def test_columns_that_do_not_come_out_even_are_not_gathered(stem: str) -> None:
+def test_columns_that_are_not_a_multiple_are_not_gathered(stem: str) -> None:
     model = Drawn(size=56).conv(**LEFT_ALONE[stem]).residual().model()
 
     quantized = quantize(model, soft_noise(1))
@@ -62,29 +62,24 @@ def test_the_scale_of_pixels_is_found() -> None:
 
 
 @pytest.mark.parametrize("offset", [0.3 / 128, 1 / 128, -256 / 128])
-def test_no_scale_is_found_where_no_whole_number_is_nothing(offset: float) -> None:
+def test_no_scale_is_found_if_its_zero_is_not_an_integer_in_0_to_255(offset: float) -> None:
     assert find_pixels(Drawn(offset=offset).conv().model().graph, ["conv1"]) is None
 
 
-def test_no_scale_is_found_where_the_first_convolution_stays_in_float() -> None:
+def test_no_scale_is_found_if_the_first_convolution_stays_in_float() -> None:
     assert find_pixels(Drawn().conv().conv().model().graph, ["conv2"]) is None
 
 
-def test_no_scale_is_found_where_each_colour_has_its_own() -> None:
-    drawn = Drawn()
-    drawn.weights["scale"] = np.array([0.1, 0.2, 0.3], np.float32)
+def test_no_scale_is_found_if_colours_differ_or_another_node_reads_the_pixels() -> None:
+    coloured, shared = Drawn(), Drawn().conv().model()
+    coloured.weights["scale"] = np.array([0.1, 0.2, 0.3], np.float32)
+    shared.graph.node.append(helper.make_node("Sqrt", ["moved"], ["roots"]))
 
-    assert find_pixels(drawn.conv().model().graph, ["conv1"]) is None
-
-
-def test_no_scale_is_found_where_the_scaled_pixels_serve_others_too() -> None:
-    model = Drawn().conv().model()
-    model.graph.node.append(helper.make_node("Sqrt", ["moved"], ["roots"]))
-
-    assert find_pixels(model.graph, ["conv1"]) is None
+    assert find_pixels(coloured.conv().model().graph, ["conv1"]) is None
+    assert find_pixels(shared.graph, ["conv1"]) is None
 
 
-def test_a_network_that_does_more_to_its_pixels_is_quantised_with_that_in_float() -> None:
+def test_other_arithmetic_on_pixels_stays_in_float() -> None:
     drawn = Drawn(size=56)
     drawn.nodes.append(helper.make_node("Sqrt", ["pixels"], ["roots"]))
     drawn.weights["offset"] = np.float32(0)
