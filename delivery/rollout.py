@@ -27,19 +27,12 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Rollout:
-    """What was done.
+    """What was done."""
 
-    Attributes:
-        version: that is live now.
-        before: the version that was live before, if there was another.
-        moved: whether the alias moved.
-        checks: that passed, in order.
-    """
-
-    version: str
-    before: str | None
-    moved: bool
-    checks: tuple[Checked, ...]
+    version: str  # that is live now
+    before: str | None  # the version that was live before, if there was another
+    moved: bool  # whether the alias moved
+    checks: tuple[Checked, ...]  # that passed, in order
 
 
 def roll_out(

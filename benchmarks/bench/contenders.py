@@ -44,21 +44,13 @@ class CannotMeasure(Exception):
 
 @dataclass(frozen=True)
 class Contender:
-    """Something that takes part in a section.
+    """Something that takes part in a section."""
 
-    Attributes:
-        name: shown in tables.
-        subject: MODULE:NAME of a function that makes a `benchmarks.bench.worker.Subject`.
-        options: arguments of the function, as JSON.
-        environment: where it is installed; None is the project's own environment.
-        note: what a reader must know to judge its times.
-    """
-
-    name: str
-    subject: str
-    options: Mapping[str, Any] = field(default_factory=dict)
-    environment: str | None = None
-    note: str = ""
+    name: str  # shown in tables
+    subject: str  # MODULE:NAME of a function that makes a `benchmarks.bench.worker.Subject`
+    options: Mapping[str, Any] = field(default_factory=dict)  # arguments of the function, as JSON
+    environment: str | None = None  # where it is installed; None is the project's own environment
+    note: str = ""  # what a reader must know to judge its times
 
 
 def core(position: int) -> int:

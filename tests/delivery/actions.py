@@ -22,23 +22,14 @@ SUCCESS, FAILURE, SKIPPED = "success", "failure", "skipped"
 
 @dataclass(frozen=True)
 class Step:
-    """One step that was reached.
+    """One step that was reached."""
 
-    Attributes:
-        job: name of its job.
-        name: its `run` line, or the action that it uses.
-        outcome: success, failure or skipped.
-        inputs: its `with`, expressions replaced.
-        printed: what it wrote on standard output and standard error.
-        outputs: what it wrote to $GITHUB_OUTPUT.
-    """
-
-    job: str
-    name: str
-    outcome: str = SUCCESS
-    inputs: Mapping[str, str] = field(default_factory=dict)
-    printed: str = ""
-    outputs: Mapping[str, str] = field(default_factory=dict)
+    job: str  # name of its job
+    name: str  # its `run` line, or the action that it uses
+    outcome: str = SUCCESS  # success, failure or skipped
+    inputs: Mapping[str, str] = field(default_factory=dict)  # its `with`, expressions replaced
+    printed: str = ""  # what it wrote on standard output and standard error
+    outputs: Mapping[str, str] = field(default_factory=dict)  # what it wrote to $GITHUB_OUTPUT
 
 
 @dataclass(frozen=True)

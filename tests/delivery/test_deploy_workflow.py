@@ -32,18 +32,15 @@ pytestmark = [needs_terraform, needs_emulator_for(PYTHON)]
 
 @dataclass
 class Services:
-    """The services that the workflow uses, and faults for it.
-
-    Attributes:
-        settings: of the function, by the job of the workflow; a bad one makes it answer badly.
-        meanwhile: models that are registered when the production job begins.
-    """
+    """The services that the workflow uses, and faults for it."""
 
     folder: Path
     cloud: Cloud
     server: MlflowServer
     stack: ExitStack
+    # of the function, by the job of the workflow; a bad one makes it answer badly
     settings: dict[str, dict[str, str]] = field(default_factory=dict)
+    # models that are registered when the production job begins
     meanwhile: list[tuple[str, ...]] = field(default_factory=list)
     runs: int = 0
 
