@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import ROOT
-from benchmarks.bench.environments import MissingEnvironment, interpreter
+from benchmarks.bench.environments import Absent, interpreter
 from benchmarks.bench.worker import CORE
 
 REPLY_S = 180.0  # to import a framework, to load a model, or to start a server, on a busy machine
@@ -32,10 +32,6 @@ ONE_THREAD = {
     "TF_CPP_MIN_LOG_LEVEL": "3",
     "KERAS_BACKEND": "tensorflow",
 }
-
-
-class Absent(Exception):
-    """A contender cannot be measured; the message says why."""
 
 
 class CannotMeasure(Exception):
@@ -72,10 +68,7 @@ class WorkerProcess:
     """
 
     def __init__(self, contender: Contender, log: Path) -> None:
-        try:
-            python = interpreter(contender.environment) if contender.environment else Path(sys.executable)
-        except MissingEnvironment as error:
-            raise Absent(str(error)) from error
+        python = interpreter(contender.environment) if contender.environment else Path(sys.executable)
         self._log = log
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("wb") as printed:

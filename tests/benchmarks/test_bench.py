@@ -20,7 +20,7 @@ from benchmarks.__main__ import app
 from benchmarks.bench import command, models, plot, report, sections
 from benchmarks.bench.command import Outputs, measure
 from benchmarks.bench.contenders import Contender
-from benchmarks.bench.environments import MissingEnvironment, interpreter
+from benchmarks.bench.environments import Absent, interpreter
 from benchmarks.bench.results import (
     BY_FRAMES,
     REAL,
@@ -339,7 +339,7 @@ def test_decoders_see_the_same_colours(
 ) -> None:
     try:
         python = interpreter(environment) if environment else Path(sys.executable)
-    except MissingEnvironment as error:
+    except Absent as error:
         pytest.skip(f"This test needs {name}, which is {error}.")
     path, saved = save_gif("colours.gif", "red", "blue"), tmp_path / "clip.npy"
     program = (

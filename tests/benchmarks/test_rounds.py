@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
-from benchmarks.bench.contenders import Absent, CannotMeasure, Contender
+from benchmarks.bench.contenders import CannotMeasure, Contender
+from benchmarks.bench.environments import Absent
 from benchmarks.bench.results import Entry, Item, Section, compare
 from benchmarks.bench.rounds import NoBaseline, run_rounds
 from benchmarks.harness.timing import Ratio
