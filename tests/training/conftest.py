@@ -13,7 +13,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import pytest
 
-from tests.training.drawn import draw_gif, draw_shows, write_manifest
+from tests.support.drawn import draw_gif, draw_shows, write_manifest
 from training.data.clips import Clips, load_clips
 from training.data.manifest import read_manifest
 from training.registry.versions import Registry, RegistrySettings
