@@ -39,19 +39,13 @@ CONFIG = Config(connect_timeout=10, read_timeout=120, retries={"mode": "standard
 
 @dataclass(frozen=True)
 class Alias:
-    """Which versions an alias points to.
+    """Which versions an alias points to."""
 
-    Attributes:
-        version: receives the requests.
-        weights: other versions with the share, 0..1, of the requests that they receive instead.
-        before: the version that was live before, if it is known.
-        revision: changes with every change of the alias.
-    """
-
-    version: str
+    version: str  # receives the requests
+    # other versions with the share, 0..1, of the requests that they receive instead
     weights: Mapping[str, float] = field(default_factory=dict)
-    before: str | None = None
-    revision: str = ""
+    before: str | None = None  # the version that was live before, if it is known
+    revision: str = ""  # changes with every change of the alias
 
 
 class Function:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,28 +18,14 @@ ALIASES = ("challenger", "champion")  # in order of preference
 TIMEOUT_S = 600.0  # for a slow registry and a model to download
 
 
-@dataclass(frozen=True)
-class Candidate:
-    """A model of the registry.
-
-    Attributes:
-        alias: challenger or champion.
-        version: in the registry.
-        model_version: in the model file.
-        path: of the model file.
-    """
-
-    alias: str
-    version: str
-    model_version: str
-    path: Path
-
-
-def fetch_candidate(out: Path) -> Candidate:
+def fetch_candidate(out: Path) -> dict[str, str]:
     """Download the challenger, or without one the champion.
 
     Args:
         out: where to write the model file.
+
+    Returns:
+        Its `alias`, its `version` in the registry, and the `model_version` in the model file.
 
     Raises:
         NoCandidate: the registry has neither.
@@ -53,7 +38,7 @@ def fetch_candidate(out: Path) -> Candidate:
     out.parent.mkdir(parents=True, exist_ok=True)
     # By its number, because the alias may move in the meantime.
     pulled = _gif_train("pull", aliases[alias], "--out", str(out))
-    return Candidate(alias, str(pulled["version"]), str(pulled["model_version"]), out)
+    return {"alias": alias, **{key: str(pulled[key]) for key in ("version", "model_version")}}
 
 
 def _gif_train(*words: str) -> dict[str, Any]:

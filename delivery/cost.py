@@ -28,21 +28,13 @@ USD_PER_REQUEST = 0.20 / 1_000_000  # beyond the free requests
 
 @dataclass(frozen=True)
 class Measurement:
-    """What `python -m benchmarks cold-start` measured of the delivered bundle on one whole core.
+    """What `python -m benchmarks cold-start` measured of the delivered bundle on one whole core."""
 
-    Attributes:
-        cold_ms: from the start of a new instance to its first answer; all of it is billed, INIT included.
-        warm_ms: of a later answer.
-        peak_memory_bytes: of the function's process.
-        made: day of the measurement.
-        rounds: over which the medians were taken.
-    """
-
-    cold_ms: float
-    warm_ms: float
-    peak_memory_bytes: int
-    made: str
-    rounds: int
+    cold_ms: float  # from the start of a new instance to its first answer; all of it is billed, INIT included
+    warm_ms: float  # of a later answer
+    peak_memory_bytes: int  # of the function's process
+    made: str  # day of the measurement
+    rounds: int  # over which the medians were taken
 
     @classmethod
     def read(cls, path: Path) -> Measurement:
@@ -77,25 +69,15 @@ class Measurement:
 
 @dataclass(frozen=True)
 class Plan:
-    """The estimate for one memory size.
+    """The estimate for one memory size."""
 
-    Attributes:
-        memory_mb: of the function.
-        enough: whether the peak fits with a quarter to spare.
-        cold_ms: of the first answer of an instance.
-        warm_ms: of a later answer.
-        gb_s: of a request, the mean over cold and warm ones.
-        gifs: a month within both free limits.
-        million_usd: price of a million GIFs in a month, in dollars.
-    """
-
-    memory_mb: int
-    enough: bool
-    cold_ms: float
-    warm_ms: float
-    gb_s: float
-    gifs: int
-    million_usd: float
+    memory_mb: int  # of the function
+    enough: bool  # whether the peak fits with a quarter to spare
+    cold_ms: float  # of the first answer of an instance
+    warm_ms: float  # of a later answer
+    gb_s: float  # of a request, the mean over cold and warm ones
+    gifs: int  # a month within both free limits
+    million_usd: float  # price of a million GIFs in a month, in dollars
 
 
 def plan(measured: Measurement, memory_mb: int, *, cold_share: float, wait_ms: float = 0.0) -> Plan:

@@ -44,7 +44,7 @@ class UnknownFunction(DeliveryError):
     reason = "UNKNOWN_FUNCTION"
 
     def __init__(self, what: str) -> None:
-        super().__init__(f"there is no {what}; terraform makes it", what=what)
+        super().__init__(f"there is no {what}; Terraform creates it", what=what)
 
 
 class CheckFailed(DeliveryError):
@@ -156,7 +156,7 @@ class BundleTooLarge(DeliveryError):
 
     def __init__(self, what: str, size_bytes: int, limit_bytes: int) -> None:
         super().__init__(
-            f"the bundle is too large {what}: {size_bytes:,} bytes, Lambda takes {limit_bytes:,}",
+            f"the {what} bundle is too large: {size_bytes:,} bytes, Lambda accepts {limit_bytes:,}",
             what=what,
             size_bytes=str(size_bytes),
             limit_bytes=str(limit_bytes),

@@ -21,34 +21,23 @@ TIMEOUT_S = 60.0  # of a request to an address, a cold start included
 
 @dataclass(frozen=True)
 class Request:
-    """An HTTP request.
-
-    Attributes:
-        path: absolute, without a query.
-        query: without the question mark.
-        headers: names in lower case.
-    """
+    """An HTTP request."""
 
     method: str
-    path: str
-    query: str = ""
-    headers: Mapping[str, str] = field(default_factory=dict)
+    path: str  # absolute, without a query
+    query: str = ""  # without the question mark
+    headers: Mapping[str, str] = field(default_factory=dict)  # names in lower case
     body: bytes = b""
 
 
 @dataclass(frozen=True)
 class Response:
-    """An HTTP response.
-
-    Attributes:
-        headers: names in lower case.
-        version: of the function that answered; empty if it is unknown.
-    """
+    """An HTTP response."""
 
     status: int
-    headers: Mapping[str, str]
+    headers: Mapping[str, str]  # names in lower case
     body: bytes
-    version: str = ""
+    version: str = ""  # of the function that answered; empty if it is unknown
 
     def json(self) -> Any:
         """Parse the body as JSON.

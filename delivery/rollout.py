@@ -26,35 +26,13 @@ Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Plan:
-    """How a version is rolled out.
-
-    Attributes:
-        steps: shares of the requests, 0..1, that it gets one after another before it gets all.
-        pause_s: seconds to wait after each step while alarms are watched.
-        url_ask: sends requests to the address for the check after the move; None leaves that check out.
-    """
-
-    steps: Sequence[float] = ()
-    pause_s: float = 0
-    url_ask: Ask | None = None
-
-
-@dataclass(frozen=True)
 class Rollout:
-    """What was done.
+    """What was done."""
 
-    Attributes:
-        version: that is live now.
-        before: the version that was live before, if there was another.
-        moved: whether the alias moved.
-        checks: that passed, in order.
-    """
-
-    version: str
-    before: str | None
-    moved: bool
-    checks: tuple[Checked, ...]
+    version: str  # that is live now
+    before: str | None  # the version that was live before, if there was another
+    moved: bool  # whether the alias moved
+    checks: tuple[Checked, ...]  # that passed, in order
 
 
 def roll_out(
@@ -62,12 +40,25 @@ def roll_out(
     version: str,
     expected: Expected,
     *,
-    plan: Plan = Plan(),
+    steps: Sequence[float] = (),
+    pause_s: float = 0,
+    url_ask: Ask | None = None,
     alarms: Alarms | None = None,
     say: Say = lambda line: None,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Rollout:
     """Give users a version, if it answers well.
+
+    Args:
+        function: with the alias that users call.
+        version: a published one.
+        expected: what the answers must say.
+        steps: shares of the requests, 0..1, that it gets one after another before it gets all.
+        pause_s: seconds to wait after each step while alarms are watched.
+        url_ask: sends requests to the address for the check after the move; None leaves that check out.
+        alarms: that must stay off.
+        say: called with a message at each step.
+        sleep: waits so many seconds.
 
     Raises:
         CheckFailed: it does not; users get the version that they got before.
@@ -93,19 +84,19 @@ def roll_out(
         say(f"the alarm {ringing} is on already, and is not watched")
     with _move_back_on_error(function, stood, say):
         now = stood
-        for share in plan.steps:
+        for share in steps:
             say(f"version {version} gets {share:.0%} of the requests")
             step = dataclasses.replace(stood, weights={version: share})
             now = function.move(step, revision=now.revision)
-            _watch(alarms, plan.pause_s, sleep)
+            _watch(alarms, pause_s, sleep)
             checks += smoke_test(function.asker(version), expected, where=f"{function.name}:{version}")
         say(f"version {version} gets all requests")
         function.move(Alias(version, before=stood.version), revision=now.revision)
         _settle(function, version, sleep)
         checks += smoke_test(function.asker(function.alias_name), expected, where=function.label)
-        if plan.url_ask is not None:
-            checks += smoke_test(plan.url_ask, expected, where="the address")
-        _watch(alarms, plan.pause_s, sleep)
+        if url_ask is not None:
+            checks += smoke_test(url_ask, expected, where="the address")
+        _watch(alarms, pause_s, sleep)
     return Rollout(version, stood.version, moved=True, checks=tuple(checks))
 
 

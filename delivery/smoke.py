@@ -17,36 +17,22 @@ NOT_A_GIF = Request("POST", "/v1/identify", headers={"content-type": "image/gif"
 
 @dataclass(frozen=True)
 class Expected:
-    """What the answers must say.
+    """What the answers must say."""
 
-    Attributes:
-        gif: content of a GIF file.
-        show: that it is from; None accepts any.
-        model_version: that must answer; None accepts any.
-        key: API key, if the service requires one.
-    """
-
-    gif: bytes
-    show: str | None = None
-    model_version: str | None = None
-    key: str | None = None
+    gif: bytes  # content of a GIF file
+    show: str | None = None  # that it is from; None accepts any
+    model_version: str | None = None  # that must answer; None accepts any
+    key: str | None = None  # API key, if the service requires one
 
 
 @dataclass(frozen=True)
 class Checked:
-    """A check that passed.
+    """A check that passed."""
 
-    Attributes:
-        name: of the check.
-        duration_ms: of the request.
-        version: of the function that answered; empty if it is unknown.
-        says: the answer in a few words.
-    """
-
-    name: str
-    duration_ms: float
-    version: str
-    says: str
+    name: str  # of the check
+    duration_ms: float  # of the request
+    version: str  # of the function that answered; empty if it is unknown
+    says: str  # the answer in a few words
 
 
 def smoke_test(ask: Ask, expected: Expected, *, where: str) -> list[Checked]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import ROOT
-from benchmarks.bench.environments import MissingEnvironment, interpreter
+from benchmarks.bench.environments import Absent, interpreter
 from benchmarks.bench.worker import CORE
 
 REPLY_S = 180.0  # to import a framework, to load a model, or to start a server, on a busy machine
@@ -34,31 +34,19 @@ ONE_THREAD = {
 }
 
 
-class Absent(Exception):
-    """A contender cannot be measured; the message says why."""
-
-
 class CannotMeasure(Exception):
     """A contender cannot do one item; the message says why."""
 
 
 @dataclass(frozen=True)
 class Contender:
-    """Something that takes part in a section.
+    """Something that takes part in a section."""
 
-    Attributes:
-        name: shown in tables.
-        subject: MODULE:NAME of a function that makes a `benchmarks.bench.worker.Subject`.
-        options: arguments of the function, as JSON.
-        environment: where it is installed; None is the project's own environment.
-        note: what a reader must know to judge its times.
-    """
-
-    name: str
-    subject: str
-    options: Mapping[str, Any] = field(default_factory=dict)
-    environment: str | None = None
-    note: str = ""
+    name: str  # shown in tables
+    subject: str  # MODULE:NAME of a function that makes a `benchmarks.bench.worker.Subject`
+    options: Mapping[str, Any] = field(default_factory=dict)  # arguments of the function, as JSON
+    environment: str | None = None  # where it is installed; None is the project's own environment
+    note: str = ""  # what a reader must know to judge its times
 
 
 def core(position: int) -> int:
@@ -80,10 +68,7 @@ class WorkerProcess:
     """
 
     def __init__(self, contender: Contender, log: Path) -> None:
-        try:
-            python = interpreter(contender.environment) if contender.environment else Path(sys.executable)
-        except MissingEnvironment as error:
-            raise Absent(str(error)) from error
+        python = interpreter(contender.environment) if contender.environment else Path(sys.executable)
         self._log = log
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("wb") as printed:

@@ -19,8 +19,8 @@ FOLDER = ROOT / ".venv/peers"
 INSTALL_S = 540  # for one environment
 
 
-class MissingEnvironment(Exception):
-    """A peer's environment is missing; the message says why."""
+class Absent(Exception):
+    """A contender cannot be measured; the message says why."""
 
 
 def read_list(path: Path = LIST) -> Mapping[str, tuple[str, ...]]:
@@ -34,14 +34,14 @@ def interpreter(name: str, folder: Path = FOLDER) -> Path:
     """Return the Python of an environment.
 
     Raises:
-        MissingEnvironment: it was never installed, or could not be.
+        Absent: it was never installed, or could not be.
     """
     failed = folder / f"{name}.failed"
     if failed.is_file():
-        raise MissingEnvironment(f"does not install: {failed.read_text('utf-8').strip()}")
+        raise Absent(f"does not install: {failed.read_text('utf-8').strip()}")
     python = folder / name / "bin/python"
     if not (folder / name / "installed").is_file() or not python.exists():
-        raise MissingEnvironment("not installed: make .venv/peers/ready")
+        raise Absent("not installed: make .venv/peers/ready")
     return python
 
 
@@ -49,7 +49,7 @@ def install(name: str, packages: tuple[str, ...], folder: Path = FOLDER) -> None
     """Make one environment, unless it is installed with exactly these packages.
 
     Raises:
-        MissingEnvironment: it cannot be made; remembered until the next try.
+        Absent: it cannot be made; remembered until the next try.
     """
     place, failed = folder / name, folder / f"{name}.failed"
     stamp = place / "installed"
@@ -62,7 +62,7 @@ def install(name: str, packages: tuple[str, ...], folder: Path = FOLDER) -> None
     try:
         _run(uv, "venv", "-q", "--clear", "-p", sys.executable, str(place))
         _run(uv, "pip", "install", "-q", "-p", str(place / "bin/python"), *packages)
-    except MissingEnvironment as error:
+    except Absent as error:
         failed.write_text(f"{error}\n", "utf-8")
         raise
     stamp.write_text(wanted, "utf-8")
@@ -73,7 +73,7 @@ def install_all() -> None:
     for name, packages in read_list().items():
         try:
             install(name, packages)
-        except MissingEnvironment as error:
+        except Absent as error:
             typer.echo(f"peer {name}: {error}", err=True)
 
 
@@ -81,8 +81,8 @@ def _run(*command: str) -> None:
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=INSTALL_S, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise MissingEnvironment(str(error)) from error
+        raise Absent(str(error)) from error
     if done.returncode:
         # Without the lines and arrows that uv draws around its words.
         words = [word for word in done.stderr.split() if word.isascii()]
-        raise MissingEnvironment(" ".join(words)[:300] or f"exit code {done.returncode}")
+        raise Absent(" ".join(words)[:300] or f"exit code {done.returncode}")

@@ -24,19 +24,13 @@ class NotResults(Exception):
 
 @dataclass(frozen=True)
 class Item:
-    """One thing that every contender does.
+    """One thing that every contender does."""
 
-    Attributes:
-        name: what contenders are given.
-        group: ratios are computed for each group.
-        facts: numbers about the item; curves are drawn over them.
-        shown: its name for readers, if that is another one: paths of this machine are not published.
-    """
-
-    name: str
-    group: str
+    name: str  # what contenders are given
+    group: str  # ratios are computed for each group
+    # numbers about the item; curves are drawn over them
     facts: Mapping[str, float] = field(default_factory=dict)
-    shown: str = ""
+    shown: str = ""  # its name for readers, if that is another one: paths of this machine are not published
 
     @property
     def label(self) -> str:
@@ -46,44 +40,27 @@ class Item:
 
 @dataclass(frozen=True)
 class Entry:
-    """The times of one contender.
+    """The times of one contender."""
 
-    Attributes:
-        name: of the contender.
-        version: of the library that did the work.
-        note: what a reader must know to judge the times.
-        seconds: [round][item]; None where it could not do the item.
-        failures: label of an item -> why the contender could not do it.
-    """
-
-    name: str
-    version: str
-    note: str
-    seconds: tuple[tuple[float | None, ...], ...]
+    name: str  # of the contender
+    version: str  # of the library that did the work
+    note: str  # what a reader must know to judge the times
+    seconds: tuple[tuple[float | None, ...], ...]  # [round][item]; None where it could not do the item
+    # label of an item -> why the contender could not do it
     failures: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Section:
-    """One question, answered by every contender.
+    """One question, answered by every contender."""
 
-    Attributes:
-        name: decode, classify, serve or line.
-        key: digest of the question: a section with the same key need not be measured again.
-        rounds: how often everything was measured.
-        quick: whether it was a short try, whose ratios mean little.
-        items: what was done.
-        entries: the first is this project.
-        absent: contender -> why it did not take part.
-    """
-
-    name: str
-    key: str
-    rounds: int
-    quick: bool
-    items: tuple[Item, ...]
-    entries: tuple[Entry, ...]
-    absent: Mapping[str, str] = field(default_factory=dict)
+    name: str  # decode, classify, serve or line
+    key: str  # digest of the question: a section with the same key need not be measured again
+    rounds: int  # how often everything was measured
+    quick: bool  # whether it was a short try, whose ratios mean little
+    items: tuple[Item, ...]  # what was done
+    entries: tuple[Entry, ...]  # the first is this project
+    absent: Mapping[str, str] = field(default_factory=dict)  # contender -> why it did not take part
 
     @property
     def groups(self) -> tuple[str, ...]:
@@ -93,19 +70,12 @@ class Section:
 
 @dataclass(frozen=True)
 class Results:
-    """A whole measurement.
+    """A whole measurement."""
 
-    Attributes:
-        cores: processors of the machine; nothing else of it is published.
-        python: version of the interpreter.
-        measured: day, YYYY-MM-DD.
-        sections: by name.
-    """
-
-    cores: int
-    python: str
-    measured: str
-    sections: Mapping[str, Section] = field(default_factory=dict)
+    cores: int  # processors of the machine; nothing else of it is published
+    python: str  # version of the interpreter
+    measured: str  # day, YYYY-MM-DD
+    sections: Mapping[str, Section] = field(default_factory=dict)  # by name
 
     def with_section(self, section: Section) -> Results:
         """Return the same results with a section added or replaced."""
@@ -157,20 +127,14 @@ def _section(values: dict[str, Any]) -> Section:
 
 @dataclass(frozen=True)
 class Figure:
-    """One contender in one group of items.
+    """One contender in one group of items."""
 
-    Attributes:
-        entry: of the contender.
-        milliseconds: geometric mean over the items of the medians over the rounds.
-        ratio: time relative to this project, over the rounds; in a round it is the geometric mean over the
-            items that both can do.
-        items: how many items it could do.
-    """
-
-    entry: Entry
-    milliseconds: float
+    entry: Entry  # of the contender
+    milliseconds: float  # geometric mean over the items of the medians over the rounds
+    # time relative to this project, over the rounds; in a round it is the geometric mean over the items that
+    # both can do
     ratio: Ratio
-    items: int
+    items: int  # how many items it could do
 
     @property
     def name(self) -> str:

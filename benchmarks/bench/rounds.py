@@ -12,7 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from benchmarks.bench.contenders import Absent, CannotMeasure, Contender, WorkerProcess
+from benchmarks.bench.contenders import CannotMeasure, Contender, WorkerProcess
+from benchmarks.bench.environments import Absent
 from benchmarks.bench.results import Entry, Item
 from benchmarks.harness.timing import in_turns
 

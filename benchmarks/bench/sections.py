@@ -33,40 +33,24 @@ _FAST = "loops compiled by the extra `fast`"
 
 @dataclass(frozen=True)
 class Plan:
-    """How to measure.
+    """How to measure."""
 
-    Attributes:
-        rounds: of each section, at least 1.
-        quick: measure few items, for a try.
-        model: ONNX file of this project.
-        other_model: the same model in the other precision; measured too if it is given.
-        work: folder for intermediate files.
-        peers: False measures this project alone.
-    """
-
-    rounds: int = 5
-    quick: bool = False
-    model: Path = field(default_factory=default_model_path)
-    other_model: Path | None = None
-    work: Path = WORK
-    peers: bool = True
+    rounds: int = 5  # of each section, at least 1
+    quick: bool = False  # measure few items, for a try
+    model: Path = field(default_factory=default_model_path)  # ONNX file of this project
+    other_model: Path | None = None  # the same model in the other precision; measured too if it is given
+    work: Path = WORK  # folder for intermediate files
+    peers: bool = True  # False measures this project alone
 
 
 @dataclass(frozen=True)
 class Question:
-    """One section before it is measured.
+    """One section before it is measured."""
 
-    Attributes:
-        name: of the section.
-        contenders: this project first.
-        items: what each of them does.
-        times: how often an item is done for one measurement.
-    """
-
-    name: str
-    contenders: tuple[Contender, ...]
-    items: tuple[Item, ...]
-    times: int = 1
+    name: str  # of the section
+    contenders: tuple[Contender, ...]  # this project first
+    items: tuple[Item, ...]  # what each of them does
+    times: int = 1  # how often an item is done for one measurement
 
     def key(self, plan: Plan) -> str:
         """Return a digest that changes with everything the times depend on."""

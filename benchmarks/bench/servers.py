@@ -35,26 +35,19 @@ REQUESTS = 16  # of one measurement
 START_S = 150.0  # to listen and to answer for the first time
 END_S = 10.0
 _APPS = "benchmarks.bench.apps"
-_JSON = {"Content-Type": "application/json"}
+_GIF_ANALYZER = (str(Path(sys.executable).with_name("gif-analyzer")), "serve")
 
 Identify = Callable[[bytes], str]  # sends one GIF and returns its show
-Wrap = Callable[[bytes], tuple[bytes, Mapping[str, str]]]  # GIF -> body and headers of a request
 
 
 def rest(model: str, gifs: Sequence[str], work: str) -> Subject:
     """`gif-analyzer serve rest`, without its cache."""
     [port] = free_ports(1)
-    program = Program(
-        [*_gif_analyzer("rest"), "--port", str(port), "--model", model],
-        Path(work) / "rest.log",
-        {"GIF_ANALYZER_CACHE_BYTES": "0", "GIF_ANALYZER_WORKERS": "1"},
-    )
-    identify = http_client(
-        port,
-        "/v1/identify?top_k=1",
-        lambda gif: (gif, {"Content-Type": "image/gif"}),
-        lambda answer: answer["shows"][0]["show"],
-    )
+    command = [*_GIF_ANALYZER, "rest", "--port", str(port), "--model", model]
+    environment = {"GIF_ANALYZER_CACHE_BYTES": "0", "GIF_ANALYZER_WORKERS": "1"}
+    program = Program(command, Path(work) / "rest.log", environment)
+    path = "/v1/identify?top_k=1"
+    identify = http_client(port, path, lambda gif: gif, lambda answer: answer["shows"][0]["show"])
     return _subject(program, identify, gifs, _version("gif-analyzer"))
 
 
@@ -64,41 +57,28 @@ def grpc_pair(model: str, gifs: Sequence[str], work: str) -> Subject:
     from services.preprocess.rpc import RemotePreprocess  # noqa: PLC0415
 
     [port] = free_ports(1)
-    program = Program(
-        [*_gif_analyzer("grpc"), "--port", str(port), "--model", model],
-        Path(work) / "grpc.log",
-        {"GIF_ANALYZER_WORKERS": "1"},
-    )
+    command = [*_GIF_ANALYZER, "grpc", "--port", str(port), "--model", model]
+    program = Program(command, Path(work) / "grpc.log", {"GIF_ANALYZER_WORKERS": "1"})
     stack = contextlib.ExitStack()
     preprocess = stack.enter_context(RemotePreprocess(f"127.0.0.1:{port}"))
     classifier = stack.enter_context(RemoteClassifier(f"127.0.0.1:{port}"))
-    return _subject(
-        program,
-        lambda gif: classifier.classify(preprocess.decode_gif(gif), 1).shows[0].show,
-        gifs,
-        _version("gif-analyzer"),
-        close=stack.close,
-    )
+
+    def identify(gif: bytes) -> str:
+        return classifier.classify(preprocess.decode_gif(gif), 1).shows[0].show
+
+    return _subject(program, identify, gifs, _version("gif-analyzer"), close=stack.close)
 
 
 def mlflow(model: str, gifs: Sequence[str], work: str) -> Subject:
     """`mlflow models serve` of a Python model, JSON."""
-    [port], folder = free_ports(1), Path(work) / "mlflow-model"
-    subprocess.run([sys.executable, "-m", f"{_APPS}.mlflow_model", str(folder)], cwd=ROOT, check=True)
-    program = Program(
-        [
-            *(sys.executable, "-m", "mlflow", "models", "serve", "-m", str(folder)),
-            *("--env-manager", "local", "-h", "127.0.0.1", "-p", str(port)),
-        ],
-        Path(work) / "mlflow.log",
-        # It starts uvicorn by its name.
-        {"BENCHMARK_MODEL": model, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"},
-    )
+    [port], folder = free_ports(1), f"{work}/mlflow-model"
+    subprocess.run([sys.executable, "-m", f"{_APPS}.mlflow_model", folder], cwd=ROOT, check=True)
+    command = [sys.executable, "-m", "mlflow", "models", "serve", "-m", folder]
+    command += ["--env-manager", "local", "-h", "127.0.0.1", "-p", str(port)]
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # it starts uvicorn by its name
+    program = Program(command, Path(work) / "mlflow.log", {"BENCHMARK_MODEL": model, "PATH": path})
     identify = http_client(
-        port,
-        "/invocations",
-        lambda gif: _json({"inputs": [_text(gif)]}),
-        lambda answer: answer["predictions"][0],
+        port, "/invocations", lambda gif: {"inputs": [_text(gif)]}, lambda answer: answer["predictions"][0]
     )
     return _subject(program, identify, gifs, _version("mlflow", "MLflow"))
 
@@ -107,52 +87,44 @@ def mlserver(model: str, gifs: Sequence[str], work: str, environment: str) -> Su
     """MLServer with a runtime of its own, Open Inference Protocol, in one process."""
     python = interpreter(environment)
     port, grpc_port, metrics_port = free_ports(3)
-    folder = Path(work) / "mlserver"
     settings = {
         **{"host": "127.0.0.1", "http_port": port, "grpc_port": grpc_port, "metrics_port": metrics_port},
         **{"parallel_workers": 0, "debug": False},
     }
     runtime = {"name": "gif", "implementation": f"{_APPS}.mlserver_runtime.GifRuntime"}
+    folder = Path(work) / "mlserver"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "settings.json").write_text(json.dumps(settings), "utf-8")
     (folder / "model-settings.json").write_text(json.dumps(runtime), "utf-8")
-    program = Program(
-        [str(python.with_name("mlserver")), "start", str(folder)],
-        Path(work) / "mlserver.log",
-        {"BENCHMARK_MODEL": model},
-    )
+    command = [str(python.with_name("mlserver")), "start", str(folder)]
+    program = Program(command, Path(work) / "mlserver.log", {"BENCHMARK_MODEL": model})
 
-    def wrap(gif: bytes) -> tuple[bytes, Mapping[str, str]]:
-        tensor = {"name": "gif", "shape": [1], "datatype": "BYTES", "data": [_text(gif)]}
-        return _json({"inputs": [tensor]})
+    def body(gif: bytes) -> object:
+        return {"inputs": [{"name": "gif", "shape": [1], "datatype": "BYTES", "data": [_text(gif)]}]}
 
-    identify = http_client(port, "/v2/models/gif/infer", wrap, lambda answer: answer["outputs"][0]["data"][0])
+    path = "/v2/models/gif/infer"
+    identify = http_client(port, path, body, lambda answer: answer["outputs"][0]["data"][0])
     return _subject(program, identify, gifs, _installed(python, "mlserver", "MLServer"))
 
 
 def bentoml(model: str, gifs: Sequence[str], work: str, environment: str) -> Subject:
     """`bentoml serve`, one worker, JSON."""
     python, [port] = interpreter(environment), free_ports(1)
-    program = Program(
-        [
-            *(str(python), "-m", "bentoml", "serve", f"{_APPS}.bentoml_service:GifShow"),
-            *("--host", "127.0.0.1", "--port", str(port)),
-        ],
-        Path(work) / "bentoml.log",
-        {"BENCHMARK_MODEL": model, "BENTOML_DO_NOT_TRACK": "True", "BENTOML_HOME": f"{work}/bentoml"},
-    )
-    return _subject(program, _json_client(port, "/identify"), gifs, _installed(python, "bentoml", "BentoML"))
+    command = [str(python), "-m", "bentoml", "serve", f"{_APPS}.bentoml_service:GifShow"]
+    command += ["--host", "127.0.0.1", "--port", str(port)]
+    settings = {"BENTOML_DO_NOT_TRACK": "True", "BENTOML_HOME": f"{work}/bentoml"}
+    program = Program(command, Path(work) / "bentoml.log", {"BENCHMARK_MODEL": model, **settings})
+    identify = http_client(port, "/identify", lambda gif: {"gif": _text(gif)}, lambda answer: answer["show"])
+    return _subject(program, identify, gifs, _installed(python, "bentoml", "BentoML"))
 
 
 def litserve(model: str, gifs: Sequence[str], work: str, environment: str) -> Subject:
     """LitServe, one worker, JSON."""
     python, [port] = interpreter(environment), free_ports(1)
-    program = Program(
-        [str(python), "-m", f"{_APPS}.litserve_app", str(port)],
-        Path(work) / "litserve.log",
-        {"BENCHMARK_MODEL": model},
-    )
-    return _subject(program, _json_client(port, "/predict"), gifs, _installed(python, "litserve", "LitServe"))
+    command = [str(python), "-m", f"{_APPS}.litserve_app", str(port)]
+    program = Program(command, Path(work) / "litserve.log", {"BENCHMARK_MODEL": model})
+    identify = http_client(port, "/predict", lambda gif: {"gif": _text(gif)}, lambda answer: answer["show"])
+    return _subject(program, identify, gifs, _installed(python, "litserve", "LitServe"))
 
 
 class Program:
@@ -212,31 +184,35 @@ class Program:
         return next((line.strip()[:150] for line in reversed(printed) if line.strip()), "it printed nothing")
 
 
-def http_client(port: int, path: str, wrap: Wrap, read: Callable[[Any], str]) -> Identify:
+def http_client(
+    port: int, path: str, body: Callable[[bytes], bytes | object], read: Callable[[Any], str]
+) -> Identify:
     """Return a client of a server on this machine that takes a GIF by POST; each thread keeps its connection.
 
     Args:
         port: of the server.
         path: of the request.
-        wrap: GIF -> body and headers.
-        read: the answer, parsed as JSON -> show.
+        body: GIF -> body of the request: bytes are sent as image/gif, anything else as JSON.
+        read: parsed JSON of the answer -> show.
     """
     connections = threading.local()
 
     def identify(gif: bytes) -> str:
-        body, headers = wrap(gif)
+        content = body(gif)
+        kind = "image/gif" if isinstance(content, bytes) else "application/json"
+        sent = content if isinstance(content, bytes) else json.dumps(content).encode()
         if not hasattr(connections, "own"):
             connections.own = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
         try:
-            connections.own.request("POST", path, body, dict(headers))
+            connections.own.request("POST", path, sent, {"Content-Type": kind})
             answer = connections.own.getresponse()
-            content = answer.read()
+            received = answer.read()
         except (OSError, http.client.HTTPException):
             connections.own.close()
             raise
         if answer.status != http.HTTPStatus.OK:
-            raise RuntimeError(f"HTTP {answer.status}: {content[:200]!r}")
-        return str(read(json.loads(content)))
+            raise RuntimeError(f"HTTP {answer.status}: {received[:200]!r}")
+        return str(read(json.loads(received)))
 
     return identify
 
@@ -286,21 +262,9 @@ def _version(package: str, name: str = "") -> str:
     return f"{name or package} {importlib.metadata.version(package)}"
 
 
-def _gif_analyzer(what: str) -> list[str]:
-    return [str(Path(sys.executable).with_name("gif-analyzer")), "serve", what]
-
-
 def _installed(python: Path, package: str, name: str) -> str:
     [found] = python.parents[1].glob(f"lib/python*/site-packages/{package}-*.dist-info")
     return f"{name} {found.name.removesuffix('.dist-info').partition('-')[2]}"
-
-
-def _json_client(port: int, path: str) -> Identify:
-    return http_client(port, path, lambda gif: _json({"gif": _text(gif)}), lambda answer: answer["show"])
-
-
-def _json(body: object) -> tuple[bytes, Mapping[str, str]]:
-    return json.dumps(body).encode(), _JSON
 
 
 def _text(gif: bytes) -> str:

@@ -24,24 +24,16 @@ CORE = "BENCHMARK_CORE"  # the processor that this process keeps to
 
 @dataclass(frozen=True)
 class Subject:
-    """Something to measure.
+    """Something to measure."""
 
-    Attributes:
-        version: of the library that does the work.
-        run: what is timed; takes what `load` returned.
-        load: item -> argument of `run`; not timed, and called once for each item.
-        check: result of `run` -> answer to compare with those of others, None if it is not compared.
-            Raises ValueError for an invalid result.
-        close: ends what the subject started.
-        units: how many units of work one `run` does.
-    """
-
-    version: str
-    run: Callable[[Any], Any]
-    load: Callable[[str], Any] = str
+    version: str  # of the library that does the work
+    run: Callable[[Any], Any]  # what is timed; takes what `load` returned
+    load: Callable[[str], Any] = str  # item -> argument of `run`; not timed, and called once for each item
+    # result of `run` -> answer to compare with those of others, None if it is not compared. Raises ValueError
+    # for an invalid result.
     check: Callable[[Any], Any] = lambda answer: None
-    close: Callable[[], object] = lambda: None
-    units: int = 1
+    close: Callable[[], object] = lambda: None  # ends what the subject started
+    units: int = 1  # how many units of work one `run` does
 
 
 class Worker:

@@ -26,17 +26,11 @@ def free_ports(count: int) -> list[int]:
 
 @dataclass(frozen=True)
 class ServiceProcess:
-    """A process that runs `python -m services`.
+    """A process that runs `python -m services`."""
 
-    Attributes:
-        process: to signal and to wait for.
-        address: where it listens, HOST:PORT.
-        log: file of its JSON lines.
-    """
-
-    process: subprocess.Popen[bytes]
-    address: str
-    log: Path
+    process: subprocess.Popen[bytes]  # to signal and to wait for
+    address: str  # where it listens, HOST:PORT
+    log: Path  # file of its JSON lines
 
     def read_log(self) -> list[dict[str, Any]]:
         """Return everything that it logged until now."""

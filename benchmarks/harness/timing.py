@@ -53,17 +53,11 @@ def timed(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> tuple[floa
 
 @dataclass(frozen=True)
 class Ratio:
-    """How long something takes relative to a baseline; above 1 it takes longer.
+    """How long something takes relative to a baseline; above 1 it takes longer."""
 
-    Attributes:
-        middle: the median over the rounds of the ratio within one round.
-        low: the smallest ratio within one round.
-        high: the largest.
-    """
-
-    middle: float
-    low: float
-    high: float
+    middle: float  # the median over the rounds of the ratio within one round
+    low: float  # the smallest ratio within one round
+    high: float  # the largest
 
     @classmethod
     def of(cls, times: Iterable[float], baseline: Iterable[float]) -> Ratio:

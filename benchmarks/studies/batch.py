@@ -25,25 +25,15 @@ COMMAND = [sys.executable, "-c", "from gateway.cli import main; main()", "batch"
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """One run.
+    """One run."""
 
-    Attributes:
-        gifs: how many GIFs there were.
-        workers: worker processes, each on a processor of its own.
-        seconds: from start to end of the command.
-        gifs_per_s: throughput.
-        peak_mib: the largest memory of the command or of one of its workers.
-        answered: rows with an answer.
-        failed: rows with an error.
-    """
-
-    gifs: int
-    workers: int
-    seconds: float
-    gifs_per_s: float
-    peak_mib: float
-    answered: int
-    failed: int
+    gifs: int  # how many GIFs there were
+    workers: int  # worker processes, each on a processor of its own
+    seconds: float  # from start to end of the command
+    gifs_per_s: float  # throughput
+    peak_mib: float  # the largest memory of the command or of one of its workers
+    answered: int  # rows with an answer
+    failed: int  # rows with an error
 
 
 def make_gifs(folder: Path, count: int) -> None:

@@ -70,32 +70,20 @@ from {_HANDLER_MODULE} import {_HANDLER_NAME} as handler
 
 @dataclass(frozen=True)
 class Variant:
-    """A function whose cold start is measured.
+    """A function whose cold start is measured."""
 
-    Attributes:
-        name: in tables.
-        folder: that it runs in.
-        handler: module and function.
-    """
-
-    name: str
-    folder: Path
-    handler: str
+    name: str  # in tables
+    folder: Path  # that it runs in
+    handler: str  # module and function
 
 
 @dataclass(frozen=True)
 class Start:
-    """One start of a variant.
+    """One start of a variant."""
 
-    Attributes:
-        cold_ms: first event to first answer.
-        warm_ms: median of the later events.
-        peak_memory_bytes: of the function's process.
-    """
-
-    cold_ms: float
-    warm_ms: float
-    peak_memory_bytes: int
+    cold_ms: float  # first event to first answer
+    warm_ms: float  # median of the later events
+    peak_memory_bytes: int  # of the function's process
 
 
 def make_variants(work: Path, *, model: Path, target: Target) -> Sequence[Variant]:

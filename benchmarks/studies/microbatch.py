@@ -32,17 +32,11 @@ ONE_BY_ONE = "one by one"
 
 @dataclass(frozen=True)
 class Row:
-    """One way to classify the clips.
+    """One way to classify the clips."""
 
-    Attributes:
-        way: its name.
-        milliseconds: for one clip, the median over the rounds.
-        ratio: time relative to one by one.
-    """
-
-    way: str
-    milliseconds: float
-    ratio: Ratio
+    way: str  # its name
+    milliseconds: float  # for one clip, the median over the rounds
+    ratio: Ratio  # time relative to one by one
 
 
 def measure(model: Path, clips: NDArray[np.uint8], *, rounds: int) -> list[Row]:

@@ -26,19 +26,12 @@ COLD_START = ROOT / "benchmarks/cold_start.json"
 
 @dataclass(frozen=True)
 class Lambda:
-    """A billion GIFs by warm functions in AWS Lambda.
+    """A billion GIFs by warm functions in AWS Lambda."""
 
-    Attributes:
-        ms: milliseconds for a GIF.
-        gb_s: GB-seconds for all GIFs.
-        usd: their price in dollars.
-        hours: that they take at `CONCURRENCY`.
-    """
-
-    ms: float
-    gb_s: float
-    usd: float
-    hours: float
+    ms: float  # milliseconds for a GIF
+    gb_s: float  # GB-seconds for all GIFs
+    usd: float  # their price in dollars
+    hours: float  # that they take at `CONCURRENCY`
 
 
 def own_milliseconds(results: Results) -> dict[str, float]:

@@ -27,43 +27,27 @@ MODE = 0o100644  # a regular file that everybody may read, as Lambda requires
 
 @dataclass(frozen=True)
 class Size:
-    """The size of one package.
-
-    Attributes:
-        unzipped_bytes: of its files.
-        zipped_bytes: of the contents of its entries.
-    """
+    """The size of one package."""
 
     name: str
     version: str
     files: int
-    unzipped_bytes: int
-    zipped_bytes: int
+    unzipped_bytes: int  # of its files
+    zipped_bytes: int  # of the contents of its entries
 
 
 @dataclass(frozen=True)
 class Bundle:
-    """A zip that was written.
+    """A zip that was written."""
 
-    Attributes:
-        path: of the zip.
-        sha256: of the zip, hexadecimal.
-        zipped_bytes: of the whole zip.
-        unzipped_bytes: of its files.
-        target: that it is for.
-        model: that it holds.
-        sizes: of its packages, the largest first.
-        pruned: what was left out.
-    """
-
-    path: Path
-    sha256: str
-    zipped_bytes: int
-    unzipped_bytes: int
-    target: Target
-    model: ModelInfo
-    sizes: list[Size]
-    pruned: list[Pruned]
+    path: Path  # of the zip
+    sha256: str  # of the zip, hexadecimal
+    zipped_bytes: int  # of the whole zip
+    unzipped_bytes: int  # of its files
+    target: Target  # that it is for
+    model: ModelInfo  # that it holds
+    sizes: list[Size]  # of its packages, the largest first
+    pruned: list[Pruned]  # what was left out
 
 
 def build_bundle(

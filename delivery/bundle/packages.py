@@ -23,17 +23,11 @@ MODEL = "services/inference/default.onnx"  # where the function loads it from
 
 @dataclass(frozen=True)
 class Package:
-    """A package in the folder.
+    """A package in the folder."""
 
-    Attributes:
-        name: as in its own metadata.
-        version: that constraints.txt pins.
-        files: paths relative to the folder, with / as separator.
-    """
-
-    name: str
-    version: str
-    files: frozenset[str]
+    name: str  # as in its own metadata
+    version: str  # that constraints.txt pins
+    files: frozenset[str]  # paths relative to the folder, with / as separator
 
 
 def gather(root: Path, folder: Path, *, model: Path, target: Target) -> list[Package]:

@@ -16,14 +16,10 @@ RULES = Path(__file__).with_name("prune.toml")
 
 @dataclass(frozen=True)
 class Rule:
-    """Files that are left out, and why.
+    """Files that are left out, and why."""
 
-    Attributes:
-        why: the reason in one line.
-        files: patterns of paths relative to the folder; `*` matches any characters, slashes too.
-    """
-
-    why: str
+    why: str  # the reason in one line
+    # patterns of paths relative to the folder; `*` matches any characters, slashes too
     files: tuple[str, ...]
 
 

@@ -28,16 +28,12 @@ TASK = "/var/task"  # where Lambda unpacks a bundle: tracebacks name it
 class Target:
     """A runtime of AWS Lambda.
 
-    Attributes:
-        python: minor version, e.g. 3.13.
-        architecture: x86_64 or arm64.
-
     Raises:
         InvalidOption: one of them is something else.
     """
 
-    python: str = "3.13"
-    architecture: str = "x86_64"
+    python: str = "3.13"  # minor version, e.g. 3.13.
+    architecture: str = "x86_64"  # x86_64 or arm64
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"3\.\d+", self.python):

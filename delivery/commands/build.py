@@ -41,14 +41,13 @@ def candidate(
     reached.
     """
     found = fetch_candidate(out)
-    values = {"alias": found.alias, "version": found.version, "model_version": found.model_version}
     if outputs is not None:
         with outputs.open("a", encoding="utf-8") as file:
-            file.writelines(f"{name}={value}\n" for name, value in values.items())
+            file.writelines(f"{name}={value}\n" for name, value in found.items())
     report(
         as_json,
-        {**values, "path": str(found.path)},
-        f"{found.path}: the {found.alias}, version {found.version}, model {found.model_version}",
+        {**found, "path": str(out)},
+        f"{out}: the {found['alias']}, version {found['version']}, model {found['model_version']}",
     )
 
 

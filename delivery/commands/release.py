@@ -78,7 +78,7 @@ def rollout(
         raise typer.BadParameter("shares must grow, each above 0 and below 1", param_hint="--share")
     wanted = _expected(gif, show, model_version, key)
     from delivery.aws import Alarms, Function  # noqa: PLC0415 - slow, and --help must not wait
-    from delivery.rollout import Plan, roll_out  # noqa: PLC0415
+    from delivery.rollout import roll_out  # noqa: PLC0415
 
     target = Function(function, alias=alias)
     if bundle is not None:
@@ -95,7 +95,9 @@ def rollout(
         target,
         chosen,
         wanted,
-        plan=Plan(shares, pause_s, None if url is None else address_asker(url)),
+        steps=shares,
+        pause_s=pause_s,
+        url_ask=None if url is None else address_asker(url),
         alarms=Alarms(alarm or []),
         say=_say,
     )

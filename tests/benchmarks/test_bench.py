@@ -20,7 +20,7 @@ from benchmarks.__main__ import app
 from benchmarks.bench import command, models, plot, report, sections
 from benchmarks.bench.command import Outputs, measure
 from benchmarks.bench.contenders import Contender
-from benchmarks.bench.environments import MissingEnvironment, interpreter
+from benchmarks.bench.environments import Absent, interpreter
 from benchmarks.bench.results import (
     BY_FRAMES,
     REAL,
@@ -41,7 +41,7 @@ QUIET = Console(quiet=True)
 
 
 def example_results() -> Results:
-    """Two sections, a faster peer, a slower one, one that is absent and one that could not do everything."""
+    """Two sections, with a faster peer, a slower one that cannot do everything, and one that is absent."""
     decode = Section(
         "decode",
         "key",
@@ -74,7 +74,7 @@ def example_results() -> Results:
     return Results(2, "3.11.7", "2026-11-24", {"decode": decode, "serve": serve})
 
 
-def test_results_are_read_as_they_were_written(tmp_path: Path) -> None:
+def test_results_are_read_as_written(tmp_path: Path) -> None:
     save(example_results(), tmp_path / "results.json")
 
     assert load(tmp_path / "results.json") == example_results()
@@ -83,14 +83,14 @@ def test_results_are_read_as_they_were_written(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "text", ["", "[]", "{}", '{"cores": 2, "python": "", "measured": "", "sections": {"a": 1}}']
 )
-def test_what_is_no_results_is_refused(tmp_path: Path, text: str) -> None:
+def test_a_file_without_results_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "results.json").write_text(text, "utf-8")
 
     with pytest.raises(NotResults, match=r"results\.json"):
         load(tmp_path / "results.json")
 
 
-def test_the_table_says_where_a_peer_is_faster_and_who_is_absent() -> None:
+def test_the_table_names_faster_and_absent_peers() -> None:
     tables = report.tables(example_results())
 
     assert "| Quick | 7.1 | 0.50 | 0.50-0.50 | quick 2 |" in tables
@@ -100,7 +100,7 @@ def test_the_table_says_where_a_peer_is_faster_and_who_is_absent() -> None:
     assert "- Slow is not counted at two: too long" in tables
 
 
-def test_a_try_is_called_one() -> None:
+def test_a_short_try_is_marked_as_one() -> None:
     [section] = [example_results().sections["decode"]]
     short = example_results().with_section(dataclasses.replace(section, rounds=2))
 
@@ -145,7 +145,7 @@ def check_agreement(outputs: Outputs) -> None:
 
 @pytest.fixture
 def questions(monkeypatch: pytest.MonkeyPatch) -> Mapping[str, Question]:
-    """Trivial questions in place of the four; one peer is not installed."""
+    """Trivial questions instead of the real ones; one peer is not installed."""
     trivial = (
         Contender("this project", f"{TRIVIAL}:echo"),
         Contender("Peer", f"{TRIVIAL}:echo"),
@@ -157,7 +157,7 @@ def questions(monkeypatch: pytest.MonkeyPatch) -> Mapping[str, Question]:
     return made
 
 
-def test_an_interrupted_measurement_goes_on_where_it_was(
+def test_an_interrupted_measurement_continues_after_the_finished_sections(
     tmp_path: Path, questions: Mapping[str, Question], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plan, outputs = Plan(rounds=2, work=tmp_path / "work"), Outputs.of(tmp_path / "out", quick=False)
@@ -185,7 +185,7 @@ def test_an_interrupted_measurement_goes_on_where_it_was(
     assert "no_such_library" in results.sections["line"].absent["Gone"]
 
 
-def test_another_question_is_not_answered_by_what_was_interrupted(
+def test_a_changed_question_is_measured_again_after_an_interruption(
     tmp_path: Path, questions: Mapping[str, Question], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plan, outputs = Plan(rounds=1, work=tmp_path / "work"), Outputs.of(tmp_path / "out", quick=False)
@@ -200,9 +200,7 @@ def test_another_question_is_not_answered_by_what_was_interrupted(
     assert results.sections["line"].rounds == 2
 
 
-def test_one_section_leaves_the_others_as_they_were(
-    tmp_path: Path, questions: Mapping[str, Question]
-) -> None:
+def test_measuring_one_section_keeps_the_others(tmp_path: Path, questions: Mapping[str, Question]) -> None:
     outputs = Outputs.of(tmp_path / "out", quick=False)
     save(example_results(), outputs.results)
 
@@ -215,7 +213,7 @@ def test_one_section_leaves_the_others_as_they_were(
 def test_the_command_measures_this_project_alone(
     tmp_path: Path, model_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("GIFS_SHARED", str(tmp_path))  # no footage: the examples
+    monkeypatch.setenv("GIFS_SHARED", str(tmp_path))  # without footage the examples are used
 
     ended = CliRunner().invoke(
         app,
@@ -255,7 +253,7 @@ def test_requests_are_sent_at_once_and_no_two_are_the_same() -> None:
 
 @pytest.fixture
 def float_and_int8(model_path: Path, tmp_path: Path) -> tuple[Path, Path]:
-    """A model, and a file that has what a model in int8 has."""
+    """A model, and a copy with a node that only int8 models have."""
     import onnx
     from onnx import TensorProto, helper, numpy_helper
 
@@ -272,7 +270,9 @@ def float_and_int8(model_path: Path, tmp_path: Path) -> tuple[Path, Path]:
     return model_path, tmp_path / "int8.onnx"
 
 
-def test_a_row_is_named_by_what_stands_in_its_file(float_and_int8: tuple[Path, Path], tmp_path: Path) -> None:
+def test_a_row_is_named_by_the_precision_of_its_model(
+    float_and_int8: tuple[Path, Path], tmp_path: Path
+) -> None:
     def rows(name: str, **files: Path) -> dict[str, Contender]:
         question = sections.question(name, Plan(quick=True, peers=False, work=tmp_path / "work", **files))
         return {contender.name: contender for contender in question.contenders}
@@ -288,7 +288,7 @@ def test_a_row_is_named_by_what_stands_in_its_file(float_and_int8: tuple[Path, P
     assert "int8" in rows("classify", model=whole)["this project"].note
 
 
-def test_another_file_beside_is_another_question(float_and_int8: tuple[Path, Path], tmp_path: Path) -> None:
+def test_another_other_model_is_another_question(float_and_int8: tuple[Path, Path], tmp_path: Path) -> None:
     exact, whole = float_and_int8
     plan = Plan(quick=True, peers=False, work=tmp_path / "work", model=exact, other_model=whole)
     question = sections.question("line", plan)
@@ -300,7 +300,7 @@ def test_another_file_beside_is_another_question(float_and_int8: tuple[Path, Pat
 
 
 @pytest.mark.parametrize("options", [["--only", "dinner"], ["--model", "nowhere.onnx"]])
-def test_a_command_that_cannot_begin_says_so(options: list[str]) -> None:
+def test_invalid_options_are_refused(options: list[str]) -> None:
     ended = CliRunner().invoke(app, ["bench", *options])
 
     assert ended.exit_code == command.CANNOT
@@ -314,7 +314,7 @@ def test_the_untrained_model_has_the_shape_of_the_packaged_one(tmp_path: Path) -
     from training.network.model import to_onnx
 
     def weights(model: onnx.ModelProto) -> list[tuple[int, ...]]:
-        """Shapes of what matters for speed: kernels and matrices."""
+        """Shapes of the kernels and matrices, which decide the speed."""
         tensors = (tuple(tensor.dims) for tensor in model.graph.initializer if len(tensor.dims) in (2, 4))
         return sorted(shape for shape in tensors if shape != (1, 1))
 
@@ -339,7 +339,7 @@ def test_decoders_see_the_same_colours(
 ) -> None:
     try:
         python = interpreter(environment) if environment else Path(sys.executable)
-    except MissingEnvironment as error:
+    except Absent as error:
         pytest.skip(f"This test needs {name}, which is {error}.")
     path, saved = save_gif("colours.gif", "red", "blue"), tmp_path / "clip.npy"
     program = (
@@ -347,11 +347,14 @@ def test_decoders_see_the_same_colours(
         "numpy.save(sys.argv[3], getattr(decoders, sys.argv[1])().run(sys.argv[2]))"
     )
 
-    # Apart: most have an environment of their own, and TensorFlow's threads are set once for a process.
+    # In a subprocess: most have an environment of their own, and TensorFlow sets its threads once for a
+    # process.
     subprocess.run([str(python), "-c", program, name, str(path), str(saved)], cwd=ROOT, check=True)
     clip = np.load(saved)
 
     assert clip.shape == (10, 224, 224, 3)
-    first, last = (np.median(clip[frame].reshape(-1, 3), axis=0) for frame in (0, 9))  # less the stripes
+    first, last = (
+        np.median(clip[frame].reshape(-1, 3), axis=0) for frame in (0, 9)
+    )  # the median ignores the stripes
     assert abs(first - (255, 0, 0)).max() < 8
     assert abs(last - (0, 0, 255)).max() < 8

@@ -1,4 +1,4 @@
-"""The benchmark of cold starts: its arithmetic, and one round of two tiny functions."""
+"""The benchmark of cold starts: its arithmetic, and rounds of two small functions."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def failing(event, context):
 """
 
 
-def test_ratios_are_those_within_each_round() -> None:
+def test_ratios_are_medians_of_those_within_a_round() -> None:
     found = summarise(STARTS)
 
     assert found[DELIVERED]["cold_ms"] == 560
@@ -54,7 +54,7 @@ def test_the_table_names_every_variant_and_the_share_of_the_budget() -> None:
 
 @pytest.fixture
 def functions(tmp_path: Path) -> Path:
-    """A folder with a function that answers and one that fails."""
+    """A folder with a function that answers, and one that fails."""
     (tmp_path / "function.py").write_text(ANSWERING)
     return tmp_path
 

@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
-from benchmarks.bench.contenders import Absent, CannotMeasure, Contender
+from benchmarks.bench.contenders import CannotMeasure, Contender
+from benchmarks.bench.environments import Absent
 from benchmarks.bench.results import Entry, Item, Section, compare
 from benchmarks.bench.rounds import NoBaseline, run_rounds
 from benchmarks.harness.timing import Ratio
@@ -15,7 +16,7 @@ ITEMS = (Item("a", "all"), Item("b", "all"))
 
 @dataclasses.dataclass
 class Scripted:
-    """A worker whose clock is a script: seconds of an item, from round to round."""
+    """A worker with given seconds for each item, round by round."""
 
     name: str
     script: Mapping[str, Sequence[float | Exception]]
@@ -79,7 +80,7 @@ def test_a_ratio_is_the_median_of_those_of_the_rounds() -> None:
     assert them.milliseconds == pytest.approx(4000)
 
 
-def test_all_take_turns_and_another_goes_first_each_time() -> None:
+def test_contenders_take_turns_and_another_goes_first_each_time() -> None:
     diary: list[str] = []
     workers = [Scripted(name, {"a": [1.0] * 2, "b": [1.0] * 2}, diary) for name in "ABC"]
 
@@ -88,7 +89,7 @@ def test_all_take_turns_and_another_goes_first_each_time() -> None:
     assert " ".join(diary) == "Aa Ba Ca Bb Cb Ab Ba Ca Aa Cb Ab Bb"
 
 
-def test_an_absent_peer_is_told_with_its_reason() -> None:
+def test_an_absent_peer_is_listed_with_its_reason() -> None:
     ours = Scripted("A", {"a": [1.0], "b": [1.0]}, [])
 
     entries, absent = run(ours, rounds=1, missing={"B": "does not install"})
@@ -97,7 +98,7 @@ def test_an_absent_peer_is_told_with_its_reason() -> None:
     assert absent == {"B": "does not install"}
 
 
-def test_a_peer_that_dies_in_a_round_is_absent() -> None:
+def test_a_peer_that_ends_in_a_round_is_absent() -> None:
     diary: list[str] = []
     ours = Scripted("A", {"a": [1.0, 1.0], "b": [1.0, 1.0]}, diary)
     peer = Scripted("B", {"a": [1.0, Absent("it ended")], "b": [1.0, 1.0]}, diary)
@@ -109,7 +110,7 @@ def test_a_peer_that_dies_in_a_round_is_absent() -> None:
     assert diary.count("Bb") == 1
 
 
-def test_an_item_that_a_peer_cannot_do_counts_for_neither() -> None:
+def test_an_item_that_a_peer_cannot_do_is_left_out_of_its_ratio() -> None:
     diary: list[str] = []
     ours = Scripted("A", {"a": [1.0], "b": [100.0]}, diary)
     peer = Scripted("B", {"a": [3.0]}, diary)
@@ -121,7 +122,7 @@ def test_an_item_that_a_peer_cannot_do_counts_for_neither() -> None:
     assert (them.ratio.middle, them.items) == (pytest.approx(3.0), 1)
 
 
-def test_an_item_that_fails_in_a_later_round_does_not_count_at_all() -> None:
+def test_an_item_that_fails_in_a_later_round_does_not_count() -> None:
     diary: list[str] = []
     ours = Scripted("A", {"a": [1.0, 1.0], "b": [1.0, 1.0]}, diary)
     peer = Scripted("B", {"a": [3.0, 3.0], "b": [9.0, CannotMeasure("full")]}, diary)
@@ -132,7 +133,7 @@ def test_an_item_that_fails_in_a_later_round_does_not_count_at_all() -> None:
     assert entries[1].failures == {"b": "in round 2: full"}
 
 
-def test_a_peer_that_answers_otherwise_is_not_counted() -> None:
+def test_an_item_with_another_answer_does_not_count() -> None:
     ours = Scripted("A", {"a": [1.0], "b": [1.0]}, [], answer="Futurama")
     peer = Scripted("B", {"a": [1.0], "b": [1.0]}, [], answer="Simpsons")
 
@@ -142,7 +143,7 @@ def test_a_peer_that_answers_otherwise_is_not_counted() -> None:
     assert len(compare(section(entries, 1), "all")) == 1
 
 
-def test_nothing_is_measured_without_this_project() -> None:
+def test_without_this_project_nothing_is_measured() -> None:
     peer = Scripted("B", {"a": [1.0], "b": [1.0]}, [])
     contenders = [Contender("A", ""), Contender("B", "")]
 

@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 from delivery.aws import Alarms, Alias, Function
 from delivery.cli import app
 from delivery.errors import CheckFailed, NoVersionBefore, RollbackFailed, RolloutUnderWay
-from delivery.rollout import Plan, roll_out
+from delivery.rollout import roll_out
 from delivery.smoke import Expected
 from tests.support.cloud import THIS_PYTHON, Cloud, cloud_on_loopback, small_bundle
 from tests.support.emulator import needs_emulator_for
@@ -82,8 +82,8 @@ def roll_in_steps(
     function: str, *shares: float, sleep: Callable[[float], None], alarms: Alarms | None = None
 ) -> None:
     """Roll out version 2; `sleep` is called in every pause."""
-    plan = Plan(steps=shares, pause_s=1)
-    roll_out(Function(function), "2", Expected(GIF.read_bytes()), plan=plan, alarms=alarms, sleep=sleep)
+    expected = Expected(GIF.read_bytes())
+    roll_out(Function(function), "2", expected, steps=shares, pause_s=1, alarms=alarms, sleep=sleep)
 
 
 def test_a_version_that_answers_well_is_given_to_users(cloud: Cloud, function: str, publish: Any) -> None:

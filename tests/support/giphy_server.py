@@ -36,21 +36,14 @@ class Item:
 
 @dataclass
 class Library:
-    """What the server holds, its faults, and the requests it received.
+    """What the server holds, its faults, and the requests it received."""
 
-    Attributes:
-        results: of each query, in order; items may repeat.
-        faults: of "search QUERY OFFSET" or "file ID", one for each request.
-        pagination: whether pages have that block.
-        quota: requests until 429.
-        headers: of every answer of the API.
-    """
-
-    results: dict[str, list[Item]] = field(default_factory=dict)
+    results: dict[str, list[Item]] = field(default_factory=dict)  # of each query, in order; items may repeat
+    # of "search QUERY OFFSET" or "file ID", one for each request
     faults: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
-    pagination: bool = True
-    quota: int = 1000
-    headers: dict[str, str] = field(default_factory=dict)
+    pagination: bool = True  # whether pages have that block
+    quota: int = 1000  # requests until 429
+    headers: dict[str, str] = field(default_factory=dict)  # of every answer of the API
     asked: list[str] = field(default_factory=list)
     answered: list[str] = field(default_factory=list)
     parameters: list[dict[str, str]] = field(default_factory=list)

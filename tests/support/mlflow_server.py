@@ -22,15 +22,10 @@ STARTING_S = 300.0  # two processes import all of MLflow: minutes on a busy mach
 
 @dataclass(frozen=True)
 class MlflowServer:
-    """A running server.
+    """A running server."""
 
-    Attributes:
-        address: http://127.0.0.1:PORT.
-        log: file of what it printed.
-    """
-
-    address: str
-    log: Path
+    address: str  # http://127.0.0.1:PORT
+    log: Path  # file of what it printed
 
     @property
     def environment(self) -> dict[str, str]:

@@ -24,24 +24,15 @@ PASSES = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), 
 
 @dataclass(frozen=True)
 class Part:
-    """One frame of an APNG or a WebP.
+    """One frame of an APNG or a WebP."""
 
-    Attributes:
-        pixels: of the file's colour type, [height, width, channels]; RGBA for WebP.
-        left: where it is drawn.
-        top: where it is drawn.
-        delay_ms: as the container writes it.
-        dispose: 0 keeps, 1 clears, 2 (only APNG) restores.
-        over: whether it is blended with the canvas instead of replacing it.
-        data: compressed pixels to write instead of these: zlib data, or the chunks of a WebP frame.
-    """
-
-    pixels: NDArray[np.integer]
-    left: int = 0
-    top: int = 0
-    delay_ms: int = 50
-    dispose: int = 0
-    over: bool = False
+    pixels: NDArray[np.integer]  # of the file's colour type, [height, width, channels]; RGBA for WebP
+    left: int = 0  # where it is drawn
+    top: int = 0  # where it is drawn
+    delay_ms: int = 50  # as the container writes it
+    dispose: int = 0  # 0 keeps, 1 clears, 2 (only APNG) restores
+    over: bool = False  # whether it is blended with the canvas instead of replacing it
+    # compressed pixels to write instead of these: zlib data, or the chunks of a WebP frame
     data: bytes | None = None
 
 

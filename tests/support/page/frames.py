@@ -81,19 +81,12 @@ _DECODE = """async ({data, type, limit}) => {
 
 @dataclass(frozen=True)
 class Shown:
-    """What Chromium shows of one file.
+    """What Chromium shows of one file."""
 
-    Attributes:
-        frames: how many it counts.
-        error: of the first frame that it cannot decode; "" if it decodes all.
-        durations_ms: of the first frames that it can decode.
-        crc32: `zlib.crc32` of the RGB bytes of each of them, drawn on black.
-    """
-
-    frames: int
-    error: str
-    durations_ms: tuple[int, ...]
-    crc32: tuple[int, ...]
+    frames: int  # how many it counts
+    error: str  # of the first frame that it cannot decode; "" if it decodes all
+    durations_ms: tuple[int, ...]  # of the first frames that it can decode
+    crc32: tuple[int, ...]  # `zlib.crc32` of the RGB bytes of each of them, drawn on black
 
     def row(self, path: str) -> dict[str, str | int]:
         """The line of a `chromium.csv`."""
