@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import ipaddress
 import logging
 import os
 import sys
@@ -23,6 +24,7 @@ from gateway.settings import Settings
 from services.inference import Classifier
 
 Host = Annotated[str, typer.Option(help="Name or address to listen at; 0.0.0.0 is every interface.")]
+GrpcHost = Annotated[str, typer.Option(help="Name or address at which the gRPC services listen.")]
 Port = Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 is any free one, which the log names.")]
 
 serve = typer.Typer(help="Start services that run until they are stopped.")
@@ -31,13 +33,17 @@ serve = typer.Typer(help="Start services that run until they are stopped.")
 @serve.callback(invoke_without_command=True)
 def serve_both(
     context: typer.Context,
+    *,
     host: Host = "127.0.0.1",
     port: Port = 8080,
+    grpc_host: GrpcHost = "127.0.0.1",
     grpc_port: Port = 50051,
     model: Model = None,
 ) -> None:
     """Serve REST and the web page, and both steps over gRPC behind them, until SIGTERM or Ctrl-C.
 
+    The gRPC services are for this machine alone unless --grpc-host says otherwise. They check no API keys, so
+    with GIF_ANALYZER_API_KEYS another address is refused unless clients must show certificates.
     `serve rest` and `serve grpc` start one of the two alone. The log is JSON on standard error; on a terminal
     it begins with the address to open.
 
@@ -45,7 +51,9 @@ def serve_both(
 
         gif-analyzer serve
 
-        gif-analyzer serve --host 0.0.0.0 --port 80 --grpc-port 50051
+        gif-analyzer serve --host 0.0.0.0 --port 80
+
+        gif-analyzer serve --host 0.0.0.0 --grpc-host 0.0.0.0
 
     **Exit codes**: 0 when it ended on request, 2 when it could not start.
 
@@ -55,6 +63,7 @@ def serve_both(
         return
     with usage_errors("grpc,rest"):
         settings = read_settings(model)
+        _check_keys(settings, grpc_host, "--grpc-host")
         from gateway.remote import remote  # noqa: PLC0415 - an extra, as all that follow
         from gateway.rest import server  # noqa: PLC0415
         from services.pair import build_pair  # noqa: PLC0415
@@ -62,11 +71,11 @@ def serve_both(
         from services.rpc.server import serving  # noqa: PLC0415
 
         log_as_json()
-        listening = dataclasses.replace(settings.server, host=host, port=grpc_port)
+        listening = dataclasses.replace(settings.server, host=grpc_host, port=grpc_port)
         classifier = _open_classifier(settings)
         # REST ends first, so that the services still answer the requests it has begun.
         with serving(lambda: build_pair(listening, classifier, settings.budget)) as bound:
-            address = server.nearby(host, bound)
+            address = server.nearby(grpc_host, bound)
             pipeline = remote(address, address, channel=settings.channel, budget=settings.budget)
             server.serve(pipeline, settings, host=host, port=port, opened=_say_where)
     _end()
@@ -131,11 +140,33 @@ def serve_grpc(host: Host = "127.0.0.1", port: Port = 50051, model: Model = None
     """
     with usage_errors("grpc"):
         settings = read_settings(model)
+        _check_keys(settings, host, "--host")
         from services.pair import build_pair  # noqa: PLC0415 - grpc is an extra
         from services.rpc.program import run  # noqa: PLC0415
 
         listening = dataclasses.replace(settings.server, host=host, port=port)
         run(lambda: build_pair(listening, _open_classifier(settings), settings.budget))
+
+
+def _check_keys(settings: Settings, host: str, option: str) -> None:
+    """Refuse to serve gRPC to other machines without a check although API keys are set.
+
+    Raises:
+        typer.BadParameter: names the option and the remedy.
+    """
+    tls = settings.server.tls
+    if settings.rest.api_keys and not _is_loopback(host) and (tls is None or tls.client_ca is None):
+        raise typer.BadParameter(
+            "gRPC checks no API keys: use 127.0.0.1, or ask for certificates with GIF_ANALYZER_CLIENT_CA",
+            param_hint=option,
+        )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _open_classifier(settings: Settings) -> Classifier:

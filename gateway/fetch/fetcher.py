@@ -85,7 +85,7 @@ class Fetcher:
         _log.info(
             "fetched",
             extra={
-                "address": str(address),
+                "host": address.host,  # and no more: the path says which GIF a user looks at
                 "bytes": len(content),
                 "seconds": round(time.monotonic() - begun, 3),
             },

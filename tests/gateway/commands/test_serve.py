@@ -96,6 +96,40 @@ def test_terminal_shows_the_address(model_path: Path, tmp_path: Path, words: lis
     assert ended == 0
 
 
+@pytest.mark.parametrize(
+    ("words", "option"),
+    [
+        (["serve", "--host", "0.0.0.0", "--grpc-host", "0.0.0.0"], "--grpc-host"),
+        (["serve", "grpc", "--host", "::"], "--host"),
+        (["serve", "grpc", "--host", "example.org"], "--host"),
+    ],
+)
+def test_grpc_without_keys_is_not_served_to_others_when_keys_are_set(words: list[str], option: str) -> None:
+    done = call("gif-analyzer", *words, GIF_ANALYZER_API_KEYS="some-key-of-a-fair-length")
+
+    assert done.returncode == 2
+    assert f"Invalid value for {option}" in done.stderr
+    assert "gRPC checks no API keys" in done.stderr
+
+
+def test_grpc_behind_a_public_page_is_for_this_machine_alone(model_path: Path) -> None:
+    process = subprocess.Popen(
+        command("gif-analyzer", "serve", *SERVE_ALL, "--host", "0.0.0.0", "--model", model_path),
+        env=environ(GIF_ANALYZER_API_KEYS="some-key-of-a-fair-length"),
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    lines = [json.loads(process.stderr.readline()) for _ in range(2)]
+    process.kill()
+    process.communicate()
+
+    grpc, rest = (line["address"] for line in sorted(lines, key=lambda line: "services" not in line))
+    assert grpc.startswith("127.0.0.1:")
+    assert rest.startswith("0.0.0.0:")
+
+
 def test_a_missing_service_is_one_line_and_exit_1(save_gif: SaveGif) -> None:
     services = ("--preprocess=127.0.0.1:1", "--inference=127.0.0.1:1")
 
@@ -106,6 +140,7 @@ def test_a_missing_service_is_one_line_and_exit_1(save_gif: SaveGif) -> None:
     assert "cannot reach 127.0.0.1:1" in done.stderr
 
 
+SERVE_ALL = ["--port", "0", "--grpc-port", "0"]
 SERVICES = ["--preprocess", "localhost:1", "--inference", "localhost:1"]
 
 
