@@ -85,7 +85,7 @@ def prediction_lines(
     """
     yield _headline(source, prediction)
     if not prediction.known and not always_ranked:
-        yield Text("  --top-k 5 ranks the shows all the same", "dim")
+        yield Text("  use --top-k 5 to rank the shows anyway", "dim")
         return
     width = max(cell_len(printable(ranked.show)) for ranked in prediction.shows)
     digits = len(str(len(prediction.shows)))

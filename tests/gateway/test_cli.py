@@ -65,7 +65,7 @@ def test_a_grey_gif_is_plainly_unknown(run: Run, save_gif: SaveGif) -> None:
     assert done.returncode == 0
     headline, hint = done.stdout.splitlines()
     assert "grey.gif: unknown; nearest guess: " in headline
-    assert hint == "  --top-k 5 ranks the shows all the same"
+    assert hint == "  use --top-k 5 to rank the shows anyway"
 
 
 def test_unknown_gif_with_top_k(run: Run, save_gif: SaveGif) -> None:

@@ -147,7 +147,7 @@ def test_effort_is_measured_in_folds_and_continues_after_an_interruption(tmp_pat
         (("all", "empty", "--out", "empty/o"), 2, "out must be outside of the folder of GIFs"),
         (("all", "empty", "--out", "o", "--recipe", "magic"), 2, "recipe must be one of plain recipe"),
         (("all", "empty", "--out", "o", "--unknown", "empty"), 1, "it has no GIF in it"),
-        (("collect", "--out", "o", "--attempts", "0"), 2, "greater than or equal to 1"),
+        (("collect", "--out", "o", "--attempts", "0"), 2, "--attempts must be at least 1"),
         (("fit", "none.csv", "--run", "r"), 1, "error: none.csv: it cannot be read"),
         (("fit", "m.csv", "--run", "r", "--options", "bad.json"), 2, "error: bad.json must be a JSON file"),
         (
@@ -157,8 +157,12 @@ def test_effort_is_measured_in_folds_and_continues_after_an_interruption(tmp_pat
         ),
         (("cut", "none.mp4", "--show", "S", "--window", "0-4", "--out", "o"), 1, "there is no such file"),
         (("cut", "bad.json", "--show", "S", "--window", "now", "--out", "o"), 2, "START-END in seconds"),
-        (("cut", "bad.json", "--show", "S", "--fps", "51", "--out", "o"), 2, "less than or equal to 50"),
-        (("cut", "bad.json", "--show", "S", "--height", "1", "--out", "o"), 2, "greater than or equal to 16"),
+        (("cut", "bad.json", "--show", "S", "--fps", "51", "--out", "o"), 2, "--fps must be at most 50"),
+        (
+            ("cut", "bad.json", "--show", "S", "--height", "1", "--out", "o"),
+            2,
+            "--height must be at least 16",
+        ),
         (("fit",), 2, "Missing argument"),
     ],
 )

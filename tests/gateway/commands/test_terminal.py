@@ -88,7 +88,7 @@ def test_frames_that_differ_are_counted(frames: int, lines: list[str]) -> None:
 def test_no_ranking_without_a_named_show(verdict: Verdict) -> None:
     _, *others = prediction_lines("a.gif", predict(verdict), always_ranked=False)
 
-    assert [line.plain for line in others] == ["  --top-k 5 ranks the shows all the same"]
+    assert [line.plain for line in others] == ["  use --top-k 5 to rank the shows anyway"]
     assert "%" not in prediction_line("a.gif", predict(verdict)).plain
 
 
