@@ -176,7 +176,7 @@ class Function:
 
 
 class Alarms:
-    """Some CloudWatch alarms."""
+    """CloudWatch alarms that a rollout watches, by their names."""
 
     def __init__(self, names: Sequence[str]) -> None:
         self._names = list(names)

@@ -27,7 +27,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Rollout:
-    """What was done."""
+    """The outcome of a rollout that succeeded."""
 
     version: str  # that is live now
     before: str | None  # the version that was live before, if there was another

@@ -17,7 +17,7 @@ NOT_A_GIF = Request("POST", "/v1/identify", headers={"content-type": "image/gif"
 
 @dataclass(frozen=True)
 class Expected:
-    """What the answers must say."""
+    """What a check sends, and what the answers must say."""
 
     gif: bytes  # content of a GIF file
     show: str | None = None  # that it is from; None accepts any
@@ -27,7 +27,7 @@ class Expected:
 
 @dataclass(frozen=True)
 class Checked:
-    """A check that passed."""
+    """One check that passed, and how long its request took."""
 
     name: str  # of the check
     duration_ms: float  # of the request

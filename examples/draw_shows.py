@@ -47,7 +47,7 @@ def frame(show: str, at: int, tint: np.ndarray, rng: np.random.Generator) -> Ima
 
 
 def main() -> None:
-    """Draw all GIFs."""
+    """Read the options, and write the GIFs of every show and their manifest."""
     parser = argparse.ArgumentParser(description="Draw GIFs of four invented shows, with a manifest.")
     parser.add_argument("--out", type=Path, required=True, help="folder for the GIFs and manifest.csv")
     parser.add_argument("--sources", type=int, default=4, help="of each show")

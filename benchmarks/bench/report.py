@@ -52,7 +52,7 @@ def write(results: Results, path: Path, *, plot: str) -> None:
 
 
 def page(results: Results, *, plot: str) -> str:
-    """Return the page in Markdown."""
+    """Return docs/benchmarks.md: the method, and a table for each section; `plot` names its picture."""
     method = (
         f"Written by `make bench` on {results.measured}: {results.cores} cores, Python {results.python}, one "
         "thread for each contender. All are ready at once and take turns at every item, A B C, A B C, so "

@@ -34,13 +34,13 @@ class Item:
 
     @property
     def label(self) -> str:
-        """Its name for readers."""
+        """The name that is published."""
         return self.shown or self.name
 
 
 @dataclass(frozen=True)
 class Entry:
-    """The times of one contender."""
+    """The times of one contender at every item, in every round."""
 
     name: str  # of the contender
     version: str  # of the library that did the work
@@ -70,7 +70,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Results:
-    """A whole measurement."""
+    """What `make bench` measured: one section for each question, and on what machine."""
 
     cores: int  # processors of the machine; nothing else of it is published
     python: str  # version of the interpreter
@@ -138,7 +138,7 @@ class Figure:
 
     @property
     def name(self) -> str:
-        """Of the contender."""
+        """The contender's name."""
         return self.entry.name
 
 

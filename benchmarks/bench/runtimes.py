@@ -120,17 +120,17 @@ def pipeline(model: str, fast: bool = False) -> Subject:
 
 
 def opencv_onnxruntime(model: str) -> Subject:
-    """VideoCapture, then a bare session of ONNX Runtime."""
+    """OpenCV's VideoCapture decodes the GIF, and a bare session of ONNX Runtime runs the model."""
     return _joined(decoders.opencv(), onnxruntime(model))
 
 
 def pyav_openvino(model: str) -> Subject:
-    """PyAV, then OpenVINO."""
+    """PyAV decodes the GIF, and OpenVINO runs the model."""
     return _joined(decoders.pyav(), openvino(model))
 
 
 def pillow_keras(model: str) -> Subject:
-    """Pillow as tutorials use it, then Keras's predict."""
+    """Pillow decodes the GIF as tutorials do, and Keras's `predict` runs the model."""
     return _joined(decoders.pillow(), keras(model))
 
 

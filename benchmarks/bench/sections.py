@@ -33,7 +33,7 @@ _FAST = "loops compiled by the extra `fast`"
 
 @dataclass(frozen=True)
 class Plan:
-    """How to measure."""
+    """Options of a measurement: how often, how many items, and which models."""
 
     rounds: int = 5  # of each section, at least 1
     quick: bool = False  # measure few items, for a try
@@ -114,7 +114,7 @@ def classify(plan: Plan) -> Question:
 
 
 def line(plan: Plan) -> Question:
-    """GIF file to show."""
+    """Plan the section `line`: each contender takes the path of a GIF file and returns its show."""
     make = functools.partial(_contender, "runtimes")
     model, ours = {"model": str(plan.model)}, _precision(plan.model)
     keras = {"model": str(_built_models(plan)[0]) if plan.peers else ""}

@@ -24,7 +24,7 @@ CORE = "BENCHMARK_CORE"  # the processor that this process keeps to
 
 @dataclass(frozen=True)
 class Subject:
-    """Something to measure."""
+    """A contender as the worker runs it: how to load an item, what to time, and how to check the result."""
 
     version: str  # of the library that does the work
     run: Callable[[Any], Any]  # what is timed; takes what `load` returned

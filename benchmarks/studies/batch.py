@@ -25,7 +25,7 @@ COMMAND = [sys.executable, "-c", "from gateway.cli import main; main()", "batch"
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """One run."""
+    """Time, memory and outcome of one `gif-analyzer batch`."""
 
     gifs: int  # how many GIFs there were
     workers: int  # worker processes, each on a processor of its own

@@ -79,7 +79,7 @@ class Variant:
 
 @dataclass(frozen=True)
 class Start:
-    """One start of a variant."""
+    """Times and memory of one variant of the bundle, started once in the Lambda emulator."""
 
     cold_ms: float  # first event to first answer
     warm_ms: float  # median of the later events

@@ -60,7 +60,7 @@ class TimedBackend:
         return functools.partial(self.timed, METHODS[name], attribute) if name in METHODS else attribute
 
     def reset(self) -> None:
-        """Start again at 0."""
+        """Set the seconds of every step to 0."""
         self.seconds = dict.fromkeys(STEPS, 0.0)
 
     def timed(self, step: str, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

@@ -136,7 +136,7 @@ class _Run:
         self._planned: dict[Path, str] = {}
 
     def add(self, source: str, gif: bytes, found: Verdict | AnalyzerError) -> None:
-        """Handle one GIF."""
+        """Put one GIF where its verdict says, or note why it stays; `found` is its verdict or its error."""
         file: dict[str, Any] = {"source": name_text(source)}
         self.files.append(file)
         try:

@@ -49,7 +49,7 @@ class Action(enum.Enum):
 
 
 class Step(NamedTuple):
-    """One step of a plan."""
+    """What to do with one frame of the file, by its index."""
 
     frame: int
     action: Action

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
 import sys
 from pathlib import Path
 
@@ -12,6 +10,7 @@ import pytest
 
 from benchmarks.harness.servers import start_services
 from tests.support.paths import ROOT
+from tests.support.programs import output_of
 
 TEXT = (ROOT / "docs/grpc.md").read_text("utf-8")
 OWN, TRITON = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
@@ -19,16 +18,7 @@ OWN, TRITON = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
 
 def run(python: Path | str, program: str, address: str) -> str:
     """What a program of the page prints, when the services are at this address."""
-    done = subprocess.run(
-        [python, "-c", program.replace("localhost:50051", address)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=240,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    return output_of(python, "-c", program.replace("localhost:50051", address))
 
 
 def test_the_client_of_our_own_runs(model_path: Path) -> None:
@@ -71,14 +61,4 @@ def test_every_module_named_is_a_program_with_help(module: str) -> None:
 
 def help_of(module: str) -> str:
     """What a module prints with --help."""
-    done = subprocess.run(
-        [sys.executable, "-m", module, "--help"],
-        cwd=ROOT,
-        env={**os.environ, "COLUMNS": "200"},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=240,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    return output_of(sys.executable, "-m", module, "--help", COLUMNS="200")

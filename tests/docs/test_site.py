@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.support.paths import ROOT
+from tests.support.programs import output_of
 
 PAGES = {"index.html", "architecture.html", "model-card.html", "contributing.html", "api/gif_analyzer.html"}
 
@@ -20,15 +19,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for package in ("mkdocs", "material", "mkdocstrings_handlers.python"):
         pytest.importorskip(package, reason=f"This test needs {package}, which `make docs` installs.")
     folder = tmp_path_factory.mktemp("site")
-    done = subprocess.run(
-        [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", folder],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stderr
+    output_of(sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", folder)
     return folder
 
 

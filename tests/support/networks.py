@@ -27,7 +27,7 @@ class Drawn:
         self.last, self.channels = "pixels", 3
 
     def conv(self, channels: int = 8, *, depthwise: bool = False, bias: bool = True, **attributes) -> "Drawn":
-        """Add a convolution and ReLU6."""
+        """Append a convolution with random weights, followed by ReLU6."""
         number = sum(node.op_type == "Conv" for node in self.nodes) + 1
         attributes = {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1], **attributes}
         inside = 1 if depthwise else self.channels

@@ -47,6 +47,21 @@ def environ(**variables: str) -> dict[str, str]:
     return {**kept, "PYTHONPATH": str(ROOT), **variables}
 
 
+def output_of(*words: str | Path, **variables: str) -> str:
+    """Run any command in the checkout, in a process of its own; it must succeed. Returns what it prints."""
+    done = subprocess.run(
+        list(map(str, words)),
+        env={**os.environ, **variables},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=TIMEOUT_S,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
 def run(program: str, *words: str | Path, stdin: bytes = b"", cwd: Path = ROOT, **variables: str) -> Done:
     """Run a program to its end in a process of its own."""
     done = subprocess.run(

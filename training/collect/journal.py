@@ -224,7 +224,7 @@ class Journal:
         return float(self._setting("closed_until", "0"))
 
     def close_until(self, instant: float) -> None:
-        """Record that instant."""
+        """Record the instant before which the provider wants no call."""
         self._db.execute("INSERT OR REPLACE INTO setting VALUES ('closed_until', ?)", (repr(instant),))
 
     def _setting(self, name: str, default: str) -> str:

@@ -19,5 +19,5 @@ class GifShow:
 
     @bentoml.api  # type: ignore[untyped-decorator]
     def identify(self, gif: str) -> dict[str, str]:
-        """Run both steps."""
+        """Return the most probable show of a GIF in base64."""
         return {"show": self._pipeline.identify(base64.b64decode(gif), 1).shows[0].show}

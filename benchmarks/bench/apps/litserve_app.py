@@ -23,7 +23,7 @@ class GifShow(litserve.LitAPI):  # type: ignore[misc]
         return base64.b64decode(request["gif"])
 
     def predict(self, gif: bytes) -> str:
-        """Run both steps."""
+        """Return the most probable show of a GIF."""
         return self._pipeline.identify(gif, 1).shows[0].show
 
     def encode_response(self, show: str) -> dict[str, str]:

@@ -27,7 +27,7 @@ class GifShow(mlflow.pyfunc.PythonModel):  # type: ignore[name-defined,misc,unus
         self._pipeline = local(os.environ["BENCHMARK_MODEL"])
 
     def predict(self, context: Any, model_input: Any, params: dict[str, Any] | None = None) -> list[str]:
-        """Run both steps."""
+        """Return the most probable show of each GIF; `model_input` has them in base64."""
         gifs = [base64.b64decode(text) for text in np.asarray(model_input).ravel()]
         return [self._pipeline.identify(gif, 1).shows[0].show for gif in gifs]
 

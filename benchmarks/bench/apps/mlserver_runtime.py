@@ -22,7 +22,7 @@ class GifRuntime(MLModel):  # type: ignore[misc]
         return True
 
     async def predict(self, payload: InferenceRequest) -> InferenceResponse:
-        """Run both steps."""
+        """Return the most probable show of the GIF in the first input, in base64."""
         content: Any = payload.inputs[0].data
         gif = base64.b64decode(getattr(content, "root", content)[0])
         show = self._pipeline.identify(gif, 1).shows[0].show

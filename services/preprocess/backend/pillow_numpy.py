@@ -90,7 +90,7 @@ class Portable:
         return np.asarray(image.reduce(factors))
 
     def middle_colour(self, pictures: Pictures, part: Rect) -> Colour:
-        """Sort values."""
+        """Find the median colour of a part by sorting the values of each channel."""
         low, high = (bound.reshape(-1, 4)[:, :3] for bound in _bounds(pictures, part))
         middle = (low.T.astype(np.uint16, order="C") + high.T) // 2
         middle.sort(axis=1)

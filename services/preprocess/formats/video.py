@@ -55,7 +55,7 @@ class VideoFrame(PictureFrame):
 
     @property
     def cost_pixels(self) -> int:
-        """All of its pixels."""
+        """Pixels to decode: those of the whole frame."""
         return self.rect.area
 
     def decode(self, data: bytes, backend: Backend) -> Canvas:

@@ -46,24 +46,24 @@ class Compiled:
         (blend_png if rule is Blend.PNG else blend_webp)(canvas, *place, pixels)
 
     def on_black(self, canvas: Canvas) -> Canvas:
-        """Multiply pixel by pixel."""
+        """Weigh each pixel by its alpha, which lays the canvas on black."""
         black: Canvas = on_black(canvas)
         return black
 
     def shrink(self, canvas: Canvas) -> Picture:
-        """Average boxes of pixels."""
+        """Shrink a canvas by averaging boxes of pixels."""
         height, width = canvas.shape
         across, down = shrink_factors(canvas)
         small = canvas if across == down == 1 else reduce(canvas, 0, 0, width, height, across, down)
         return small.view(np.uint8).reshape(*small.shape, 4)
 
     def middle_colour(self, pictures: Pictures, part: Rect) -> Colour:
-        """Count values."""
+        """Find the median colour of a part by counting how often each value occurs."""
         colour: Colour = middle_colour(pictures, *part)
         return colour
 
     def count_near(self, pictures: Pictures, part: Rect, span: Span, *, columns: bool) -> Counts:
-        """Compare the bytes of a row at a time."""
+        """Count the bytes near a colour, row by row."""
         counts: Counts = count_near(pictures, *part, *span, columns)
         return counts
 
