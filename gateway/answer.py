@@ -40,6 +40,15 @@ def prediction_json(source: str, prediction: Prediction) -> JsonObject:
         "verdict": verdict_json(prediction.verdict),
         "frames": [dataclasses.asdict(vote) for vote in prediction.frames],
         "model": {"name": prediction.model.name, "version": prediction.model.version},
+        # Only where a library was searched, which always has neighbours.
+        **(
+            {
+                "matches": [dataclasses.asdict(match) for match in prediction.matches],
+                "neighbours": [dataclasses.asdict(each) for each in prediction.neighbours],
+            }
+            if prediction.neighbours
+            else {}
+        ),
     }
 
 

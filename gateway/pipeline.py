@@ -71,6 +71,7 @@ def local(
     *,
     threads: int = 1,
     early_exit: bool = False,
+    library: Path | None = None,
     budget: Budget | None = None,
     backend: Callable[[], Backend] = fastest,
 ) -> Pipeline:
@@ -80,13 +81,17 @@ def local(
         model_path: of the model file; None is the packaged one.
         threads: that decoding or classifying one GIF may use, at least 1.
         early_exit: whether it may stop when the first frames decide.
+        library: of known clips, to search and to learn shows from.
         budget: what a GIF may cost; None is the default budget.
         backend: returns what moves the pixels; called for each GIF.
 
     Raises:
+        LibraryError: the library cannot be used with the model.
         ModelError: the file is not a usable model, or has no rule for early exit although it is on.
     """
-    classifier = Classifier(model_path or default_model_path(), threads=threads, early_exit=early_exit)
+    classifier = Classifier(
+        model_path or default_model_path(), threads=threads, early_exit=early_exit, library=library
+    )
     description = ModelDescription(classifier.model, classifier.shows, classifier.threshold)
     backend()  # loaded before the first GIF comes, not by it
     limits = budget or Budget()

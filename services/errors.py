@@ -12,6 +12,7 @@
     │   └── UnknownSetting      UNKNOWN_SETTING
     ├── ModelError          MODEL_ERROR
     ├── ModelNotFound       MODEL_NOT_FOUND
+    ├── LibraryError        LIBRARY_ERROR
     ├── CannotServe         CANNOT_SERVE
     ├── RequestError        the HTTP request itself is invalid
     │   ├── UnknownPath         UNKNOWN_PATH
@@ -189,6 +190,13 @@ class ModelNotFound(AnalyzerError, reason="MODEL_NOT_FOUND", grpc_code="NOT_FOUN
         asked = f"{name} {version}".strip() or "without a name"
         message = f"no such model: {asked}; this service has {served}"
         super().__init__(message, name=name, version=version, served=served)
+
+
+class LibraryError(AnalyzerError, reason="LIBRARY_ERROR", grpc_code="FAILED_PRECONDITION", http_status=500):
+    """A library of known clips cannot be read, written or used with this model."""
+
+    def __init__(self, path: str, why: str) -> None:
+        super().__init__(f"library {path}: {why}", path=path, why=why)
 
 
 class CannotServe(AnalyzerError, reason="CANNOT_SERVE", grpc_code="FAILED_PRECONDITION", http_status=500):

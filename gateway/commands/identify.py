@@ -9,6 +9,7 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -78,6 +79,12 @@ def identify(
     inference: Inference = None,
     early_exit: EarlyExit = None,
     allow_host: AllowHost = None,
+    library: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Search these known clips, and name their shows too (gif-analyzer library)."
+        ),
+    ] = None,
 ) -> None:
     """Name the show of each GIF, with probabilities and the frames that say so.
 
@@ -103,6 +110,8 @@ def identify(
 
         gif-analyzer identify giphy.com/gifs/cat-yAqdjThdDEMF2 https://example.org/cat.gif
 
+        gif-analyzer identify --library my.library some.gif
+
         gif-analyzer identify --preprocess localhost:50051 --inference localhost:50051 meadow.gif
 
     **Exit codes**: 0 when all inputs were answered, 1 when any failed, 2 when the command could not run
@@ -120,10 +129,12 @@ def identify(
     if as_json and as_csv:
         raise typer.BadParameter("give one of the two", param_hint="--json, --csv")
     check_services(preprocess, inference, model, early_exit=early_exit)
+    if library is not None and inference is not None:
+        raise typer.BadParameter("the service has no library", param_hint="--library")
     given = list(_find(sources))
     with usage_errors("rest" if preprocess is None else "grpc"):
         settings = read_settings(model, early_exit=early_exit)
-        pipeline = open_pipeline(settings, preprocess, inference, gifs=len(given))
+        pipeline = open_pipeline(settings, preprocess, inference, gifs=len(given), library=library)
         hosts = allow_hosts(settings.fetch, allow_host)
         read = _reader((source for source, _ in given), settings.budget.max_bytes, hosts)
     identify_one = functools.partial(pipeline.identify, top_k=top_k or TOP_K, exact=early_exit is False)

@@ -62,7 +62,12 @@ def read_settings(model: Path | None, *, early_exit: bool | None = None) -> Sett
 
 
 def open_pipeline(
-    settings: Settings, preprocess: str | None, inference: str | None, *, gifs: int | None = None
+    settings: Settings,
+    preprocess: str | None,
+    inference: str | None,
+    *,
+    gifs: int | None = None,
+    library: Path | None = None,
 ) -> Pipeline:
     """Make the pipeline whose steps are computed by these services, or in this process.
 
@@ -72,6 +77,7 @@ def open_pipeline(
         inference: address of the service, or None.
         gifs: how many will be identified; loading compiled loops does not pay for a few. None is a server,
             which does not wait for them.
+        library: of known clips, or None.
 
     Raises:
         ModelError: the file is not a model that takes a clip and names shows, or cannot stop early.
@@ -87,6 +93,7 @@ def open_pipeline(
         settings.model,
         threads=settings.threads,
         early_exit=settings.early_exit,
+        library=library,
         budget=settings.budget,
         backend=backend,
     )

@@ -17,7 +17,14 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from services.clip import FORMATS
-from services.errors import CannotServe, InvalidArgument, InvalidSetting, ModelError, UnreadableFile
+from services.errors import (
+    CannotServe,
+    InvalidArgument,
+    InvalidSetting,
+    LibraryError,
+    ModelError,
+    UnreadableFile,
+)
 from services.extras import advice
 from services.inference import Prediction
 
@@ -33,7 +40,14 @@ def usage_errors(takes: str = "") -> Iterator[None]:
     """End a command that cannot run with one line and exit code 2; `takes` names its extras, "grpc,rest"."""
     try:
         yield
-    except (CannotServe, InvalidArgument, InvalidSetting, ModelError, UnreadableFile) as error:
+    except (
+        CannotServe,
+        InvalidArgument,
+        InvalidSetting,
+        LibraryError,
+        ModelError,
+        UnreadableFile,
+    ) as error:
         complain(error.message)
         raise typer.Exit(USAGE) from error
     except ModuleNotFoundError as error:
@@ -86,6 +100,7 @@ def prediction_lines(
     yield _headline(source, prediction)
     if not prediction.known and not always_ranked:
         yield Text("  use --top-k 5 to rank the shows anyway", "dim")
+        yield from _evidence(prediction)
         return
     width = max(cell_len(printable(ranked.show)) for ranked in prediction.shows)
     digits = len(str(len(prediction.shows)))
@@ -108,6 +123,21 @@ def prediction_lines(
             printable(show),
             (f"  {len(times)} of {total} frames" if total > 1 else "  1 frame", "dim"),
         )
+    yield from _evidence(prediction)
+
+
+def _evidence(prediction: Prediction) -> Iterator[Text]:
+    """Yield a line for the best match and one for the neighbours, where a library was searched."""
+    for match in prediction.matches[:1]:
+        more = f", and {len(prediction.matches) - 1} more" if len(prediction.matches) > 1 else ""
+        yield Text.assemble(
+            ("  same footage: ", "dim"),
+            printable(f"{match.show}, {match.name}"),
+            (f" at {_seconds(*match.known_ms)}{', mirrored' if match.mirrored else ''}{more}", "dim"),
+        )
+    if prediction.neighbours:
+        nearest = [f"{each.show}, {each.name} ({each.similarity:.2f})" for each in prediction.neighbours[:3]]
+        yield Text.assemble(("  looks like: ", "dim"), printable("; ".join(nearest)))
 
 
 def bar(probability: float, *, ascii_only: bool = False) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import stat
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import onnxruntime
@@ -16,10 +17,22 @@ from onnxruntime.capi.onnxruntime_pybind11_state import InvalidProtobuf
 
 from services.clip import CLIP_FRAMES, CLIP_SHAPE, Clip, check_clip
 from services.errors import InvalidArgument, ModelError, os_reason
+from services.inference.library import (
+    KnownClip,
+    Library,
+    TaughtShows,
+    check_model,
+    find_matches,
+    find_neighbours,
+    fingerprint,
+    project,
+)
 from services.inference.metadata import ModelMetadata, read_metadata
 from services.inference.prediction import (
     UNKNOWN,
     FrameVote,
+    Match,
+    Neighbour,
     Prediction,
     ShowProbability,
     Verdict,
@@ -38,6 +51,13 @@ _FATAL = 4  # ONNX Runtime's log level; lower levels also reach the caller as ex
 _ELEMENT_TYPES = {"tensor(uint8)": "uint8", "tensor(float)": "float32"}
 
 
+class _OpenLibrary(NamedTuple):
+    """A library, and the shows that it teaches; None if the model file lacks what teaching needs."""
+
+    clips: Library
+    taught: TaughtShows | None
+
+
 class Classifier:
     """A trained model that names the show of a clip. Any number of threads may share one.
 
@@ -45,6 +65,8 @@ class Classifier:
         path: of an ONNX file that fits the contract of this module.
         threads: that one call may use, at least 1. Calls from several threads run in parallel in any case.
         early_exit: whether `classify` may stop when the first frames decide, by the rule in the file.
+        library: of known clips, made with this model: see docs/library.md. Then all frames are computed. A
+            library that changes is read again.
 
     Attributes:
         shows: titles of the shows that the model knows, in the order of its outputs.
@@ -59,10 +81,18 @@ class Classifier:
     Raises:
         ModelError: the file does not fit the contract, or has no rule for early exit although it is
             requested.
+        LibraryError: the library cannot be used with this model.
         ValueError: threads is less than 1.
     """
 
-    def __init__(self, path: str | Path, *, threads: int = 1, early_exit: bool = False) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        threads: int = 1,
+        early_exit: bool = False,
+        library: str | Path | None = None,
+    ) -> None:
         if threads < 1:
             raise ValueError(f"threads must be at least 1, this is {threads}")
         self._path = str(path)
@@ -74,6 +104,8 @@ class Classifier:
             raise self._invalid("it holds no rule for early exit: gif-train export --early-exit adds one")
         self._early_exit = self.rule if early_exit else None
         self._verdict_rule = metadata.verdict
+        self._teaching = metadata.teaching
+        self._library = None if library is None else self._open_library(Path(library))
 
     def classify(self, clip: Clip, top_k: int = 5, *, exact: bool = False) -> Prediction:
         """Name the most probable shows of a clip.
@@ -91,14 +123,24 @@ class Classifier:
         if top_k < 1:
             raise InvalidArgument("top_k", expected="at least 1", found=str(top_k))
         check_clip(clip)
-        scores, verdict = self.score(clip.frames, exact=exact)
+        library = self._current_library()
+        scores, verdict = self.score(clip.frames, exact=exact or library is not None)
+        shows, probabilities = self.shows, scores.probabilities
+        matches: tuple[Match, ...] = ()
+        neighbours: tuple[Neighbour, ...] = ()
+        if library is not None and scores.embedding is not None:
+            embedding = project(scores.embedding)
+            matches = find_matches(library.clips, clip, embedding)
+            neighbours = find_neighbours(library.clips, embedding)
+            if library.taught is not None:
+                shows += library.taught.titles
+                probabilities, familiarity = library.taught.join(embedding, probabilities, scores.familiarity)
+                verdict = self._decide(clip.frames, shows, probabilities, familiarity)
         # Stable: shows of equal probability keep the model's order.
-        ranked = np.argsort(-scores.probabilities, kind="stable")[:top_k]
+        ranked = np.argsort(-probabilities, kind="stable")[:top_k]
         best = scores.frame_probabilities.argmax(axis=1)
         return Prediction(
-            shows=tuple(
-                ShowProbability(self.shows[show], float(scores.probabilities[show])) for show in ranked
-            ),
+            shows=tuple(ShowProbability(shows[show], float(probabilities[show])) for show in ranked),
             verdict=verdict,
             frames=tuple(
                 FrameVote(clip.timestamps_ms[frame], self.shows[show], float(vote[show]))
@@ -106,6 +148,32 @@ class Classifier:
             ),
             model=self.model,
             format=clip.source.format if clip.source else "",
+            matches=matches,
+            neighbours=neighbours,
+        )
+
+    def describe_clip(self, clip: Clip, *, show: str, name: str, offset_ms: int = 0) -> KnownClip:
+        """Compute what a library keeps of a clip.
+
+        Args:
+            clip: from `services.preprocess`.
+            show: title.
+            name: of the GIF; a library has each name once.
+            offset_ms: where the GIF begins in its footage, in milliseconds.
+
+        Raises:
+            InvalidClip: the clip does not fit its contract.
+            ModelError: the model failed.
+        """
+        check_clip(clip)
+        prints = fingerprint(clip.frames)
+        return KnownClip(
+            show=show,
+            name=name,
+            times_ms=tuple(offset_ms + time for time in clip.timestamps_ms),
+            embedding=project(self.run(clip.frames[np.newaxis]).embedding[0]),
+            fingerprints=prints.bits,
+            distinct=prints.distinct,
         )
 
     def score(self, frames: NDArray[np.uint8], *, exact: bool = False) -> tuple[Scores, Verdict]:
@@ -120,17 +188,7 @@ class Classifier:
         """
         rule = None if exact else self._early_exit
         scores = score(self.run, frames, rule, distinct=self._frames_apart)
-        if is_plain(frames):
-            return scores, UNKNOWN
-        verdict = decide(
-            self.shows,
-            scores.probabilities,
-            scores.familiarity,
-            rule=self._verdict_rule,
-            unknown_threshold=self.threshold,
-            kinds=self.kinds,
-        )
-        return scores, verdict
+        return scores, self._decide(frames, self.shows, scores.probabilities, scores.familiarity)
 
     def run(self, frames: NDArray[np.uint8]) -> ModelOutputs:
         """Run the model on a batch of clips.
@@ -157,6 +215,36 @@ class Classifier:
             raise self._invalid(f"it does not run: {_first_line(error)}") from error
         self._check_answer(answer, batch=len(frames))
         return ModelOutputs(*answer)
+
+    def _decide(
+        self,
+        frames: NDArray[np.uint8],
+        shows: tuple[str, ...],
+        probabilities: NDArray[np.float32],
+        familiarity: float,
+    ) -> Verdict:
+        if is_plain(frames):
+            return UNKNOWN
+        return decide(
+            shows,
+            probabilities,
+            familiarity,
+            rule=self._verdict_rule,
+            unknown_threshold=self.threshold,
+            kinds=self.kinds,
+        )
+
+    def _open_library(self, path: Path) -> _OpenLibrary:
+        library = Library(path)
+        check_model(library, self.model)
+        taught = None if self._teaching is None else TaughtShows(library, self.shows, self._teaching)
+        return _OpenLibrary(library, taught)
+
+    def _current_library(self) -> _OpenLibrary | None:
+        """Return the library as it is now: it is read again when its file has changed."""
+        if self._library is not None and not self._library.clips.is_current():
+            self._library = self._open_library(self._library.clips.path)
+        return self._library
 
     def _check_contract(self) -> ModelMetadata:
         """Check the inputs and outputs of the graph, and the metadata of the file."""

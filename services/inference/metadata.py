@@ -11,6 +11,7 @@
 | `licence` | free text on the weights and the data |
 | `verdict` | optional JSON: `{"show": 0.8, "one_of": 0.7, "kind": 0.9}`, see `VerdictRule` |
 | `kinds` | optional JSON object: kind of picture by title, for all shows |
+| `teaching` | optional, see `services.inference.library.teaching.TeachingBase` |
 | `early_exit` | optional JSON: `{"frames": [2, 5, 8], "threshold": 0.9}`, see `EarlyExit` |
 """
 
@@ -27,6 +28,7 @@ from typing import Any
 
 from services.clip import CLIP_SHAPE
 from services.errors import ModelError
+from services.inference.library.teaching import TeachingBase
 from services.inference.prediction import ModelInfo, VerdictRule
 from services.inference.scoring import EarlyExit
 
@@ -48,6 +50,7 @@ class ModelMetadata:
         verdict: thresholds of the verdict; None if the file has none.
         kinds: kind of picture by show; None if the file has none.
         early_exit: rule for early exit; None if the file has none.
+        teaching: what teaching new shows needs; None if the file has none.
     """
 
     info: ModelInfo
@@ -56,6 +59,7 @@ class ModelMetadata:
     verdict: VerdictRule | None
     kinds: Mapping[str, str] | None
     early_exit: EarlyExit | None
+    teaching: TeachingBase | None
 
 
 def read_metadata(path: str, strings: Mapping[str, str]) -> ModelMetadata:
@@ -98,7 +102,9 @@ def _read(strings: Mapping[str, str]) -> ModelMetadata:
     if not re.fullmatch("[0-9a-f]{64}", digest):
         raise _InvalidError(f"its training_data_sha256 must be 64 lower-case hex digits, it is {digest}")
     shows = _read_shows(strings["shows"])
-    verdict, kinds, early_exit = (strings.get(key, "").strip() for key in ("verdict", "kinds", "early_exit"))
+    verdict, kinds, early_exit, teaching = (
+        strings.get(key, "").strip() for key in ("verdict", "kinds", "early_exit", "teaching")
+    )
     return ModelMetadata(
         info=ModelInfo(strings["name"], strings["version"], digest, strings["licence"]),
         shows=shows,
@@ -106,6 +112,7 @@ def _read(strings: Mapping[str, str]) -> ModelMetadata:
         verdict=_read_verdict(verdict) if verdict else None,
         kinds=_read_kinds(kinds, shows) if kinds else None,
         early_exit=_read_early_exit(early_exit) if early_exit else None,
+        teaching=_read_teaching(teaching) if teaching else None,
     )
 
 
@@ -159,6 +166,13 @@ def _read_early_exit(text: str) -> EarlyExit:
         return EarlyExit(tuple(frames), float(threshold))
     except (ValueError, OverflowError) as error:
         raise _InvalidError(f"its early_exit is invalid: {error}") from error
+
+
+def _read_teaching(text: str) -> TeachingBase:
+    try:
+        return TeachingBase.unpack(text)
+    except ValueError as error:
+        raise _InvalidError(f"its teaching is invalid: {error}") from error
 
 
 def _are_texts(values: Iterable[object]) -> bool:

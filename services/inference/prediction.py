@@ -130,6 +130,44 @@ class ModelInfo:
 
 
 @dataclass(frozen=True)
+class Neighbour:
+    """A clip of a library that looks like the query.
+
+    Attributes:
+        show: title.
+        name: of the GIF in the library.
+        similarity: cosine of the embeddings, -1 to 1.
+    """
+
+    show: str
+    name: str
+    similarity: float
+
+
+@dataclass(frozen=True)
+class Match:
+    """A clip of a library that shows the same footage as the query.
+
+    Attributes:
+        show: title.
+        name: of the GIF in the library.
+        similarity: share of equal bits of the fingerprints of the frames that agree, 0.5 to 1.
+        frames: how many pairs of frames agree, in order of time.
+        query_ms: when the query shows the first and the last of them, in milliseconds.
+        known_ms: when the known footage shows them.
+        mirrored: whether one is the mirror image of the other.
+    """
+
+    show: str
+    name: str
+    similarity: float
+    frames: int
+    query_ms: tuple[int, int]
+    known_ms: tuple[int, int]
+    mirrored: bool
+
+
+@dataclass(frozen=True)
 class Prediction:
     """The answer for one clip.
 
@@ -140,6 +178,8 @@ class Prediction:
             a still image has one; an early exit uses fewer than ten.
         model: which model answered.
         format: of the file, a key of `services.clip.FORMATS`; "" if the clip does not say.
+        matches: clips of the library with the same footage, best first; none without a library.
+        neighbours: clips of the library that look most similar, best first; none without a library.
     """
 
     shows: tuple[ShowProbability, ...]
@@ -147,6 +187,8 @@ class Prediction:
     frames: tuple[FrameVote, ...]
     model: ModelInfo
     format: str = ""
+    matches: tuple[Match, ...] = ()
+    neighbours: tuple[Neighbour, ...] = ()
 
     @property
     def known(self) -> bool:
@@ -171,7 +213,7 @@ def decide(
         familiarity: of the clip. With a rule, it is the logarithm of the odds that one of the shows is right.
         rule: None for a model file without one: then the best show is named for every clip that is known.
         unknown_threshold: a clip with less familiarity is unknown.
-        kinds: kind of picture by show; None if the model file has none.
+        kinds: kind of picture by show; None if the model file has none. A taught show has none.
     """
     if familiarity < unknown_threshold:
         return UNKNOWN
@@ -188,7 +230,8 @@ def decide(
     if kinds:
         sums: dict[str, float] = {}
         for show, share in zip(shows, shares, strict=True):
-            sums[kinds[show]] = sums.get(kinds[show], 0.0) + float(share)
+            if show in kinds:
+                sums[kinds[show]] = sums.get(kinds[show], 0.0) + float(share)
         best = max(sums, key=lambda kind: sums[kind])
         if sums[best] >= rule.kind:
             return Verdict("kind", (best,))

@@ -147,6 +147,7 @@ def metadata(
     optional = {
         "early_exit": early_exit and write_early_exit(early_exit),
         "verdict": fitted.verdict and write_verdict(fitted.verdict),
+        "teaching": fitted.teaching,
         "kinds": fitted.kinds and json.dumps(dict(fitted.kinds), ensure_ascii=False),
     }
     return {

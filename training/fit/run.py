@@ -69,6 +69,7 @@ def fit(
     if operating is None:
         operating, out_of_fold = _calibrate(trainer, folder / FOLDS, console)
     head = trainer.train(np.arange(len(clips)))
+    base = trainer.teaching_base(head, operating.temperature)
     fitted = FittedModel(
         backbone=options.backbone,
         shows=clips.shows,
@@ -78,6 +79,7 @@ def fit(
         kinds=clips.kinds,
         training_data_sha256=clips.digest,
         facts=_facts(trainer, out_of_fold),
+        teaching="" if base is None else base.pack(),
     )
     fitted.save(folder / "model.npz")
     return fitted

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 
+from services.inference.library import TeachingBase, project
 from training.data.clips import Clips
 from training.data.view import MIRRORED, PLAIN, View
 from training.fit.features import Extractor, TapValues
@@ -95,6 +97,35 @@ class Trainer:
             linear.matrix[:, -1] *= _RIDGE_OTHERS
             linear.bias[-1] *= _RIDGE_OTHERS
         return Head(parts, linear, others)
+
+    def teaching_base(self, head: Head, temperature: float) -> TeachingBase | None:
+        """Measure what a model file keeps of the clips so that shows can be taught later.
+
+        Args:
+            head: fitted to all clips.
+            temperature: that its logits will be divided by.
+
+        Returns:
+            None for a head that is not a ridge regression or knows no other things.
+        """
+        if self.options.linear != "ridge" or not head.others:
+            return None
+        vectors = frame_vectors(head.parts, self.views[0]).mean(axis=1)
+        labels, sources = self.clips.labels, [row.source for row in self.clips.rows]
+        shares = sample_weights(
+            labels, sources, balance=self.options.balance, source_balance=self.options.source_balance
+        )
+        # Weights of mean 1, put on the scale on which a single clip of a show weighs 1.
+        sizes = np.bincount(labels)[labels] ** -self.options.balance
+        pairs = Counter(zip(labels.tolist(), sources, strict=True))
+        scale = np.mean(
+            [
+                size * pairs[label, source] ** -self.options.source_balance
+                for size, label, source in zip(sizes, labels.tolist(), sources, strict=True)
+            ]
+        )
+        embeddings = np.stack([project(vector) for vector in vectors])
+        return TeachingBase.of(embeddings, shares * scale, temperature=temperature, others=_RIDGE_OTHERS)
 
     def answer(self, head: Head, clips: Clips) -> Answer:
         """The uncalibrated answer of a head to any clips."""

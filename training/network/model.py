@@ -144,6 +144,7 @@ class FittedModel:
         kinds: kind of picture by show; None if the manifest has none.
         training_data_sha256: digest of the clips that it learned from.
         facts: options, counts and measures, in JSON's own types.
+        teaching: what teaching new shows needs, see `TeachingBase.pack`; "" for a head that cannot be taught.
     """
 
     backbone: str
@@ -154,6 +155,7 @@ class FittedModel:
     kinds: Mapping[str, str] | None
     training_data_sha256: str
     facts: Mapping[str, Any]
+    teaching: str = ""
 
     def decide(self, probabilities: NDArray[Any], familiarity: float) -> Verdict:
         """The verdict of the exported model on a clip of these probabilities, [show], and familiarity."""

@@ -1,0 +1,226 @@
+"""`gif-analyzer library`: keeps known clips by show, for `gif-analyzer identify --library`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+from rich.console import Console
+from rich.progress import track
+
+from gateway.commands.options import Model, read_settings
+from gateway.commands.terminal import FAILED, complain, printable, usage_errors
+from gateway.files import find_gifs, read_gif
+from services.errors import AnalyzerError
+from services.inference import Classifier
+from services.inference.library import KnownClip, Library, check_model, find_neighbours, update_library
+from services.names import name_text
+from services.preprocess import decode_gif
+from services.terminal import Json, report
+
+ENOUGH = 5  # clips of a show from which on it is found again well: docs/library.md
+_WRITTEN = 50  # clips that are computed between two writes, so that an interruption loses no more
+
+library = typer.Typer(help="Keep known clips by show: same footage is found, and new shows are taught.")
+
+File = Annotated[Path, typer.Option("--library", metavar="FILE", help="The library file.")]
+
+
+@library.command()
+def add(
+    show: Annotated[str, typer.Argument(help="Title of the show.")],
+    sources: Annotated[list[str], typer.Argument(metavar="FILE|FOLDER", help="GIF files, folders or globs.")],
+    *,
+    file: File,
+    model: Model = None,
+    as_json: Json = False,
+) -> None:
+    """Add GIFs of one show. The library is made if it is missing; a GIF that it has is replaced.
+
+    A show that the model does not know takes part in the ranking from then on; five GIFs are a good start.
+    The library holds fingerprints and embeddings of the GIFs, never the GIFs.
+
+    **Examples**
+
+        gif-analyzer library add "Severance" clips/*.gif --library my.library
+
+        gif-analyzer identify some.gif --library my.library
+
+    **Exit codes**: 0 when all GIFs were added, 1 when any failed, 2 when the command could not run.
+    """
+    if not show.strip():
+        raise typer.BadParameter("give the title of the show", param_hint="SHOW")
+    failed, added, clips = 0, 0, list[KnownClip]()
+    with usage_errors():
+        settings = read_settings(model)
+        classifier = Classifier(settings.model, threads=settings.threads)
+        update_library(file, classifier.model, lambda before: before)  # can it be written?
+        names = [name for source in sources for name in find_gifs(source)]
+        console = Console(stderr=True)
+        for name in track(names, "adding", console=console, transient=True):
+            try:
+                clip = decode_gif(read_gif(name, max_bytes=settings.budget.max_bytes), budget=settings.budget)
+                clips.append(classifier.describe_clip(clip, show=show, name=name_text(name)))
+            except AnalyzerError as error:
+                failed += 1
+                complain(f"{name_text(name)}: {error.message}")
+            if len(clips) == _WRITTEN:
+                added += _put(file, classifier, clips)
+        added += _put(file, classifier, clips)
+    report(
+        as_json,
+        {"library": str(file), "show": show, "added": added, "failed": failed},
+        f"{file}: {added:,} GIFs of {printable(show)} added",
+    )
+    if failed:
+        raise typer.Exit(FAILED)
+
+
+@library.command("list")
+def list_shows(*, file: File, as_json: Json = False) -> None:
+    """List the shows of a library, and how many GIFs it has of each.
+
+    **Example**
+
+        gif-analyzer library list --library my.library
+    """
+    with usage_errors():
+        found = Library(file)
+    counts = Counter(found.show(clip) for clip in range(len(found)))
+    report(
+        as_json,
+        {"library": str(file), "model": vars(found.model), "clips": len(found), "shows": dict(counts)},
+        "\n".join(f"{count:>7,}  {printable(show)}" for show, count in counts.items()) or "it is empty",
+    )
+
+
+@library.command()
+def remove(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="NAME", help="GIFs, by their names in the library.")
+    ] = None,
+    *,
+    show: Annotated[str | None, typer.Option(help="Remove all GIFs of this show.")] = None,
+    file: File,
+    as_json: Json = False,
+) -> None:
+    """Remove GIFs, or a whole show, from a library.
+
+    **Examples**
+
+        gif-analyzer library remove clips/wrong.gif --library my.library
+
+        gif-analyzer library remove --show "Severance" --library my.library
+    """
+    if not names and show is None:
+        raise typer.BadParameter("name GIFs or a --show", param_hint="NAME")
+    with usage_errors():
+        before = Library(file)
+        wanted = set(names or ())
+        left = update_library(
+            file,
+            before.model,
+            lambda clips: [clip for clip in clips if clip.show != show and clip.name not in wanted],
+        )
+    removed = len(before) - len(left)
+    report(
+        as_json,
+        {"library": str(file), "removed": removed, "clips": len(left)},
+        f"{file}: {removed:,} GIFs removed, {len(left):,} left",
+    )
+    if not removed:
+        complain("the library has none of these")
+        raise typer.Exit(FAILED)
+
+
+@library.command()
+def merge(
+    others: Annotated[list[Path], typer.Argument(metavar="FILE", help="Libraries made with one model.")],
+    *,
+    file: File,
+    as_json: Json = False,
+) -> None:
+    """Put the GIFs of other libraries into one. Of GIFs of the same name the last one stays.
+
+    **Example**
+
+        gif-analyzer library merge his.library hers.library --library ours.library
+    """
+    with usage_errors():
+        found = [Library(path) for path in others]
+        for each in found[1:]:
+            check_model(each, found[0].model)
+        new = [clip for each in found for clip in each.clips()]
+        merged = update_library(file, found[0].model, lambda clips: _replaced(clips, new))
+    report(
+        as_json,
+        {"library": str(file), "clips": len(merged), "shows": len(merged.titles)},
+        f"{file}: {len(merged):,} GIFs of {len(merged.titles):,} shows",
+    )
+
+
+@library.command()
+def check(*, file: File, model: Model = None, as_json: Json = False) -> None:
+    """Check that a library is whole and fits the model, and say which shows are too thin or too alike.
+
+    **Example**
+
+        gif-analyzer library check --library my.library
+
+    **Exit codes**: 0 when all is well, 1 when a show needs more or other GIFs, 2 when the library cannot be
+    used.
+    """
+    with usage_errors():
+        settings = read_settings(model)
+        found = Library(file)
+        check_model(found, Classifier(settings.model).model)
+    counts = Counter(found.show(clip) for clip in range(len(found)))
+    thin = {show: count for show, count in counts.items() if count < ENOUGH}
+    alike = _alike(found)
+    lines = [
+        f"{printable(show)}: {count} GIF{'s' if count > 1 else ''}; give it {ENOUGH} at least"
+        for show, count in thin.items()
+    ]
+    lines += [
+        f"{printable(show)}: most of its GIFs look more like {printable(other)}"
+        for show, other in alike.items()
+    ]
+    report(
+        as_json,
+        {"library": str(file), "clips": len(found), "thin": thin, "alike": alike},
+        "\n".join(lines) or f"{file}: {len(found):,} GIFs of {len(counts):,} shows, all well",
+    )
+    if lines:
+        raise typer.Exit(FAILED)
+
+
+def _put(file: Path, classifier: Classifier, clips: list[KnownClip]) -> int:
+    """Write clips to the library and forget them; returns how many they were."""
+    new = list(clips)
+    clips.clear()
+    update_library(file, classifier.model, lambda before: _replaced(before, new))
+    return len(new)
+
+
+def _replaced(before: Sequence[KnownClip], new: Sequence[KnownClip]) -> list[KnownClip]:
+    return list({clip.name: clip for clip in (*before, *new)}.values())
+
+
+def _alike(found: Library) -> dict[str, str]:
+    """Return the shows of which most GIFs have their nearest other GIF in another show, and that show."""
+    nearest: dict[str, Counter[str]] = {}
+    for clip in range(len(found)):
+        neighbours = find_neighbours(found, np.asarray(found.embeddings[clip]), most=2)
+        others = [each for each in neighbours if each.name != found.name(clip)]
+        if others:
+            nearest.setdefault(found.show(clip), Counter())[others[0].show] += 1
+    alike = {}
+    for show, counts in nearest.items():
+        [(best, count)] = counts.most_common(1)
+        if best != show and count * 2 > counts.total() and counts.total() >= ENOUGH:
+            alike[show] = best
+    return alike

@@ -1,0 +1,158 @@
+"""Shows that a library teaches: they take part in the ranking beside those that the model was trained for.
+
+The model's own head is a ridge regression on one-hot labels. In the space of a library's embeddings the same
+regression is solved once more for the taught shows alone: its inputs are the taught clips and what the model
+file keeps of its training clips, their weighted mean and second moments, for which every taught show's target
+is 0. That is exact, because a ridge regression needs nothing else of the clips. A taught show therefore has a
+logit on the scale of the trained ones, and the model's temperature, familiarity and verdict hold for it.
+
+A regression pulls the logits of a show with few clips towards 0. `gain` makes up for it; it was found on
+shows that were left out of training (docs/library.md).
+"""
+
+from __future__ import annotations
+
+import base64
+import struct
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.inference.library.embedding import EMBEDDING_SCALE, EMBEDDING_SIZE
+from services.inference.library.file import Library
+
+REGULARISATION = 0.5  # share of the mean variance
+BALANCE = 0.75  # a clip's weight is its show's number of clips to the power of minus this, as in training
+_SMALLEST = 1e-30  # probabilities below it have lost their digits
+_NUMBERS = struct.Struct("<3f")  # temperature, others, weight
+_ROWS, _COLUMNS = np.triu_indices(EMBEDDING_SIZE)
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class TeachingBase:
+    """What a model file keeps of its training clips, so that shows can be taught later.
+
+    Attributes:
+        temperature: by which the model divides its logits, above 0.
+        others: by which the output of "none of these" was multiplied after the regression, above 0.
+        weight: sum of the weights of the training clips.
+        mean: float64 [256], weighted mean of their embeddings.
+        moments: float64 [256, 256], weighted mean of the products of all pairs of their numbers.
+    """
+
+    temperature: float
+    others: float
+    weight: float
+    mean: Floats
+    moments: Floats
+
+    @classmethod
+    def of(
+        cls, embeddings: NDArray[np.int8], weights: Floats, *, temperature: float, others: float
+    ) -> TeachingBase:
+        """Measure training clips.
+
+        Args:
+            embeddings: int8 [clip, 256].
+            weights: float64 [clip], see `BALANCE`.
+            temperature: see above.
+            others: see above.
+        """
+        vectors = embeddings / EMBEDDING_SCALE
+        share = weights / weights.sum()
+        moments = (vectors * share[:, None]).T @ vectors
+        return cls(temperature, others, float(weights.sum()), share @ vectors, moments)
+
+    def pack(self) -> str:
+        """Write it as text for a model file's metadata: 88 KB."""
+        numbers = _NUMBERS.pack(self.temperature, self.others, self.weight)
+        halves = np.concatenate([self.mean, self.moments[_ROWS, _COLUMNS] * EMBEDDING_SIZE]).astype("<f2")
+        return base64.b64encode(numbers + halves.tobytes()).decode()
+
+    @classmethod
+    def unpack(cls, text: str) -> TeachingBase:
+        """Read what `pack` wrote.
+
+        Raises:
+            ValueError: the text is something else.
+        """
+        content = base64.b64decode(text, validate=True)
+        if len(content) != _NUMBERS.size + 2 * (EMBEDDING_SIZE + len(_ROWS)):
+            raise ValueError(f"it has {len(content):,} bytes, which is another length")
+        temperature, others, weight = _NUMBERS.unpack_from(content)
+        halves = np.frombuffer(content, "<f2", offset=_NUMBERS.size).astype(np.float64)
+        if not (np.isfinite(halves).all() and 0 < min(temperature, others, weight) < np.inf):
+            raise ValueError("its numbers must be finite, and the first three above 0")
+        moments = np.zeros((EMBEDDING_SIZE, EMBEDDING_SIZE))
+        moments[_ROWS, _COLUMNS] = moments[_COLUMNS, _ROWS] = halves[EMBEDDING_SIZE:] / EMBEDDING_SIZE
+        return cls(temperature, others, weight, halves[:EMBEDDING_SIZE], moments)
+
+
+class TaughtShows:
+    """The shows of a library that a model was not trained for.
+
+    Args:
+        library: made with that model.
+        trained: the shows that the model was trained for.
+        base: from the model file.
+
+    Attributes:
+        titles: of the taught shows.
+    """
+
+    def __init__(self, library: Library, trained: tuple[str, ...], base: TeachingBase) -> None:
+        self._base = base
+        places = [place for place, title in enumerate(library.titles) if title not in trained]
+        self.titles = tuple(library.titles[place] for place in places)
+        weight, first, second = base.weight, base.weight * base.mean, base.weight * base.moments
+        sums, weights, gains = [], [], []
+        for place in places:
+            vectors = library.embeddings[library.shows == place] / EMBEDDING_SCALE
+            each = len(vectors) ** -BALANCE
+            sums.append(each * vectors.sum(axis=0))
+            weights.append(each * len(vectors))
+            gains.append(gain(len(vectors)))
+            second = second + each * vectors.T @ vectors
+        if not places:
+            self._matrix, self._bias = np.zeros((EMBEDDING_SIZE, 0)), np.zeros(0)
+            return
+        weight += sum(weights)
+        mean = (first + np.sum(sums, axis=0)) / weight
+        targets = np.array(weights) / weight
+        covariance = second / weight - np.outer(mean, mean)
+        penalty = REGULARISATION * np.trace(covariance) / EMBEDDING_SIZE
+        products = np.stack(sums, axis=1) / weight - np.outer(mean, targets)
+        matrix = np.linalg.solve(covariance + penalty * np.eye(EMBEDDING_SIZE), products)
+        self._matrix, self._bias = matrix * gains, (targets - mean @ matrix) * gains
+
+    def join(
+        self, embedding: NDArray[np.int8], probabilities: NDArray[np.float32], familiarity: float
+    ) -> tuple[NDArray[np.float32], float]:
+        """Add the taught shows to the model's answer for a clip.
+
+        Args:
+            embedding: int8 [256], see `services.inference.library.embedding`.
+            probabilities: float32 [trained show].
+            familiarity: log-odds that the clip is of one of these.
+
+        Returns:
+            The probabilities of the trained shows followed by the taught ones, and the familiarity with all.
+        """
+        base = self._base
+        logs = np.log(np.maximum(probabilities.astype(np.float64), _SMALLEST))
+        # The outputs of the regression sum to 1, since the one-hot labels do. A softmax forgets the level of
+        # its logits, and this sum restores it: logit / temperature = log(probability) + level.
+        outputs = len(logs) + 1 / base.others
+        level = (1 / base.temperature - logs.sum() + familiarity / base.others) / outputs
+        taught = (embedding / EMBEDDING_SCALE) @ self._matrix + self._bias
+        logs = np.concatenate([logs, taught / base.temperature - level])
+        total = float(np.logaddexp.reduce(logs))
+        return np.exp(logs - total).astype(np.float32), familiarity + total
+
+
+def gain(clips: int) -> float:
+    """Return the factor by which a taught show's logit is raised, by its number of clips."""
+    return 1.2 + 0.8 / clips
