@@ -1,7 +1,10 @@
 """Predictions and errors as JSON objects, and as rows of a table.
 
     {"source", "format", "shows": [{"show", "probability"}], "known", "verdict": {"level", "names", "text"},
-     "frames": [{"timestamp_ms", "show", "probability"}], "model": {"name", "version"}}
+     "frames": [{"timestamp_ms", "show", "probability"}], "model": {"name", "version"},
+     "matches": [{"show", "name", "similarity", "frame_count", "query": {"start_ms", "end_ms"}, "known": {…},
+                  "mirrored"}],
+     "neighbours": [{"show", "name", "similarity"}]}
     {"source", "error": {"reason", "message"}}
 
 A row holds the same in flat columns, for Parquet, CSV and lines of JSON; docs/batch.md describes them. The
@@ -40,15 +43,8 @@ def prediction_json(source: str, prediction: Prediction) -> JsonObject:
         "verdict": verdict_json(prediction.verdict),
         "frames": [dataclasses.asdict(vote) for vote in prediction.frames],
         "model": {"name": prediction.model.name, "version": prediction.model.version},
-        # Only where a library was searched, which always has neighbours.
-        **(
-            {
-                "matches": [dataclasses.asdict(match) for match in prediction.matches],
-                "neighbours": [dataclasses.asdict(each) for each in prediction.neighbours],
-            }
-            if prediction.neighbours
-            else {}
-        ),
+        "matches": [dataclasses.asdict(match) for match in prediction.matches],
+        "neighbours": [dataclasses.asdict(each) for each in prediction.neighbours],
     }
 
 

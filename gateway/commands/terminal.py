@@ -133,7 +133,7 @@ def _evidence(prediction: Prediction) -> Iterator[Text]:
         yield Text.assemble(
             ("  same footage: ", "dim"),
             printable(f"{match.show}, {match.name}"),
-            (f" at {_seconds(*match.known_ms)}{', mirrored' if match.mirrored else ''}{more}", "dim"),
+            (f" at {_seconds(match.known.start_ms, match.known.end_ms)}{', mirrored' if match.mirrored else ''}{more}", "dim"),
         )
     if prediction.neighbours:
         nearest = [f"{each.show}, {each.name} ({each.similarity:.2f})" for each in prediction.neighbours[:3]]

@@ -145,6 +145,19 @@ class Neighbour:
 
 
 @dataclass(frozen=True)
+class TimeSpan:
+    """A part of some footage.
+
+    Attributes:
+        start_ms: when its first frame is shown, in milliseconds from the start.
+        end_ms: when its last frame is shown.
+    """
+
+    start_ms: int
+    end_ms: int
+
+
+@dataclass(frozen=True)
 class Match:
     """A clip of a library that shows the same footage as the query.
 
@@ -152,18 +165,18 @@ class Match:
         show: title.
         name: of the GIF in the library.
         similarity: share of equal bits of the fingerprints of the frames that agree, 0.5 to 1.
-        frames: how many pairs of frames agree, in order of time.
-        query_ms: when the query shows the first and the last of them, in milliseconds.
-        known_ms: when the known footage shows them.
+        frame_count: how many pairs of frames agree, in order of time.
+        query: when the query shows the first and the last of them.
+        known: when the known footage shows them.
         mirrored: whether one is the mirror image of the other.
     """
 
     show: str
     name: str
     similarity: float
-    frames: int
-    query_ms: tuple[int, int]
-    known_ms: tuple[int, int]
+    frame_count: int
+    query: TimeSpan
+    known: TimeSpan
     mirrored: bool
 
 

@@ -15,7 +15,7 @@ from services.inference.library.fingerprint import (
     mirrored,
     ordered_pairs,
 )
-from services.inference.prediction import Match, Neighbour
+from services.inference.prediction import Match, Neighbour, TimeSpan
 
 NEIGHBOURS = 5
 MATCHES = 5
@@ -74,7 +74,7 @@ def find_matches(library: Library, clip: Clip, embedding: NDArray[np.int8]) -> t
                 _match(library, int(candidates[place]), clip, pairs, likeness, is_mirrored=is_mirrored)
             )
     best: dict[str, Match] = {}
-    for match in sorted(found, key=lambda match: (-match.frames, -match.similarity)):
+    for match in sorted(found, key=lambda match: (-match.frame_count, -match.similarity)):
         best.setdefault(match.name, match)
     return tuple(best.values())[:MATCHES]
 
@@ -94,9 +94,9 @@ def _match(
         show=library.show(known),
         name=library.name(known),
         similarity=round(likeness, 4),
-        frames=len(pairs),
-        query_ms=(clip.timestamps_ms[first], clip.timestamps_ms[last]),
-        known_ms=(times[known_first], times[known_last]),
+        frame_count=len(pairs),
+        query=TimeSpan(clip.timestamps_ms[first], clip.timestamps_ms[last]),
+        known=TimeSpan(times[known_first], times[known_last]),
         mirrored=is_mirrored,
     )
 

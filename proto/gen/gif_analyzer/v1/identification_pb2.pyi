@@ -35,6 +35,8 @@ class Identification(_message.Message):
     PICTURES_FIELD_NUMBER: _builtins.int
     VERDICT_FIELD_NUMBER: _builtins.int
     FORMAT_FIELD_NUMBER: _builtins.int
+    MATCHES_FIELD_NUMBER: _builtins.int
+    NEIGHBOURS_FIELD_NUMBER: _builtins.int
     source: _builtins.str
     """The address of the GIF, or the name of the uploaded file, or "" if neither is known."""
     known: _builtins.bool
@@ -68,6 +70,14 @@ class Identification(_message.Message):
     def verdict(self) -> _inference_pb2.Verdict:
         """How far the answer can be trusted."""
 
+    @_builtins.property
+    def matches(self) -> _containers.RepeatedCompositeFieldContainer[_inference_pb2.Match]:
+        """Clips of the library that show the same footage, best first; at most 5. Empty without a library."""
+
+    @_builtins.property
+    def neighbours(self) -> _containers.RepeatedCompositeFieldContainer[_inference_pb2.Neighbour]:
+        """Clips of the library that look most similar, best first; at most 5. Empty without a library."""
+
     def __init__(
         self,
         *,
@@ -79,10 +89,12 @@ class Identification(_message.Message):
         pictures: _abc.Iterable[_builtins.bytes] | None = ...,
         verdict: _inference_pb2.Verdict | None = ...,
         format: _builtins.str = ...,
+        matches: _abc.Iterable[_inference_pb2.Match] | None = ...,
+        neighbours: _abc.Iterable[_inference_pb2.Neighbour] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["model", b"model", "verdict", b"verdict"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["format", b"format", "frames", b"frames", "known", b"known", "model", b"model", "pictures", b"pictures", "shows", b"shows", "source", b"source", "verdict", b"verdict"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["format", b"format", "frames", b"frames", "known", b"known", "matches", b"matches", "model", b"model", "neighbours", b"neighbours", "pictures", b"pictures", "shows", b"shows", "source", b"source", "verdict", b"verdict"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

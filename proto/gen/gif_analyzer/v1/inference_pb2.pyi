@@ -66,6 +66,8 @@ class ClassifyResponse(_message.Message):
     FRAMES_FIELD_NUMBER: _builtins.int
     MODEL_FIELD_NUMBER: _builtins.int
     VERDICT_FIELD_NUMBER: _builtins.int
+    MATCHES_FIELD_NUMBER: _builtins.int
+    NEIGHBOURS_FIELD_NUMBER: _builtins.int
     known: _builtins.bool
     """Whether the verdict names shows; if not, `shows` are the nearest guesses."""
     @_builtins.property
@@ -86,6 +88,16 @@ class ClassifyResponse(_message.Message):
     def verdict(self) -> Global___Verdict:
         """How far the answer can be trusted."""
 
+    @_builtins.property
+    def matches(self) -> _containers.RepeatedCompositeFieldContainer[Global___Match]:
+        """Clips of the server's library that show the same footage, best first; at most 5. Empty without a library."""
+
+    @_builtins.property
+    def neighbours(self) -> _containers.RepeatedCompositeFieldContainer[Global___Neighbour]:
+        """Clips of the server's library that look most similar, best first; at most 5. Empty without a library. If there is
+        one, `shows` also ranks the shows that only the library knows.
+        """
+
     def __init__(
         self,
         *,
@@ -94,10 +106,12 @@ class ClassifyResponse(_message.Message):
         frames: _abc.Iterable[Global___FrameVote] | None = ...,
         model: Global___Model | None = ...,
         verdict: Global___Verdict | None = ...,
+        matches: _abc.Iterable[Global___Match] | None = ...,
+        neighbours: _abc.Iterable[Global___Neighbour] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["model", b"model", "verdict", b"verdict"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["frames", b"frames", "known", b"known", "model", b"model", "shows", b"shows", "verdict", b"verdict"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["frames", b"frames", "known", b"known", "matches", b"matches", "model", b"model", "neighbours", b"neighbours", "shows", b"shows", "verdict", b"verdict"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -193,6 +207,112 @@ class FrameVote(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___FrameVote: _TypeAlias = FrameVote  # noqa: Y015
+
+@_typing.final
+class Match(_message.Message):
+    """A clip of the library that shows the same footage as the query."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SHOW_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    SIMILARITY_FIELD_NUMBER: _builtins.int
+    FRAME_COUNT_FIELD_NUMBER: _builtins.int
+    QUERY_FIELD_NUMBER: _builtins.int
+    KNOWN_FIELD_NUMBER: _builtins.int
+    MIRRORED_FIELD_NUMBER: _builtins.int
+    show: _builtins.str
+    """Title of its show."""
+    name: _builtins.str
+    """Name or identifier of the clip in the library."""
+    similarity: _builtins.float
+    """Share of the compared features of the frames that agree. Range [0.5, 1]."""
+    frame_count: _builtins.int
+    """Number of pairs of frames that agree, in order of time. Range [1, 10]."""
+    mirrored: _builtins.bool
+    """Whether one is the mirror image of the other."""
+    @_builtins.property
+    def query(self) -> Global___TimeSpan:
+        """When the query shows the first and the last of these frames."""
+
+    @_builtins.property
+    def known(self) -> Global___TimeSpan:
+        """When the known footage shows them."""
+
+    def __init__(
+        self,
+        *,
+        show: _builtins.str = ...,
+        name: _builtins.str = ...,
+        similarity: _builtins.float = ...,
+        frame_count: _builtins.int = ...,
+        query: Global___TimeSpan | None = ...,
+        known: Global___TimeSpan | None = ...,
+        mirrored: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["known", b"known", "query", b"query"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["frame_count", b"frame_count", "known", b"known", "mirrored", b"mirrored", "name", b"name", "query", b"query", "show", b"show", "similarity", b"similarity"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Match: _TypeAlias = Match  # noqa: Y015
+
+@_typing.final
+class TimeSpan(_message.Message):
+    """A part of some footage."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    START_MS_FIELD_NUMBER: _builtins.int
+    END_MS_FIELD_NUMBER: _builtins.int
+    start_ms: _builtins.int
+    """The instant of its first frame, in milliseconds from the start, at least 0."""
+    end_ms: _builtins.int
+    """The instant of its last frame, in milliseconds from the start, at least start_ms."""
+    def __init__(
+        self,
+        *,
+        start_ms: _builtins.int = ...,
+        end_ms: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["end_ms", b"end_ms", "start_ms", b"start_ms"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TimeSpan: _TypeAlias = TimeSpan  # noqa: Y015
+
+@_typing.final
+class Neighbour(_message.Message):
+    """A clip of the library that looks similar to the query."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SHOW_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    SIMILARITY_FIELD_NUMBER: _builtins.int
+    show: _builtins.str
+    """Title of its show."""
+    name: _builtins.str
+    """Name or identifier of the clip in the library."""
+    similarity: _builtins.float
+    """Cosine of the two embeddings. Range [-1, 1]."""
+    def __init__(
+        self,
+        *,
+        show: _builtins.str = ...,
+        name: _builtins.str = ...,
+        similarity: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "show", b"show", "similarity", b"similarity"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Neighbour: _TypeAlias = Neighbour  # noqa: Y015
 
 @_typing.final
 class Model(_message.Message):
