@@ -13,6 +13,8 @@
     ├── ModelError          MODEL_ERROR
     ├── ModelNotFound       MODEL_NOT_FOUND
     ├── LibraryError        LIBRARY_ERROR
+    ├── LibraryReadOnly     LIBRARY_READ_ONLY
+    ├── NotInLibrary        NOT_IN_LIBRARY
     ├── CannotServe         CANNOT_SERVE
     ├── RequestError        the HTTP request itself is invalid
     │   ├── UnknownPath         UNKNOWN_PATH
@@ -197,6 +199,22 @@ class LibraryError(AnalyzerError, reason="LIBRARY_ERROR", grpc_code="FAILED_PREC
 
     def __init__(self, path: str, why: str) -> None:
         super().__init__(f"library {path}: {why}", path=path, why=why)
+
+
+class LibraryReadOnly(
+    AnalyzerError, reason="LIBRARY_READ_ONLY", grpc_code="PERMISSION_DENIED", http_status=403
+):
+    """This server has no library of known clips that its users may change."""
+
+    def __init__(self) -> None:
+        super().__init__("this server has no library that can be taught")
+
+
+class NotInLibrary(AnalyzerError, reason="NOT_IN_LIBRARY", grpc_code="NOT_FOUND", http_status=404):
+    """The library of known clips has no clip of this name, or no thumbnail of it."""
+
+    def __init__(self, name: str, *, what: str = "GIF") -> None:
+        super().__init__(f"the library has no {what} of this name: {name}", name=name, what=what)
 
 
 class CannotServe(AnalyzerError, reason="CANNOT_SERVE", grpc_code="FAILED_PRECONDITION", http_status=500):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +15,7 @@ from rich.progress import track
 from gateway.commands.options import Model, read_settings
 from gateway.commands.terminal import FAILED, complain, printable, usage_errors
 from gateway.files import find_gifs, read_gif
+from gateway.thumbnails import Thumbnails, draw_thumbnail
 from services.errors import AnalyzerError
 from services.inference import Classifier
 from services.inference.library import KnownClip, Library, check_model, find_neighbours, update_library
@@ -27,6 +28,9 @@ _WRITTEN = 50  # clips that are computed between two writes, so that an interrup
 
 library = typer.Typer(help="Keep known clips by show: same footage is found, and new shows are taught.")
 
+KeepThumbnails = Annotated[
+    bool, typer.Option("--keep-thumbnails", help="Keep a small picture of each GIF, in a folder beside FILE.")
+]
 File = Annotated[Path, typer.Option("--library", metavar="FILE", help="The library file.")]
 
 
@@ -36,13 +40,15 @@ def add(
     sources: Annotated[list[str], typer.Argument(metavar="FILE|FOLDER", help="GIF files, folders or globs.")],
     *,
     file: File,
+    keep_thumbnails: KeepThumbnails = False,
     model: Model = None,
     as_json: Json = False,
 ) -> None:
     """Add GIFs of one show. The library is made if it is missing; a GIF that it has is replaced.
 
     A show that the model does not know takes part in the ranking from then on; five GIFs are a good start.
-    The library holds fingerprints and embeddings of the GIFs, never the GIFs.
+    The library holds fingerprints and embeddings of the GIFs, never the GIFs. With --keep-thumbnails, the
+    folder my.library.thumbnails has one JPEG file of each, about 160 pixels wide, for the web page.
 
     **Examples**
 
@@ -54,7 +60,7 @@ def add(
     """
     if not show.strip():
         raise typer.BadParameter("give the title of the show", param_hint="SHOW")
-    failed, added, clips = 0, 0, list[KnownClip]()
+    failed, added, clips, pictures = 0, 0, list[KnownClip](), dict[str, bytes]()
     with usage_errors():
         settings = read_settings(model)
         classifier = Classifier(settings.model, threads=settings.threads)
@@ -65,12 +71,14 @@ def add(
             try:
                 clip = decode_gif(read_gif(name, max_bytes=settings.budget.max_bytes), budget=settings.budget)
                 clips.append(classifier.describe_clip(clip, show=show, name=name_text(name)))
+                if keep_thumbnails:
+                    pictures[name_text(name)] = draw_thumbnail(clip)
             except AnalyzerError as error:
                 failed += 1
                 complain(f"{name_text(name)}: {error.message}")
             if len(clips) == _WRITTEN:
-                added += _put(file, classifier, clips)
-        added += _put(file, classifier, clips)
+                added += _put(file, classifier, clips, pictures)
+        added += _put(file, classifier, clips, pictures)
     report(
         as_json,
         {"library": str(file), "show": show, "added": added, "failed": failed},
@@ -121,6 +129,10 @@ def remove(
     with usage_errors():
         before = Library(file)
         wanted = set(names or ())
+        # First, so that no picture outlives its clip.
+        Thumbnails(file).discard(
+            clip.name for clip in before.clips() if clip.show == show or clip.name in wanted
+        )
         left = update_library(
             file,
             before.model,
@@ -142,9 +154,12 @@ def merge(
     others: Annotated[list[Path], typer.Argument(metavar="FILE", help="Libraries made with one model.")],
     *,
     file: File,
+    keep_thumbnails: KeepThumbnails = False,
     as_json: Json = False,
 ) -> None:
     """Put the GIFs of other libraries into one. Of GIFs of the same name the last one stays.
+
+    With --keep-thumbnails, the thumbnails of the other libraries are copied, where they have any.
 
     **Example**
 
@@ -156,6 +171,12 @@ def merge(
             check_model(each, found[0].model)
         new = [clip for each in found for clip in each.clips()]
         merged = update_library(file, found[0].model, lambda clips: _replaced(clips, new))
+        for each in found:
+            names = [clip.name for clip in each.clips()]
+            if keep_thumbnails:
+                _put_thumbnails(file, names, Thumbnails(each.path).read)
+            else:
+                Thumbnails(file).discard(names)  # of earlier GIFs of these names
     report(
         as_json,
         {"library": str(file), "clips": len(merged), "shows": len(merged.titles)},
@@ -198,12 +219,24 @@ def check(*, file: File, model: Model = None, as_json: Json = False) -> None:
         raise typer.Exit(FAILED)
 
 
-def _put(file: Path, classifier: Classifier, clips: list[KnownClip]) -> int:
-    """Write clips to the library and forget them; returns how many they were."""
+def _put(file: Path, classifier: Classifier, clips: list[KnownClip], pictures: dict[str, bytes]) -> int:
+    """Write clips and their thumbnails to the library and forget them; returns how many clips they were."""
     new = list(clips)
-    clips.clear()
     update_library(file, classifier.model, lambda before: _replaced(before, new))
+    _put_thumbnails(file, [clip.name for clip in new], pictures.get)
+    clips.clear()
+    pictures.clear()
     return len(new)
+
+
+def _put_thumbnails(file: Path, names: Iterable[str], picture: Callable[[str], bytes | None]) -> None:
+    """Write the thumbnails of clips, and remove that of an earlier clip of a name that has none now."""
+    thumbnails = Thumbnails(file)
+    for name in names:
+        if content := picture(name):
+            thumbnails.keep(name, content)
+        else:
+            thumbnails.discard([name])
 
 
 def _replaced(before: Sequence[KnownClip], new: Sequence[KnownClip]) -> list[KnownClip]:

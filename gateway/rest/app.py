@@ -15,9 +15,11 @@ from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
 
 from gateway.answer import prediction_json
+from gateway.library import ServedLibrary
 from gateway.pipeline import Pipeline
 from gateway.rest import schemas
 from gateway.rest.identifier import Identifier
+from gateway.rest.library import add_library
 from gateway.rest.limits import BodyLimit, Gate
 from gateway.rest.observer import REQUEST_ID, Metrics, Observer
 from gateway.rest.page import add_page, is_held
@@ -51,14 +53,26 @@ Url = Annotated[
 ]
 
 
-def create_app(pipeline: Pipeline, fetch: Fetch, *, settings: RestSettings = RestSettings()) -> FastAPI:  # noqa: B008 - a frozen value
+def create_app(
+    pipeline: Pipeline,
+    fetch: Fetch,
+    *,
+    settings: RestSettings = RestSettings(),  # noqa: B008 - a frozen value
+    library: ServedLibrary | None = None,
+) -> FastAPI:
     """Make the application.
 
     Args:
         pipeline: both steps, wherever they compute.
         fetch: address -> bytes; raises `FetchError` and `GifTooLarge`.
         settings: limits, keys, origins, metrics.
+        library: the one that the pipeline searches, if it is a file of this machine.
+
+    Raises:
+        ValueError: the library can be taught, and no key protects it.
     """
+    if library is not None and library.writable and not settings.api_keys:
+        raise ValueError("a library that can be taught needs API keys")
     app = FastAPI(
         title="GIF Analyzer",
         version=VERSION,
@@ -69,12 +83,18 @@ def create_app(pipeline: Pipeline, fetch: Fetch, *, settings: RestSettings = Res
     )
     app.state.settings = settings
     app.state.draining = False  # the server sets it on SIGTERM
-    identifier = Identifier(
-        pipeline, Workers(settings.workers, settings.in_flight), cache_bytes=settings.cache_bytes
-    )
-    gate = Gate(settings.in_flight)
-    _add_identify(app, identifier, fetch, gate, settings)
+    workers = Workers(settings.workers, settings.in_flight)
+    identifier = Identifier(pipeline, workers, cache_bytes=settings.cache_bytes)
+    gate, fetching = Gate(settings.in_flight), Gate(settings.fetches)
+
+    async def fetched(url: str) -> bytes:
+        with fetching.enter():
+            return await fetch(url)
+
+    _add_identify(app, identifier, fetched, gate, settings)
     _add_model(app, identifier, settings)
+    authorized = _authorization(settings)
+    add_library(app, pipeline, library, fetched, workers=workers, gate=gate, authorized=authorized)
     _add_health(app, pipeline)
     add_page(app)
     add_problems(app)
@@ -94,7 +114,7 @@ def create_app(pipeline: Pipeline, fetch: Fetch, *, settings: RestSettings = Res
         app.add_middleware(
             CORSMiddleware,
             allow_origins=list(settings.cors_origins),
-            allow_methods=["GET", "HEAD", "POST"],
+            allow_methods=["GET", "HEAD", "POST", "DELETE"],
             allow_headers=["Authorization", "Content-Type", "If-None-Match", API_KEY, REQUEST_ID],
             expose_headers=["ETag", "Retry-After", REQUEST_ID],
         )
@@ -103,14 +123,9 @@ def create_app(pipeline: Pipeline, fetch: Fetch, *, settings: RestSettings = Res
 
 
 def _add_identify(
-    app: FastAPI, identifier: Identifier, fetch: Fetch, gate: Gate, settings: RestSettings
+    app: FastAPI, identifier: Identifier, fetched: Fetch, gate: Gate, settings: RestSettings
 ) -> None:
     authorized = _authorization(settings)
-    fetching = Gate(settings.fetches)
-
-    async def fetched(url: str) -> bytes:
-        with fetching.enter():
-            return await fetch(url)
 
     async def answer(request: Request, source: str, gif: bytes, **asked: Any) -> Response:
         with gate.enter():  # only now, so that slow clients and slow hosts take no place

@@ -9,24 +9,21 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import hashlib
-import io
-import math
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from cachetools import LRUCache
-from PIL import Image
 
 from gateway.pipeline import ModelDescription, Pipeline
-from services.clip import CLIP_FRAMES, CLIP_SIZE, Clip
+from gateway.thumbnails import draw_frame
+from services.clip import CLIP_FRAMES, Clip
 from services.errors import InvalidArgument
 from services.inference import FrameVote, Prediction
 from services.workers import Workers
 
 DESCRIPTION_S = 30.0  # after which a service is asked again for its model
 ENTRY_BYTES = 8_192  # an answer without pictures, with room to spare
-QUALITY = 80  # of JPEG, 1..95: about 10 KB a frame
 # Version of answers. Raise it when their fields or pictures change, so that earlier ETags do not match.
 FORM = "4"
 
@@ -163,17 +160,5 @@ class Identifier:
 
 
 def _draw_pictures(clip: Clip, votes: Iterable[FrameVote]) -> tuple[bytes, ...]:
-    """Write the frame of each vote as a JPEG file.
-
-    The frames of a clip are squares of 224 x 224 pixels. The pictures have as many pixels, in the shape of
-    what the clip shows: the GIF without borders such as letterbox bars.
-    """
-    stretch = math.sqrt(clip.source.aspect_ratio) if clip.source else 1.0
-    shape = max(round(CLIP_SIZE * stretch), 1), max(round(CLIP_SIZE / stretch), 1)
-    files = []
-    for vote in votes:
-        file = io.BytesIO()
-        frame = clip.frames[clip.timestamps_ms.index(vote.timestamp_ms)]
-        Image.fromarray(frame).resize(shape).save(file, "JPEG", quality=QUALITY)
-        files.append(file.getvalue())
-    return tuple(files)
+    """Write the frame of each vote as a JPEG file."""
+    return tuple(draw_frame(clip, clip.timestamps_ms.index(vote.timestamp_ms)) for vote in votes)

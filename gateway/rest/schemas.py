@@ -20,6 +20,7 @@ from services.errors import (
     InvalidAddress,
     InvalidArgument,
     InvalidRequest,
+    LibraryError,
     MessageTooLarge,
     MethodNotAllowed,
     NotAGif,
@@ -115,6 +116,31 @@ class ShowsAnswer(BaseModel):
     shows: list[Title]
 
 
+class LibraryShow(BaseModel):
+    """How many clips the library has of a show."""
+
+    show: Title
+    clips: Annotated[int, Field(ge=1, examples=[12])]
+
+
+class LibraryAnswer(BaseModel):
+    """The library of known clips."""
+
+    clips: Annotated[int, Field(ge=0, description="of all shows; 0 without a library", examples=[12])]
+    shows: Annotated[list[LibraryShow], Field(description="in the order in which they were added first")]
+    writable: Annotated[bool, Field(description="whether GIFs can be taught")]
+    thumbnails: Annotated[bool, Field(description="whether there are thumbnails of some clips")]
+    keeps_thumbnails: Annotated[bool, Field(description="whether one is kept of each GIF that is taught")]
+
+
+class TaughtAnswer(BaseModel):
+    """A clip that was put into the library, or removed from it."""
+
+    name: Annotated[str, Field(description="of the GIF in the library", examples=["meadow.gif"])]
+    show: Title
+    clips: Annotated[int, Field(ge=0, description="how many the library has of this show now", examples=[1])]
+
+
 class Health(BaseModel):
     """How the gateway is."""
 
@@ -149,8 +175,7 @@ OF_SERVICES = (
     InternalError(),
 )
 OF_KEYS = (Unauthorized(KEY_ADVICE),)
-OF_IDENTIFY = (
-    InvalidArgument("top_k", expected="at least 1", found="'0'"),
+OF_GIFS = (
     NotAGif("a PDF document"),
     CorruptGif("not one frame is whole"),
     GifTooLarge("animation", allowed=5_000, found=20_000, unit="frames"),
@@ -158,6 +183,15 @@ OF_IDENTIFY = (
     AddressRefused("10.0.0.1", "it is not on the public internet (private)"),
     FetchFailed("media.giphy.com", "it answered 404 Not Found"),
     FetchTimeout("media.giphy.com", timeout_s=20),
+)
+OF_IDENTIFY = (
+    InvalidArgument("top_k", expected="at least 1", found="'0'"),
+    *OF_GIFS,
+    *OF_SERVICES,
+    *OF_KEYS,
+)
+OF_LIBRARY = (
+    LibraryError("my.library", "it cannot be written: no space left on device"),
     *OF_SERVICES,
     *OF_KEYS,
 )
@@ -210,7 +244,7 @@ def complete(document: dict[str, Any], *, keyed: bool) -> None:
 
     `keyed` says whether a key must be sent; else it may be.
     """
-    [(status, not_allowed)] = problems(MethodNotAllowed("DELETE", allowed="GET, POST")).items()
+    [(status, not_allowed)] = problems(MethodNotAllowed("PUT", allowed="GET, POST")).items()
     del not_allowed["model"]
     not_allowed["headers"] = {
         "Allow": {"schema": {"type": "string"}, "description": "the methods of the path"}

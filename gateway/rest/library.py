@@ -1,0 +1,157 @@
+"""The library of known clips at /v1/library: its shows and thumbnails, and GIFs that users teach it."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import unicodedata
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any
+
+from fastapi import FastAPI, Query, Request, Response
+
+from gateway.library import ServedLibrary, Taught
+from gateway.pipeline import Pipeline
+from gateway.rest import schemas
+from gateway.rest.limits import Gate
+from gateway.rest.page import is_held
+from gateway.rest.schemas import problems
+from gateway.rest.upload import read_upload
+from services.errors import InvalidArgument, InvalidRequest, LibraryReadOnly, NotInLibrary
+from services.names import plain_address
+from services.workers import Workers
+
+MAX_TEXT = 250  # characters of a title, and of the name of a GIF
+OF_CONTROL = ("Cc", "Cs")  # Unicode's categories of control characters, and of halves of characters
+
+Show = Annotated[str, Query(description="Title of the show.", examples=["Big Buck Bunny"])]
+NewName = Annotated[
+    str, Query(description="Name of the GIF in the library, instead of that of its file or its address.")
+]
+Name = Annotated[str, Query(description="Name of the GIF in the library.", examples=["meadow.gif"])]
+
+
+def add_library(
+    app: FastAPI,
+    pipeline: Pipeline,
+    library: ServedLibrary | None,
+    fetched: Callable[[str], Awaitable[bytes]],
+    *,
+    workers: Workers,
+    gate: Gate,
+    authorized: list[Any],
+) -> None:
+    """Add the library to an application.
+
+    Args:
+        app: the application.
+        pipeline: decodes the GIFs that are taught.
+        library: None for a server without one.
+        fetched: address -> bytes.
+        workers: threads, shared with identification.
+        gate: counts the GIFs in progress, those that are identified among them.
+        authorized: what every request must fulfil.
+    """
+
+    def must_be_writable() -> ServedLibrary:
+        if library is None or not library.writable:
+            raise LibraryReadOnly
+        return library
+
+    @app.get(
+        "/v1/library",
+        dependencies=authorized,
+        response_model=schemas.LibraryAnswer,
+        responses=problems(schemas.OF_NAMES, *schemas.OF_LIBRARY),
+    )
+    async def read_library() -> dict[str, object]:
+        """List the shows of the library of known clips, with the number of clips of each."""
+        shows = {} if library is None else await workers.run(library.shows)
+        return {
+            "clips": sum(shows.values()),
+            "shows": [{"show": show, "clips": clips} for show, clips in shows.items()],
+            "writable": library is not None and library.writable,
+            "thumbnails": library is not None and library.has_thumbnails,
+            "keeps_thumbnails": library is not None and library.writable and library.keeps_thumbnails,
+        }
+
+    @app.post(
+        "/v1/library",
+        dependencies=authorized,
+        status_code=201,
+        response_model=schemas.TaughtAnswer,
+        responses=problems(
+            schemas.OF_NAMES,
+            InvalidArgument("show", expected="1 to 250 characters, and no control characters", found="''"),
+            *schemas.OF_BODIES,
+            *schemas.OF_GIFS,
+            LibraryReadOnly(),
+            *schemas.OF_LIBRARY,
+        ),
+        openapi_extra={"requestBody": schemas.gif_body()},
+    )
+    async def teach(request: Request, show: Show, name: NewName = "") -> dict[str, object]:
+        """Put a GIF that is sent, or the one at an address, into the library as a clip of a show."""
+        known, title = must_be_writable(), _checked("show", " ".join(show.split()))
+        gate.check()  # before the body is read: it would be refused anyway
+        upload = await read_upload(request)
+        gif = await fetched(upload.source) if upload.gif is None else upload.gif
+        source = upload.source if upload.gif is not None else plain_address(upload.source) or ""
+        given = name or source
+        named = _checked("name", given) if given else ""
+        sha256 = hashlib.sha256(gif).hexdigest()
+
+        def work() -> Taught:
+            return known.teach(pipeline.decode(gif), show=title, name=named, sha256=sha256)
+
+        with gate.enter():
+            return dataclasses.asdict(await workers.run(work))
+
+    @app.delete(
+        "/v1/library",
+        dependencies=authorized,
+        response_model=schemas.TaughtAnswer,
+        responses=problems(
+            schemas.OF_NAMES, NotInLibrary("meadow.gif"), LibraryReadOnly(), *schemas.OF_LIBRARY
+        ),
+    )
+    async def forget(name: Name) -> dict[str, object]:
+        """Remove a GIF from the library."""
+        return dataclasses.asdict(await workers.run(must_be_writable().forget, name))
+
+    @app.get(
+        "/v1/library/thumbnail",
+        dependencies=authorized,
+        response_class=Response,
+        responses={
+            200: {"description": "A JPEG file.", "content": {"image/jpeg": {}}},
+            304: {"description": "The picture is the one whose ETag was sent as If-None-Match."},
+            **problems(
+                InvalidRequest("it lacks the parameter name"),
+                NotInLibrary("meadow.gif", what="thumbnail"),
+                *schemas.OF_LIBRARY,
+            ),
+        },
+    )
+    async def read_thumbnail(request: Request, name: Name) -> Response:
+        """Return the small picture of a GIF of the library, where one is kept."""
+        if library is None:
+            raise NotInLibrary(name)
+        picture = await workers.run(library.thumbnail, name)
+        etag = f'"{hashlib.sha256(picture).hexdigest()[:32]}"'
+        headers = {"ETag": etag, "Cache-Control": "private, no-cache"}
+        if is_held(request, etag):
+            return Response(status_code=304, headers=headers)
+        return Response(picture, media_type="image/jpeg", headers=headers)
+
+
+def _checked(field: str, text: str) -> str:
+    """Return a title or name as it is.
+
+    Raises:
+        InvalidArgument: it is empty or too long, or has control characters.
+    """
+    if not 0 < len(text) <= MAX_TEXT or any(unicodedata.category(char) in OF_CONTROL for char in text):
+        expected = f"1 to {MAX_TEXT} characters, and no control characters"
+        raise InvalidArgument(field, expected=expected, found=repr(text)[:80])
+    return text
