@@ -20,10 +20,12 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from gateway.library import ServedLibrary
 from gateway.pipeline import local
 from gateway.rest.app import create_app
 from gateway.settings import RestSettings
 from services.errors import AddressRefused, FetchFailed, FetchTimeout, GifTooLarge, InvalidAddress
+from services.inference import Classifier
 from tests.support.gif_writer import Picture, plain, write_gif
 from tests.support.models import mean_colour_model
 
@@ -59,7 +61,10 @@ def document(tmp_path_factory: pytest.TempPathFactory) -> schemathesis.BaseSchem
             raise answer
         return answer
 
-    app = create_app(local(path), fetch, settings=RestSettings(api_keys=("key",)))
+    file = path.with_name("my.library")
+    library = ServedLibrary(file, teacher=Classifier(path), keep_thumbnails=True)
+    keyed = RestSettings(api_keys=("key",))
+    app = create_app(local(path, library=file), fetch, settings=keyed, library=library)
     return schemathesis.openapi.from_asgi("/openapi.json", app)
 
 
@@ -68,6 +73,10 @@ OPERATIONS = (
     ("GET", "/v1/identify"),
     ("GET", "/v1/model"),
     ("GET", "/v1/shows"),
+    ("GET", "/v1/library"),
+    ("POST", "/v1/library"),
+    ("DELETE", "/v1/library"),
+    ("GET", "/v1/library/thumbnail"),
     ("GET", "/health/live"),
     ("GET", "/health/ready"),
 )
@@ -99,7 +108,8 @@ def test_every_operation_is_tested(document: schemathesis.BaseSchema) -> None:
 def test_every_answer_is_documented(document: schemathesis.BaseSchema, method: str, path: str) -> None:
     statuses = send(document[path][method], {"X-API-Key": "key"}, examples=200)
 
-    assert 200 in statuses
+    names_a_clip = (method, path) in (("DELETE", "/v1/library"), ("GET", "/v1/library/thumbnail"))
+    assert (201 if (method, path) == ("POST", "/v1/library") else 404 if names_a_clip else 200) in statuses
     if path == "/v1/identify":
         assert {400, 403, 413, 502, 504} <= statuses
 
