@@ -1,7 +1,7 @@
 // Draws an answer: the ranked shows, the strip of frames with their votes, and one frame large.
 
 import { byId, make } from "./dom.js";
-import { formatName, isSure, percent, rankingWords, seconds, stripWords, verdict } from "./words.js";
+import { formatName, isSure, isTaught, percent, rankingWords, seconds, stripWords, verdict } from "./words.js";
 
 let frames = []; // of the current answer: {source, words}
 let large = 0; // index of the frame that is shown large
@@ -44,12 +44,14 @@ function drawStrip(identification) {
   byId("strip-title").textContent = strip.title;
   byId("strip-text").textContent = strip.text;
   const ranks = new Map(identification.shows.map(({ show }, rank) => [show, rank]));
-  // The votes mean nothing for a GIF of another show, so its frames get none.
+  // The votes mean nothing for a GIF of another show, or of one that no frame can vote for: its frames get none.
+  const taught = isTaught(identification);
+  const judged = identification.known && !taught;
   const votes = identification.frames.map((vote) => ({
     time: seconds(vote.timestamp_ms),
-    title: identification.known ? vote.show : "not known",
-    share: identification.known ? percent(vote.probability) : "",
-    colour: identification.known ? colour(ranks.get(vote.show)) : "show-none",
+    title: judged ? vote.show : taught ? "not judged" : "not known",
+    share: judged ? percent(vote.probability) : "",
+    colour: judged ? colour(ranks.get(vote.show)) : "show-none",
     sure: isSure(identification, vote),
   }));
   frames = votes.map(({ time, title, share }, index) => ({

@@ -28,38 +28,74 @@ export function identify(question, { key, signal, onSent }) {
     request.onload = () => {
       const body = parsed(request.responseText);
       if (request.status === 200 && body?.shows?.length > 0) resolve(body);
-      else reject(refusal(request, body));
+      else reject(refusal(body, request.getResponseHeader("Retry-After")));
     };
     request.onerror = () => reject(new Problem({ reason: navigator.onLine ? "NO_ANSWER" : "OFFLINE" }));
     request.onabort = () => reject(new Problem({ reason: "CANCELLED" }));
     signal.addEventListener("abort", () => request.abort());
-    if (question.file) {
-      const form = new FormData();
-      form.append("file", question.file, question.file.name || "pasted.gif");
-      request.send(form);
-    } else {
-      request.setRequestHeader("Content-Type", "application/json");
-      request.send(JSON.stringify({ url: question.address }));
-    }
+    const { body, type } = bodyOf(question);
+    if (type) request.setRequestHeader("Content-Type", type);
+    request.send(body);
   });
 }
 
-/** The titles that the server's model knows. */
-export async function knownShows(key) {
-  const headers = key ? { Authorization: `Bearer ${key}` } : {};
+/** The model of the server, and its library: {shows, library: {clips, shows} or null, …}. */
+export function describe(key) {
+  return call("GET", "v1/model", { key });
+}
+
+/** What may be done with the library: {shows: [{show, clips}], writable, thumbnails, keeps_thumbnails, …}. */
+export function describeLibrary(key) {
+  return call("GET", "v1/library", { key });
+}
+
+/** Put a GIF into the library: {name, show, clips}. */
+export function teach(question, show, key) {
+  return call("POST", `v1/library?${new URLSearchParams({ show })}`, { key, ...bodyOf(question) });
+}
+
+/** Remove a GIF from the library, by its name there. */
+export function forget(name, key) {
+  return call("DELETE", `v1/library?${new URLSearchParams({ name })}`, { key });
+}
+
+/** The small picture of a GIF of the library; null if there is none. */
+export async function thumbnail(name, key) {
+  try {
+    return await (await send("GET", `v1/library/thumbnail?${new URLSearchParams({ name })}`, { key })).blob();
+  } catch (problem) {
+    if (problem instanceof Problem) return null; // the words beside it say all
+    throw problem;
+  }
+}
+
+async function call(method, path, options) {
+  const body = parsed(await (await send(method, path, options)).text());
+  if (!body) throw new Problem({ reason: "NO_ANSWER" });
+  return body;
+}
+
+async function send(method, path, { key, body, type }) {
+  const headers = { ...(key && { Authorization: `Bearer ${key}` }), ...(type && { "Content-Type": type }) };
   let response;
   try {
-    response = await fetch(new URL("v1/shows", SERVER), { headers });
+    response = await fetch(new URL(path, SERVER), { method, headers, body });
   } catch {
     throw new Problem({ reason: navigator.onLine ? "NO_ANSWER" : "OFFLINE" });
   }
-  const body = parsed(await response.text());
-  if (!response.ok || !body) throw new Problem({ ...body, reason: body?.reason ?? "NO_ANSWER" });
-  return body.shows;
+  if (!response.ok) throw refusal(parsed(await response.text()), response.headers.get("Retry-After"));
+  return response;
 }
 
-function refusal(request, body) {
-  const wait = Number.parseFloat(request.getResponseHeader("Retry-After") ?? "");
+function bodyOf({ file, address }) {
+  if (!file) return { body: JSON.stringify({ url: address }), type: "application/json" };
+  const body = new FormData();
+  body.append("file", file, file.name || "pasted.gif");
+  return { body };
+}
+
+function refusal(body, retryAfter) {
+  const wait = Number.parseFloat(retryAfter ?? "");
   return new Problem({
     ...body,
     reason: body?.reason ?? "NO_ANSWER",

@@ -3,20 +3,22 @@
 
 import { drawAnswer } from "./answer.js";
 import { byId, make } from "./dom.js";
+import { drawEvidence } from "./evidence.js";
 import { givenIn, heldIn, nameOf, written } from "./given.js";
-import { Problem, identify, knownShows } from "./identify.js";
+import { Problem, describe, describeLibrary, forget, identify, teach, thumbnail } from "./identify.js";
 import * as screen from "./screen.js";
-import { capital, explain, inShort, verdict } from "./words.js";
+import { capital, explain, inShort, taughtWords, teachWords, verdict } from "./words.js";
 
 const EXAMPLE = new URL("example.gif", import.meta.url);
 const FOR_ALL = ["UNAUTHORIZED", "OFFLINE"]; // problems that every other item would have, too
 
-// The GIFs: {question, name, state, row of the list; sent 0..1, answer or problem}.
+// The GIFs: {question, name, state, row of the list; sent 0..1, answer or problem, what was taught with it}.
 // State: waiting -> working -> answered or failed.
 let items = [];
 let shown = null; // the item on the page; null on the empty page
 let running = null; // AbortController of the requests
 let key = ""; // for this server; only in memory
+let server = null; // {shows, library: {writable, thumbnails, keeps_thumbnails} or null}
 let countdown = null;
 
 // Input
@@ -109,9 +111,9 @@ async function work() {
     try {
       const onSent = (sent) => item.state === "working" && change(item, { sent });
       const answer = await identify(item.question, { key, signal: mine.signal, onSent });
+      await learn(); // it may have failed without a key
       if (mine.signal.aborted) return;
       change(item, { state: "answered", answer });
-      listShows(); // it may have failed without a key
     } catch (problem) {
       if (mine.signal.aborted) return;
       if (problem.reason === "OVERLOADED" && items.length > 1) {
@@ -236,6 +238,8 @@ function draw() {
   drawList();
   if (state === "answered") {
     drawAnswer(answer);
+    drawEvidence(answer, server?.library?.thumbnails ? (of) => thumbnail(of, key) : null);
+    drawTeaching();
     byId("copy").hidden = !question.address || !navigator.clipboard; // which browsers give to https and localhost
     byId("copy").textContent = "Copy link";
     enter("answered");
@@ -342,19 +346,73 @@ byId("copy").addEventListener("click", async () => {
   say(byId("copy").textContent);
 });
 
-// The shows that the model knows
+// What the server knows
 
-listShows();
+learn();
 
-async function listShows() {
-  if (byId("titles").childElementCount > 0) return;
+/** Ask the server what it knows, once, or once more. */
+async function learn(again = false) {
+  if (server && !again) return;
   try {
-    const shows = await knownShows(key);
-    byId("titles").replaceChildren(...shows.map((show) => make("li", { textContent: show })));
-    byId("known-note").textContent = `I know ${shows.length} shows. I should call any other GIF unknown, but I do not always.`;
+    const { shows, library } = await describe(key);
+    server = { shows, library: library ? await describeLibrary(key) : null };
+    const taught = library ? library.shows.filter((show) => !shows.includes(show)) : [];
+    const titles = [...shows, ...taught];
+    byId("titles").replaceChildren(...titles.map((show) => make("li", { textContent: show })));
+    byId("suggestions").replaceChildren(...titles.map((show) => make("option", { value: show })));
+    const more = taught.length > 0 ? `, and ${taught.length} more that I was taught` : "";
+    byId("known-note").textContent = `I know ${shows.length} shows${more}. I should call any other GIF unknown, but I do not always.`;
   } catch (problem) {
     byId("known-note").textContent = explain(problem).title;
     if (!(problem instanceof Problem)) throw problem;
+  }
+}
+
+// Teaching
+
+function drawTeaching() {
+  const { answer, taught } = shown;
+  const writable = Boolean(server?.library?.writable);
+  byId("teach").hidden = !writable || Boolean(taught);
+  byId("teach").open = !answer.known;
+  byId("taught").hidden = !taught;
+  byId("teach-problem").textContent = "";
+  if (writable) byId("teach-note").textContent = teachWords(server.library);
+  if (taught) byId("taught-text").textContent = taughtWords(taught, server.shows.includes(taught.show));
+}
+
+byId("teach-form").addEventListener("submit", (event) => {
+  event.preventDefault();
+  const { question } = shown;
+  changeLibrary(() => teach(question, byId("title").value, key));
+});
+byId("undo").addEventListener("click", () => {
+  const { taught } = shown;
+  changeLibrary(async () => {
+    await forget(taught.name, key);
+    return null;
+  });
+});
+
+/** Change the library for the GIF on the page by a request, and identify the GIF once more. */
+async function changeLibrary(request) {
+  const item = shown;
+  const buttons = document.querySelectorAll("#teach button, #undo");
+  for (const button of buttons) button.disabled = true;
+  try {
+    item.taught = await request();
+    byId("title").value = "";
+    await learn(true);
+    change(item, { state: "waiting" });
+    if (item === shown) byId("progress-title").focus({ preventScroll: true });
+    work();
+  } catch (problem) {
+    if (!(problem instanceof Problem)) throw problem;
+    const words = explain(problem, item.question, key !== "");
+    if (item === shown) byId("teach-problem").textContent = `${words.title} ${words.text}`;
+    say(`${words.title} ${words.text}`);
+  } finally {
+    for (const button of buttons) button.disabled = false;
   }
 }
 

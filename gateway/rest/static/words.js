@@ -4,6 +4,7 @@ const WHOLE = new Intl.NumberFormat("en", { style: "percent", maximumFractionDig
 const COUNTS = ["two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"];
 const CLIP_FRAMES = 10; // that the model looks at, where they all differ
 const SURE = 0.95; // a less probable show is "probably" the one
+const ENOUGH = 5; // GIFs of a show from which on it is found again well
 const EVEN = 0.5; // a less probable vote of a frame is more likely wrong than right
 
 /** 0..1 -> "94%"; only 0 is "0%", and only 1 is "100%". */
@@ -16,6 +17,32 @@ export function percent(probability) {
 /** Milliseconds -> "1.65 s". */
 export function seconds(milliseconds) {
   return `${(milliseconds / 1000).toFixed(2)} s`;
+}
+
+/** When known footage shows what it has in common with a GIF, such as "3.2 s to 5.0 s, mirrored". */
+export function knownSpan({ known, mirrored }) {
+  const [start, end] = [known.start_ms, known.end_ms].map((time) => `${(time / 1000).toFixed(1)} s`);
+  return `${start === end ? start : `${start} to ${end}`}${mirrored ? ", mirrored" : ""}`;
+}
+
+/** What teaching a GIF stores. */
+export function teachWords({ keeps_thumbnails: keepsThumbnails }) {
+  const picture = keepsThumbnails ? "and one small picture of it" : "and no picture";
+  return `The server's library keeps the name or address of the GIF, numbers that describe its frames, ${picture}. Its answers to everybody use them.`;
+}
+
+/** What came of teaching a GIF; `known` says whether the model itself knows the show. */
+export function taughtWords({ show, clips }, known) {
+  if (known) return `Taught as ${show}. I knew this show before: GIFs with the same footage are found now, and the ranking stays.`;
+  const more = clips < ENOUGH ? "; five are a good start" : "";
+  return `Taught as ${show}. The library has ${clips} GIF${clips === 1 ? "" : "s"} of it${more}.`;
+}
+
+/** Whether the first show of an answer is one that only the library teaches, so that no frame can vote for it. */
+export function isTaught({ frames, shows: [first], matches = [], neighbours = [] }) {
+  return (
+    !frames.some((vote) => vote.show === first.show) && [...matches, ...neighbours].some(({ show }) => show === first.show)
+  );
 }
 
 /** The headline of an answer and the sentence under it: {title, text}. */
@@ -48,8 +75,8 @@ export function rankingWords({ known }) {
 }
 
 /** Whether a frame by itself says which show it is from, and the answer as a whole does. */
-export function isSure({ verdict: { level } }, vote) {
-  return level === "show" && vote.probability >= EVEN;
+export function isSure(identification, vote) {
+  return identification.verdict.level === "show" && vote.probability >= EVEN && !isTaught(identification);
 }
 
 /** The heading of the strip of frames, and the sentence under it. */
@@ -60,6 +87,12 @@ export function stripWords(identification) {
     return {
       title: "The one frame the model looked at",
       text: `A still image is one frame. The model sees it squeezed to a square.${hatched}`,
+    };
+  }
+  if (isTaught(identification)) {
+    return {
+      title: `The ${COUNTS[count - 2]} frames the model looked at`,
+      text: "This show was taught with whole GIFs, so its frames are not judged alone. The model sees each squeezed to a square.",
     };
   }
   const equal = count < CLIP_FRAMES ? " Equal frames are shown once." : "";
@@ -75,12 +108,14 @@ export function inShort({ state, answer, problem, question }) {
   if (state === "working") return "Looking…";
   if (state === "failed") return explain(problem, question).title;
   const { verdict: { level, text }, shows: [first] } = answer;
-  return level === "show" ? `${text}, ${percent(first.probability)}` : capital(text);
+  const seen = answer.matches?.length > 0 ? ` · same footage as ${answer.matches[0].name}` : "";
+  return (level === "show" ? `${text}, ${percent(first.probability)}` : capital(text)) + seen;
 }
 
 function agreeing(identification) {
   const { frames, shows: [first] } = identification;
   const votes = frames.filter((vote) => vote.show === first.show && isSure(identification, vote)).length;
+  if (isTaught(identification)) return "known GIFs of it look like this one";
   if (votes === 0) return "no frame says so on its own, but together they do";
   if (frames.length === 1) return "the one frame says so";
   return votes === frames.length ? `all ${votes} frames say so` : `${votes} of ${frames.length} frames say so on their own`;
@@ -127,6 +162,8 @@ export function explain(problem, question, keyWasGiven = false) {
     OVERLOADED: ["Many are asking right now.", `Your turn should come ${soon(problem.retryAfterS)}.`, true],
     DEADLINE_EXCEEDED: ["This took too long.", "The answer did not come in time. Try again in a moment.", true],
     SERVICE_UNAVAILABLE: ["The model is not there right now.", `It may be starting. Try again ${soon(problem.retryAfterS)}.`, true],
+    LIBRARY_READ_ONLY: ["This server does not learn.", "Its library can only be read."],
+    LIBRARY_ERROR: ["The library did not take it.", sentence(about.why), true],
     INTERNAL_ERROR: ["Something broke on our side.", "It is not your GIF's fault alone. Trying once more may help.", true],
   }[problem.reason] ?? ["That did not work.", sentence(problem.detail), true];
   const [title, text, again = false] = say;

@@ -304,3 +304,22 @@ def test_two_gateways_share_a_library(
 
     assert shows(first) == shows(second) == {"Magenta Show": 2}
     assert first.delete("/v1/library", params={"name": "b.gif"}).json()["clips"] == 1
+def test_a_gif_that_was_taught_is_found_at_once_and_forgotten_at_once(
+    client: httpx.Client, gif: bytes
+) -> None:
+    before = client.post("/v1/identify", **send(gif)).json()
+    taught = client.post("/v1/library", params=MAGENTA, **send(gif))
+    after = client.post("/v1/identify", **send(gif)).json()
+    forgotten = client.delete("/v1/library", params={"name": "red.gif"})
+    again = client.post("/v1/identify", **send(gif)).json()
+
+    assert (taught.status_code, taught.json()) == (
+        201,
+        {"name": "red.gif", "show": "Magenta Show", "clips": 1},
+    )
+    assert forgotten.json() == {"name": "red.gif", "show": "Magenta Show", "clips": 0}
+    assert [len(answer["matches"]) for answer in (before, after, again)] == [0, 1, 0]
+    assert (after["matches"][0]["show"], after["matches"][0]["name"]) == ("Magenta Show", "red.gif")
+    assert after["neighbours"][0]["similarity"] > 0.99
+
+
