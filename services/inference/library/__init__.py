@@ -1,5 +1,6 @@
 """Known clips by show, in a file beside the model: same footage found again, and shows taught by examples."""
 
+from services.inference.library.current import CurrentLibrary, OpenLibrary
 from services.inference.library.embedding import project
 from services.inference.library.file import KnownClip, Library, check_model, update_library
 from services.inference.library.fingerprint import fingerprint
@@ -7,8 +8,10 @@ from services.inference.library.search import find_matches, find_neighbours
 from services.inference.library.teaching import TaughtShows, TeachingBase
 
 __all__ = [
+    "CurrentLibrary",
     "KnownClip",
     "Library",
+    "OpenLibrary",
     "TaughtShows",
     "TeachingBase",
     "check_model",

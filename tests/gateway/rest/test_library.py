@@ -304,6 +304,8 @@ def test_two_gateways_share_a_library(
 
     assert shows(first) == shows(second) == {"Magenta Show": 2}
     assert first.delete("/v1/library", params={"name": "b.gif"}).json()["clips"] == 1
+
+
 def test_a_gif_that_was_taught_is_found_at_once_and_forgotten_at_once(
     client: httpx.Client, gif: bytes
 ) -> None:
@@ -321,5 +323,3 @@ def test_a_gif_that_was_taught_is_found_at_once_and_forgotten_at_once(
     assert [len(answer["matches"]) for answer in (before, after, again)] == [0, 1, 0]
     assert (after["matches"][0]["show"], after["matches"][0]["name"]) == ("Magenta Show", "red.gif")
     assert after["neighbours"][0]["similarity"] > 0.99
-
-
