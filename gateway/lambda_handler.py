@@ -18,6 +18,7 @@ from typing import Any
 from mangum import Mangum
 from mangum.protocols import HTTPCycle
 
+from gateway.library import ServedLibrary
 from gateway.pipeline import Pipeline, local
 from gateway.rest.app import Fetch, create_app
 from gateway.rest.problem import MEDIA_TYPE, problem_json
@@ -39,7 +40,13 @@ Handler = Callable[[Any, Any], dict[str, Any]]
 _log = logging.getLogger(__name__)
 
 
-def build_handler(pipeline: Pipeline, fetch: Fetch, rest: RestSettings | None = None) -> Handler:
+def build_handler(
+    pipeline: Pipeline,
+    fetch: Fetch,
+    rest: RestSettings | None = None,
+    *,
+    library: ServedLibrary | None = None,
+) -> Handler:
     """Make the function that answers events; Lambda calls it with one at a time.
 
     An event that is no HTTP request, such as that of a schedule or a queue, is logged and answered as a bad
@@ -52,7 +59,7 @@ def build_handler(pipeline: Pipeline, fetch: Fetch, rest: RestSettings | None = 
         body_advice=ADVICE,
         metrics=False,  # no client could read those of each instance
     )
-    app = create_app(pipeline, fetch, settings=narrowed)
+    app = create_app(pipeline, fetch, settings=narrowed, library=library)
     adapter = Mangum(app, lifespan="off", text_mime_types=TEXTS)
 
     def handle(event: Any, context: Any) -> dict[str, Any]:
@@ -97,7 +104,8 @@ def _build(settings: Settings) -> Handler:
         library=library,
         budget=settings.budget,
     )
-    return build_handler(pipeline, fetch, settings.rest)
+    served = None if library is None else ServedLibrary(library)  # which is only read
+    return build_handler(pipeline, fetch, settings.rest, library=served)
 
 
 # This module works at import because it is the program: Lambda imports it in the INIT phase of a cold start,

@@ -16,7 +16,7 @@ from gateway.thumbnails import Thumbnails, draw_thumbnail
 from services.clip import Clip
 from services.errors import LibraryReadOnly, NotInLibrary
 from services.inference import Classifier
-from services.inference.library import KnownClip, Library, check_model, update_library
+from services.inference.library import CurrentLibrary, KnownClip, Library, update_library
 from services.names import name_text
 
 DIGITS = 8  # of the digest that tells two GIFs of one name apart
@@ -62,7 +62,7 @@ class ServedLibrary:
         self._path, self._teacher, self._thumbnails = path, teacher, Thumbnails(path)
         if teacher is not None:
             update_library(path, teacher.model, lambda clips: clips)  # can it be written?
-        self._library = Library(path)
+        self._library = CurrentLibrary(path, Library(path).model, (), None)
         self._names: tuple[Library, frozenset[str]] | None = None
 
     @property
@@ -71,12 +71,8 @@ class ServedLibrary:
         return self._thumbnails.exist()
 
     def shows(self) -> dict[str, int]:
-        """Return how many clips each show has, in the order in which the shows were added first.
-
-        Raises:
-            LibraryError: the file was replaced by one that cannot be read.
-        """
-        library = self._current()
+        """Return how many clips each show has, in the order in which the shows were added first."""
+        library = self._library.get().clips
         counts = np.bincount(library.shows, minlength=len(library.titles)).tolist()
         return dict(zip(library.titles, counts, strict=True))
 
@@ -85,9 +81,9 @@ class ServedLibrary:
 
         Raises:
             NotInLibrary: the library has no such clip, or no thumbnail of it.
-            LibraryError: a file cannot be read.
+            LibraryError: the file cannot be read.
         """
-        library = self._current()
+        library = self._library.get().clips
         if self._names is None or self._names[0] is not library:
             self._names = library, frozenset(map(library.name, range(len(library))))
         if name not in self._names[1]:
@@ -159,13 +155,6 @@ class ServedLibrary:
         if self._teacher is None:
             raise LibraryReadOnly
         return self._teacher
-
-    def _current(self) -> Library:
-        if not self._library.is_current():
-            library = Library(self._path)
-            check_model(library, self._library.model)
-            self._library = library
-        return self._library
 
 
 def _is_same(clip: KnownClip, other: KnownClip) -> bool:

@@ -21,12 +21,24 @@ from gateway.commands.options import (
     read_settings,
 )
 from gateway.commands.terminal import usage_errors
+from gateway.library import ServedLibrary
 from gateway.settings import Settings
 from services.inference import Classifier
 
 Host = Annotated[str, typer.Option(help="Name or address to listen at; 0.0.0.0 is every interface.")]
 GrpcHost = Annotated[str, typer.Option(help="Name or address at which the gRPC services listen.")]
 Port = Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 is any free one, which the log names.")]
+
+Teach = Annotated[
+    bool,
+    typer.Option("--teach", help="Let those with an API key put GIFs into the library, also from the page."),
+]
+KeepThumbnails = Annotated[
+    bool,
+    typer.Option(
+        "--keep-thumbnails", help="Keep a small picture of each GIF that is taught, beside the library."
+    ),
+]
 
 serve = typer.Typer(help="Start services that run until they are stopped.")
 
@@ -41,6 +53,8 @@ def serve_both(
     grpc_port: Port = 50051,
     model: Model = None,
     library: Library = None,
+    teach: Teach = False,
+    keep_thumbnails: KeepThumbnails = False,
 ) -> None:
     """Serve REST and the web page, and both steps over gRPC behind them, until SIGTERM or Ctrl-C.
 
@@ -49,6 +63,9 @@ def serve_both(
     `serve rest` and `serve grpc` start one of the two alone. The log is JSON on standard error; on a terminal
     it begins with the address to open.
 
+    With --teach, those who have one of GIF_ANALYZER_API_KEYS can put GIFs into the library and remove them,
+    by REST and on the page. The library is made if it is missing.
+
     **Examples**
 
         gif-analyzer serve
@@ -56,6 +73,8 @@ def serve_both(
         gif-analyzer serve --host 0.0.0.0 --port 80
 
         gif-analyzer serve --library my.library
+
+        GIF_ANALYZER_API_KEYS=secret gif-analyzer serve --library my.library --teach --keep-thumbnails
 
         gif-analyzer serve --host 0.0.0.0 --grpc-host 0.0.0.0
 
@@ -75,13 +94,14 @@ def serve_both(
         from services.rpc.server import serving  # noqa: PLC0415
 
         log_as_json()
+        served = _open_library(settings, teach=teach, keep_thumbnails=keep_thumbnails)
         listening = dataclasses.replace(settings.server, host=grpc_host, port=grpc_port)
         classifier = _open_classifier(settings)
         # REST ends first, so that the services still answer the requests it has begun.
         with serving(lambda: build_pair(listening, classifier, settings.budget)) as bound:
             address = server.nearby(grpc_host, bound)
             pipeline = remote(address, address, channel=settings.channel, budget=settings.budget)
-            server.serve(pipeline, settings, host=host, port=port, opened=_say_where)
+            server.serve(pipeline, settings, host=host, port=port, library=served, opened=_say_where)
     _end()
 
 
@@ -94,6 +114,8 @@ def serve_rest(
     preprocess: Preprocess = None,
     inference: Inference = None,
     library: Library = None,
+    teach: Teach = False,
+    keep_thumbnails: KeepThumbnails = False,
 ) -> None:
     """Serve REST and the web page, until SIGTERM or Ctrl-C.
 
@@ -121,8 +143,10 @@ def serve_rest(
         from services.process import log_as_json  # noqa: PLC0415
 
         log_as_json()
+        of_service = inference is not None
+        served = _open_library(settings, teach=teach, keep_thumbnails=keep_thumbnails, of_service=of_service)
         pipeline = open_pipeline(settings, preprocess, inference)
-        server.serve(pipeline, settings, host=host, port=port, opened=_say_where)
+        server.serve(pipeline, settings, host=host, port=port, library=served, opened=_say_where)
     _end()
 
 
@@ -181,6 +205,33 @@ def _open_classifier(settings: Settings) -> Classifier:
     return Classifier(
         settings.model, threads=settings.threads, early_exit=settings.early_exit, library=settings.library
     )
+
+
+def _open_library(
+    settings: Settings, *, teach: bool, keep_thumbnails: bool, of_service: bool = False
+) -> ServedLibrary | None:
+    """Open the library for REST, before the pipeline opens it: with `teach` it is made if it is missing.
+
+    Raises:
+        LibraryError: it cannot be read, or with `teach` not be written.
+        typer.BadParameter: `teach` without a library or without a key, or thumbnails without `teach`.
+    """
+    if keep_thumbnails and not teach:
+        raise typer.BadParameter(
+            "it is for GIFs that are taught: add --teach", param_hint="--keep-thumbnails"
+        )
+    if teach and of_service:
+        raise typer.BadParameter("the service has its own library, or none", param_hint="--teach")
+    if teach and settings.library is None:
+        raise typer.BadParameter("name the library with --library", param_hint="--teach")
+    if teach and not settings.rest.api_keys:
+        raise typer.BadParameter(
+            "anybody could change the library: set GIF_ANALYZER_API_KEYS", param_hint="--teach"
+        )
+    if settings.library is None or of_service:
+        return None
+    teacher = Classifier(settings.model, threads=settings.threads) if teach else None
+    return ServedLibrary(settings.library, teacher=teacher, keep_thumbnails=keep_thumbnails)
 
 
 def _say_where(address: str) -> None:

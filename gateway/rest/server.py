@@ -20,6 +20,7 @@ from fastapi import FastAPI
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from gateway.fetch.fetcher import Fetcher
+from gateway.library import ServedLibrary
 from gateway.pipeline import Pipeline
 from gateway.rest.app import create_app
 from gateway.rest.limits import CROWDED
@@ -43,6 +44,7 @@ def serve(
     *,
     host: str,
     port: int,
+    library: ServedLibrary | None = None,
     opened: Callable[[str], None] = lambda address: None,
 ) -> None:
     """Serve REST and the page until SIGTERM or SIGINT, then end as a load balancer needs it.
@@ -55,6 +57,7 @@ def serve(
         settings: of REST, of addresses, and the two times of the servers.
         host: name or address to listen at.
         port: 0 is any free one, which is logged.
+        library: that the pipeline searches, if it is a file of this machine.
         opened: called with the address of the page on this machine, once connections are accepted.
 
     Raises:
@@ -65,14 +68,16 @@ def serve(
         bound = listening.getsockname()[1]
         _log.info("serving", extra={"address": f"[{host}]:{bound}" if ":" in host else f"{host}:{bound}"})
         opened(f"http://{nearby(host, bound)}")
-        asyncio.run(_serve(pipeline, settings, listening))
+        asyncio.run(_serve(pipeline, settings, library, listening))
         _log.info("stopped")
 
 
-async def _serve(pipeline: Pipeline, settings: Settings, listening: socket.socket) -> None:
+async def _serve(
+    pipeline: Pipeline, settings: Settings, library: ServedLibrary | None, listening: socket.socket
+) -> None:
     logging.getLogger("uvicorn").setLevel(logging.WARNING)  # this module logs that it starts and ends
     fetch = Fetcher(settings.fetch)
-    app = create_app(pipeline, fetch, settings=settings.rest)
+    app = create_app(pipeline, fetch, settings=settings.rest, library=library)
     server = build_server(app, settings.rest, grace_s=settings.server.grace_s)
     signalled = asyncio.Event()
     loop = asyncio.get_running_loop()

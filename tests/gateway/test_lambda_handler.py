@@ -14,8 +14,12 @@ import pytest
 
 from delivery.request import Request, from_result, to_event
 from gateway.lambda_handler import Handler
+from gateway.library import ServedLibrary
 from gateway.pipeline import local
+from gateway.settings import RestSettings
 from services.errors import FetchFailed
+from services.inference import Classifier
+from services.preprocess import decode_gif
 from tests.support.paths import ROOT
 
 ANSWER = """
@@ -51,6 +55,31 @@ def run_fresh(program: str, stdin: str = "", **variables: str) -> subprocess.Com
         check=False,
         timeout=120,
     )
+
+
+def test_a_library_in_lambda_is_only_read(model_path: Path, tmp_path: Path, gif: bytes) -> None:
+    from gateway.lambda_handler import build_handler
+
+    async def fetch(url: str) -> bytes:
+        raise AssertionError
+
+    path = tmp_path / "some.library"
+    ServedLibrary(path, teacher=Classifier(model_path)).teach(
+        decode_gif(gif), show="Red Show", name="red.gif", sha256="0" * 64
+    )
+    pipeline = local(model_path, library=path)
+    handler = build_handler(pipeline, fetch, RestSettings(api_keys=("key",)), library=ServedLibrary(path))
+    headers = {**IMAGE, "x-api-key": "key"}
+
+    def ask(method: str, query: str, body: bytes = b"") -> Any:
+        return from_result(
+            handler(to_event(Request(method, "/v1/library", query, headers, body)), None)
+        ).json()
+
+    assert ask("GET", "")["shows"] == [{"show": "Red Show", "clips": 1}]
+    assert ask("GET", "")["writable"] is False
+    assert ask("POST", "show=Other", gif)["reason"] == "LIBRARY_READ_ONLY"
+    assert ask("DELETE", "name=red.gif")["reason"] == "LIBRARY_READ_ONLY"
 
 
 # A cold start

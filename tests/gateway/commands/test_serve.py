@@ -130,6 +130,62 @@ def test_grpc_behind_a_public_page_is_for_this_machine_alone(model_path: Path) -
     assert rest.startswith("0.0.0.0:")
 
 
+@pytest.mark.parametrize(
+    ("words", "keys", "says"),
+    [
+        (["serve", "--teach", "--library", "my.library"], "", "set GIF_ANALYZER_API_KEYS"),
+        (["serve", "rest", "--teach", "--library", "my.library"], "", "set GIF_ANALYZER_API_KEYS"),
+        (["serve", "--teach"], "key", "name the library with --library"),
+        (["serve", "--keep-thumbnails", "--library", "my.library"], "key", "add --teach"),
+        (["serve", "rest", "--teach", "--preprocess=a:1", "--inference=a:1"], "key", "its own library"),
+    ],
+)
+def test_teaching_that_cannot_be_served(tmp_path: Path, words: list[str], keys: str, says: str) -> None:
+    library = tmp_path / "my.library"
+    words = [str(library) if word == "my.library" else word for word in words]
+
+    done = call("gif-analyzer", *words, GIF_ANALYZER_API_KEYS=keys)
+
+    assert done.returncode == 2
+    assert says in " ".join(re.sub("[│╭╮╰╯─]", "", done.stderr).split())
+    assert not library.exists()
+
+
+@pytest.mark.parametrize("alone", [[], ["rest"]], ids=["with gRPC", "REST alone"])
+def test_a_served_library_is_taught(
+    model_path: Path, tmp_path: Path, save_gif: SaveGif, alone: list[str]
+) -> None:
+    library = tmp_path / "new.library"
+    ports = ["--port", "0"] if alone else SERVE_ALL
+    options = ["--library", str(library), "--teach", "--keep-thumbnails"]
+    process = subprocess.Popen(
+        command("gif-analyzer", "serve", *alone, *ports, *options, "--model", model_path),
+        env=environ(GIF_ANALYZER_API_KEYS="some-key"),
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    lines = [json.loads(process.stderr.readline()) for _ in range(1 if alone else 2)]
+    [address] = [line["address"] for line in lines if "services" not in line]
+    red = {"file": ("red.gif", save_gif("red.gif", "red").read_bytes())}
+    key = {"X-API-Key": "some-key"}
+
+    with httpx.Client(base_url=f"http://{address}", headers=key, timeout=60, trust_env=False) as client:
+        before = client.post("/v1/identify", files=red).json()
+        taught = client.post("/v1/library", params={"show": "Magenta Show"}, files=red)
+        after = client.post("/v1/identify", files=red).json()
+        picture = client.get("/v1/library/thumbnail", params={"name": "red.gif"})
+    process.send_signal(signal.SIGTERM)
+    ended = process.wait(60)
+    process.communicate()
+
+    assert (before["matches"], taught.status_code) == ([], 201)
+    assert [(match["show"], match["name"]) for match in after["matches"]] == [("Magenta Show", "red.gif")]
+    assert picture.headers["Content-Type"] == "image/jpeg"
+    assert ended == 0
+
+
 def test_a_missing_service_is_one_line_and_exit_1(save_gif: SaveGif) -> None:
     services = ("--preprocess=127.0.0.1:1", "--inference=127.0.0.1:1")
 
