@@ -62,12 +62,12 @@ function keys({ security }) {
 
 function parameter({ name, required, description, schema }) {
   const range = schema.maximum === undefined ? "" : ` ${schema.minimum} to ${schema.maximum}.`;
-  return [`\`${name}\``, `${description}${range}`, required ? "required" : `\`${schema.default}\``];
+  return [`\`${name}\``, `${description}${range}`, required ? "required" : schema.default === "" ? "" : `\`${schema.default}\``];
 }
 
 function answer([status, { description, content = {} }]) {
   const [media] = Object.values(content);
-  if (!media) return [make("h3", {}, `Answer ${status}`), make("p", {}, description)];
+  if (!media?.schema) return [make("h3", {}, `Answer ${status}`), make("p", {}, description)];
   const described = [...fields(media.schema)].map(([name, text]) => [`\`${name}\``, text]);
   return [make("h3", {}, `Answer ${status}`), code(JSON.stringify(sample(media.schema), null, 2)), ...table(["Field", "Meaning"], described)];
 }

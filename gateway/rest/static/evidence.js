@@ -4,7 +4,9 @@ import { byId, make } from "./dom.js";
 import { knownSpan } from "./words.js";
 
 const MOST = 3; // that are shown
-const ALIKE = 0.5; // a neighbour of less similarity does not look like the GIF
+// A less similar neighbour is not shown. Of 250 GIFs of 21 shows, the nearest other one was of the same show for 65% of
+// those above this, and for 39% of those below.
+const ALIKE = 0.6;
 
 let urls = []; // of the thumbnails on the page
 

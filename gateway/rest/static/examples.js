@@ -1,17 +1,19 @@
 // Examples for one operation of the API: one for each form of its body, in each language.
 
 const FILE = "some.gif";
+const PICTURE = "thumbnail.jpg";
 const FORMS = { "multipart/form-data": "a form", "image/gif": "the file as it is", "application/json": "an address" };
 
 /** Write the examples of an operation: [{title, texts: {curl, Python, JavaScript}}]. */
-export function examples({ name, path, parameters = [], requestBody, security = [] }, server) {
+export function examples({ name, path, parameters = [], requestBody, responses, security = [] }, server) {
   const url = new URL(path.slice(1), server);
   for (const { name: key, required, schema } of parameters) if (required) url.searchParams.set(key, schema.examples[0]);
   const method = name.split(" ")[0];
   const needsKey = security.length > 0 && security.every((one) => Object.keys(one).length > 0);
   const forms = requestBody ? Object.entries(requestBody.content).filter(([form]) => form in FORMS) : [[null, {}]];
   return forms.map(([form, { example }]) => {
-    const asked = { method, url: url.href, form, json: example, headers: needsKey ? { Authorization: "Bearer KEY" } : {} };
+    const picture = "image/jpeg" in (responses["200"]?.content ?? {});
+    const asked = { method, url: url.href, form, json: example, picture, headers: needsKey ? { Authorization: "Bearer KEY" } : {} };
     if (form === "image/gif") asked.headers["Content-Type"] = form;
     return {
       title: form ? `Ask with ${FORMS[form] ?? form}` : "Ask",
@@ -20,15 +22,17 @@ export function examples({ name, path, parameters = [], requestBody, security = 
   });
 }
 
-function curl({ url, form, json, headers }) {
+function curl({ method, url, form, json, picture, headers }) {
   const options = Object.entries(headers).map(([name, value]) => `-H '${name}: ${value}'`);
   if (form === "multipart/form-data") options.push(`-F file=@${FILE}`);
   else if (json) options.push(`--json '${JSON.stringify(json)}'`);
   else if (form) options.push(`--data-binary @${FILE}`);
+  if (method === "DELETE") options.push(`-X ${method}`);
+  if (picture) options.push(`-o ${PICTURE}`);
   return ["curl", ...options, `'${url}'`].join(" ");
 }
 
-function python({ method, url, form, json, headers }) {
+function python({ method, url, form, json, picture, headers }) {
   const given = [JSON.stringify(url)];
   if (form === "multipart/form-data") given.push('files={"file": gif}');
   else if (json) given.push(`json=${JSON.stringify(json)}`);
@@ -36,10 +40,11 @@ function python({ method, url, form, json, headers }) {
   if (Object.keys(headers).length > 0) given.push(`headers=${JSON.stringify(headers)}`);
   const ask = `answer = httpx.${method.toLowerCase()}(${[...given, "timeout=60"].join(", ")})`;
   const asked = form && !json ? `with open("${FILE}", "rb") as gif:\n    ${ask}` : ask;
-  return `import httpx\n\n${asked}\nanswer.raise_for_status()\nprint(answer.json())`;
+  const use = picture ? `with open("${PICTURE}", "wb") as file:\n    file.write(answer.content)` : "print(answer.json())";
+  return `import httpx\n\n${asked}\nanswer.raise_for_status()\n${use}`;
 }
 
-function javascript({ method, url, form, json, headers }) {
+function javascript({ method, url, form, json, picture, headers }) {
   const lines = [];
   const options = method === "GET" ? {} : { method: `"${method}"` };
   const sent = json ? { ...headers, "Content-Type": "application/json" } : headers;
@@ -52,6 +57,6 @@ function javascript({ method, url, form, json, headers }) {
   else if (form) options.body = "file";
   const pairs = Object.entries(options).map(([name, value]) => `  ${name}: ${value},\n`).join("");
   lines.push(`const answer = await fetch("${url}"${pairs ? `, {\n${pairs}}` : ""});`);
-  lines.push("if (!answer.ok) throw new Error((await answer.json()).detail);", "console.log(await answer.json());");
+  lines.push("if (!answer.ok) throw new Error((await answer.json()).detail);", `console.log(await answer.${picture ? "blob" : "json"}());`);
   return lines.join("\n");
 }

@@ -389,7 +389,11 @@ byId("teach-form").addEventListener("submit", (event) => {
 byId("undo").addEventListener("click", () => {
   const { taught } = shown;
   changeLibrary(async () => {
-    await forget(taught.name, key);
+    try {
+      await forget(taught.name, key);
+    } catch (problem) {
+      if (problem.reason !== "NOT_IN_LIBRARY") throw problem; // somebody else has removed it
+    }
     return null;
   });
 });

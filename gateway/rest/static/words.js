@@ -115,7 +115,10 @@ export function inShort({ state, answer, problem, question }) {
 function agreeing(identification) {
   const { frames, shows: [first] } = identification;
   const votes = frames.filter((vote) => vote.show === first.show && isSure(identification, vote)).length;
-  if (isTaught(identification)) return "known GIFs of it look like this one";
+  if (isTaught(identification)) {
+    const seen = identification.matches.some(({ show }) => show === first.show);
+    return seen ? "I was taught this footage" : "GIFs that I was taught look like this one";
+  }
   if (votes === 0) return "no frame says so on its own, but together they do";
   if (frames.length === 1) return "the one frame says so";
   return votes === frames.length ? `all ${votes} frames say so` : `${votes} of ${frames.length} frames say so on their own`;

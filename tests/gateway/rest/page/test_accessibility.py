@@ -6,9 +6,9 @@ from collections.abc import Callable
 from urllib.parse import quote
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
+from tests.support.page.axe import violations
 from tests.support.page.gestures import drag_over, drop_file
 from tests.support.page.server import EXAMPLES, HOST
 
@@ -104,12 +104,6 @@ def test_phone_does_not_scroll_sideways(visit: Visit, server: str, state: Callab
 
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
     assert violations(page) == []
-
-
-def violations(page: Page) -> list[str]:
-    """What axe-core finds, whatever its weight: rule, and the elements that break it."""
-    found = Axe().run(page).response["violations"]
-    return [f"{rule['id']}: {[node['html'] for node in rule['nodes']]}" for rule in found]
 
 
 def test_the_keyboard_alone_gets_an_answer_for_a_file(visit: Visit, server: str) -> None:

@@ -10,9 +10,12 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from gateway.library import ServedLibrary
 from gateway.pipeline import Pipeline
 from gateway.rest.app import create_app
 from gateway.settings import RestSettings
+from services.inference import Classifier, default_model_path
+from services.preprocess import decode_gif
 from tests.support.page.server import EXAMPLES, serving
 
 KEY = "KEY"  # as the examples call it
@@ -21,6 +24,10 @@ OPERATIONS = {
     "GET /v1/identify": 1,
     "GET /v1/model": 1,
     "GET /v1/shows": 1,
+    "GET /v1/library": 1,
+    "POST /v1/library": 3,
+    "DELETE /v1/library": 1,
+    "GET /v1/library/thumbnail": 1,
     "GET /health/live": 1,
     "GET /health/ready": 1,
 }  # and how many examples each has in a language
@@ -28,13 +35,39 @@ Visit = Callable[..., Page]
 
 
 @pytest.fixture(params=[(), (KEY,)], ids=["open", "keyed"])
-def server(pipeline: Pipeline, request: pytest.FixtureRequest) -> Iterator[str]:
-    """The address of a gateway that finds the meadow at every address."""
+def keys(request: pytest.FixtureRequest) -> tuple[str, ...]:
+    """The keys of the gateway, one of which must be sent."""
+    found: tuple[str, ...] = request.param
+    return found
+
+
+@pytest.fixture
+def put_meadow(tmp_path: Path) -> Callable[[], ServedLibrary]:
+    """A function that puts the meadow into the library of the gateway, and returns the library."""
+    writable = ServedLibrary(
+        tmp_path / "my.library", teacher=Classifier(default_model_path()), keep_thumbnails=True
+    )
+    clip = decode_gif((EXAMPLES / "meadow.gif").read_bytes())
+
+    def put() -> ServedLibrary:
+        writable.teach(clip, show="Big Buck Bunny", name="meadow.gif", sha256="0" * 64)
+        return writable
+
+    return put
+
+
+@pytest.fixture
+def server(
+    pipeline: Pipeline, keys: tuple[str, ...], put_meadow: Callable[[], ServedLibrary], tmp_path: Path
+) -> Iterator[str]:
+    """The address of a gateway that finds the meadow at every address; with keys, it can be taught."""
 
     async def fetch(url: str) -> bytes:
         return (EXAMPLES / "meadow.gif").read_bytes()
 
-    with serving(create_app(pipeline, fetch, settings=RestSettings(api_keys=request.param))) as address:
+    library = put_meadow() if keys else ServedLibrary(tmp_path / "my.library")
+    settings = RestSettings(api_keys=keys)
+    with serving(create_app(pipeline, fetch, settings=settings, library=library)) as address:
         yield address
 
 
@@ -66,25 +99,50 @@ def test_every_operation_is_described(visit: Visit, server: str) -> None:
         expect(asking.get_by_role("row").filter(has_text=reason)).to_be_visible()
 
 
-def test_curl_and_python_run_as_written(visit: Visit, server: str, folder: Path) -> None:
+def test_curl_and_python_run_as_written(
+    visit: Visit,
+    server: str,
+    keys: tuple[str, ...],
+    put_meadow: Callable[[], ServedLibrary],
+    folder: Path,
+) -> None:
     page = visit(f"{server}docs")
+    picture = folder / "thumbnail.jpg"
 
-    for text in texts(page, "curl"):
-        assert run(folder, "sh", "-c", text.replace("curl", "curl -sSf", 1)).startswith("{")
-    for text in texts(page, "Python"):
-        assert run(folder, sys.executable, "-c", text).startswith("{'")
+    for language, begins in (("curl", "{"), ("Python", "{'")):
+        for text in runnable(texts(page, language), keys):
+            put_meadow()  # which an example may have removed
+            command = ("sh", "-c", text.replace("curl", "curl -sSf", 1))
+            said = run(folder, *(command if language == "curl" else (sys.executable, "-c", text)))
+            if "thumbnail" in text:
+                assert picture.read_bytes().startswith(b"\xff\xd8")
+                picture.unlink()
+            else:
+                assert said.startswith(begins)
 
 
-def test_javascript_runs_as_it_is_written(visit: Visit, server: str, folder: Path) -> None:
+def test_javascript_runs_as_it_is_written(
+    visit: Visit,
+    server: str,
+    keys: tuple[str, ...],
+    put_meadow: Callable[[], ServedLibrary],
+    folder: Path,
+) -> None:
     page = visit(f"{server}docs")
     written = texts(page, "JavaScript")
     page.evaluate("document.body.append(Object.assign(document.createElement('input'), {type: 'file'}))")
     page.set_input_files("input[type=file]", folder / "some.gif")
 
-    for text in written:
+    for text in runnable(written, keys):
+        put_meadow()
         with page.expect_console_message() as logged:
             page.evaluate(f"async () => {{ {text} }}")
         assert logged.value.type == "log", text
+
+
+def runnable(written: list[str], keys: tuple[str, ...]) -> list[str]:
+    """The examples without those that change the library, where no key allows that."""
+    return [text for text in written if keys or "/v1/library?" not in text]
 
 
 def run(folder: Path, *command: str) -> str:
