@@ -12,14 +12,16 @@ from typing import Any
 
 import pytest
 
+from delivery.bundle.packages import LIBRARY
 from delivery.request import Request, from_result, to_event
 from gateway.lambda_handler import Handler
 from gateway.library import ServedLibrary
 from gateway.pipeline import local
 from gateway.settings import RestSettings
 from services.errors import FetchFailed
-from services.inference import Classifier
+from services.inference import Classifier, default_model_path
 from services.preprocess import decode_gif
+from tests.support.library import add_gifs
 from tests.support.paths import ROOT
 
 ANSWER = """
@@ -105,6 +107,22 @@ def test_a_fresh_process_answers_its_first_event_with_the_packaged_model() -> No
     assert response.status == 200
     [show] = response.json()["shows"]
     assert 0 < show["probability"] <= 1
+
+
+def test_a_library_is_named_by_the_setting(tmp_path: Path) -> None:
+    library = add_gifs(tmp_path / "my.library", default_model_path(), {"Meadows": [EXAMPLE]})
+    event = to_event(Request("POST", "/v1/identify", "top_k=1", IMAGE, EXAMPLE.read_bytes()))
+
+    done = run_fresh(ANSWER, json.dumps(event), GIF_ANALYZER_LIBRARY=str(library))
+
+    [match] = from_result(json.loads(done.stdout)).json()["matches"]
+    assert (match["show"], match["name"]) == ("Meadows", "meadow.gif")
+
+
+def test_a_library_in_the_bundle_is_where_the_handler_looks_for_it() -> None:
+    from gateway.lambda_handler import BUNDLED_LIBRARY
+
+    assert ROOT / LIBRARY == BUNDLED_LIBRARY
 
 
 def test_a_bad_setting_ends_the_cold_start_and_is_named() -> None:
