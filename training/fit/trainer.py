@@ -98,20 +98,24 @@ class Trainer:
             linear.bias[-1] *= _RIDGE_OTHERS
         return Head(parts, linear, others)
 
-    def teaching_base(self, head: Head, temperature: float) -> TeachingBase | None:
+    def teaching_base(
+        self, head: Head, temperature: float, indices: NDArray[np.intp] | None = None
+    ) -> TeachingBase | None:
         """Measure what a model file keeps of the clips so that shows can be taught later.
 
         Args:
-            head: fitted to all clips.
+            head: fitted to these clips.
             temperature: that its logits will be divided by.
+            indices: int [clip], the clips that it was fitted to; None for all.
 
         Returns:
             None for a head that is not a ridge regression or knows no other things.
         """
         if self.options.linear != "ridge" or not head.others:
             return None
-        vectors = frame_vectors(head.parts, self.views[0]).mean(axis=1)
-        labels, sources = self.clips.labels, [row.source for row in self.clips.rows]
+        learned = np.arange(len(self.clips)) if indices is None else indices
+        labels = self.clips.labels[learned]
+        sources = [self.clips.rows[index].source for index in learned]
         shares = sample_weights(
             labels, sources, balance=self.options.balance, source_balance=self.options.source_balance
         )
@@ -124,8 +128,22 @@ class Trainer:
                 for size, label, source in zip(sizes, labels.tolist(), sources, strict=True)
             ]
         )
-        embeddings = np.stack([project(vector) for vector in vectors])
+        embeddings = self.short_embeddings(head)[learned]
         return TeachingBase.of(embeddings, shares * scale, temperature=temperature, others=_RIDGE_OTHERS)
+
+    def short_embeddings(self, head: Head) -> NDArray[np.int8]:
+        """Return the embeddings of all clips by a head, as a library keeps them: int8 [clip, 256]."""
+        taps = self.views[0]
+        return np.stack(
+            [
+                project(
+                    frame_vectors(head.parts, {tap: values[clip] for tap, values in taps.items()}).mean(
+                        axis=0
+                    )
+                )
+                for clip in range(len(self.clips))
+            ]
+        )
 
     def answer(self, head: Head, clips: Clips) -> Answer:
         """The uncalibrated answer of a head to any clips."""
