@@ -19,6 +19,7 @@ from training.commands.compare import compare
 from training.commands.evaluate import effort, evaluate, teaching
 from training.commands.export import export
 from training.commands.fit import fit
+from training.commands.library import library
 from training.commands.measure import measure
 from training.commands.prepare import prepare
 from training.commands.registry import promote, pull, register, rollback, status
@@ -39,7 +40,7 @@ RESUMABLE = (
 app = program("gif-train", "Train a model that names the show of a GIF.")
 
 app.command("all")(train_all)
-for command in (collect, cut, regroup, prepare, fit, measure, evaluate, effort, teaching, export):
+for command in (collect, cut, regroup, library, prepare, fit, measure, evaluate, effort, teaching, export):
     app.command()(command)
 for of_registry in (register, compare, promote, rollback, pull, status):
     app.command(rich_help_panel="Registry")(of_registry)

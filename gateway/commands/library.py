@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -17,7 +16,14 @@ from gateway.commands.terminal import FAILED, complain, printable, usage_errors
 from gateway.files import find_gifs, read_gif
 from services.errors import AnalyzerError
 from services.inference import Classifier
-from services.inference.library import KnownClip, Library, check_model, find_neighbours, update_library
+from services.inference.library import (
+    KnownClip,
+    Library,
+    add_clips,
+    check_model,
+    find_neighbours,
+    update_library,
+)
 from services.names import name_text
 from services.preprocess import decode_gif
 from services.terminal import Json, report
@@ -155,7 +161,7 @@ def merge(
         for each in found[1:]:
             check_model(each, found[0].model)
         new = [clip for each in found for clip in each.clips()]
-        merged = update_library(file, found[0].model, lambda clips: _replaced(clips, new))
+        merged = add_clips(file, found[0].model, new)
     report(
         as_json,
         {"library": str(file), "clips": len(merged), "shows": len(merged.titles)},
@@ -202,12 +208,8 @@ def _put(file: Path, classifier: Classifier, clips: list[KnownClip]) -> int:
     """Write clips to the library and forget them; returns how many they were."""
     new = list(clips)
     clips.clear()
-    update_library(file, classifier.model, lambda before: _replaced(before, new))
+    add_clips(file, classifier.model, new)
     return len(new)
-
-
-def _replaced(before: Sequence[KnownClip], new: Sequence[KnownClip]) -> list[KnownClip]:
-    return list({clip.name: clip for clip in (*before, *new)}.values())
 
 
 def _alike(found: Library) -> dict[str, str]:

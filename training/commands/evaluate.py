@@ -128,9 +128,9 @@ def teaching(
     """Measure how well a library teaches shows that the model was not trained for.
 
     Each show with at least three sources is left out of training in turn and taught by 1, 3, 5 and 10 GIFs
-    of other sources than those that are judged. Features are those of `gif-train evaluate`. Finished
-    trainings are cached: run the same command again to continue an interrupted study. Expect half an hour
-    on two cores once the features are there.
+    of other sources than those that are judged. Features are those of `gif-train evaluate`. Finished folds
+    are cached: run the same command again to continue an interrupted study. Expect ten minutes on two cores
+    once the features are there.
 
     **Example**
 

@@ -3,16 +3,22 @@
 For each show and fold a model learns from the clips of the other folds that are not of the show. Some of the
 show's clips in these folds then teach it, as those of a library do, and the clips of the fold are judged. So
 neither the model nor the taught clips share a source with a clip that is judged.
+
+The models of a fold differ in few clips, so their ridge regressions are solved in the space of clips: the
+products of all pairs of clips are computed once for a fold. All its models therefore standardise their inputs
+alike, by all clips of the other folds; no label takes part in that.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import scipy.linalg
 from matplotlib.ticker import PercentFormatter
 from numpy.typing import NDArray
 from rich.console import Console
@@ -28,7 +34,8 @@ from training.errors import InvalidOptions
 from training.files import replacing, write_json, write_text
 from training.fit.crossvalidate import ALWAYS, run_name
 from training.fit.operating import Operating, find_operating
-from training.fit.trainer import Trainer
+from training.fit.trainer import RIDGE_OTHERS, Trainer, clip_weights, fit_parts, short_embeddings
+from training.network.head import frame_vectors
 from training.statistics.estimate import Bootstrap, Estimate, Statistic, weighted_mean
 from training.statistics.plots import BLUE, INK, ORANGE, SKY, drawing, title
 from training.statistics.report import Result, Table, columns, decimal
@@ -159,7 +166,7 @@ class LeftOut:
         show: number of the show; None for models that learned from all.
         logits: float64 [clip, output], of each judged clip by the model of its fold, before any temperature.
             The show has no output.
-        embeddings: int8 [fold, clip, 256], of all judged clips by the model of each fold.
+        embeddings: int8 [fold, clip, 256], of all judged clips by the models of each fold.
         bases: what the file of each fold's model would keep of its clips, for temperature 1.
     """
 
@@ -183,7 +190,7 @@ def leave_shows_out(
 ) -> list[LeftOut]:
     """Train without each show in turn, and once with all of them.
 
-    The model of each show and fold is kept in the cache, so that an interrupted study resumes.
+    The models of each fold are kept in the cache, so that an interrupted study resumes.
 
     Args:
         trainer: of a recipe that can be taught.
@@ -197,32 +204,57 @@ def leave_shows_out(
     Raises:
         InvalidOptions: the recipe cannot be taught.
     """
-    labels, count = trainer.clips.labels, int(folds.max()) + 1
+    if trainer.options.linear != "ridge" or trainer.clips.known.all():
+        raise InvalidOptions("recipe", expected="a ridge regression with other things", found="another")
     settings = (trainer.options.to_json(), trainer.clips.digest, folds.tolist(), MODELS_VERSION)
     folder = cache_dir / "teaching" / run_name(*settings, PIXELS_VERSION, AUGMENT_VERSION)
     folder.mkdir(parents=True, exist_ok=True)
-    judged = np.flatnonzero(folds != ALWAYS)
-    found = []
+    count, judged = int(folds.max()) + 1, np.flatnonzero(folds != ALWAYS)
+    parts = []
+    for fold in range(count):
+        if console:
+            console.log(f"fold {fold + 1} of {count}")
+        path = folder / f"fold{fold:02d}.npz"
+        if not path.exists():
+            found = _train_fold(trainer, folds, fold)
+            with replacing(path) as partial:
+                np.savez(partial, **found)  # type: ignore[arg-type]
+        with np.load(path) as saved:
+            parts.append({name: saved[name] for name in saved.files})
+    embeddings = np.stack([part["embeddings"][judged] for part in parts])
+    models = []
     for show in (None, *range(len(trainer.clips.shows))):
-        parts = []
-        for fold in range(count):
-            if console:
-                console.log(
-                    f"without {'none' if show is None else trainer.clips.shows[show]}, fold {fold + 1}"
-                )
-            path = folder / f"{'all' if show is None else f'show{show:03d}'}-fold{fold:02d}.npz"
-            if not path.exists():
-                learned = np.flatnonzero((folds != fold) & (labels != (-1 if show is None else show)))
-                inside = np.flatnonzero(folds == fold)
-                _train(trainer, path, learned=learned, inside=inside, judged=judged, show=show)
-            with np.load(path) as saved:
-                parts.append({name: saved[name] for name in saved.files})
-        logits = np.zeros((len(judged), parts[0]["logits"].shape[1]))
+        logits = np.zeros((len(judged), trainer.outputs - (show is not None)))
         for fold, part in enumerate(parts):
-            logits[folds[judged] == fold] = part["logits"]
-        bases = tuple(TeachingBase.unpack(str(part["base"])) for part in parts)
-        found.append(LeftOut(show, logits, np.stack([part["embeddings"] for part in parts]), bases))
-    return found
+            logits[folds[judged] == fold] = part[f"logits {show}"]
+        bases = tuple(TeachingBase.unpack(str(part[f"base {show}"])) for part in parts)
+        models.append(LeftOut(show, logits, embeddings, bases))
+    return models
+
+
+def fit_by_products(
+    products: Doubles, targets: Doubles, weights: Doubles, *, penalty: Callable[[float], float]
+) -> Doubles:
+    """Answer clips by a weighted ridge regression that learned from others, by products of clips alone.
+
+    Args:
+        products: float64 [judged + learned clip, learned clip], the inner products of their vectors.
+        targets: float64 [learned clip, output].
+        weights: float64 [learned clip].
+        penalty: of the regression, by the weighted variance of the learned vectors, summed over numbers.
+
+    Returns:
+        float64 [judged clip, output].
+    """
+    learned, judged = len(targets), len(products) - len(targets)
+    share = weights / weights.sum()
+    to_mean = products @ share  # inner products with the weighted mean of the learned vectors
+    centred = products - to_mean[:, None] - to_mean[judged:] + share @ to_mean[judged:]
+    root, target_mean = np.sqrt(share), share @ targets
+    gram = root[:, None] * centred[judged:] * root
+    gram[np.diag_indices(learned)] += penalty(float(np.trace(gram)))
+    solved = scipy.linalg.solve(gram, root[:, None] * (targets - target_mean), assume_a="pos")
+    return np.asarray((centred[:judged] * root) @ solved + target_mean)
 
 
 def measure_teaching(
@@ -332,28 +364,39 @@ class _Tally:
         self.hits, self.named, self.lost, self.called_known = (np.zeros(clips) for _ in range(4))
 
 
-def _train(
-    trainer: Trainer,
-    path: Path,
-    *,
-    learned: NDArray[np.intp],
-    inside: NDArray[np.intp],
-    judged: NDArray[np.intp],
-    show: int | None,
-) -> None:
-    """Train one model and keep its answers to the clips `inside`, its embeddings, and its base."""
-    head = trainer.train(learned)
-    base = trainer.teaching_base(head, 1.0, learned)
-    if base is None:
-        raise InvalidOptions("recipe", expected="a ridge regression with other things", found="another")
-    logits = trainer.answer(head, trainer.clips.choose(inside)).frame_logits.astype(np.float64).mean(axis=1)
-    with replacing(path) as partial:
-        np.savez(
-            partial,
-            logits=logits if show is None else np.delete(logits, show, axis=1),
-            embeddings=trainer.short_embeddings(head)[judged],
-            base=np.array(base.pack()),
+def _train_fold(trainer: Trainer, folds: NDArray[np.intp], fold: int) -> dict[str, NDArray[Any]]:
+    """Train all models of a fold.
+
+    Returns:
+        By name: embeddings of all clips, and of each show and None the logits of the clips of the fold and
+        the packed base.
+    """
+    options, clips, views = trainer.options, trainer.clips, trainer.views
+    inside, learned = np.flatnonzero(folds == fold), np.flatnonzero(folds != fold)
+    parts = fit_parts(options.parts, {tap: values[learned] for tap, values in views[0].items()})
+    vectors = [frame_vectors(parts, view).mean(axis=1) for view in views]
+    embeddings = short_embeddings(vectors[0])
+    inputs = np.concatenate([vectors[0][inside], *(each[learned] for each in vectors)]).astype(np.float64)
+    products = inputs @ inputs[len(inside) :].T
+    balance = {"balance": options.balance, "source_balance": options.source_balance}
+    found: dict[str, NDArray[Any]] = {"embeddings": embeddings}
+    for show in (None, *range(len(clips.shows))):
+        kept = clips.labels[learned] != (-1 if show is None else show)
+        some = np.flatnonzero(np.tile(kept, len(views)))
+        rows = np.concatenate([np.arange(len(inside)), len(inside) + some])
+        labels = clips.labels[learned[kept]]
+        weights = clip_weights(labels, [clips.rows[clip].source for clip in learned[kept]], **balance)
+        logits = fit_by_products(
+            products[np.ix_(rows, some)],
+            np.tile(np.eye(trainer.outputs)[labels], (len(views), 1)),
+            np.tile(weights, len(views)),
+            penalty=lambda variance: options.regularisation * variance / inputs.shape[1],
         )
+        logits[:, -1] *= RIDGE_OTHERS
+        base = TeachingBase.of(embeddings[learned[kept]], weights, temperature=1.0, others=RIDGE_OTHERS)
+        found[f"logits {show}"] = logits if show is None else np.delete(logits, show, axis=1)
+        found[f"base {show}"] = np.array(base.pack())
+    return found
 
 
 def _judge_trained(model: LeftOut, clips: Clips, folds: NDArray[np.intp]) -> _Answers:

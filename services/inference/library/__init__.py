@@ -1,16 +1,25 @@
 """Known clips by show, in a file beside the model: same footage found again, and shows taught by examples."""
 
 from services.inference.library.embedding import project
-from services.inference.library.file import KnownClip, Library, check_model, update_library
+from services.inference.library.file import (
+    DIGEST_BYTES,
+    KnownClip,
+    Library,
+    add_clips,
+    check_model,
+    update_library,
+)
 from services.inference.library.fingerprint import fingerprint
 from services.inference.library.search import find_matches, find_neighbours
 from services.inference.library.teaching import TaughtShows, TeachingBase
 
 __all__ = [
+    "DIGEST_BYTES",
     "KnownClip",
     "Library",
     "TaughtShows",
     "TeachingBase",
+    "add_clips",
     "check_model",
     "find_matches",
     "find_neighbours",

@@ -10,6 +10,7 @@ from services.inference.library.embedding import EMBEDDING_SIZE
 from training.data.clips import load_clips
 from training.data.drawn import draw_gifs
 from training.errors import InvalidOptions
+from training.evaluation import teaching
 from training.evaluation.teaching import LeftOut, leave_shows_out, measure_teaching
 from training.fit.crossvalidate import ALWAYS
 from training.fit.options import FitOptions
@@ -42,8 +43,6 @@ def trainer(clips, small_backbone, feature_cache):
 
 
 def test_drawn_shows_are_left_out_and_learned_from_two_gifs(trainer, folds, tmp_path, monkeypatch):
-    learned, train = [], trainer.train
-    monkeypatch.setattr(trainer, "train", lambda indices: learned.append(indices) or train(indices))
     judged = folds != ALWAYS
 
     models = leave_shows_out(trainer, folds, tmp_path)
@@ -56,14 +55,8 @@ def test_drawn_shows_are_left_out_and_learned_from_two_gifs(trainer, folds, tmp_
         bootstrap=FEW,
     )
 
-    # No model learns from its show or its fold.
     assert [model.show for model in models] == [None, 0, 1, 2]
     assert (models[0].logits.shape, models[1].logits.shape) == ((24, 4), (24, 3))
-    for number, indices in enumerate(learned):
-        show, fold = number // 3 - 1, number % 3
-        expected = (folds != fold) & ((trainer.clips.labels != show) | (show == -1))
-        assert indices.tolist() == np.flatnonzero(expected).tolist()
-
     assert (found.clips, found.others) == (18, 6)
     assert found.trained.value > 0.8
     one, two = found.taught
@@ -78,11 +71,30 @@ def test_drawn_shows_are_left_out_and_learned_from_two_gifs(trainer, folds, tmp_
     assert "| 2 GIFs |" in (tmp_path / "teaching.md").read_text()
     assert (tmp_path / "teaching.png").stat().st_size > 1000
 
-    # Finished models are read back.
-    monkeypatch.setattr(trainer, "train", lambda indices: pytest.fail("it was trained before"))
+    # Finished folds are read back.
+    monkeypatch.setattr(teaching, "_train_fold", lambda *_: pytest.fail("it was trained before"))
     again = leave_shows_out(trainer, folds, tmp_path)
     assert np.array_equal(again[2].logits, models[2].logits)
     assert again[2].bases[1].weight == models[2].bases[1].weight
+
+
+def test_models_are_those_that_the_trainer_fits_to_the_other_folds_without_the_show(
+    trainer, clips, folds, tmp_path
+):
+    models = leave_shows_out(trainer, folds, tmp_path)
+
+    for number, fold in ((None, 0), (1, 0), (2, 1)):
+        [model] = [each for each in models if each.show == number]
+        learned = np.flatnonzero((folds != fold) & (clips.labels != (-1 if number is None else number)))
+        inside = np.flatnonzero(folds == fold)
+        head = trainer.train(learned)
+        logits = trainer.answer(head, clips.choose(inside)).frame_logits.mean(axis=1)
+        expected = logits if number is None else np.delete(logits, number, axis=1)
+        assert model.logits[folds[folds != ALWAYS] == fold] == pytest.approx(expected, abs=1e-4)
+        alone = Trainer(clips.choose(learned), OPTIONS, tmp_path, backbone=trainer.backbone)
+        base = alone.teaching_base(alone.train(np.arange(len(learned))), 1.0)
+        assert model.bases[fold].weight == pytest.approx(base.weight)
+        assert model.bases[fold].mean == pytest.approx(base.mean, abs=1e-3)
 
 
 def test_a_show_that_takes_the_clips_of_all_others_is_found_and_loses_them(clips, folds):
