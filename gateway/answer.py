@@ -26,10 +26,16 @@ JsonObject = dict[str, object]
 # How many GIFs got each verdict, by `tally_key`.
 Tally = Mapping[tuple[str, str], int]
 
-# Columns of CSV: those of a row that hold no lists of objects; `names` is one text.
+# Columns of CSV that tell the best match and the nearest neighbour: the list in the row, and the value in it.
+_BEST = {
+    f"{name}_{value}": (f"{name}{plural}", value)
+    for name, plural in (("match", "es"), ("neighbour", "s"))
+    for value in ("show", "name", "similarity")
+}
+# Columns of CSV: those of a row without lists of objects, and the best of those lists; `names` is one text.
 CSV_COLUMNS = (
     *("source", "sha256", "format", "known", "verdict", "names", "text", "show", "probability"),
-    *("model_name", "model_version", "error_reason", "error_message"),
+    *("model_name", "model_version", *_BEST, "error_reason", "error_message"),
 )
 
 
@@ -81,6 +87,8 @@ def outcome_row(source: str, sha256: str | None, outcome: Prediction | AnalyzerE
         "frames": answer["frames"],
         "model_name": outcome.model.name,
         "model_version": outcome.model.version,
+        "matches": answer["matches"],
+        "neighbours": answer["neighbours"],
     }
 
 
@@ -96,12 +104,21 @@ def row_json(row: Mapping[str, Any]) -> JsonObject:
         "verdict": {"level": row["verdict"], "names": row["names"], "text": row["text"]},
         "frames": row["frames"],
         "model": {"name": row["model_name"], "version": row["model_version"]},
+        "matches": row["matches"],
+        "neighbours": row["neighbours"],
     }
 
 
 def csv_cells(row: Mapping[str, Any]) -> list[str]:
     """Return the cells of a row for CSV_COLUMNS; missing values are empty."""
-    return [_cell(row.get(column)) for column in CSV_COLUMNS]
+    return [
+        _cell(_best(row, *_BEST[column]) if column in _BEST else row.get(column)) for column in CSV_COLUMNS
+    ]
+
+
+def _best(row: Mapping[str, Any], column: str, name: str) -> object:
+    """Return a value of the first object of a list in a row; None if there is none."""
+    return next((each[name] for each in row.get(column) or ()), None)
 
 
 def _cell(value: object) -> str:

@@ -12,6 +12,7 @@ import json
 import logging
 import uuid
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from mangum import Mangum
@@ -30,6 +31,8 @@ MAX_BODY_BYTES = (EVENT_BYTES - ENVELOPE_BYTES) // 4 * 3  # 4_643_592: 4 letters
 ADVICE = "send the address of the GIF instead"
 # Media types that an answer holds as text; others are encoded in base64.
 TEXTS = ["text/", "application/json", MEDIA_TYPE, "application/javascript"]
+
+BUNDLED_LIBRARY = Path(__file__).with_name("bundled.library")  # where gif-deliver bundle --library puts it
 
 Handler = Callable[[Any, Any], dict[str, Any]]
 
@@ -86,8 +89,13 @@ def _build(settings: Settings) -> Handler:
     async def fetch(url: str) -> bytes:
         return await fetcher()(url)
 
+    library = settings.library or (BUNDLED_LIBRARY if BUNDLED_LIBRARY.exists() else None)
     pipeline = local(
-        settings.model, threads=settings.threads, early_exit=settings.early_exit, budget=settings.budget
+        settings.model,
+        threads=settings.threads,
+        early_exit=settings.early_exit,
+        library=library,
+        budget=settings.budget,
     )
     return build_handler(pipeline, fetch, settings.rest)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from services.clip import Clip
-from services.inference import Classifier, ModelInfo, Prediction, default_model_path
+from services.inference import Classifier, LibraryInfo, ModelInfo, Prediction, default_model_path
 from services.preprocess import Budget, decode_gif
 from services.preprocess.backend import Backend, fastest
 
@@ -21,11 +21,19 @@ class ModelDescription:
         model: its name, version, data and licence.
         shows: titles that it knows, in the order of its outputs.
         unknown_threshold: a clip that is less familiar is unknown.
+        library: of known clips that is used, as it is now; None without one.
     """
 
     model: ModelInfo
     shows: tuple[str, ...]
     unknown_threshold: float
+    library: LibraryInfo | None = None
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        """Titles of all shows that can be named: those of the model, then those that only the library has."""
+        taught = () if self.library is None else self.library.shows
+        return tuple(dict.fromkeys((*self.shows, *taught)))
 
 
 class Classify(Protocol):
@@ -42,7 +50,7 @@ class Pipeline:
     Attributes:
         decode: GIF bytes -> clip; raises `GifError`.
         classify: see `Classify`.
-        describe: returns the model; raises `ServiceError` if a service does not answer.
+        describe: returns the model and the library; raises `ServiceError` if a service does not answer.
         check: returns when both steps are ready, else raises `ServiceError`.
     """
 
@@ -81,7 +89,7 @@ def local(
         model_path: of the model file; None is the packaged one.
         threads: that decoding or classifying one GIF may use, at least 1.
         early_exit: whether it may stop when the first frames decide.
-        library: of known clips, to search and to learn shows from.
+        library: of known clips, to search and to learn shows from; it is read again when it changes.
         budget: what a GIF may cost; None is the default budget.
         backend: returns what moves the pixels; called for each GIF.
 
@@ -92,12 +100,13 @@ def local(
     classifier = Classifier(
         model_path or default_model_path(), threads=threads, early_exit=early_exit, library=library
     )
-    description = ModelDescription(classifier.model, classifier.shows, classifier.threshold)
     backend()  # loaded before the first GIF comes, not by it
     limits = budget or Budget()
     return Pipeline(
         lambda gif: decode_gif(gif, budget=limits, backend=backend(), threads=threads),
         classifier.classify,
-        describe=lambda: description,
+        describe=lambda: ModelDescription(
+            classifier.model, classifier.shows, classifier.threshold, classifier.library
+        ),
         check=lambda: None,
     )

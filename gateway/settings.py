@@ -81,6 +81,7 @@ class Settings:
         fetch: what may be fetched by its address; the size of a file is that of the budget.
         rest: of the REST gateway that is started here.
         early_exit: whether a classification may stop when the first frames decide.
+        library: path of a library of known clips; None uses none.
     """
 
     model: Path = field(default_factory=default_model_path)
@@ -91,6 +92,7 @@ class Settings:
     fetch: FetchSettings = field(default_factory=FetchSettings)
     rest: RestSettings = field(default_factory=RestSettings)
     early_exit: bool = False
+    library: Path | None = None
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ) -> Settings:
@@ -121,6 +123,7 @@ class Settings:
             fetch=_read_fetch(read, defaults.fetch, max_bytes=budget.max_bytes),
             rest=_read_rest(read, defaults.rest, max_bytes=budget.max_bytes),
             early_exit=read.switch("EARLY_EXIT") or False,
+            library=read.path("LIBRARY"),
         )
 
     @classmethod

@@ -99,7 +99,7 @@ class Report:
             for ranked in row["shows"][:3]
         )
         text = f"<b>{escape(row['text'])}</b>{_name(row['source'])}"
-        return f"<li>{self._picture(row)}{text}<ol>{guesses}</ol></li>\n"
+        return f"<li>{self._picture(row)}{text}<ol>{guesses}</ol>{_evidence(row)}</li>\n"
 
     def _line(self, row: dict[str, Any]) -> str:
         return f"<li>{_name(row['source'])} {escape(row['error_message'])}</li>\n"
@@ -125,6 +125,21 @@ class Report:
         Image.fromarray(frame).resize(size, Image.Resampling.BILINEAR).save(jpeg, "JPEG", quality=_QUALITY)
         data = base64.b64encode(jpeg.getvalue()).decode()
         return f'<img alt="" width={size[0]} height={size[1]} src="data:image/jpeg;base64,{data}">'
+
+
+def _evidence(row: dict[str, Any]) -> str:
+    """Say what the library has of the same footage, or else what looks most similar."""
+    for match in row["matches"][:1]:
+        mirrored = ", mirrored" if match["mirrored"] else ""
+        frames = f"{match['frame_count']} frame{'s' if match['frame_count'] > 1 else ''}{mirrored}"
+        return f"<p>Same footage: {_known(match)}, {frames}</p>"
+    for neighbour in row["neighbours"][:1]:
+        return f"<p>Looks like: {_known(neighbour)}, {neighbour['similarity']:.2f}</p>"
+    return ""
+
+
+def _known(clip: dict[str, Any]) -> str:
+    return f"<b>{escape(clip['show'])}</b>, {escape(clip['name'])}"
 
 
 def _name(source: str) -> str:
@@ -174,6 +189,7 @@ nav ul {{ display: flex; flex-wrap: wrap; gap: .25rem 1.25rem; padding: 0; list-
 .cards ol li {{ display: flex; gap: .5rem; align-items: center }}
 .cards ol span {{ flex: 1 }}
 .cards meter {{ width: 4rem }}
+.cards p {{ margin: .5rem 0 0; font-size: .875rem }}
 .name {{ font-size: .875rem }}
 </style></head>
 <body><main><h1>GIFs by show</h1>

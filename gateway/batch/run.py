@@ -25,9 +25,9 @@ from gateway.answer import JsonObject, Tally
 from gateway.batch.inputs import Source, is_stored, list_sources
 from gateway.batch.parts import Parts, open_parts
 from gateway.batch.report import Report, check_report, write_page
-from gateway.batch.worker import Worker
+from gateway.batch.worker import CHANGED, Worker
 from gateway.settings import RestSettings, Settings
-from services.errors import CannotServe, UnreadableFile
+from services.errors import CannotServe, LibraryError, UnreadableFile
 from services.inference import Classifier
 
 ROUND_ROWS = 50_000  # sources of a round, about 10 MB; each round starts its workers anew
@@ -101,17 +101,26 @@ def run_batch(
         InvalidArgument: the name of the output or of the report is invalid.
         UnreadableFile: the input cannot be read, or the output cannot be written.
         ModelError: the model cannot be loaded.
+        LibraryError: the library cannot be used with the model, or was changed during the run.
         CannotServe: there is no such Ray cluster.
     """
-    Classifier(settings.model, early_exit=settings.early_exit)  # checked now, not by the workers
+    # Checked now, not by the workers.
+    library = Classifier(settings.model, early_exit=settings.early_exit, library=settings.library).library
+    library_sha256 = library.sha256 if library else None
     io_config = IOConfig(s3=S3Config(endpoint_url=s3_endpoint)) if s3_endpoint else IOConfig()
     if report is not None:
         check_report(report)
-    with open_parts(out, _terms(settings, top_k)) as parts:
+    with open_parts(out, _terms(settings, top_k, library_sha256)) as parts:
         # Workers on other machines get the settings, but no API keys.
-        sent = dataclasses.replace(settings, model=settings.model.absolute(), rest=RestSettings())
-        run = _choose_engine(workers, ray, sent, top_k, io_config)
+        sent = dataclasses.replace(
+            settings,
+            model=settings.model.absolute(),
+            library=settings.library and settings.library.absolute(),
+            rest=RestSettings(),
+        )
+        run = _choose_engine(workers, ray, (sent, top_k, io_config, library_sha256))
         kept = done = 0
+        changed = False  # the library, since the run began
         # A store is listed only once: it may cost money, and Daft holds the whole listing.
         total = None if is_stored(given) else sum(1 for _ in list_sources(given, io_config))
         try:
@@ -120,12 +129,17 @@ def run_batch(
                 try:
                     for rows in run(sources):
                         new = [row for row in rows if not row.pop("kept")]
+                        changed |= any(row.get("error_reason") == LibraryError.reason for row in new)
+                        if changed:  # the workers answer no more; Daft would crash if it were left midway
+                            continue
                         kept += len(rows) - len(new)
                         parts.add(new)
                         done += len(rows)
                         progress(done, total)
                 finally:  # also when interrupted, so that nothing is answered twice
                     parts.flush()
+                if changed:
+                    raise LibraryError(str(settings.library), CHANGED)
         except KeyboardInterrupt as error:
             raise BatchInterrupted(done) from error
         summary = BatchSummary(kept, parts.verdicts(), parts.reasons())
@@ -138,12 +152,20 @@ def run_batch(
     return summary
 
 
-def _terms(settings: Settings, top_k: int) -> JsonObject:
+def _terms(settings: Settings, top_k: int, library_sha256: str | None) -> JsonObject:
     """Return what answers depend on beside the bytes."""
     model = hashlib.sha256(settings.model.read_bytes()).hexdigest()
-    terms = {"model_sha256": model, "top_k": top_k, "budget": dataclasses.asdict(settings.budget)}
-    # Only where it is true: files written before this option existed hold the answers of all frames.
-    return terms | {"early_exit": True} if settings.early_exit else terms
+    terms: JsonObject = {
+        "model_sha256": model,
+        "top_k": top_k,
+        "budget": dataclasses.asdict(settings.budget),
+    }
+    # Options that were added later are only named where they are used, so that earlier files stay valid.
+    if settings.early_exit:
+        terms["early_exit"] = True
+    if library_sha256 is not None:
+        terms["library_sha256"] = library_sha256
+    return terms
 
 
 def _rounds(sources: Iterator[Source], parts: Parts) -> Iterator[pa.Table]:
@@ -154,9 +176,9 @@ def _rounds(sources: Iterator[Source], parts: Parts) -> Iterator[pa.Table]:
 
 
 def _choose_engine(
-    workers: int | None, ray: str | None, settings: Settings, top_k: int, io_config: IOConfig
+    workers: int | None, ray: str | None, given: tuple[Settings, int, IOConfig, str | None]
 ) -> Callable[[pa.Table], Iterator[list[JsonObject]]]:
-    """Return a function that answers a round, a few rows at a time, on the chosen engine."""
+    """Return a function that answers a round, a few rows at a time; `given` is what each `Worker` gets."""
     if ray is None:
         _use_native_engine()
         most = workers or len(os.sched_getaffinity(0))
@@ -169,7 +191,7 @@ def _choose_engine(
         if ray is not None:
             # A partition returns as a whole: with small ones little is lost when the run is killed.
             frame = frame.into_partitions(max(most, math.ceil(len(sources) / PARTITION_ROWS)))
-        worker = daft.cls(Worker, max_concurrency=most, use_process=True)(settings, top_k, io_config)
+        worker = daft.cls(Worker, max_concurrency=most, use_process=True)(*given)
         answers = frame.select(worker.answer(frame["source"], frame["size"], frame["digest"]).alias("row"))
         for batch in answers.to_arrow_iter():
             yield batch.column(0).to_pylist()

@@ -1,7 +1,7 @@
 """The output of batch: the schema of its rows, and writers for Parquet, CSV and lines of JSON.
 
 docs/batch.md describes the columns, and a test compares the two. Only Parquet holds the terms of its answers
-(the model and the limits), so that a later run can use them.
+(the model, the library and the limits), so that a later run can use them.
 """
 
 from __future__ import annotations
@@ -24,6 +24,19 @@ from services.names import name_text
 
 _SHOW = pa.struct({"show": pa.string(), "probability": pa.float64()})
 _FRAME = pa.struct({"timestamp_ms": pa.int64(), "show": pa.string(), "probability": pa.float64()})
+_SPAN = pa.struct({"start_ms": pa.int64(), "end_ms": pa.int64()})
+_MATCH = pa.struct(
+    {
+        "show": pa.string(),
+        "name": pa.string(),
+        "similarity": pa.float64(),
+        "frame_count": pa.int64(),
+        "query": _SPAN,
+        "known": _SPAN,
+        "mirrored": pa.bool_(),
+    }
+)
+_NEIGHBOUR = pa.struct({"show": pa.string(), "name": pa.string(), "similarity": pa.float64()})
 SCHEMA = pa.schema(
     {
         "source": pa.string(),  # path or address, one row for each
@@ -39,6 +52,8 @@ SCHEMA = pa.schema(
         "frames": pa.list_(_FRAME),  # one vote for each frame that was classified
         "model_name": pa.string(),
         "model_version": pa.string(),
+        "matches": pa.list_(_MATCH),  # same footage in the library, best first; empty without a library
+        "neighbours": pa.list_(_NEIGHBOUR),  # what looks most similar, best first; empty without a library
         "error_reason": pa.string(),  # null where there is an answer, and vice versa
         "error_message": pa.string(),
     }
@@ -85,7 +100,7 @@ def check_format(path: Path) -> None:
 
 
 def with_terms(terms: JsonObject) -> pa.Schema:
-    """Return the schema with the terms: what answers depend on beside the bytes (model, limits, top-k)."""
+    """Return the schema with the terms: what answers depend on beside the bytes, such as the model."""
     return SCHEMA.with_metadata({_TERMS: json.dumps(terms, sort_keys=True).encode()})
 
 

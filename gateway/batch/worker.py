@@ -27,11 +27,19 @@ from gateway.fetch.address import is_address
 from gateway.files import read_gif
 from gateway.pipeline import local
 from gateway.settings import Settings
-from services.errors import AnalyzerError, FetchFailed, GifTooLarge, InternalError, UnreadableFile
+from services.errors import (
+    AnalyzerError,
+    FetchFailed,
+    GifTooLarge,
+    InternalError,
+    LibraryError,
+    UnreadableFile,
+)
 from services.inference import Prediction
 from services.names import name_from_text
 from services.process import keep_freed_memory
 
+CHANGED = "it was changed while the batch used it: run the same command again, with a copy if others write it"
 BATCH_ROWS = 16  # of one call: at most so many files, each within the budget, are in memory
 READERS = 4  # files that are read at the same time
 
@@ -48,15 +56,23 @@ class Worker:
         settings: model, limits, and what may be fetched.
         top_k: how many shows to name.
         io_config: how Daft accesses stores.
+        library_sha256: of the library at the start of the run. Once it has another, every row is that error.
     """
 
-    def __init__(self, settings: Settings, top_k: int, io_config: IOConfig) -> None:
+    def __init__(
+        self, settings: Settings, top_k: int, io_config: IOConfig, library_sha256: str | None
+    ) -> None:
         keep_freed_memory()  # the worker is a process of its own
         # Ctrl-C reaches every process of a terminal; the parent process decides what ends.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         self._settings, self._top_k, self._io_config = settings, top_k, io_config
+        self._library_sha256 = library_sha256
         self._pipeline = local(
-            settings.model, threads=settings.threads, early_exit=settings.early_exit, budget=settings.budget
+            settings.model,
+            threads=settings.threads,
+            early_exit=settings.early_exit,
+            library=settings.library,
+            budget=settings.budget,
         )
         self._readers = ThreadPoolExecutor(READERS, "read")
 
@@ -67,8 +83,19 @@ class Worker:
         Sizes are in bytes, null if not known; digests are sha256 of bytes with a valid answer, else null.
         """
         names = sources.to_pylist()
+        if self._library_changed():
+            return self._refuse(names)
         contents = self._readers.map(self._read, names, sizes.to_pylist())
-        return list(map(self._answer_one, names, contents, digests.to_pylist()))
+        rows = list(map(self._answer_one, names, contents, digests.to_pylist()))
+        return self._refuse(names) if self._library_changed() else rows
+
+    def _library_changed(self) -> bool:
+        library = self._pipeline.describe().library
+        return library is not None and library.sha256 != self._library_sha256
+
+    def _refuse(self, names: list[str]) -> list[JsonObject]:
+        error = LibraryError(str(self._settings.library), CHANGED)
+        return [outcome_row(name, None, error) | {"kept": False} for name in names]
 
     def _answer_one(self, name: str, content: bytes | AnalyzerError, digest: str | None) -> JsonObject:
         if isinstance(content, AnalyzerError):

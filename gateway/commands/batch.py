@@ -24,7 +24,7 @@ from rich.progress import (
 )
 
 from gateway.answer import tally_text
-from gateway.commands.options import EarlyExit, Model, TopK, read_settings
+from gateway.commands.options import EarlyExit, Library, Model, TopK, read_settings
 from gateway.commands.terminal import FAILED, INTERRUPTED, complain, printable, usage_errors
 from gateway.settings import silence_libraries
 from services.names import name_text
@@ -46,6 +46,7 @@ def batch(
     top_k: TopK = 5,
     model: Model = None,
     early_exit: EarlyExit = None,
+    library: Library = None,
     workers: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Processes; else one for each processor.")
     ] = None,
@@ -77,6 +78,8 @@ def batch(
 
         gif-analyzer batch gifs/ --out labels.csv --report report.html
 
+        gif-analyzer batch gifs/ --out labels.parquet --library my.library
+
         gif-analyzer batch addresses.csv --out labels.parquet --json
 
         gif-analyzer batch s3://bucket/gifs/ --out labels.parquet --ray ray://head:10001
@@ -88,7 +91,7 @@ def batch(
     columns.
     """
     with usage_errors("ray" if ray else "batch"), _heed_interrupts() as interrupted:
-        settings = read_settings(model, early_exit=early_exit)
+        settings = read_settings(model, early_exit=early_exit, library=library)
         silence_libraries()
         from gateway.batch.run import BatchInterrupted, run_batch  # noqa: PLC0415 - Daft is an extra
 

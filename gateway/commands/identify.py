@@ -9,7 +9,6 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -28,6 +27,7 @@ from gateway.commands.options import (
     AllowHost,
     EarlyExit,
     Inference,
+    Library,
     Model,
     Preprocess,
     allow_hosts,
@@ -79,12 +79,7 @@ def identify(
     inference: Inference = None,
     early_exit: EarlyExit = None,
     allow_host: AllowHost = None,
-    library: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE", help="Search these known clips, and name their shows too (gif-analyzer library)."
-        ),
-    ] = None,
+    library: Library = None,
 ) -> None:
     """Name the show of each GIF, with probabilities and the frames that say so.
 
@@ -117,9 +112,10 @@ def identify(
     **Exit codes**: 0 when all inputs were answered, 1 when any failed, 2 when the command could not run
     (usage, a bad setting, a bad model), 130 when interrupted.
 
-    **Settings** from the environment: GIF_ANALYZER_MODEL, GIF_ANALYZER_THREADS,
-    GIF_ANALYZER_EARLY_EXIT, and the limits GIF_ANALYZER_MAX_BYTES, GIF_ANALYZER_MAX_CANVAS_PIXELS,
-    GIF_ANALYZER_MAX_FRAMES and GIF_ANALYZER_MAX_DECODED_PIXELS. For services: GIF_ANALYZER_TIMEOUT_S,
+    **Settings** from the environment: GIF_ANALYZER_MODEL, GIF_ANALYZER_LIBRARY,
+    GIF_ANALYZER_THREADS, GIF_ANALYZER_EARLY_EXIT,
+    and the limits GIF_ANALYZER_MAX_BYTES, GIF_ANALYZER_MAX_CANVAS_PIXELS, GIF_ANALYZER_MAX_FRAMES
+    and GIF_ANALYZER_MAX_DECODED_PIXELS. For services: GIF_ANALYZER_TIMEOUT_S,
     GIF_ANALYZER_ATTEMPTS, GIF_ANALYZER_KEEPALIVE_S, and for TLS GIF_ANALYZER_TLS, GIF_ANALYZER_SERVER_CA,
     GIF_ANALYZER_CLIENT_CERTIFICATE and GIF_ANALYZER_CLIENT_KEY. For addresses: GIF_ANALYZER_FETCH_HOSTS,
     GIF_ANALYZER_FETCH_TIMEOUT_S and GIF_ANALYZER_FETCH_CONNECT_S.
@@ -128,13 +124,11 @@ def identify(
         raise typer.BadParameter("standard input (-) can be read only once", param_hint="FILE")
     if as_json and as_csv:
         raise typer.BadParameter("give one of the two", param_hint="--json, --csv")
-    check_services(preprocess, inference, model, early_exit=early_exit)
-    if library is not None and inference is not None:
-        raise typer.BadParameter("the service has no library", param_hint="--library")
+    check_services(preprocess, inference, model, early_exit=early_exit, library=library)
     given = list(_find(sources))
     with usage_errors("rest" if preprocess is None else "grpc"):
-        settings = read_settings(model, early_exit=early_exit)
-        pipeline = open_pipeline(settings, preprocess, inference, gifs=len(given), library=library)
+        settings = read_settings(model, early_exit=early_exit, library=library)
+        pipeline = open_pipeline(settings, preprocess, inference, gifs=len(given))
         hosts = allow_hosts(settings.fetch, allow_host)
         read = _reader((source for source, _ in given), settings.budget.max_bytes, hosts)
     identify_one = functools.partial(pipeline.identify, top_k=top_k or TOP_K, exact=early_exit is False)

@@ -36,11 +36,24 @@ AllowHost = Annotated[
         help="Ask this host too, at another port or beside those of GIF_ANALYZER_FETCH_HOSTS.",
     ),
 ]
+Library = Annotated[
+    Path | None,
+    typer.Option(
+        "--library",
+        metavar="FILE",
+        help="Search these known clips, and name their shows too; else those of GIF_ANALYZER_LIBRARY.",
+    ),
+]
 TopK = Annotated[int, typer.Option(min=1, metavar="K", help="How many shows to name.")]
 
 
 def check_services(
-    preprocess: str | None, inference: str | None, model: Path | None, *, early_exit: bool | None = None
+    preprocess: str | None,
+    inference: str | None,
+    model: Path | None,
+    *,
+    early_exit: bool | None = None,
+    library: Path | None = None,
 ) -> None:
     """Raise typer.BadParameter for one service without the other, and for options that a service decides."""
     if (preprocess is None) != (inference is None):
@@ -49,25 +62,25 @@ def check_services(
         raise typer.BadParameter("the service has its own model", param_hint="--model")
     if early_exit and inference is not None:
         raise typer.BadParameter("the service is set to do so, or not", param_hint="--early-exit")
+    if library is not None and inference is not None:
+        raise typer.BadParameter("the service has its own library, or none", param_hint="--library")
 
 
-def read_settings(model: Path | None, *, early_exit: bool | None = None) -> Settings:
+def read_settings(
+    model: Path | None, *, early_exit: bool | None = None, library: Path | None = None
+) -> Settings:
     """Read the environment, and override it by the options that are given; raises InvalidSetting."""
     settings = Settings.from_env()
     return dataclasses.replace(
         settings,
         model=settings.model if model is None else model,
         early_exit=settings.early_exit if early_exit is None else early_exit,
+        library=settings.library if library is None else library,
     )
 
 
 def open_pipeline(
-    settings: Settings,
-    preprocess: str | None,
-    inference: str | None,
-    *,
-    gifs: int | None = None,
-    library: Path | None = None,
+    settings: Settings, preprocess: str | None, inference: str | None, *, gifs: int | None = None
 ) -> Pipeline:
     """Make the pipeline whose steps are computed by these services, or in this process.
 
@@ -77,9 +90,9 @@ def open_pipeline(
         inference: address of the service, or None.
         gifs: how many will be identified; loading compiled loops does not pay for a few. None is a server,
             which does not wait for them.
-        library: of known clips, or None.
 
     Raises:
+        LibraryError: the library cannot be used with the model.
         ModelError: the file is not a model that takes a clip and names shows, or cannot stop early.
         UnreadableFile: one of the files of TLS.
         ModuleNotFoundError: services are named and grpc is not installed.
@@ -93,7 +106,7 @@ def open_pipeline(
         settings.model,
         threads=settings.threads,
         early_exit=settings.early_exit,
-        library=library,
+        library=settings.library,
         budget=settings.budget,
         backend=backend,
     )

@@ -13,6 +13,7 @@ import typer
 
 from gateway.commands.options import (
     Inference,
+    Library,
     Model,
     Preprocess,
     check_services,
@@ -39,6 +40,7 @@ def serve_both(
     grpc_host: GrpcHost = "127.0.0.1",
     grpc_port: Port = 50051,
     model: Model = None,
+    library: Library = None,
 ) -> None:
     """Serve REST and the web page, and both steps over gRPC behind them, until SIGTERM or Ctrl-C.
 
@@ -53,6 +55,8 @@ def serve_both(
 
         gif-analyzer serve --host 0.0.0.0 --port 80
 
+        gif-analyzer serve --library my.library
+
         gif-analyzer serve --host 0.0.0.0 --grpc-host 0.0.0.0
 
     **Exit codes**: 0 when it ended on request, 2 when it could not start.
@@ -62,7 +66,7 @@ def serve_both(
     if context.invoked_subcommand is not None:
         return
     with usage_errors("grpc,rest"):
-        settings = read_settings(model)
+        settings = read_settings(model, library=library)
         _check_keys(settings, grpc_host, "--grpc-host")
         from gateway.remote import remote  # noqa: PLC0415 - an extra, as all that follow
         from gateway.rest import server  # noqa: PLC0415
@@ -83,11 +87,13 @@ def serve_both(
 
 @serve.command("rest")
 def serve_rest(
+    *,
     host: Host = "127.0.0.1",
     port: Port = 8080,
     model: Model = None,
     preprocess: Preprocess = None,
     inference: Inference = None,
+    library: Library = None,
 ) -> None:
     """Serve REST and the web page, until SIGTERM or Ctrl-C.
 
@@ -108,9 +114,9 @@ def serve_rest(
     GIF_ANALYZER_CORS_ORIGINS, GIF_ANALYZER_METRICS, GIF_ANALYZER_WORKERS, GIF_ANALYZER_GRACE_S and
     GIF_ANALYZER_NOTICE_S.
     """
-    check_services(preprocess, inference, model)
+    check_services(preprocess, inference, model, library=library)
     with usage_errors("rest" if preprocess is None else "grpc,rest"):
-        settings = read_settings(model)
+        settings = read_settings(model, library=library)
         from gateway.rest import server  # noqa: PLC0415 - an extra
         from services.process import log_as_json  # noqa: PLC0415
 
@@ -121,7 +127,9 @@ def serve_rest(
 
 
 @serve.command("grpc")
-def serve_grpc(host: Host = "127.0.0.1", port: Port = 50051, model: Model = None) -> None:
+def serve_grpc(
+    host: Host = "127.0.0.1", port: Port = 50051, model: Model = None, library: Library = None
+) -> None:
     """Serve both steps over gRPC on one port, until SIGTERM or Ctrl-C.
 
     The contracts are in proto/; health and reflection are served too. The log is JSON on standard error.
@@ -139,7 +147,7 @@ def serve_grpc(host: Host = "127.0.0.1", port: Port = 50051, model: Model = None
     GIF_ANALYZER_SERVER_CERTIFICATE, GIF_ANALYZER_SERVER_KEY and GIF_ANALYZER_CLIENT_CA.
     """
     with usage_errors("grpc"):
-        settings = read_settings(model)
+        settings = read_settings(model, library=library)
         _check_keys(settings, host, "--host")
         from services.pair import build_pair  # noqa: PLC0415 - grpc is an extra
         from services.rpc.program import run  # noqa: PLC0415
@@ -170,7 +178,9 @@ def _is_loopback(host: str) -> bool:
 
 
 def _open_classifier(settings: Settings) -> Classifier:
-    return Classifier(settings.model, threads=settings.threads, early_exit=settings.early_exit)
+    return Classifier(
+        settings.model, threads=settings.threads, early_exit=settings.early_exit, library=settings.library
+    )
 
 
 def _say_where(address: str) -> None:

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from gateway.answer import tally_key, tally_text, verdict_json
-from gateway.commands.options import Model, open_pipeline, read_settings
+from gateway.commands.options import Library, Model, open_pipeline, read_settings
 from gateway.commands.terminal import FAILED, INTERRUPTED, complain, printable, usage_errors
 from gateway.files import find_gifs, read_gif
 from gateway.sorting import LEVELS, How, Sorting, open_sorting, target_of, undo
@@ -45,6 +45,7 @@ def sort(
     ] = False,
     as_json: Json = False,
     model: Model = None,
+    library: Library = None,
 ) -> None:
     """Sort a folder of GIFs by show: copy, link or move them into a folder for each.
 
@@ -62,13 +63,15 @@ def sort(
 
         gif-analyzer sort gifs/ --into sorted/ --how move --at-least one_of
 
+        gif-analyzer sort gifs/ --into sorted/ --library my.library
+
         gif-analyzer sort --into sorted/ --undo
 
     **Exit codes**: 0 when every GIF was read and put in its place, 1 when any failed or could not be taken
     back, 2 when the command could not run, 130 when interrupted.
 
-    **Settings** from the environment: GIF_ANALYZER_MODEL, GIF_ANALYZER_EARLY_EXIT and the limits, as for
-    `identify`.
+    **Settings** from the environment: GIF_ANALYZER_MODEL, GIF_ANALYZER_LIBRARY, GIF_ANALYZER_EARLY_EXIT
+    and the limits, as for `identify`.
     """
     if take_back:
         if folder is not None or dry_run:
@@ -81,7 +84,7 @@ def sort(
         if not folder.is_dir():
             raise UnreadableFile(str(folder), "there is no such folder")
         sources = [source for source in find_gifs(str(folder)) if not _is_sorted(source, folder, into)]
-        settings = read_settings(model)
+        settings = read_settings(model, library=library)
         pipeline = open_pipeline(settings, None, None, gifs=len(sources))
 
     def classify(source: str) -> tuple[str, bytes, Verdict | AnalyzerError]:

@@ -129,11 +129,12 @@ def prediction_lines(
 def _evidence(prediction: Prediction) -> Iterator[Text]:
     """Yield a line for the best match and one for the neighbours, where a library was searched."""
     for match in prediction.matches[:1]:
+        times = _seconds(match.known.start_ms, match.known.end_ms)
         more = f", and {len(prediction.matches) - 1} more" if len(prediction.matches) > 1 else ""
         yield Text.assemble(
             ("  same footage: ", "dim"),
             printable(f"{match.show}, {match.name}"),
-            (f" at {_seconds(match.known.start_ms, match.known.end_ms)}{', mirrored' if match.mirrored else ''}{more}", "dim"),
+            (f" at {times}{', mirrored' if match.mirrored else ''}{more}", "dim"),
         )
     if prediction.neighbours:
         nearest = [f"{each.show}, {each.name} ({each.similarity:.2f})" for each in prediction.neighbours[:3]]

@@ -163,15 +163,16 @@ def _add_model(app: FastAPI, identifier: Identifier, settings: RestSettings) -> 
 
     @app.get("/v1/model", dependencies=authorized, response_model=schemas.ModelAnswer, responses=documented)
     async def read_model() -> dict[str, object]:
-        """Say which model answers, and what it knows."""
+        """Say which model and which library answer, and what they know."""
         found = await identifier.describe()
         about = {"shows": found.shows, "unknown_threshold": found.unknown_threshold}
-        return dataclasses.asdict(found.model) | about
+        library = dataclasses.asdict(found.library) if found.library else None
+        return dataclasses.asdict(found.model) | about | {"library": library}
 
     @app.get("/v1/shows", dependencies=authorized, response_model=schemas.ShowsAnswer, responses=documented)
     async def read_shows() -> dict[str, object]:
-        """List the shows that can be named."""
-        return {"shows": (await identifier.describe()).shows}
+        """List the shows that can be named, those that only the library has at the end."""
+        return {"shows": (await identifier.describe()).named}
 
 
 def _add_health(app: FastAPI, pipeline: Pipeline) -> None:

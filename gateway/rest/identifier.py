@@ -1,7 +1,8 @@
 """Identifies GIFs for many callers at once: in threads, with a cache, and each GIF only once at a time.
 
-An answer is kept under the GIF's digest, the model's version and whether all frames had to be classified: an
-answer that stopped early is never given to a caller who requested exact probabilities.
+An answer is kept under the GIF's digest, the model's version, the library's digest and whether all frames had
+to be classified: an answer that stopped early is never given to a caller who requested exact probabilities,
+and a clip that was added to the library counts from the next request on.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from PIL import Image
 
 from gateway.pipeline import ModelDescription, Pipeline
 from services.clip import CLIP_FRAMES, CLIP_SIZE, Clip
-from services.errors import InvalidArgument
+from services.errors import InvalidArgument, ServiceError
 from services.inference import FrameVote, Prediction
 from services.workers import Workers
 
@@ -28,9 +29,9 @@ DESCRIPTION_S = 30.0  # after which a service is asked again for its model
 ENTRY_BYTES = 8_192  # an answer without pictures, with room to spare
 QUALITY = 80  # of JPEG, 1..95: about 10 KB a frame
 # Version of answers. Raise it when their fields or pictures change, so that earlier ETags do not match.
-FORM = "4"
+FORM = "5"
 
-Key = tuple[str, str, bool]  # digest of a GIF, version of a model, whether exact
+Key = tuple[str, str, str, bool]  # digest of a GIF, version of a model, digest of a library, whether exact
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class Identified:
     Attributes:
         prediction: with as many shows as requested.
         pictures: a JPEG file for each frame if requested, else none.
-        etag: names this answer: its form, the GIF, the model and the request.
+        etag: names this answer: its form, the GIF, the model, the library and the request.
         kept: whether it came from the cache.
     """
 
@@ -90,11 +91,17 @@ class Identifier:
         return int(self._cache.currsize)
 
     async def describe(self) -> ModelDescription:
-        """Return the model that answers; raises ServiceError. The answer of a service is kept for 30 s."""
-        if self._description is None or self._clock() - self._described >= DESCRIPTION_S:
-            self._description = await self._workers.run(self._pipeline.describe)
+        """Return the model and the library that answer; raises ServiceError.
+
+        The description of a model alone is kept for 30 s. A library may change at any time, so with one it is
+        requested each time, in a thread that does not wait for those that compute.
+        """
+        kept = self._description
+        if kept is None or kept.library or self._clock() - self._described >= DESCRIPTION_S:
+            self._description = await asyncio.to_thread(self._pipeline.describe)
             self._described = self._clock()
-        return self._description
+            return self._description
+        return kept
 
     async def identify(self, gif: bytes, *, top_k: int, pictures: bool, exact: bool = False) -> Identified:
         """Name the shows of a GIF.
@@ -113,22 +120,23 @@ class Identifier:
         if top_k < 1:
             raise InvalidArgument("top_k", expected="at least 1", found=str(top_k))
         description = await self.describe()
-        key = hashlib.sha256(gif).hexdigest(), description.model.version, exact or pictures
+        library = _digest(description)
+        key = hashlib.sha256(gif).hexdigest(), description.model.version, library, exact or pictures
         entry = self._find(key)
         kept = entry is not None and bool(entry.pictures or not pictures)
         if entry is None or not kept:
-            entry = await self._shared(key, gif, len(description.shows), pictures)
+            entry = await self._shared(key, gif, len(description.named), pictures)
         prediction = dataclasses.replace(entry.prediction, shows=entry.prediction.shows[:top_k])
-        asked = f"{FORM}/{key[0]}/{prediction.model.version}/{top_k}/{pictures}/{exact or pictures}"
+        asked = f"{FORM}/{key[0]}/{prediction.model.version}/{library}/{top_k}/{pictures}/{exact or pictures}"
         etag = f'"{hashlib.sha256(asked.encode()).hexdigest()[:32]}"'
         return Identified(prediction, entry.pictures if pictures else (), etag, kept)
 
     def _find(self, key: Key) -> _Entry | None:
         """Return the kept entry; for an exact request also one that classified all ten frames anyway."""
-        digest, version, exact = key
+        digest, version, library, exact = key
         entry = self._cache.get(key)
         if entry is None and exact:
-            other = self._cache.get((digest, version, False))
+            other = self._cache.get((digest, version, library, False))
             if other is not None and len(other.prediction.frames) == CLIP_FRAMES:
                 return other
         return entry
@@ -149,17 +157,30 @@ class Identifier:
 
     async def _compute(self, key: Key, gif: bytes, shows: int, pictures: bool) -> _Entry:
         before = self._find(key)
-        entry = await self._workers.run(self._work, gif, shows, pictures, key[2], before)
-        if entry.prediction.model.version != key[1]:  # the service has another model by now
+        digest, version, library, exact = key
+        entry = await self._workers.run(self._work, gif, shows, pictures, exact, before)
+        if entry.prediction.model.version != version:  # the service has another model by now
             self._described = -DESCRIPTION_S
-        if entry.size_bytes <= self._cache.maxsize:
-            self._cache[key[0], entry.prediction.model.version, key[2]] = entry
+        if entry.size_bytes <= self._cache.maxsize and await self._is_current(library):
+            self._cache[digest, entry.prediction.model.version, library, exact] = entry
         return entry
+
+    async def _is_current(self, library: str) -> bool:
+        """Whether the library still has this digest, so that an answer may be kept under it."""
+        try:
+            return _digest(await self.describe()) == library
+        except ServiceError:  # the answer is there all the same
+            return False
 
     def _work(self, gif: bytes, shows: int, pictures: bool, exact: bool, before: _Entry | None) -> _Entry:
         clip = self._pipeline.decode(gif)
         prediction = before.prediction if before else self._pipeline.classify(clip, shows, exact=exact)
         return _Entry(prediction, _draw_pictures(clip, prediction.frames) if pictures else ())
+
+
+def _digest(description: ModelDescription) -> str:
+    """Return the digest of the library; "" without one."""
+    return description.library.sha256 if description.library else ""
 
 
 def _draw_pictures(clip: Clip, votes: Iterable[FrameVote]) -> tuple[bytes, ...]:

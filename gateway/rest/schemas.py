@@ -31,6 +31,7 @@ from services.errors import (
     UnsupportedMedia,
 )
 from services.inference import Level
+from services.inference.library.search import MATCHES, NEIGHBOURS
 from services.inference.prediction import MOST_SHOWS
 
 API_KEY = "X-API-Key"  # header with a key, instead of `Authorization: Bearer`
@@ -75,6 +76,37 @@ class ModelName(BaseModel):
     version: Annotated[str, Field(examples=["2026.11.24"])]
 
 
+class TimeSpan(BaseModel):
+    """A part of some footage, from its first frame to its last."""
+
+    start_ms: Annotated[int, Field(ge=0, examples=[150])]
+    end_ms: Annotated[int, Field(ge=0, examples=[2850])]
+
+
+class Match(BaseModel):
+    """A clip of the library that shows the same footage."""
+
+    show: Title
+    name: Annotated[str, Field(description="of the clip in the library", examples=["meadow-2.gif"])]
+    similarity: Annotated[
+        float, Field(ge=0.5, le=1, description="share of equal features of the frames", examples=[0.9712])
+    ]
+    frame_count: Annotated[int, Field(ge=1, le=10, description="pairs of frames that agree", examples=[9])]
+    query: Annotated[TimeSpan, Field(description="in the GIF")]
+    known: Annotated[TimeSpan, Field(description="in the known footage")]
+    mirrored: Annotated[bool, Field(description="whether one is the mirror image of the other")]
+
+
+class Neighbour(BaseModel):
+    """A clip of the library that looks similar."""
+
+    show: Title
+    name: Annotated[str, Field(description="of the clip in the library", examples=["brook-1.gif"])]
+    similarity: Annotated[
+        float, Field(ge=-1, le=1, description="cosine of the embeddings", examples=[0.8304])
+    ]
+
+
 class Identification(BaseModel):
     """The answer for one GIF: the message gif_analyzer.v1.Identification as proto3 JSON."""
 
@@ -94,19 +126,38 @@ class Identification(BaseModel):
         ),
     ]
     model: ModelName
+    matches: Annotated[
+        list[Match],
+        Field(max_length=MATCHES, description="same footage, best first; none without a library"),
+    ]
+    neighbours: Annotated[
+        list[Neighbour],
+        Field(
+            max_length=NEIGHBOURS, description="clips that look similar, best first; none without a library"
+        ),
+    ]
     pictures: Annotated[
         list[Base64Str],
         Field(description="JPEG of each of `frames` in the shape of the GIF, where asked for"),
     ]
 
 
+class LibraryInfo(BaseModel):
+    """The library of known clips."""
+
+    clips: Annotated[int, Field(ge=0, examples=[120])]
+    shows: Annotated[list[Title], Field(description="all of the library, in the order of their first clips")]
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$", description="changes whenever the library does")]
+
+
 class ModelAnswer(ModelName):
-    """The model and what it knows."""
+    """The model and the library, and what they know."""
 
     training_data_sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
     licence: str
     shows: list[Title]
     unknown_threshold: float
+    library: Annotated[LibraryInfo | None, Field(description="null without one")]
 
 
 class ShowsAnswer(BaseModel):

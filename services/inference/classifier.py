@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import stat
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import onnxruntime
@@ -19,10 +18,8 @@ from services.clip import CLIP_FRAMES, CLIP_SHAPE, Clip, check_clip
 from services.errors import InvalidArgument, ModelError, os_reason
 from services.inference.library import (
     DIGEST_BYTES,
+    CurrentLibrary,
     KnownClip,
-    Library,
-    TaughtShows,
-    check_model,
     find_matches,
     find_neighbours,
     fingerprint,
@@ -32,6 +29,7 @@ from services.inference.metadata import ModelMetadata, read_metadata
 from services.inference.prediction import (
     UNKNOWN,
     FrameVote,
+    LibraryInfo,
     Match,
     Neighbour,
     Prediction,
@@ -52,13 +50,6 @@ _FATAL = 4  # ONNX Runtime's log level; lower levels also reach the caller as ex
 _ELEMENT_TYPES = {"tensor(uint8)": "uint8", "tensor(float)": "float32"}
 
 
-class _OpenLibrary(NamedTuple):
-    """A library, and the shows that it teaches; None if the model file lacks what teaching needs."""
-
-    clips: Library
-    taught: TaughtShows | None
-
-
 class Classifier:
     """A trained model that names the show of a clip. Any number of threads may share one.
 
@@ -67,7 +58,7 @@ class Classifier:
         threads: that one call may use, at least 1. Calls from several threads run in parallel in any case.
         early_exit: whether `classify` may stop when the first frames decide, by the rule in the file.
         library: of known clips, made with this model: see docs/library.md. Then all frames are computed. A
-            library that changes is read again.
+            library that changes is read again, see `services.inference.library.CurrentLibrary`.
 
     Attributes:
         shows: titles of the shows that the model knows, in the order of its outputs.
@@ -105,8 +96,16 @@ class Classifier:
             raise self._invalid("it holds no rule for early exit: gif-train export --early-exit adds one")
         self._early_exit = self.rule if early_exit else None
         self._verdict_rule = metadata.verdict
-        self._teaching = metadata.teaching
-        self._library = None if library is None else self._open_library(Path(library))
+        self._library = (
+            None
+            if library is None
+            else CurrentLibrary(Path(library), self.model, self.shows, metadata.teaching)
+        )
+
+    @property
+    def library(self) -> LibraryInfo | None:
+        """What the library holds now; None without one."""
+        return None if self._library is None else self._library.get().info
 
     def classify(self, clip: Clip, top_k: int = 5, *, exact: bool = False) -> Prediction:
         """Name the most probable shows of a clip.
@@ -124,7 +123,7 @@ class Classifier:
         if top_k < 1:
             raise InvalidArgument("top_k", expected="at least 1", found=str(top_k))
         check_clip(clip)
-        library = self._current_library()
+        library = None if self._library is None else self._library.get()
         scores, verdict = self.score(clip.frames, exact=exact or library is not None)
         shows, probabilities = self.shows, scores.probabilities
         matches: tuple[Match, ...] = ()
@@ -235,18 +234,6 @@ class Classifier:
             unknown_threshold=self.threshold,
             kinds=self.kinds,
         )
-
-    def _open_library(self, path: Path) -> _OpenLibrary:
-        library = Library(path)
-        check_model(library, self.model)
-        taught = None if self._teaching is None else TaughtShows(library, self.shows, self._teaching)
-        return _OpenLibrary(library, taught)
-
-    def _current_library(self) -> _OpenLibrary | None:
-        """Return the library as it is now: it is read again when its file has changed."""
-        if self._library is not None and not self._library.clips.is_current():
-            self._library = self._open_library(self._library.clips.path)
-        return self._library
 
     def _check_contract(self) -> ModelMetadata:
         """Check the inputs and outputs of the graph, and the metadata of the file."""

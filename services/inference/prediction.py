@@ -130,6 +130,21 @@ class ModelInfo:
 
 
 @dataclass(frozen=True)
+class LibraryInfo:
+    """Which library of known clips is used.
+
+    Attributes:
+        clips: how many it holds.
+        shows: titles of all its shows, in the order in which they were added first.
+        sha256: 64 lower-case hexadecimal digits, which change whenever its content does.
+    """
+
+    clips: int
+    shows: tuple[str, ...]
+    sha256: str
+
+
+@dataclass(frozen=True)
 class Neighbour:
     """A clip of a library that looks like the query.
 

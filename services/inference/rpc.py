@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Annotated, Any, cast, get_args
 
@@ -16,9 +17,13 @@ from services.inference.prediction import (
     UNKNOWN,
     FrameVote,
     Level,
+    LibraryInfo,
+    Match,
     ModelInfo,
+    Neighbour,
     Prediction,
     ShowProbability,
+    TimeSpan,
     Verdict,
 )
 from services.rpc.channel import Client
@@ -46,13 +51,18 @@ def open_classifier(
             "--early-exit",
         ),
     ] = False,
+    library: Annotated[
+        Path | None,
+        option(_MODEL, "A library of known clips, which is read again when it changes.", metavar="FILE"),
+    ] = None,
 ) -> Classifier:
     """Load the model as the options of the service say.
 
     Raises:
         ModelError: the file is missing or is not a model of this project.
+        LibraryError: the library cannot be used with this model.
     """
-    return Classifier(model, threads=threads, early_exit=early_exit)
+    return Classifier(model, threads=threads, early_exit=early_exit, library=library)
 
 
 def add_inference(server: RpcServer, classifier: Classifier) -> None:
@@ -82,12 +92,17 @@ class InferenceServicer(pb_grpc.InferenceServiceServicer):
     async def GetModel(  # noqa: N802, D102 - documented in the contract
         self, request: pb.GetModelRequest, context: aio.ServicerContext[Any, Any]
     ) -> pb.GetModelResponse:
-        classifier = self._classifier
+        # In another thread, because a library that has changed is read again. It needs no place in the queue.
+        return await asyncio.to_thread(self._get_model)
+
+    def _get_model(self) -> pb.GetModelResponse:
+        classifier, library = self._classifier, self._classifier.library
         return pb.GetModelResponse(
             model=_model_to_message(classifier.model),
             shows=classifier.shows,
             unknown_threshold=classifier.threshold,
             embedding_size=classifier.embedding_size,
+            library=None if library is None else pb.LibraryInfo(**vars(library)),
         )
 
     def _classify(self, request: pb.ClassifyRequest) -> pb.ClassifyResponse:
@@ -100,6 +115,8 @@ class InferenceServicer(pb_grpc.InferenceServiceServicer):
             frames=[pb.FrameVote(**vars(vote)) for vote in prediction.frames],
             model=_model_to_message(prediction.model),
             verdict=pb.Verdict(level=verdict.level, names=verdict.names, text=verdict.text),
+            matches=map(_match_to_message, prediction.matches),
+            neighbours=[pb.Neighbour(**vars(each)) for each in prediction.neighbours],
         )
 
 
@@ -135,6 +152,11 @@ class RemoteClassifier(Client):
         """Length of one clip's embedding."""
         return self._get_model().embedding_size
 
+    @property
+    def library(self) -> LibraryInfo | None:
+        """What the library of the service holds now; None without one."""
+        return _library_from_message(self._get_model())
+
     def classify(self, clip: Clip, top_k: int = DEFAULT_TOP_K, *, exact: bool = False) -> Prediction:
         """Name the most probable shows of a clip, as `Classifier.classify` does.
 
@@ -157,16 +179,26 @@ class RemoteClassifier(Client):
             ),
             model=_model_from_message(response.model),
             format=clip.source.format if clip.source else "",
+            matches=tuple(map(_match_from_message, response.matches)),
+            neighbours=tuple(
+                Neighbour(each.show, each.name, _read_similarity(each.similarity))
+                for each in response.neighbours
+            ),
         )
 
-    def describe(self) -> tuple[ModelInfo, tuple[str, ...], float]:
-        """Return the model, the shows it knows and its threshold, with one request.
+    def describe(self) -> tuple[ModelInfo, tuple[str, ...], float, LibraryInfo | None]:
+        """Return the model, the shows it knows, its threshold and the library, with one request.
 
         Raises:
             ServiceError: the service did not answer.
         """
         response = self._get_model()
-        return _model_from_message(response.model), tuple(response.shows), response.unknown_threshold
+        return (
+            _model_from_message(response.model),
+            tuple(response.shows),
+            response.unknown_threshold,
+            _library_from_message(response),
+        )
 
     def _get_model(self) -> pb.GetModelResponse:
         return self._call(self._stub.GetModel, pb.GetModelRequest())
@@ -178,6 +210,29 @@ def _model_to_message(model: ModelInfo) -> pb.Model:
 
 def _model_from_message(message: pb.Model) -> ModelInfo:
     return ModelInfo(message.name, message.version, message.training_data_sha256, message.licence)
+
+
+def _library_from_message(response: pb.GetModelResponse) -> LibraryInfo | None:
+    if not response.HasField("library"):
+        return None
+    library = response.library
+    return LibraryInfo(library.clips, tuple(library.shows), library.sha256)
+
+
+def _match_to_message(match: Match) -> pb.Match:
+    spans = {"query": pb.TimeSpan(**vars(match.query)), "known": pb.TimeSpan(**vars(match.known))}
+    return pb.Match(**{**vars(match), **spans})
+
+
+def _match_from_message(message: pb.Match) -> Match:
+    query, known = (TimeSpan(span.start_ms, span.end_ms) for span in (message.query, message.known))
+    similarity = _read_similarity(message.similarity)
+    return Match(message.show, message.name, similarity, message.frame_count, query, known, message.mirrored)
+
+
+def _read_similarity(value: float) -> float:
+    """Return a similarity as it was before it became a float32: a library rounds them to four digits."""
+    return round(value, 4)
 
 
 def _verdict_from_message(response: pb.ClassifyResponse) -> Verdict:

@@ -84,6 +84,36 @@ GOLDEN: dict[str, tuple[Message, str]] = {
         ),
         "0a030a016d12016112016219000000000000d03f2003",
     ),
+    "matches and neighbours": (
+        inference_pb2.ClassifyResponse(
+            matches=[
+                inference_pb2.Match(
+                    show="a",
+                    name="a.gif",
+                    similarity=0.75,
+                    frame_count=9,
+                    query=inference_pb2.TimeSpan(start_ms=150, end_ms=2850),
+                    known=inference_pb2.TimeSpan(start_ms=4_000_000_000, end_ms=4_000_000_001),
+                    mirrored=True,
+                )
+            ],
+            neighbours=[inference_pb2.Neighbour(show="b", name="b.gif", similarity=-0.5)],
+        ),
+        "32290a01611205612e6769661d0000403f20092a0608960110a216320c0880d0acf30e1081d0acf30e38013a"
+        "0f0a01621205622e6769661d000000bf",
+    ),
+    "evidence of an answer": (
+        identification_pb2.Identification(
+            matches=[inference_pb2.Match(show="a")], neighbours=[inference_pb2.Neighbour(show="b")]
+        ),
+        "4a030a016152030a0162",
+    ),
+    "library": (
+        inference_pb2.GetModelResponse(
+            library=inference_pb2.LibraryInfo(clips=120, shows=["a", "b"], sha256="ab")
+        ),
+        "2a0c08781201611201621a026162",
+    ),
     "infer request": (
         open_inference_pb2.ModelInferRequest(
             model_name="m",

@@ -37,6 +37,7 @@ NOT_WRITTEN = {
     "UNREADABLE_FILE": "services get bytes, not files",
     "INVALID_SETTING": "only when a program starts",
     "UNKNOWN_SETTING": "only when a program starts",
+    "LIBRARY_ERROR": "only when a program starts: a service keeps the library that it has read",
     "CANNOT_SERVE": "only when a server starts",
     "SERVICE_UNAVAILABLE": "from the client: no service answered",
     "DEADLINE_EXCEEDED": "from the client: no service answered in time",

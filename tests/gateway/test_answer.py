@@ -1,8 +1,17 @@
 from __future__ import annotations
 
-from gateway.answer import error_json, prediction_json
+from gateway.answer import CSV_COLUMNS, csv_cells, error_json, outcome_row, prediction_json, row_json
 from services.errors import NotAGif
-from services.inference import FrameVote, ModelInfo, Prediction, ShowProbability, Verdict
+from services.inference import (
+    FrameVote,
+    Match,
+    ModelInfo,
+    Neighbour,
+    Prediction,
+    ShowProbability,
+    TimeSpan,
+    Verdict,
+)
 
 
 def test_a_prediction_as_json() -> None:
@@ -12,11 +21,17 @@ def test_a_prediction_as_json() -> None:
         frames=(FrameVote(150, "Friends", 0.5),),
         model=ModelInfo("gif-shows", "2026.11.23", "0" * 64, "Apache-2.0"),
         format="webp",
+        matches=(
+            Match("Friends", "b.gif", 0.97, 9, TimeSpan(150, 2850), TimeSpan(61_150, 63_850), mirrored=True),
+        ),
+        neighbours=(Neighbour("The Office", "c.gif", 0.8304),),
     )
 
     told = prediction_json("a.gif", prediction)
 
-    assert list(told) == ["source", "format", "shows", "known", "verdict", "frames", "model"]
+    assert list(told) == [
+        *("source", "format", "shows", "known", "verdict", "frames", "model", "matches", "neighbours")
+    ]
     assert told == {
         "source": "a.gif",
         "format": "webp",
@@ -29,6 +44,26 @@ def test_a_prediction_as_json() -> None:
         },
         "frames": [{"timestamp_ms": 150, "show": "Friends", "probability": 0.5}],
         "model": {"name": "gif-shows", "version": "2026.11.23"},
+        "matches": [
+            {
+                "show": "Friends",
+                "name": "b.gif",
+                "similarity": 0.97,
+                "frame_count": 9,
+                "query": {"start_ms": 150, "end_ms": 2850},
+                "known": {"start_ms": 61_150, "end_ms": 63_850},
+                "mirrored": True,
+            }
+        ],
+        "neighbours": [{"show": "The Office", "name": "c.gif", "similarity": 0.8304}],
+    }
+    row = outcome_row("a.gif", "0" * 64, prediction)
+    assert row_json(row) == {**told, "sha256": "0" * 64}
+    cells = dict(zip(CSV_COLUMNS, csv_cells(row), strict=True))
+    best = {name: value for name, value in cells.items() if name.startswith(("match_", "neighbour_"))}
+    assert best == {
+        **{"match_show": "Friends", "match_name": "b.gif", "match_similarity": "0.97"},
+        **{"neighbour_show": "The Office", "neighbour_name": "c.gif", "neighbour_similarity": "0.8304"},
     }
 
 

@@ -172,7 +172,9 @@ def test_identify_may_be_left_out(run: Run, save_gif: SaveGif) -> None:
 def test_frames_may_be_left_out_of_json(run: Run, save_gif: SaveGif) -> None:
     done = run("--json", "--no-frames", save_gif("red.gif", "red"))
 
-    assert json.loads(done.stdout).keys() == {"source", "format", "shows", "known", "verdict", "model"}
+    assert json.loads(done.stdout).keys() == {
+        *("source", "format", "shows", "known", "verdict", "model", "matches", "neighbours")
+    }
 
 
 def test_csv_is_a_table_with_a_row_for_each(run: Run, save_gif: SaveGif, tmp_path: Path) -> None:
@@ -236,7 +238,10 @@ def test_json_is_one_object_on_a_line_for_each_input(run: Run, save_gif: SaveGif
     assert done.returncode == 1
     assert done.stderr == ""
     named, failed, piped = [json.loads(line) for line in done.stdout.splitlines()]
-    assert named.keys() == {"source", "format", "shows", "known", "verdict", "frames", "model"}
+    assert named.keys() == {
+        *("source", "format", "shows", "known", "verdict", "frames", "model", "matches", "neighbours")
+    }
+    assert (named["matches"], named["neighbours"]) == ([], [])
     assert named["source"] == str(red)
     assert [ranked["show"] for ranked in named["shows"]] == ["Red Show", "Green Show"]
     assert named["known"] is True

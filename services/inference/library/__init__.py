@@ -1,5 +1,6 @@
 """Known clips by show, in a file beside the model: same footage found again, and shows taught by examples."""
 
+from services.inference.library.current import CurrentLibrary, OpenLibrary
 from services.inference.library.embedding import project
 from services.inference.library.file import (
     DIGEST_BYTES,
@@ -15,8 +16,10 @@ from services.inference.library.teaching import TaughtShows, TeachingBase
 
 __all__ = [
     "DIGEST_BYTES",
+    "CurrentLibrary",
     "KnownClip",
     "Library",
+    "OpenLibrary",
     "TaughtShows",
     "TeachingBase",
     "add_clips",

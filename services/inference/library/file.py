@@ -1,4 +1,4 @@
-"""The library file: known clips, read by memory map and replaced as a whole when it changes.
+"""The library file: known clips, read into memory and replaced as a whole when it changes.
 
 A file begins with `MAGIC`, the length and the CRC-32 of a header, and the header: JSON that names the model
 whose embeddings it holds, the titles of the shows, and the length and CRC-32 of each column. The columns
@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import hashlib
 import json
-import mmap
 import os
 import struct
 import tempfile
@@ -77,11 +77,15 @@ class KnownClip:
 class Library:
     """The clips of one library file. Any number of threads may share one; it does not change.
 
+    The file is read into memory, not mapped: a program that cuts or overwrites a mapped file in place, as
+    `cp` does, would end the process that reads it.
+
     Args:
         path: of the file.
 
     Attributes:
         model: whose embeddings it holds.
+        sha256: of its header, which has a checksum of every column: it changes with the content.
         titles: of the shows, in the order in which they were added first.
         shows: int [clip], the place of each clip's show in `titles`.
         times_ms: uint32 [clip, 10].
@@ -95,6 +99,7 @@ class Library:
     """
 
     model: ModelInfo
+    sha256: str
     titles: tuple[str, ...]
     shows: NDArray[np.uint16]
     times_ms: NDArray[np.uint32]
@@ -108,7 +113,7 @@ class Library:
         try:
             with self.path.open("rb") as file:
                 self._stamp = _stamp(os.fstat(file.fileno()))
-                content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if self._stamp[2] else b""
+                content = file.read()
         except OSError as error:
             raise LibraryError(str(path), f"it cannot be read: {os_reason(error)}") from error
         self._read(memoryview(content))
@@ -155,6 +160,7 @@ class Library:
         if len(header) != length or zlib.crc32(header) != checksum:
             raise LibraryError(str(self.path), "it is damaged: its header does not fit its checksum")
         described = json.loads(header)
+        self.sha256 = hashlib.sha256(header).hexdigest()
         self.model = ModelInfo(**described["model"])
         self.titles = tuple(described["shows"])
         columns: dict[str, NDArray[Any]] = {}

@@ -38,6 +38,8 @@ def find_neighbours(
         most: how many clips to return.
     """
     similarities = _similarities(library, embedding)
+    # Rounded to int8, the vectors of one clip may have a cosine of 1.003 with themselves.
+    similarities = np.clip(similarities, -1, 1)
     return tuple(
         Neighbour(library.show(clip), library.name(clip), round(float(similarities[clip]), 4))
         for clip in _largest(similarities, most)

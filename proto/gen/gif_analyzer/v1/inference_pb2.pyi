@@ -375,6 +375,7 @@ class GetModelResponse(_message.Message):
     SHOWS_FIELD_NUMBER: _builtins.int
     UNKNOWN_THRESHOLD_FIELD_NUMBER: _builtins.int
     EMBEDDING_SIZE_FIELD_NUMBER: _builtins.int
+    LIBRARY_FIELD_NUMBER: _builtins.int
     unknown_threshold: _builtins.float
     """A clip with less familiarity than this is unknown; any finite number."""
     embedding_size: _builtins.int
@@ -387,6 +388,10 @@ class GetModelResponse(_message.Message):
     def shows(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Titles of the shows that it knows, in the order of its outputs."""
 
+    @_builtins.property
+    def library(self) -> Global___LibraryInfo:
+        """The library of known clips that the server uses, as it is now. Missing if it uses none."""
+
     def __init__(
         self,
         *,
@@ -394,11 +399,48 @@ class GetModelResponse(_message.Message):
         shows: _abc.Iterable[_builtins.str] | None = ...,
         unknown_threshold: _builtins.float = ...,
         embedding_size: _builtins.int = ...,
+        library: Global___LibraryInfo | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["model", b"model"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_library", b"_library", "library", b"library", "model", b"model"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["embedding_size", b"embedding_size", "model", b"model", "shows", b"shows", "unknown_threshold", b"unknown_threshold"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_library", b"_library", "embedding_size", b"embedding_size", "library", b"library", "model", b"model", "shows", b"shows", "unknown_threshold", b"unknown_threshold"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__library: _TypeAlias = _typing.Literal["library"]  # noqa: Y015
+    _WhichOneofArgType__library: _TypeAlias = _typing.Literal["_library", b"_library"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__library) -> _WhichOneofReturnType__library | None: ...
+
+Global___GetModelResponse: _TypeAlias = GetModelResponse  # noqa: Y015
+
+@_typing.final
+class LibraryInfo(_message.Message):
+    """What a library of known clips holds."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CLIPS_FIELD_NUMBER: _builtins.int
+    SHOWS_FIELD_NUMBER: _builtins.int
+    SHA256_FIELD_NUMBER: _builtins.int
+    clips: _builtins.int
+    """Number of clips, at least 0."""
+    sha256: _builtins.str
+    """64 lower-case hexadecimal digits, which change whenever its content does."""
+    @_builtins.property
+    def shows(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Titles of all its shows, in the order in which they were added first. Those that are not in
+        `GetModelResponse.shows` are ranked too, if the model file allows it.
+        """
+
+    def __init__(
+        self,
+        *,
+        clips: _builtins.int = ...,
+        shows: _abc.Iterable[_builtins.str] | None = ...,
+        sha256: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["clips", b"clips", "sha256", b"sha256", "shows", b"shows"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___GetModelResponse: _TypeAlias = GetModelResponse  # noqa: Y015
+Global___LibraryInfo: _TypeAlias = LibraryInfo  # noqa: Y015
