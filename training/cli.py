@@ -16,9 +16,10 @@ from services.terminal import program
 from training.commands.all import train_all
 from training.commands.collect import collect, cut, regroup
 from training.commands.compare import compare
-from training.commands.evaluate import effort, evaluate
+from training.commands.evaluate import effort, evaluate, teaching
 from training.commands.export import export
 from training.commands.fit import fit
+from training.commands.library import library
 from training.commands.measure import measure
 from training.commands.prepare import prepare
 from training.commands.registry import promote, pull, register, rollback, status
@@ -27,12 +28,19 @@ from training.errors import InvalidOptions, QuotaExhausted, TrainingError
 
 FAILED, USAGE, INTERRUPTED = 1, 2, 130
 TRY_LATER = 75  # EX_TEMPFAIL of sysexits.h
-RESUMABLE = ("all", "collect", "effort", "evaluate", "fit")  # commands that keep what they finished
+RESUMABLE = (
+    "all",
+    "collect",
+    "effort",
+    "evaluate",
+    "fit",
+    "teaching",
+)  # commands that keep what they finished
 
 app = program("gif-train", "Train a model that names the show of a GIF.")
 
 app.command("all")(train_all)
-for command in (collect, cut, regroup, prepare, fit, measure, evaluate, effort, export):
+for command in (collect, cut, regroup, library, prepare, fit, measure, evaluate, effort, teaching, export):
     app.command()(command)
 for of_registry in (register, compare, promote, rollback, pull, status):
     app.command(rich_help_panel="Registry")(of_registry)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated
 
@@ -18,7 +18,14 @@ from gateway.files import find_gifs, read_gif
 from gateway.thumbnails import Thumbnails, draw_thumbnail
 from services.errors import AnalyzerError
 from services.inference import Classifier
-from services.inference.library import KnownClip, Library, check_model, find_neighbours, update_library
+from services.inference.library import (
+    KnownClip,
+    Library,
+    add_clips,
+    check_model,
+    find_neighbours,
+    update_library,
+)
 from services.names import name_text
 from services.preprocess import decode_gif
 from services.terminal import Json, report
@@ -170,7 +177,7 @@ def merge(
         for each in found[1:]:
             check_model(each, found[0].model)
         new = [clip for each in found for clip in each.clips()]
-        merged = update_library(file, found[0].model, lambda clips: _replaced(clips, new))
+        merged = add_clips(file, found[0].model, new)
         for each in found:
             names = [clip.name for clip in each.clips()]
             if keep_thumbnails:
@@ -222,7 +229,7 @@ def check(*, file: File, model: Model = None, as_json: Json = False) -> None:
 def _put(file: Path, classifier: Classifier, clips: list[KnownClip], pictures: dict[str, bytes]) -> int:
     """Write clips and their thumbnails to the library and forget them; returns how many clips they were."""
     new = list(clips)
-    update_library(file, classifier.model, lambda before: _replaced(before, new))
+    add_clips(file, classifier.model, new)
     _put_thumbnails(file, [clip.name for clip in new], pictures.get)
     clips.clear()
     pictures.clear()
@@ -237,10 +244,6 @@ def _put_thumbnails(file: Path, names: Iterable[str], picture: Callable[[str], b
             thumbnails.keep(name, content)
         else:
             thumbnails.discard([name])
-
-
-def _replaced(before: Sequence[KnownClip], new: Sequence[KnownClip]) -> list[KnownClip]:
-    return list({clip.name: clip for clip in (*before, *new)}.values())
 
 
 def _alike(found: Library) -> dict[str, str]:

@@ -17,6 +17,7 @@ from onnxruntime.capi.onnxruntime_pybind11_state import InvalidProtobuf
 from services.clip import CLIP_FRAMES, CLIP_SHAPE, Clip, check_clip
 from services.errors import InvalidArgument, ModelError, os_reason
 from services.inference.library import (
+    DIGEST_BYTES,
     CurrentLibrary,
     KnownClip,
     find_matches,
@@ -173,6 +174,7 @@ class Classifier:
             embedding=project(self.run(clip.frames[np.newaxis]).embedding[0]),
             fingerprints=prints.bits,
             distinct=prints.distinct,
+            digest=bytes.fromhex(clip.source.sha256) if clip.source else bytes(DIGEST_BYTES),
         )
 
     def score(self, frames: NDArray[np.uint8], *, exact: bool = False) -> tuple[Scores, Verdict]:

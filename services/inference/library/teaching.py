@@ -15,12 +15,12 @@ from __future__ import annotations
 import base64
 import struct
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from services.inference.library.embedding import EMBEDDING_SCALE, EMBEDDING_SIZE
-from services.inference.library.file import Library
 
 REGULARISATION = 0.5  # share of the mean variance
 BALANCE = 0.75  # a clip's weight is its show's number of clips to the power of minus this, as in training
@@ -91,6 +91,17 @@ class TeachingBase:
         return cls(temperature, others, weight, halves[:EMBEDDING_SIZE], moments)
 
 
+class Examples(Protocol):
+    """What `TaughtShows` reads of a `Library`; the study of it draws its own examples."""
+
+    @property
+    def titles(self) -> tuple[str, ...]: ...  # noqa: D102 - as `Library`
+    @property
+    def shows(self) -> NDArray[np.integer[Any]]: ...  # noqa: D102
+    @property
+    def embeddings(self) -> NDArray[np.int8]: ...  # noqa: D102
+
+
 class TaughtShows:
     """The shows of a library that a model was not trained for.
 
@@ -103,7 +114,7 @@ class TaughtShows:
         titles: of the taught shows.
     """
 
-    def __init__(self, library: Library, trained: tuple[str, ...], base: TeachingBase) -> None:
+    def __init__(self, library: Examples, trained: tuple[str, ...], base: TeachingBase) -> None:
         self._base = base
         places = [place for place, title in enumerate(library.titles) if title not in trained]
         self.titles = tuple(library.titles[place] for place in places)
