@@ -36,6 +36,7 @@ MAGIC = b"GIFLIB1\n"
 _PREFIX = struct.Struct("<8sQI")  # MAGIC, length of the header in bytes, CRC-32 of the header
 _ALIGNMENT = 64  # bytes; columns begin at multiples of it
 MAX_SHOWS = 65_535  # a show is a uint16
+DIGEST_BYTES = 32  # SHA-256
 
 # Name, type and shape of one clip's value of each column but `names`, which is text.
 _COLUMNS: dict[str, tuple[str, tuple[int, ...]]] = {
@@ -44,6 +45,7 @@ _COLUMNS: dict[str, tuple[str, tuple[int, ...]]] = {
     "embeddings": ("|i1", (EMBEDDING_SIZE,)),
     "fingerprints": ("|u1", (CLIP_FRAMES, FINGERPRINT_BYTES)),
     "distinct": ("|b1", (CLIP_FRAMES,)),
+    "digests": ("|u1", (DIGEST_BYTES,)),
     "name_ends": ("<u8", ()),
 }
 
@@ -57,8 +59,10 @@ class KnownClip:
         name: of the GIF: a file name or an identifier of its provider. A library has each name once.
         times_ms: when each of the ten frames is shown, from the start of the footage, in milliseconds.
         embedding: int8 [256], see `services.inference.library.embedding`.
-        fingerprints: uint8 [10, 32], see `services.inference.library.fingerprint`.
+        fingerprints: uint8 [10, 60], see `services.inference.library.fingerprint`.
         distinct: bool [10], the frames that can be compared: not flat and not equal to an earlier one.
+        digest: SHA-256 of the GIF, so that a GIF that has not changed is not computed again; 32 bytes 0 if it
+            is not known.
     """
 
     show: str
@@ -67,6 +71,7 @@ class KnownClip:
     embedding: NDArray[np.int8]
     fingerprints: NDArray[np.uint8]
     distinct: NDArray[np.bool_]
+    digest: bytes = bytes(DIGEST_BYTES)
 
 
 class Library:
@@ -85,8 +90,9 @@ class Library:
         shows: int [clip], the place of each clip's show in `titles`.
         times_ms: uint32 [clip, 10].
         embeddings: int8 [clip, 256].
-        fingerprints: uint8 [clip, 10, 32].
+        fingerprints: uint8 [clip, 10, 60].
         distinct: bool [clip, 10].
+        digests: uint8 [clip, 32].
 
     Raises:
         LibraryError: the file cannot be read, is not a library, or is damaged.
@@ -100,6 +106,7 @@ class Library:
     embeddings: NDArray[np.int8]
     fingerprints: NDArray[np.uint8]
     distinct: NDArray[np.bool_]
+    digests: NDArray[np.uint8]
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
@@ -133,6 +140,7 @@ class Library:
                 self.embeddings[clip],
                 self.fingerprints[clip],
                 self.distinct[clip],
+                self.digests[clip].tobytes(),
             )
 
     def is_current(self) -> bool:
@@ -197,6 +205,16 @@ def update_library(
         raise LibraryError(str(path), f"it cannot be written: {os_reason(error)}") from error
 
 
+def add_clips(path: Path, model: ModelInfo, clips: Sequence[KnownClip]) -> Library:
+    """Add clips to a library, or make it; a clip takes the place of one of the same name.
+
+    The arguments, the result and the errors are those of `update_library`.
+    """
+    return update_library(
+        path, model, lambda before: list({clip.name: clip for clip in (*before, *clips)}.values())
+    )
+
+
 def check_model(library: Library, model: ModelInfo) -> None:
     """Refuse a library whose embeddings another model made.
 
@@ -224,6 +242,7 @@ def _pack(path: Path, model: ModelInfo, clips: Sequence[KnownClip]) -> list[byte
         "embeddings": [clip.embedding for clip in clips],
         "fingerprints": [clip.fingerprints for clip in clips],
         "distinct": [clip.distinct for clip in clips],
+        "digests": [list(clip.digest) for clip in clips],
         "name_ends": np.cumsum([len(name) for name in names], dtype=np.uint64),
     }
     columns = {

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,21 +12,29 @@ from services.clip import Clip
 from services.inference.library.embedding import EMBEDDING_SCALE
 from services.inference.library.file import Library
 from services.inference.library.fingerprint import (
-    distances,
-    fingerprint,
-    longest_order,
+    Signs,
+    agreement,
+    brightness,
+    distinct_frames,
+    known_signs,
     mirrored,
-    ordered_pairs,
+    part_signs,
+    placed_signs,
+    whole_signs,
 )
 from services.inference.prediction import Match, Neighbour, TimeSpan
 
 NEIGHBOURS = 5
 MATCHES = 5
-CANDIDATES = 100  # known clips whose fingerprints are compared: those that look most like the query
-# Frames agree if at most this share of their bits differs, and clips match if two frames do (one, if a clip
-# has only one frame that can be compared). Found on 1,568 GIFs: docs/library.md has the figures.
-SAME_FRAME = 0.3
+# Clips match if two pairs of frames agree, in order of time (one pair, if a clip has only one frame that can
+# be compared). Frames agree if at least this share of their signs is equal: docs/library.md has the figures.
 SAME_FRAMES = 2
+SAME_WHOLE = 0.76
+SAME_PART = 0.86  # more, since the best of thousands of parts is taken
+_LIKELY_PART = 0.8  # a part in which one pair of frames agrees so much is tried with all frames
+WHOLE_CANDIDATES = 100  # known clips whose frames are compared: those that look most like the query
+PART_CANDIDATES = 20
+_TRIED_FRAMES = 2  # frames of the query for which every part is tried
 _BLOCK = 16_384  # clips whose embeddings are compared at once: 16 MB as float32
 
 
@@ -37,9 +48,8 @@ def find_neighbours(
         embedding: int8 [256], of the query.
         most: how many clips to return.
     """
-    similarities = _similarities(library, embedding)
     # Rounded to int8, the vectors of one clip may have a cosine of 1.003 with themselves.
-    similarities = np.clip(similarities, -1, 1)
+    similarities = np.clip(_similarities(library, embedding), -1, 1)
     return tuple(
         Neighbour(library.show(clip), library.name(clip), round(float(similarities[clip]), 4))
         for clip in _largest(similarities, most)
@@ -49,7 +59,8 @@ def find_neighbours(
 def find_matches(library: Library, clip: Clip, embedding: NDArray[np.int8]) -> tuple[Match, ...]:
     """Return the known clips that show the same footage, the longest and most similar first.
 
-    Only the `CANDIDATES` nearest by embedding are compared frame by frame; each as it is and mirrored.
+    The frames of the known clips that look most like the query are compared as they are and mirrored. If none
+    agrees, the query may be cropped or have borders: its frames are compared with parts of the known ones.
 
     Args:
         library: to search.
@@ -58,49 +69,126 @@ def find_matches(library: Library, clip: Clip, embedding: NDArray[np.int8]) -> t
     """
     if not len(library):
         return ()
-    candidates = _largest(_similarities(library, embedding), CANDIDATES)
-    query = fingerprint(clip.frames)
-    found = []
-    for is_mirrored in (False, True):
-        bits = mirrored(query.bits) if is_mirrored else query.bits
-        apart = distances(bits, library.fingerprints[candidates])
-        comparable = query.distinct[None, :, None] & library.distinct[candidates][:, None, :]
-        agree = comparable & (apart <= SAME_FRAME)
-        counts = longest_order(agree)
-        fewest = np.minimum(query.distinct.sum(), library.distinct[candidates].sum(axis=1))
-        needed = np.minimum(SAME_FRAMES, fewest)
-        for place in np.flatnonzero(counts >= needed):
-            pairs = ordered_pairs(agree[place])
-            likeness = 1 - float(np.mean([apart[place][pair] for pair in pairs]))
-            found.append(
-                _match(library, int(candidates[place]), clip, pairs, likeness, is_mirrored=is_mirrored)
-            )
+    candidates = _largest(_similarities(library, embedding), WHOLE_CANDIDATES)
+    query = _Query(clip)
+    found = _whole_matches(query, library, candidates)
+    if not found:
+        found = _part_matches(query, library, candidates[:PART_CANDIDATES])
     best: dict[str, Match] = {}
     for match in sorted(found, key=lambda match: (-match.frame_count, -match.similarity)):
         best.setdefault(match.name, match)
     return tuple(best.values())[:MATCHES]
 
 
-def _match(
-    library: Library,
-    known: int,
-    clip: Clip,
-    pairs: list[tuple[int, int]],
-    likeness: float,
-    *,
-    is_mirrored: bool,
-) -> Match:
-    (first, known_first), (last, known_last) = pairs[0], pairs[-1]
-    times = library.times_ms[known].tolist()
-    return Match(
-        show=library.show(known),
-        name=library.name(known),
-        similarity=round(likeness, 4),
-        frame_count=len(pairs),
-        query=TimeSpan(clip.timestamps_ms[first], clip.timestamps_ms[last]),
-        known=TimeSpan(times[known_first], times[known_last]),
-        mirrored=is_mirrored,
-    )
+class _Query:
+    """The frames of a query that can be compared.
+
+    Attributes:
+        grey: uint8 [frame, 64, 64].
+        times_ms: of each frame.
+    """
+
+    def __init__(self, clip: Clip) -> None:
+        grey = brightness(clip.frames)
+        frames = np.flatnonzero(distinct_frames(grey))
+        self.grey = grey[frames]
+        self.times_ms = [clip.timestamps_ms[frame] for frame in frames]
+
+    def match(
+        self, library: Library, known: int, shares: NDArray[np.float32], least: float, *, is_mirrored: bool
+    ) -> Match | None:
+        """Return the match with a known clip, if enough frames agree.
+
+        Args:
+            library: has the clip.
+            known: its place there.
+            shares: float32 [frame of the query, 10], agreement of the frames.
+            least: frames with this share agree.
+            is_mirrored: whether the known frames were mirrored.
+        """
+        distinct = library.distinct[known]
+        pairs = _ordered_pairs((shares >= least) & distinct)
+        if len(pairs) < min(SAME_FRAMES, len(self.grey), int(distinct.sum())):
+            return None
+        (first, known_first), (last, known_last) = pairs[0], pairs[-1]
+        times = library.times_ms[known].tolist()
+        return Match(
+            show=library.show(known),
+            name=library.name(known),
+            similarity=round(float(np.mean([shares[pair] for pair in pairs])), 4),
+            frame_count=len(pairs),
+            query=TimeSpan(self.times_ms[first], self.times_ms[last]),
+            known=TimeSpan(times[known_first], times[known_last]),
+            mirrored=is_mirrored,
+        )
+
+
+def _whole_matches(query: _Query, library: Library, candidates: NDArray[np.intp]) -> list[Match]:
+    signs = whole_signs(query.grey)
+    found = []
+    for is_mirrored, known in _both_ways(library, candidates):
+        shares = _agreement(signs, known)
+        for place in np.flatnonzero((shares >= SAME_WHOLE).any(axis=(0, 2))):
+            clip = int(candidates[place])
+            found.append(query.match(library, clip, shares[:, place], SAME_WHOLE, is_mirrored=is_mirrored))
+    return [match for match in found if match]
+
+
+def _part_matches(query: _Query, library: Library, candidates: NDArray[np.intp]) -> list[Match]:
+    middle = np.linspace(0, len(query.grey) - 1, _TRIED_FRAMES + 2).round().astype(int)[1:-1]
+    parts = [part_signs(query.grey[frame]) for frame in dict.fromkeys(middle.tolist())]
+    found = []
+    for is_mirrored, known in _both_ways(library, candidates):
+        likely: set[tuple[int, int]] = set()
+        for signs in parts:
+            shares = _agreement(signs, known)
+            best = np.where(library.distinct[candidates], shares, 0).max(axis=2)
+            placements = best.argmax(axis=0)
+            for place in np.flatnonzero(best.max(axis=0) >= _LIKELY_PART):
+                likely.add((int(place), int(placements[place])))
+        for number, placement in sorted(likely):
+            shares = agreement(placed_signs(query.grey, placement), known[number])
+            clip = int(candidates[number])
+            found.append(query.match(library, clip, shares, SAME_PART, is_mirrored=is_mirrored))
+    return [match for match in found if match]
+
+
+def _agreement(signs: Signs, known: Signs) -> NDArray[np.float32]:
+    """Return `agreement` with the frames of clips, float32 [query, clip, 10]; known is [clip, 10, 480]."""
+    return agreement(signs, known.reshape(-1, known.shape[-1])).reshape(len(signs), *known.shape[:2])
+
+
+def _both_ways(library: Library, candidates: NDArray[np.intp]) -> Iterator[tuple[bool, Signs]]:
+    """Yield the signs of known clips as they are and mirrored, float32 [clip, 10, 480]."""
+    signs = known_signs(library.fingerprints[candidates])
+    yield False, signs
+    yield True, mirrored(signs)
+
+
+def _ordered_pairs(agree: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """Return the most pairs of frames that agree and whose places grow in both clips.
+
+    This is a longest common subsequence.
+
+    Args:
+        agree: bool [frame of the query, frame of the known clip].
+    """
+    rows, columns = agree.shape
+    longest = np.zeros((rows + 1, columns + 1), np.intp)
+    for row, column in itertools.product(range(rows), range(columns)):
+        longest[row + 1, column + 1] = max(
+            longest[row, column + 1], longest[row + 1, column], longest[row, column] + agree[row, column]
+        )
+    pairs = []
+    while rows and columns:
+        if longest[rows, columns] == longest[rows - 1, columns]:
+            rows -= 1
+        elif longest[rows, columns] == longest[rows, columns - 1]:
+            columns -= 1
+        else:
+            rows, columns = rows - 1, columns - 1
+            pairs.append((rows, columns))
+    return pairs[::-1]
 
 
 def _similarities(library: Library, embedding: NDArray[np.int8]) -> NDArray[np.float32]:
