@@ -200,10 +200,10 @@ compare: .venv/registry ## compare the challenger with the champion on EVALUATIO
 promote: .venv/registry ## make the challenger champion, or version CANDIDATE if given
 	@$(BIN)/gif-train promote $(if $(CANDIDATE),--version $(CANDIDATE))
 
-# Another model than the packaged one: make bundle MODEL=champion.onnx
+# Another model than the packaged one, and a library: make bundle MODEL=champion.onnx LIBRARY=my.library
 bundle: .venv/deliver ## build the zip for AWS Lambda, build/lambda.zip
 	@mkdir -p $(dir $(BUNDLE))
-	@$(BIN)/gif-deliver bundle --out $(BUNDLE) $(if $(MODEL),--model $(MODEL)) $(if $(PYTHON_OF_BUNDLE),--python $(PYTHON_OF_BUNDLE)) \
+	@$(BIN)/gif-deliver bundle --out $(BUNDLE) $(if $(MODEL),--model $(MODEL)) $(if $(LIBRARY),--library $(LIBRARY)) $(if $(PYTHON_OF_BUNDLE),--python $(PYTHON_OF_BUNDLE)) \
 		> $(BUNDLE:.zip=.txt); done=$$?; cat $(BUNDLE:.zip=.txt); exit $$done
 
 terraform: ## check terraform/ without an AWS account: fmt, validate, plans with a mocked provider

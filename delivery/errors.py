@@ -12,6 +12,7 @@ DeliveryError
 ├── MissingTool          MISSING_TOOL
 ├── FailedStep           FAILED_STEP
 ├── InvalidModel         INVALID_MODEL
+├── InvalidLibrary       INVALID_LIBRARY
 ├── NoCandidate          NO_CANDIDATE
 ├── StaleRule            STALE_RULE
 ├── BundleTooLarge       BUNDLE_TOO_LARGE
@@ -135,6 +136,15 @@ class InvalidModel(DeliveryError):
     """A file is not a model that the function can load."""
 
     reason = "INVALID_MODEL"
+
+    def __init__(self, path: str, why: str) -> None:
+        super().__init__(f"{path} cannot be bundled: {why}", path=path, why=why)
+
+
+class InvalidLibrary(DeliveryError):
+    """A file is not a library that the function can use with its model."""
+
+    reason = "INVALID_LIBRARY"
 
     def __init__(self, path: str, why: str) -> None:
         super().__init__(f"{path} cannot be bundled: {why}", path=path, why=why)

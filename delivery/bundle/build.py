@@ -11,11 +11,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from delivery.bundle.packages import OWN, Package, check_model, gather
+from delivery.bundle.packages import OWN, Package, check_library, check_model, gather
 from delivery.bundle.prune import Pruned, prune, read_rules
 from delivery.bundle.python import Target, compile_sources, find_python
 from delivery.errors import BundleTooLarge, MissingTool
-from services.inference import ModelInfo, default_model_path
+from services.inference import LibraryInfo, ModelInfo, default_model_path
 
 ROOT = Path(__file__).parents[2]
 ZIPPED_LIMIT = 50 * 2**20  # 52,428,800 bytes: Lambda's limit of an upload; more needs S3, which costs
@@ -46,6 +46,7 @@ class Bundle:
     unzipped_bytes: int  # of its files
     target: Target  # that it is for
     model: ModelInfo  # that it holds
+    library: LibraryInfo | None  # that it holds
     sizes: list[Size]  # of its packages, the largest first
     pruned: list[Pruned]  # what was left out
 
@@ -54,6 +55,7 @@ def build_bundle(
     out: Path,
     *,
     model: Path | None = None,
+    library: Path | None = None,
     target: Target = DEFAULT_TARGET,
     say: Callable[[str], None] = lambda step: None,
 ) -> Bundle:
@@ -62,6 +64,7 @@ def build_bundle(
     Args:
         out: the zip to write; an existing one stays until the new one is complete.
         model: an ONNX file; None is the packaged one.
+        library: of known clips, which the function searches; None for none.
         target: the runtime that it is for.
         say: called with the name of each step that begins.
 
@@ -72,13 +75,14 @@ def build_bundle(
         raise MissingTool("the project's source", "bundles are built in a clone of it")
     model = model or default_model_path()
     info = check_model(model)  # invalid input is reported before half a minute is spent
+    known = check_library(library, model) if library is not None else None
     find_python(target.python)
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".bundle-", dir=out.parent) as work:
         folder, archive = Path(work, "task"), Path(work, "zip")
         folder.mkdir()
         say("installing wheels")
-        packages = gather(ROOT, folder, model=model, target=target)
+        packages = gather(ROOT, folder, model=model, target=target, library=library)
         say("pruning")
         pruned = prune(folder, read_rules())
         say("compiling")
@@ -91,7 +95,7 @@ def build_bundle(
                 raise BundleTooLarge(what, size, limit)
         sha256 = hashlib.sha256(archive.read_bytes()).hexdigest()
         archive.replace(out)
-    return Bundle(out, sha256, zipped, unzipped, target, info, _sizes(entries, packages), pruned)
+    return Bundle(out, sha256, zipped, unzipped, target, info, known, _sizes(entries, packages), pruned)
 
 
 def _write_archive(folder: Path, path: Path) -> dict[str, zipfile.ZipInfo]:

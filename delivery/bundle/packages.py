@@ -1,4 +1,4 @@
-"""Puts the contents of a bundle into a folder: pinned wheels, this project's own source, and a model."""
+"""Puts the contents of a bundle into a folder: pinned wheels, our own source, a model and a library."""
 
 from __future__ import annotations
 
@@ -11,14 +11,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from delivery.bundle.python import Target
-from delivery.errors import FailedStep, InvalidModel, MissingTool
-from services.errors import ModelError
-from services.inference import Classifier, ModelInfo
+from delivery.errors import FailedStep, InvalidLibrary, InvalidModel, MissingTool
+from services.errors import LibraryError, ModelError
+from services.inference import Classifier, LibraryInfo, ModelInfo
 
 EXTRA = "lambda"  # of pyproject.toml: the packages that the function needs
 OWN = ("gateway", "services")
 NAME = "gif-analyzer"
 MODEL = "services/inference/default.onnx"  # where the function loads it from
+LIBRARY = (
+    "gateway/bundled.library"  # where the function looks for one: `gateway.lambda_handler.BUNDLED_LIBRARY`
+)
 
 
 @dataclass(frozen=True)
@@ -30,24 +33,33 @@ class Package:
     files: frozenset[str]  # paths relative to the folder, with / as separator
 
 
-def gather(root: Path, folder: Path, *, model: Path, target: Target) -> list[Package]:
-    """Put wheels, source and a model into a folder; nothing is pruned or compiled yet.
+def gather(
+    root: Path, folder: Path, *, model: Path, target: Target, library: Path | None = None
+) -> list[Package]:
+    """Put wheels, source, a model and a library into a folder; nothing is pruned or compiled yet.
 
     Args:
         root: of the project, with pyproject.toml and constraints.txt.
         folder: to write to.
         model: an ONNX file.
         target: that the wheels must fit.
+        library: of known clips, made with that model; None for none.
 
     Raises:
         MissingTool: uv is not on this machine.
         FailedStep: there is no wheel of a package for this target.
         InvalidModel: the function could not load the model.
+        InvalidLibrary: the function could not use the library.
     """
     version = check_model(model).version
     packages = [*_install_wheels(root, folder, target), _copy_source(root, folder)]
     shutil.copyfile(model, folder / MODEL)
-    return [*packages, Package("model", version, frozenset({MODEL}))]
+    packages.append(Package("model", version, frozenset({MODEL})))
+    if library is not None:
+        version = check_library(library, model).sha256[:12]
+        shutil.copyfile(library, folder / LIBRARY)
+        packages.append(Package("library", version, frozenset({LIBRARY})))
+    return packages
 
 
 def check_model(model: Path) -> ModelInfo:
@@ -60,6 +72,20 @@ def check_model(model: Path) -> ModelInfo:
         return Classifier(model).model
     except ModelError as error:
         raise InvalidModel(str(model), error.message) from error
+
+
+def check_library(library: Path, model: Path) -> LibraryInfo:
+    """Open a library as the function will open it.
+
+    Raises:
+        InvalidLibrary: the function could not use it with this model; says why.
+    """
+    try:
+        found = Classifier(model, library=library).library
+    except LibraryError as error:
+        raise InvalidLibrary(str(library), error.details["why"]) from error
+    assert found is not None  # because a library was given
+    return found
 
 
 def _install_wheels(root: Path, folder: Path, target: Target) -> list[Package]:

@@ -57,6 +57,14 @@ def bundle(
         Path | None,
         typer.Option(metavar="FILE", help="ONNX file instead of the packaged model.", show_default=False),
     ] = None,
+    library: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Known clips that the function searches; none by default.",
+            show_default=False,
+        ),
+    ] = None,
     out: Annotated[Path, typer.Option(metavar="FILE", help="The zip to write.")] = Path("build/lambda.zip"),
     architecture: Annotated[str, typer.Option(metavar="NAME", help="x86_64 or arm64.")] = "x86_64",
     python: Annotated[
@@ -67,7 +75,7 @@ def bundle(
     ] = "3.13",
     as_json: Json = False,
 ) -> None:
-    """Build the zip that AWS Lambda runs: pinned wheels, this project and a model.
+    """Build the zip that AWS Lambda runs: pinned wheels, this project, a model and, if given, a library.
 
     Files that the function never uses are left out, and the sources are compiled. The same sources give the
     same bytes. The command fails if the zip is larger than Lambda accepts.
@@ -78,6 +86,8 @@ def bundle(
 
         gif-deliver bundle --model champion.onnx --architecture arm64 --out build/arm64.zip
 
+        gif-deliver bundle --library my.library
+
     **Exit codes**: 0 done, 2 when it could not be built or is too large.
     """
     # Loads ONNX Runtime, and --help must not wait.
@@ -86,7 +96,7 @@ def bundle(
     console = Console(stderr=True)
     target = Target(python, architecture)
     with console.status("bundling") as status:
-        built = build_bundle(out, model=model, target=target, say=status.update)
+        built = build_bundle(out, model=model, library=library, target=target, say=status.update)
     report(
         as_json,
         {
@@ -95,6 +105,7 @@ def bundle(
             "python": python,
             "architecture": architecture,
             "model": {"name": built.model.name, "version": built.model.version},
+            "library": dataclasses.asdict(built.library) if built.library else None,
             "zipped_bytes": built.zipped_bytes,
             "zipped_room_bytes": ZIPPED_LIMIT - built.zipped_bytes,
             "unzipped_bytes": built.unzipped_bytes,
@@ -103,6 +114,7 @@ def bundle(
             "pruned": [dataclasses.asdict(pruned) for pruned in built.pruned],
         },
         f"{built.path}: Python {python} on {architecture}, model {built.model.version}, "
+        f"{f'library of {built.library.clips:,} clips, ' if built.library else ''}"
         f"SHA-256 {built.sha256[:12]}",
     )
     if as_json:

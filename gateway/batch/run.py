@@ -120,6 +120,7 @@ def run_batch(
         )
         run = _choose_engine(workers, ray, (sent, top_k, io_config, library_sha256))
         kept = done = 0
+        changed = False  # the library, since the run began
         # A store is listed only once: it may cost money, and Daft holds the whole listing.
         total = None if is_stored(given) else sum(1 for _ in list_sources(given, io_config))
         try:
@@ -128,14 +129,17 @@ def run_batch(
                 try:
                     for rows in run(sources):
                         new = [row for row in rows if not row.pop("kept")]
-                        if any(row.get("error_reason") == LibraryError.reason for row in new):
-                            raise LibraryError(str(settings.library), CHANGED)
+                        changed |= any(row.get("error_reason") == LibraryError.reason for row in new)
+                        if changed:  # the workers answer no more; Daft would crash if it were left midway
+                            continue
                         kept += len(rows) - len(new)
                         parts.add(new)
                         done += len(rows)
                         progress(done, total)
                 finally:  # also when interrupted, so that nothing is answered twice
                     parts.flush()
+                if changed:
+                    raise LibraryError(str(settings.library), CHANGED)
         except KeyboardInterrupt as error:
             raise BatchInterrupted(done) from error
         summary = BatchSummary(kept, parts.verdicts(), parts.reasons())

@@ -83,13 +83,19 @@ class Worker:
         Sizes are in bytes, null if not known; digests are sha256 of bytes with a valid answer, else null.
         """
         names = sources.to_pylist()
+        if self._library_changed():
+            return self._refuse(names)
         contents = self._readers.map(self._read, names, sizes.to_pylist())
         rows = list(map(self._answer_one, names, contents, digests.to_pylist()))
+        return self._refuse(names) if self._library_changed() else rows
+
+    def _library_changed(self) -> bool:
         library = self._pipeline.describe().library
-        if library is not None and library.sha256 != self._library_sha256:
-            error = LibraryError(str(self._settings.library), CHANGED)
-            return [outcome_row(name, None, error) | {"kept": False} for name in names]
-        return rows
+        return library is not None and library.sha256 != self._library_sha256
+
+    def _refuse(self, names: list[str]) -> list[JsonObject]:
+        error = LibraryError(str(self._settings.library), CHANGED)
+        return [outcome_row(name, None, error) | {"kept": False} for name in names]
 
     def _answer_one(self, name: str, content: bytes | AnalyzerError, digest: str | None) -> JsonObject:
         if isinstance(content, AnalyzerError):

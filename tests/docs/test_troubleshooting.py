@@ -33,6 +33,7 @@ def test_every_reason_it_names_exists() -> None:
         ("UNKNOWN_SETTING", b"GIF89a", {"GIF_ANALYZER_MAX_FRAME": "3"}),
         ("INVALID_SETTING", b"GIF89a", {"GIF_ANALYZER_MAX_FRAMES": "many"}),
         ("MODEL_ERROR", b"GIF89a", {"GIF_ANALYZER_MODEL": "README.md"}),
+        ("LIBRARY_ERROR", b"GIF89a", {"GIF_ANALYZER_LIBRARY": "README.md"}),
     ],
 )
 def test_a_quoted_message_is_printed(

@@ -7,19 +7,21 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from delivery.bundle.packages import LIBRARY
 from delivery.request import Request, from_result, to_event
 from gateway.lambda_handler import Handler
 from gateway.library import ServedLibrary
 from gateway.pipeline import local
 from gateway.settings import RestSettings
 from services.errors import FetchFailed
-from services.inference import Classifier
-from services.preprocess import decode_gif
+from services.inference import default_model_path
+from tests.support.library import add_gifs
 from tests.support.paths import ROOT
 
 ANSWER = """
@@ -57,16 +59,16 @@ def run_fresh(program: str, stdin: str = "", **variables: str) -> subprocess.Com
     )
 
 
-def test_a_library_in_lambda_is_only_read(model_path: Path, tmp_path: Path, gif: bytes) -> None:
+def test_a_library_in_lambda_is_only_read(
+    model_path: Path, tmp_path: Path, save_gif: Callable[..., Path]
+) -> None:
     from gateway.lambda_handler import build_handler
 
     async def fetch(url: str) -> bytes:
         raise AssertionError
 
-    path = tmp_path / "some.library"
-    ServedLibrary(path, teacher=Classifier(model_path)).teach(
-        decode_gif(gif), show="Red Show", name="red.gif", sha256="0" * 64
-    )
+    red = save_gif("red.gif", "red")
+    path = add_gifs(tmp_path / "some.library", model_path, {"Red Show": [red]})
     pipeline = local(model_path, library=path)
     handler = build_handler(pipeline, fetch, RestSettings(api_keys=("key",)), library=ServedLibrary(path))
     headers = {**IMAGE, "x-api-key": "key"}
@@ -78,7 +80,7 @@ def test_a_library_in_lambda_is_only_read(model_path: Path, tmp_path: Path, gif:
 
     assert ask("GET", "")["shows"] == [{"show": "Red Show", "clips": 1}]
     assert ask("GET", "")["writable"] is False
-    assert ask("POST", "show=Other", gif)["reason"] == "LIBRARY_READ_ONLY"
+    assert ask("POST", "show=Other", red.read_bytes())["reason"] == "LIBRARY_READ_ONLY"
     assert ask("DELETE", "name=red.gif")["reason"] == "LIBRARY_READ_ONLY"
 
 
@@ -105,6 +107,22 @@ def test_a_fresh_process_answers_its_first_event_with_the_packaged_model() -> No
     assert response.status == 200
     [show] = response.json()["shows"]
     assert 0 < show["probability"] <= 1
+
+
+def test_a_library_is_named_by_the_setting(tmp_path: Path) -> None:
+    library = add_gifs(tmp_path / "my.library", default_model_path(), {"Meadows": [EXAMPLE]})
+    event = to_event(Request("POST", "/v1/identify", "top_k=1", IMAGE, EXAMPLE.read_bytes()))
+
+    done = run_fresh(ANSWER, json.dumps(event), GIF_ANALYZER_LIBRARY=str(library))
+
+    [match] = from_result(json.loads(done.stdout)).json()["matches"]
+    assert (match["show"], match["name"]) == ("Meadows", "meadow.gif")
+
+
+def test_a_library_in_the_bundle_is_where_the_handler_looks_for_it() -> None:
+    from gateway.lambda_handler import BUNDLED_LIBRARY
+
+    assert ROOT / LIBRARY == BUNDLED_LIBRARY
 
 
 def test_a_bad_setting_ends_the_cold_start_and_is_named() -> None:

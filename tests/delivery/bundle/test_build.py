@@ -6,6 +6,7 @@ import json
 import struct
 import sys
 import zipfile
+from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
 import onnx
@@ -16,6 +17,7 @@ from delivery.bundle.prune import read_rules
 from delivery.errors import BundleTooLarge, InvalidModel
 from services.inference import default_model_path
 from tests.support.documents import constraints
+from tests.support.library import add_gifs
 from tests.support.models import mean_colour_model
 from tests.support.programs import call
 
@@ -138,21 +140,29 @@ def test_a_model_that_the_function_could_not_load_is_refused(tmp_path: Path) -> 
     assert not (tmp_path / "lambda.zip").exists()
 
 
-def test_the_command_bundles_another_model_and_prints_json(tmp_path: Path) -> None:
+def test_the_command_bundles_another_model_with_a_library_and_prints_json(
+    tmp_path: Path, save_gif: Callable[..., Path]
+) -> None:
     model, out = tmp_path / "red-green-blue.onnx", tmp_path / "lambda.zip"
     onnx.save(mean_colour_model(), model)
+    library = add_gifs(tmp_path / "my.library", model, {"Purple Show": [save_gif("purple.gif", "purple")]})
     version = f"3.{sys.version_info.minor}"
 
-    words = ("--json", "--python", version, "--model", model, "--out", out)
+    words = ("--json", "--python", version, "--model", model, "--library", library, "--out", out)
     done = call("gif-deliver", "bundle", *words)
 
     assert done.returncode == 0, done.stderr
     printed = json.loads(done.stdout)
     assert printed["model"] == {"name": "mean-colour", "version": "1.2.3"}
+    assert (printed["library"]["clips"], printed["library"]["shows"]) == (1, ["Purple Show"])
+    [counted] = [each for each in printed["packages"] if each["name"] == "library"]
+    assert (counted["files"], counted["unzipped_bytes"]) == (1, library.stat().st_size)
+    assert sum(each["unzipped_bytes"] for each in printed["packages"]) == printed["unzipped_bytes"]
     assert printed["python"] == version
     assert printed["zipped_bytes"] + printed["zipped_room_bytes"] == ZIPPED_LIMIT
     with zipfile.ZipFile(out) as archive:
         assert archive.read("services/inference/default.onnx") == model.read_bytes()
+        assert archive.read("gateway/bundled.library") == library.read_bytes()
 
 
 def test_a_bundle_for_arm64_has_shared_objects_for_arm64(built: Bundle, tmp_path: Path) -> None:
@@ -172,6 +182,8 @@ def test_a_bundle_for_arm64_has_shared_objects_for_arm64(built: Bundle, tmp_path
         (["--python", "latest"], "error: python must be a minor version such as 3.13, this is 'latest'"),
         (["--architecture", "riscv"], "error: architecture must be one of x86_64, arm64, this is 'riscv'"),
         (["--model", "nowhere.onnx"], "error: nowhere.onnx cannot be bundled: "),
+        (["--library", "nowhere.library"], "error: nowhere.library cannot be bundled: it cannot be read: "),
+        (["--library", "README.md"], "error: README.md cannot be bundled: it is not a library of GIFs"),
     ],
 )
 def test_an_invalid_option_is_one_line(options: list[str], said: str, tmp_path: Path) -> None:

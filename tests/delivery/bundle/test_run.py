@@ -12,11 +12,14 @@ from typing import Any
 import pytest
 
 from benchmarks.harness.emulator import Emulator
+from delivery.bundle.packages import LIBRARY
 from delivery.request import Request, Response
 from gateway.answer import prediction_json
 from gateway.pipeline import local
 from services.errors import CorruptGif, NotAGif
+from services.inference import default_model_path
 from tests.support.emulator import PYTHON, needs_emulator
+from tests.support.library import add_gifs
 from tests.support.paths import ROOT
 from tests.support.pictures import FORMATS_OF
 
@@ -92,6 +95,27 @@ def test_other_formats_are_answered_as_by_the_local_pipeline(function: Emulator,
     here = prediction_json("", local().identify(FORMATS_OF[name]))
     assert answered["format"] == name
     assert_same({key: answered[key] for key in here if key != "source"}, without_source(here))
+
+
+@needs_emulator
+def test_a_library_in_the_bundle_is_used(task: Path, tmp_path: Path) -> None:
+    """Put where `gif-deliver bundle --library` puts it, into a folder that cannot be written to."""
+    [meadow] = [example for example in EXAMPLES if example.stem == "meadow"]
+    [spinner] = [example for example in EXAMPLES if example.stem == "spinner"]
+    shutil.copytree(task, tmp_path / "task")
+    library = add_gifs(tmp_path / "my.library", default_model_path(), {"Spinners": [spinner, meadow]})
+    shutil.copyfile(library, tmp_path / "task" / LIBRARY)
+    here = local(library=library)
+
+    with Emulator(tmp_path / "task", python=PYTHON) as running:
+        answers = [read(running.ask(raw(example.read_bytes())), 200) for example in EXAMPLES]
+        model = read(running.ask(Request("GET", "/v1/model")), 200)
+
+    for example, answered in zip(EXAMPLES, answers, strict=True):
+        expected = without_source(prediction_json("", here.identify(example.read_bytes())))
+        assert_same({key: answered[key] for key in expected}, expected)
+    assert any(answered["matches"] for answered in answers)
+    assert (model["library"]["clips"], model["library"]["shows"]) == (2, ["Spinners"])
 
 
 @needs_emulator

@@ -19,6 +19,7 @@ import pytest
 
 pytest.importorskip("daft", reason="This test needs Daft, which is not installed: make setup.")
 from tests.support.batch import IN_SMALL_PARTS, RunBatch, SaveGif, make_many, read_rows
+from tests.support.library import add_gifs, save_teaching_model
 from tests.support.programs import Done
 
 GIFS = 600  # some twenty parts
@@ -167,6 +168,44 @@ def test_early_exits_are_separate(
         found.append((json.loads(done.stdout)["kept"], frames))
 
     assert found == [(0, {3}), (2, {3}), (0, {10})]
+
+
+def test_another_library_is_noticed(
+    run_batch: RunBatch, save_gif: SaveGif, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    model = save_teaching_model(tmp_path_factory.mktemp("model") / "teaching.onnx")
+    purple, teal = save_gif("purple.gif", "purple"), save_gif("teal.gif", "teal")
+    library = add_gifs(tmp_path / "some.library", model, {"Purple Show": [purple]})
+    command = ["*.gif", "--out", "labels.parquet", "--json", "--model", model]
+    found = []
+    for options in ([], ["--library", library], ["--library", library]):
+        found.append(counts(run_batch(*command, *options)))
+    add_gifs(library, model, {"Teal Show": [teal]})
+
+    found.append(counts(run_batch(*command, GIF_ANALYZER_LIBRARY=str(library))))
+
+    assert found == [(2, 0, 0), (2, 0, 0), (2, 0, 2), (2, 0, 0)]
+    assert read_rows(tmp_path / "labels.parquet")["teal.gif"]["show"] == "Teal Show"
+
+
+def test_a_library_that_changes_during_a_run_ends_it(
+    environ: dict[str, str], save_gif: SaveGif, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """The output would hold answers of two libraries."""
+    make_many(tmp_path / "gifs", save_gif, GIFS)
+    model = save_teaching_model(tmp_path_factory.mktemp("model") / "teaching.onnx")
+    library = add_gifs(tmp_path / "some.library", model, {"Red Show": [tmp_path / "red.gif"]})
+    variables = {**environ, "GIF_ANALYZER_MODEL": str(model), "GIF_ANALYZER_LIBRARY": str(library)}
+    with begun_run(variables, tmp_path) as process:
+        add_gifs(library, model, {"Blue Show": [tmp_path / "blue.gif"]})
+        output, errors = process.communicate(timeout=120)
+
+    assert (process.returncode, output) == (2, "")
+    assert errors == (
+        f"gif-analyzer: library {library}: it was changed while the batch used it: run the same command"
+        " again, with a copy if others write it\n"
+    )
+    assert not (tmp_path / "labels.parquet").exists()
 
 
 def test_second_run_is_refused(

@@ -16,8 +16,8 @@ from PIL import Image
 from gateway.pipeline import ModelDescription, Pipeline, local
 from gateway.rest.identifier import DESCRIPTION_S, Identifier
 from services.clip import Clip
-from services.errors import InvalidArgument, NotAGif, Overloaded
-from services.inference import Prediction
+from services.errors import InvalidArgument, NotAGif, Overloaded, ServiceUnavailable
+from services.inference import LibraryInfo, Prediction
 from services.preprocess import decode_gif
 from services.workers import Workers
 
@@ -34,7 +34,7 @@ class Counted:
 
     def __init__(self, model_path: Path) -> None:
         self.inner = local(model_path)
-        self.version = "1"
+        self.version, self.library, self.gone = "1", "", False
         self.decoded = self.classified = self.described = 0
         self.gate = threading.Event()
         self.gate.set()
@@ -48,13 +48,20 @@ class Counted:
     def classify(self, clip: Clip, top_k: int, *, exact: bool = False) -> Prediction:
         self.classified += 1
         prediction = self.inner.classify(clip, top_k, exact=exact)
-        return dataclasses.replace(prediction, model=self.describe().model)
+        return dataclasses.replace(
+            prediction, model=dataclasses.replace(prediction.model, version=self.version)
+        )
 
     def describe(self) -> ModelDescription:
         self.described += 1
+        if self.gone:
+            raise ServiceUnavailable("localhost:50051", "connection refused")
+        library = LibraryInfo(1, ("Red Show",), self.library) if self.library else None
         description = self.inner.describe()
         return dataclasses.replace(
-            description, model=dataclasses.replace(description.model, version=self.version)
+            description,
+            model=dataclasses.replace(description.model, version=self.version),
+            library=library,
         )
 
 
@@ -193,6 +200,57 @@ async def test_new_model_version_is_described_at_once(counted: Counted, workers:
 
     assert (await asked.describe()).model.version == "2"
     assert (await asked.identify(gif, top_k=1, pictures=False)).kept
+
+
+async def test_an_answer_counts_for_one_state_of_the_library(
+    counted: Counted, workers: Workers, gif: bytes
+) -> None:
+    asked = identifier(counted, workers, clock=lambda: 0.0)
+    counted.library = "a" * 64
+    before = await asked.identify(gif, top_k=1, pictures=False)
+    again = await asked.identify(gif, top_k=1, pictures=False)
+
+    counted.library = "b" * 64
+    after = await asked.identify(gif, top_k=1, pictures=False)
+
+    assert (before.kept, again.kept, after.kept) == (False, True, False)
+    assert before.etag == again.etag != after.etag
+
+
+async def test_an_answer_is_not_kept_if_the_library_changes_meanwhile(
+    counted: Counted, workers: Workers, gif: bytes
+) -> None:
+    asked = identifier(counted, workers, clock=lambda: 0.0)
+    counted.library = "a" * 64
+    counted.gate.clear()
+    waiting = asyncio.ensure_future(asked.identify(gif, top_k=1, pictures=False))
+    while not counted.decoded:
+        await asyncio.sleep(0.001)
+
+    counted.library = "b" * 64
+    counted.gate.set()
+    await waiting
+    counted.library = "a" * 64  # as it was before
+
+    assert not (await asked.identify(gif, top_k=1, pictures=False)).kept
+
+
+async def test_a_service_that_is_gone_after_its_answer_loses_no_answer(
+    counted: Counted, workers: Workers, gif: bytes
+) -> None:
+    asked = identifier(counted, workers, clock=lambda: 0.0)
+    counted.library = "a" * 64
+    counted.gate.clear()
+    waiting = asyncio.ensure_future(asked.identify(gif, top_k=1, pictures=False))
+    while not counted.decoded:
+        await asyncio.sleep(0.001)
+
+    counted.gone = True
+    counted.gate.set()
+
+    assert (await waiting).prediction.shows
+    with pytest.raises(ServiceUnavailable):
+        await asked.identify(gif, top_k=1, pictures=False)
 
 
 async def test_without_a_cache_everything_is_computed_again(
