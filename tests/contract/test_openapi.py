@@ -25,6 +25,7 @@ from gateway.rest.app import create_app
 from gateway.settings import RestSettings
 from services.errors import AddressRefused, FetchFailed, FetchTimeout, GifTooLarge, InvalidAddress
 from tests.support.gif_writer import Picture, plain, write_gif
+from tests.support.library import add_gifs
 from tests.support.models import mean_colour_model
 
 CHECKS = (
@@ -48,9 +49,12 @@ schemathesis.openapi.media_type("image/gif", gifs)
 
 @pytest.fixture(scope="module")
 def document(tmp_path_factory: pytest.TempPathFactory) -> schemathesis.BaseSchema:
-    """The document of a gateway that fetches a GIF, or fails with one error after another."""
+    """The document of a gateway with a library that fetches a GIF, or fails with one error after another."""
     path = tmp_path_factory.mktemp("model") / "model.onnx"
     onnx.save(mean_colour_model(), path)
+    red = path.with_name("red.gif")
+    red.write_bytes(RED)
+    library = add_gifs(path.with_name("some.library"), path, {"Red Show": [red]})
     answers = itertools.cycle((RED, *FAULTS, FetchFailed("host", "it answered 404 Not Found"), b"<html>"))
 
     async def fetch(url: str) -> bytes:
@@ -59,7 +63,7 @@ def document(tmp_path_factory: pytest.TempPathFactory) -> schemathesis.BaseSchem
             raise answer
         return answer
 
-    app = create_app(local(path), fetch, settings=RestSettings(api_keys=("key",)))
+    app = create_app(local(path, library=library), fetch, settings=RestSettings(api_keys=("key",)))
     return schemathesis.openapi.from_asgi("/openapi.json", app)
 
 
