@@ -27,6 +27,7 @@ from gateway.settings import RestSettings
 from services.errors import AddressRefused, FetchFailed, FetchTimeout, GifTooLarge, InvalidAddress
 from services.inference import Classifier
 from tests.support.gif_writer import Picture, plain, write_gif
+from tests.support.library import add_gifs
 from tests.support.models import mean_colour_model
 
 CHECKS = (
@@ -50,9 +51,12 @@ schemathesis.openapi.media_type("image/gif", gifs)
 
 @pytest.fixture(scope="module")
 def document(tmp_path_factory: pytest.TempPathFactory) -> schemathesis.BaseSchema:
-    """The document of a gateway that fetches a GIF, or fails with one error after another."""
+    """The document of a gateway with a library that fetches a GIF, or fails with one error after another."""
     path = tmp_path_factory.mktemp("model") / "model.onnx"
     onnx.save(mean_colour_model(), path)
+    red = path.with_name("red.gif")
+    red.write_bytes(RED)
+    library = add_gifs(path.with_name("some.library"), path, {"Red Show": [red]})
     answers = itertools.cycle((RED, *FAULTS, FetchFailed("host", "it answered 404 Not Found"), b"<html>"))
 
     async def fetch(url: str) -> bytes:
@@ -61,10 +65,9 @@ def document(tmp_path_factory: pytest.TempPathFactory) -> schemathesis.BaseSchem
             raise answer
         return answer
 
-    file = path.with_name("my.library")
-    library = ServedLibrary(file, teacher=Classifier(path), keep_thumbnails=True)
+    taught = ServedLibrary(library, teacher=Classifier(path), keep_thumbnails=True)
     keyed = RestSettings(api_keys=("key",))
-    app = create_app(local(path, library=file), fetch, settings=keyed, library=library)
+    app = create_app(local(path, library=library), fetch, settings=keyed, library=taught)
     return schemathesis.openapi.from_asgi("/openapi.json", app)
 
 

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,7 @@ from gateway.library import ServedLibrary
 from gateway.pipeline import local
 from gateway.settings import RestSettings
 from services.errors import FetchFailed
-from services.inference import Classifier, default_model_path
-from services.preprocess import decode_gif
+from services.inference import default_model_path
 from tests.support.library import add_gifs
 from tests.support.paths import ROOT
 
@@ -59,16 +59,16 @@ def run_fresh(program: str, stdin: str = "", **variables: str) -> subprocess.Com
     )
 
 
-def test_a_library_in_lambda_is_only_read(model_path: Path, tmp_path: Path, gif: bytes) -> None:
+def test_a_library_in_lambda_is_only_read(
+    model_path: Path, tmp_path: Path, save_gif: Callable[..., Path]
+) -> None:
     from gateway.lambda_handler import build_handler
 
     async def fetch(url: str) -> bytes:
         raise AssertionError
 
-    path = tmp_path / "some.library"
-    ServedLibrary(path, teacher=Classifier(model_path)).teach(
-        decode_gif(gif), show="Red Show", name="red.gif", sha256="0" * 64
-    )
+    red = save_gif("red.gif", "red")
+    path = add_gifs(tmp_path / "some.library", model_path, {"Red Show": [red]})
     pipeline = local(model_path, library=path)
     handler = build_handler(pipeline, fetch, RestSettings(api_keys=("key",)), library=ServedLibrary(path))
     headers = {**IMAGE, "x-api-key": "key"}
@@ -80,7 +80,7 @@ def test_a_library_in_lambda_is_only_read(model_path: Path, tmp_path: Path, gif:
 
     assert ask("GET", "")["shows"] == [{"show": "Red Show", "clips": 1}]
     assert ask("GET", "")["writable"] is False
-    assert ask("POST", "show=Other", gif)["reason"] == "LIBRARY_READ_ONLY"
+    assert ask("POST", "show=Other", red.read_bytes())["reason"] == "LIBRARY_READ_ONLY"
     assert ask("DELETE", "name=red.gif")["reason"] == "LIBRARY_READ_ONLY"
 
 

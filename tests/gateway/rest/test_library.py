@@ -20,6 +20,7 @@ from gateway.settings import RestSettings
 from services.errors import AddressRefused
 from services.inference import Classifier
 from services.inference.library import Library
+from tests.support.library import save_teaching_model
 from tests.support.serving import Served
 
 Serve = Callable[[FastAPI], Served]
@@ -79,6 +80,48 @@ def shows(client: httpx.Client) -> dict[str, int]:
     found = {each["show"]: each["clips"] for each in answer["shows"]}
     assert answer["clips"] == sum(found.values())
     return found
+
+
+def test_a_gif_that_was_taught_is_found_at_once_and_forgotten_at_once(
+    client: httpx.Client, gif: bytes
+) -> None:
+    before = client.post("/v1/identify", **send(gif)).json()
+    taught = client.post("/v1/library", params=MAGENTA, **send(gif))
+    after = client.post("/v1/identify", **send(gif)).json()
+    forgotten = client.delete("/v1/library", params={"name": "red.gif"})
+    again = client.post("/v1/identify", **send(gif)).json()
+
+    assert (taught.status_code, taught.json()) == (
+        201,
+        {"name": "red.gif", "show": "Magenta Show", "clips": 1},
+    )
+    assert forgotten.json() == {"name": "red.gif", "show": "Magenta Show", "clips": 0}
+    assert [len(answer["matches"]) for answer in (before, after, again)] == [0, 1, 0]
+    assert (after["matches"][0]["show"], after["matches"][0]["name"]) == ("Magenta Show", "red.gif")
+    assert after["neighbours"][0]["similarity"] > 0.99
+
+
+def test_a_show_that_was_taught_is_ranked_first(
+    path: Path, tmp_path: Path, serve_app: Serve, save_gif: SaveGif
+) -> None:
+    async def fetch(url: str) -> bytes:
+        raise AssertionError
+
+    model = save_teaching_model(tmp_path / "teaching.onnx")
+    library = ServedLibrary(path, teacher=Classifier(model))
+    settings = RestSettings(api_keys=("key",))
+    app = create_app(local(model, library=path), fetch, settings=settings, library=library)
+    yellow = save_gif("yellow.gif", "yellow").read_bytes()
+
+    with httpx.Client(base_url=serve_app(app).url, headers=KEY, trust_env=False, timeout=60) as client:
+        before = client.post("/v1/identify", **send(yellow)).json()
+        client.post("/v1/library", params={"show": "Yellow Show"}, **send(yellow))
+        after = client.post("/v1/identify", **send(yellow)).json()
+        named = client.get("/v1/shows").json()["shows"]
+
+    assert "Yellow Show" not in {each["show"] for each in before["shows"]}
+    assert after["shows"][0]["show"] == "Yellow Show"
+    assert named[-1] == "Yellow Show"
 
 
 def test_the_library_lists_its_shows(client: httpx.Client, gif: bytes, save_gif: SaveGif) -> None:
@@ -304,22 +347,3 @@ def test_two_gateways_share_a_library(
 
     assert shows(first) == shows(second) == {"Magenta Show": 2}
     assert first.delete("/v1/library", params={"name": "b.gif"}).json()["clips"] == 1
-
-
-def test_a_gif_that_was_taught_is_found_at_once_and_forgotten_at_once(
-    client: httpx.Client, gif: bytes
-) -> None:
-    before = client.post("/v1/identify", **send(gif)).json()
-    taught = client.post("/v1/library", params=MAGENTA, **send(gif))
-    after = client.post("/v1/identify", **send(gif)).json()
-    forgotten = client.delete("/v1/library", params={"name": "red.gif"})
-    again = client.post("/v1/identify", **send(gif)).json()
-
-    assert (taught.status_code, taught.json()) == (
-        201,
-        {"name": "red.gif", "show": "Magenta Show", "clips": 1},
-    )
-    assert forgotten.json() == {"name": "red.gif", "show": "Magenta Show", "clips": 0}
-    assert [len(answer["matches"]) for answer in (before, after, again)] == [0, 1, 0]
-    assert (after["matches"][0]["show"], after["matches"][0]["name"]) == ("Magenta Show", "red.gif")
-    assert after["neighbours"][0]["similarity"] > 0.99
