@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 from cachetools import LRUCache
 from PIL import Image
+from starlette.concurrency import run_in_threadpool
 
 from gateway.pipeline import ModelDescription, Pipeline
 from services.clip import CLIP_FRAMES, CLIP_SIZE, Clip
@@ -98,7 +99,7 @@ class Identifier:
         """
         kept = self._description
         if kept is None or kept.library or self._clock() - self._described >= DESCRIPTION_S:
-            self._description = await asyncio.to_thread(self._pipeline.describe)
+            self._description = await run_in_threadpool(self._pipeline.describe)
             self._described = self._clock()
             return self._description
         return kept
