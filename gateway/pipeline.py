@@ -9,6 +9,7 @@ from typing import Protocol
 
 from services.clip import Clip
 from services.inference import Classifier, LibraryInfo, ModelInfo, Prediction, default_model_path
+from services.inference.library import KnownClip
 from services.preprocess import Budget, decode_gif
 from services.preprocess.backend import Backend, fastest
 
@@ -109,4 +110,26 @@ def local(
             classifier.model, classifier.shows, classifier.threshold, classifier.library
         ),
         check=lambda: None,
+    )
+
+
+def describer(
+    model_path: str | Path, *, threads: int = 1, budget: Budget | None = None
+) -> Callable[[bytes, str], KnownClip]:
+    """Make a function that computes what a library keeps of a GIF, given its bytes and its name.
+
+    Its show is "". The function raises `GifError` as `Pipeline.decode` does.
+
+    Args:
+        model_path: of the model file.
+        threads: that decoding or classifying one GIF may use, at least 1.
+        budget: what a GIF may cost; None is the default budget.
+
+    Raises:
+        ModelError: the file is not a usable model.
+    """
+    classifier, limits = Classifier(model_path, threads=threads), budget or Budget()
+    backend = fastest()
+    return lambda gif, name: classifier.describe_clip(
+        decode_gif(gif, budget=limits, backend=backend, threads=threads), show="", name=name
     )

@@ -22,6 +22,7 @@ from services.names import is_picture, name_text
 
 STORES = ("s3://", "hf://")
 COLUMNS = ("path", "url")  # of a manifest: it has one of them
+SHOW = "show"  # column of a manifest with titles
 MANIFESTS = (".csv", ".parquet")
 
 
@@ -30,6 +31,7 @@ class Source(NamedTuple):
 
     name: str  # path, as `services.names` writes it, or address
     size: int | None = None  # in bytes, if it is known from the listing of a store
+    show: str | None = None  # title, from the column `show` of a manifest
 
 
 def is_stored(name: str) -> bool:
@@ -81,14 +83,16 @@ def _read_manifest(given: str, io_config: IOConfig) -> Iterator[Source]:
             raise UnreadableFile(
                 given, f"it must have one column named path or url; its columns are: {found}"
             )
+        columns += [name for name in frame.column_names if name == SHOW]
         if is_csv:  # else a name that looks like a number would be read as one: 007.0
-            text = {columns[0]: daft.DataType.string()}
+            text = dict.fromkeys(columns, daft.DataType.string())
             frame = daft.read_csv(given, schema=text, io_config=io_config)
-        names = frame.select(frame[columns[0]].cast(daft.DataType.string()))
-        for batch in names.to_arrow_iter():
-            for name in batch.column(0).to_pylist():
+        cells = frame.select(*(frame[name].cast(daft.DataType.string()) for name in columns))
+        for batch in cells.to_arrow_iter():
+            for name, *show in zip(*(column.to_pylist() for column in batch.columns), strict=True):
                 # An empty cell is an input as well: its row has an error.
-                yield Source(name_text(str(folder / name)) if name and not is_address(name) else name or "")
+                path = name_text(str(folder / name)) if name and not is_address(name) else name or ""
+                yield Source(path, show=show[0] if show else None)
     except FileNotFoundError as error:
         raise UnreadableFile(given, "there is no such file") from error
     except (DaftCoreException, OSError) as error:

@@ -21,34 +21,42 @@ import pyarrow.parquet as pq
 
 from gateway.answer import JsonObject, Tally
 from gateway.batch.inputs import Source
-from gateway.batch.schema import Writer, check_format, read_terms, with_terms, writing
+from gateway.batch.schema import SCHEMA, Writer, check_format, read_terms, with_terms, writing
 from services.errors import GifError, UnreadableFile, catalogue, os_reason
 
 PART_ROWS = 1_024
 PART_S = 5.0  # a part is written after so many seconds even if it is small
 OUTPUT = 0  # the number of the earlier output among the parts
 READ_ROWS = 4_096  # of a part, at a time
-_COLUMNS = ("source", "sha256", "verdict", "show", "error_reason")  # of a row, in the index
+_COLUMNS = (
+    "source",
+    "sha256",
+    "verdict",
+    "show",
+    "error_reason",
+)  # of a row, in the index; null if it has none
 # Errors in the bytes themselves are final; sources with other errors are tried again.
 _FINAL = [reason for reason, error in catalogue().items() if issubclass(error, GifError)]
 
 
 @contextlib.contextmanager
-def open_parts(out: Path, terms: JsonObject) -> Iterator[Parts]:
+def open_parts(out: Path, terms: JsonObject, schema: pa.Schema = SCHEMA) -> Iterator[Parts]:
     """Lock the folder of an output for this run, and yield its parts.
 
     Args:
         out: path of the output.
         terms: what answers depend on beside the bytes; parts with other terms are not used.
+        schema: of the parts. Only answers are an output themselves, and an earlier one is used.
 
     Raises:
         InvalidArgument: the suffix of the output names no format.
         UnreadableFile: the output cannot be written, is not of batch, or another run is writing it.
     """
-    check_format(out)
+    if schema is SCHEMA:
+        check_format(out)
     folder = out.with_name(f"{out.name}.parts")
     try:
-        if out.exists() and read_terms(out) is None:
+        if schema is SCHEMA and out.exists() and read_terms(out) is None:
             raise UnreadableFile(str(out), "it is there already, and is not an output of batch")
         folder.mkdir(exist_ok=True)
         lock = (folder / "lock").open("w")
@@ -64,7 +72,7 @@ def open_parts(out: Path, terms: JsonObject) -> Iterator[Parts]:
         index.unlink(missing_ok=True)
         try:
             with contextlib.closing(sqlite3.connect(index, isolation_level=None)) as db:
-                yield Parts(out, folder, terms, db)
+                yield Parts(out, folder, terms, db, schema)
         finally:
             if folder.exists() and not any(folder.glob("part-*")):
                 shutil.rmtree(folder)  # it holds no answers
@@ -73,25 +81,30 @@ def open_parts(out: Path, terms: JsonObject) -> Iterator[Parts]:
 class Parts:
     """The parts of one output, and the index of every source and the place of its latest row."""
 
-    def __init__(self, out: Path, folder: Path, terms: JsonObject, db: sqlite3.Connection) -> None:
+    def __init__(
+        self, out: Path, folder: Path, terms: JsonObject, db: sqlite3.Connection, schema: pa.Schema
+    ) -> None:
         self._out, self._folder, self._db = out, folder, db
-        self._schema = with_terms(terms)
+        self._schema = with_terms(terms, schema)
         self._pending: list[JsonObject] = []
         self._written = time.monotonic()
         db.execute("PRAGMA journal_mode = OFF")
         db.execute("PRAGMA synchronous = OFF")
         db.execute(
             "CREATE TABLE sources (source TEXT PRIMARY KEY, sha256 TEXT, verdict TEXT, show TEXT,"
-            " reason TEXT, final INTEGER, part INTEGER, row INTEGER, wanted INTEGER NOT NULL DEFAULT 0)"
+            " reason TEXT, final INTEGER, part INTEGER, row INTEGER, wanted INTEGER NOT NULL DEFAULT 0,"
+            " title TEXT)"
             " WITHOUT ROWID"
         )
         found = {int(path.stem[5:]): path for path in folder.glob("part-*.parquet")}
         self._next = max(found, default=OUTPUT) + 1
-        if out.exists():
+        if schema is SCHEMA and out.exists():
             found[OUTPUT] = out
-        self._files = {part: path for part, path in sorted(found.items()) if read_terms(path) == terms}
+        self._files = {
+            part: path for part, path in sorted(found.items()) if read_terms(path, schema) == terms
+        }
         for part, path in self._files.items():
-            for start, batch in _read(path, list(_COLUMNS)):
+            for start, batch in _read(path, [name for name in _COLUMNS if name in schema.names]):
                 self._record(part, start, batch)
 
     def want(self, sources: Iterable[Source]) -> list[tuple[str, int | None, str | None]]:
@@ -101,17 +114,29 @@ class Parts:
         """
         wanted = []
         self._db.execute("BEGIN")
-        for name, size in sources:
+        for name, size, title in sources:
             new = self._db.execute(
-                "INSERT INTO sources (source, wanted) VALUES (?, 1)"
-                " ON CONFLICT (source) DO UPDATE SET wanted = 1 WHERE wanted = 0"
+                "INSERT INTO sources (source, wanted, title) VALUES (?, 1, ?)"
+                " ON CONFLICT (source) DO UPDATE SET wanted = 1, title = excluded.title WHERE wanted = 0"
                 " RETURNING CASE WHEN final THEN sha256 END",
-                (name,),
+                (name, title),
             ).fetchone()
             if new is not None:
                 wanted.append((name, size, new[0]))
         self._db.execute("COMMIT")
         return wanted
+
+    def have(self, clips: Iterable[tuple[str, str]]) -> None:
+        """Note sources that the output has already, and the digest of each; rows of parts are newer."""
+        self._db.execute("BEGIN")
+        self._db.executemany(
+            "INSERT INTO sources (source, sha256, final) VALUES (?, ?, 1) ON CONFLICT DO NOTHING", clips
+        )
+        self._db.execute("COMMIT")
+
+    def had(self) -> Iterator[tuple[str, str]]:
+        """Yield the sources of this run that the output has already and that no part has, with their show."""
+        yield from self._db.execute("SELECT source, title FROM sources WHERE wanted AND part IS NULL")
 
     def add(self, rows: list[JsonObject]) -> None:
         """Add rows; they are written with the next part."""
@@ -135,7 +160,9 @@ class Parts:
 
     def _record(self, part: int, first_row: int, rows: pa.RecordBatch | pa.Table) -> None:
         """Record the rows of a part from `first_row` on; a later row of a source replaces an earlier one."""
-        columns = [rows[name].to_pylist() for name in _COLUMNS]
+        columns = [
+            rows[name].to_pylist() if name in rows.schema.names else [None] * len(rows) for name in _COLUMNS
+        ]
         lines = [
             (*row, row[-1] is None or row[-1] in _FINAL, part, index)
             for index, row in enumerate(zip(*columns, strict=True), start=first_row)
@@ -169,19 +196,28 @@ class Parts:
 
     def merge(self, *more: Writer) -> None:
         """Write the output, also to `more`, one row for each source of this run, and remove the parts."""
-        self._db.execute("CREATE INDEX places ON sources (part, row) WHERE wanted")
         with writing(self._out, self._schema) as writer:
-            for part, path in sorted(self._files.items()):
-                for start, batch in _read(path):
-                    found = self._db.execute(
-                        "SELECT row - ? FROM sources WHERE part = ? AND row >= ? AND row < ? AND wanted"
-                        " ORDER BY row",
-                        (start, part, start, start + batch.num_rows),
-                    )
-                    if rows := [row for (row,) in found]:
-                        kept = pa.Table.from_batches([batch]).take(rows)
-                        for each in (writer, *more):
-                            each.write_table(kept.replace_schema_metadata(self._schema.metadata))
+            for rows, _ in self.rows():
+                for each in (writer, *more):
+                    each.write_table(rows.replace_schema_metadata(self._schema.metadata))
+        self.remove()
+
+    def rows(self) -> Iterator[tuple[pa.Table, list[str | None]]]:
+        """Yield the rows of this run, one for each source that a part has, with their shows in the input."""
+        self._db.execute("CREATE INDEX IF NOT EXISTS places ON sources (part, row) WHERE wanted")
+        for part, path in sorted(self._files.items()):
+            for start, batch in _read(path):
+                found = self._db.execute(
+                    "SELECT row - ?, title FROM sources WHERE part = ? AND row >= ? AND row < ? AND wanted"
+                    " ORDER BY row",
+                    (start, part, start, start + batch.num_rows),
+                ).fetchall()
+                if found:
+                    rows, titles = zip(*found, strict=True)
+                    yield pa.Table.from_batches([batch]).take(list(rows)), list(titles)
+
+    def remove(self) -> None:
+        """Remove the parts: the output has what they hold."""
         shutil.rmtree(self._folder)
 
 

@@ -25,7 +25,7 @@ from gateway.answer import JsonObject, Tally
 from gateway.batch.inputs import Source, is_stored, list_sources
 from gateway.batch.parts import Parts, open_parts
 from gateway.batch.report import Report, check_report, write_page
-from gateway.batch.worker import CHANGED, Worker
+from gateway.batch.worker import CHANGED, Describer, Worker
 from gateway.settings import RestSettings, Settings
 from services.errors import CannotServe, LibraryError, UnreadableFile
 from services.inference import Classifier
@@ -34,6 +34,8 @@ ROUND_ROWS = 50_000  # sources of a round, about 10 MB; each round starts its wo
 PARTITION_ROWS = 256  # sources that Ray hands to a worker at a time
 _SENT = pa.schema([("source", pa.string()), ("size", pa.int64()), ("digest", pa.string())])
 
+# Computes the rows of a round, a few at a time.
+Engine = Callable[[pa.Table], Iterator[list[JsonObject]]]
 # Called with the number of sources done so far and of all; None where that is not known.
 Progress = Callable[[int, int | None], None]
 
@@ -107,41 +109,19 @@ def run_batch(
     # Checked now, not by the workers.
     library = Classifier(settings.model, early_exit=settings.early_exit, library=settings.library).library
     library_sha256 = library.sha256 if library else None
-    io_config = IOConfig(s3=S3Config(endpoint_url=s3_endpoint)) if s3_endpoint else IOConfig()
+    io_config = store_config(s3_endpoint)
     if report is not None:
         check_report(report)
     with open_parts(out, _terms(settings, top_k, library_sha256)) as parts:
-        # Workers on other machines get the settings, but no API keys.
-        sent = dataclasses.replace(
-            settings,
-            model=settings.model.absolute(),
-            library=settings.library and settings.library.absolute(),
-            rest=RestSettings(),
-        )
-        run = _choose_engine(workers, ray, (sent, top_k, io_config, library_sha256))
-        kept = done = 0
-        changed = False  # the library, since the run began
+        given_to_each = top_k, library_sha256
+        run = choose_engine(Worker, workers, ray, (sent_settings(settings), io_config, *given_to_each))
+
+        def listed() -> Iterator[Source]:
+            return list_sources(given, io_config)
+
         # A store is listed only once: it may cost money, and Daft holds the whole listing.
-        total = None if is_stored(given) else sum(1 for _ in list_sources(given, io_config))
-        try:
-            progress(done, total)
-            for sources in _rounds(list_sources(given, io_config), parts):
-                try:
-                    for rows in run(sources):
-                        new = [row for row in rows if not row.pop("kept")]
-                        changed |= any(row.get("error_reason") == LibraryError.reason for row in new)
-                        if changed:  # the workers answer no more; Daft would crash if it were left midway
-                            continue
-                        kept += len(rows) - len(new)
-                        parts.add(new)
-                        done += len(rows)
-                        progress(done, total)
-                finally:  # also when interrupted, so that nothing is answered twice
-                    parts.flush()
-                if changed:
-                    raise LibraryError(str(settings.library), CHANGED)
-        except KeyboardInterrupt as error:
-            raise BatchInterrupted(done) from error
+        total = None if is_stored(given) else sum(1 for _ in listed())
+        kept = compute(listed(), total, parts, run, library=settings.library, progress=progress)
         summary = BatchSummary(kept, parts.verdicts(), parts.reasons())
         if not summary.answered + summary.failed:
             raise UnreadableFile(given, "it names no GIF")
@@ -152,14 +132,77 @@ def run_batch(
     return summary
 
 
+def compute(
+    sources: Iterator[Source],
+    total: int | None,
+    parts: Parts,
+    run: Engine,
+    *,
+    library: Path | None,
+    progress: Progress,
+) -> int:
+    """Compute the rows of sources and add them to the parts; return how many earlier ones are still valid.
+
+    Args:
+        sources: of the input.
+        total: their number; None if it is not known.
+        parts: of the output.
+        run: from `choose_engine`.
+        library: that the rows depend on, or None.
+        progress: called whenever sources are done, first with none.
+
+    Raises:
+        BatchInterrupted: by Ctrl-C.
+        LibraryError: the library was changed during the run.
+    """
+    kept = done = 0
+    changed = False  # the library, since the run began
+    try:
+        progress(done, total)
+        for some in _rounds(sources, parts):
+            try:
+                for rows in run(some):
+                    new = [row for row in rows if not row.pop("kept")]
+                    changed |= any(row.get("error_reason") == LibraryError.reason for row in new)
+                    if changed:  # the workers answer no more; Daft would crash if it were left midway
+                        continue
+                    kept += len(rows) - len(new)
+                    parts.add(new)
+                    done += len(rows)
+                    progress(done, total)
+            finally:  # also when interrupted, so that nothing is answered twice
+                parts.flush()
+            if changed:
+                raise LibraryError(str(library), CHANGED)
+    except KeyboardInterrupt as error:
+        raise BatchInterrupted(done) from error
+    return kept
+
+
+def store_config(s3_endpoint: str | None) -> IOConfig:
+    """Say how Daft accesses stores: an S3-compatible one at an address, or Amazon's."""
+    return IOConfig(s3=S3Config(endpoint_url=s3_endpoint)) if s3_endpoint else IOConfig()
+
+
+def sent_settings(settings: Settings) -> Settings:
+    """Return what workers on other machines get: absolute paths, and no API keys."""
+    return dataclasses.replace(
+        settings,
+        model=settings.model.absolute(),
+        library=settings.library and settings.library.absolute(),
+        rest=RestSettings(),
+    )
+
+
+def base_terms(settings: Settings) -> JsonObject:
+    """Return what every row depends on beside the bytes: the model and the limits."""
+    model = hashlib.sha256(settings.model.read_bytes()).hexdigest()
+    return {"model_sha256": model, "budget": dataclasses.asdict(settings.budget)}
+
+
 def _terms(settings: Settings, top_k: int, library_sha256: str | None) -> JsonObject:
     """Return what answers depend on beside the bytes."""
-    model = hashlib.sha256(settings.model.read_bytes()).hexdigest()
-    terms: JsonObject = {
-        "model_sha256": model,
-        "top_k": top_k,
-        "budget": dataclasses.asdict(settings.budget),
-    }
+    terms = base_terms(settings) | {"top_k": top_k}
     # Options that were added later are only named where they are used, so that earlier files stay valid.
     if settings.early_exit:
         terms["early_exit"] = True
@@ -175,10 +218,20 @@ def _rounds(sources: Iterator[Source], parts: Parts) -> Iterator[pa.Table]:
             yield pa.table([list(column) for column in zip(*wanted, strict=True)], schema=_SENT)
 
 
-def _choose_engine(
-    workers: int | None, ray: str | None, given: tuple[Settings, int, IOConfig, str | None]
-) -> Callable[[pa.Table], Iterator[list[JsonObject]]]:
-    """Return a function that answers a round, a few rows at a time; `given` is what each `Worker` gets."""
+def choose_engine(
+    kind: type[Worker | Describer], workers: int | None, ray: str | None, given: tuple[object, ...]
+) -> Engine:
+    """Return a function that computes the rows of a round, a few at a time.
+
+    Args:
+        kind: of the workers.
+        workers: how many processes; None is one for each processor of this machine or of the cluster.
+        ray: address of a Ray cluster; "local" starts one here; None is Daft's own engine.
+        given: what each worker is made of.
+
+    Raises:
+        CannotServe: there is no such Ray cluster.
+    """
     if ray is None:
         _use_native_engine()
         most = workers or len(os.sched_getaffinity(0))
@@ -191,7 +244,7 @@ def _choose_engine(
         if ray is not None:
             # A partition returns as a whole: with small ones little is lost when the run is killed.
             frame = frame.into_partitions(max(most, math.ceil(len(sources) / PARTITION_ROWS)))
-        worker = daft.cls(Worker, max_concurrency=most, use_process=True)(*given)
+        worker = daft.cls(kind, max_concurrency=most, use_process=True)(*given)
         answers = frame.select(worker.answer(frame["source"], frame["size"], frame["digest"]).alias("row"))
         for batch in answers.to_arrow_iter():
             yield batch.column(0).to_pylist()

@@ -58,6 +58,19 @@ SCHEMA = pa.schema(
         "error_message": pa.string(),
     }
 )
+# What a library keeps of a clip: see `services.inference.library.KnownClip`. The show comes from the input.
+CLIPS = pa.schema(
+    {
+        "source": pa.string(),  # path or address: the name in the library
+        "sha256": pa.string(),  # of the bytes; null where they could not be had
+        "times_ms": pa.list_(pa.int64()),
+        "embedding": pa.binary(),  # the bytes of its array, as of the next two
+        "fingerprints": pa.binary(),
+        "distinct": pa.binary(),
+        "error_reason": pa.string(),  # null where there is a clip, and vice versa
+        "error_message": pa.string(),
+    }
+)
 _TERMS = b"gif-analyzer"  # key of the terms in the metadata of a file
 FORMATS = (".parquet", ".csv", ".jsonl")
 
@@ -99,12 +112,12 @@ def check_format(path: Path) -> None:
         raise InvalidArgument("out", expected=expected, found=name_text(str(path)))
 
 
-def with_terms(terms: JsonObject) -> pa.Schema:
+def with_terms(terms: JsonObject, schema: pa.Schema = SCHEMA) -> pa.Schema:
     """Return the schema with the terms: what answers depend on beside the bytes, such as the model."""
-    return SCHEMA.with_metadata({_TERMS: json.dumps(terms, sort_keys=True).encode()})
+    return schema.with_metadata({_TERMS: json.dumps(terms, sort_keys=True).encode()})
 
 
-def read_terms(path: Path) -> JsonObject | None:
+def read_terms(path: Path, expected: pa.Schema = SCHEMA) -> JsonObject | None:
     """Return the terms of an earlier output; None if batch did not write this file. Raises OSError.
 
     CSV, lines of JSON, and Parquet with the columns of another version have no terms: their answers are not
@@ -127,7 +140,7 @@ def read_terms(path: Path) -> JsonObject | None:
     if terms is None:
         return None
     read: JsonObject = json.loads(terms)
-    return read if schema.remove_metadata().equals(SCHEMA) else {}
+    return read if schema.remove_metadata().equals(expected) else {}
 
 
 def _first_line(file: BinaryIO) -> str:

@@ -1,7 +1,7 @@
-"""A worker process of batch: reads sources and returns their rows.
+"""The worker processes of batch: they read sources and return their rows.
 
-Daft makes one `Worker` in each process, so each process loads the model once. The next files are read while
-one is computed; a small batch keeps few of them in memory, whatever the size of the input.
+Daft makes one `Worker` or `Describer` in each process, so each process loads the model once. The next files
+are read while one is computed; a small batch keeps few of them in memory, whatever the size of the input.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from daft.recordbatch import RecordBatch
 
 from gateway.answer import JsonObject, outcome_row
 from gateway.batch.inputs import is_stored
-from gateway.batch.schema import SCHEMA
+from gateway.batch.schema import CLIPS, SCHEMA
 from gateway.fetch.address import is_address
 from gateway.files import read_gif
-from gateway.pipeline import local
+from gateway.pipeline import describer, local
 from gateway.settings import Settings
 from services.errors import (
     AnalyzerError,
@@ -35,7 +35,6 @@ from services.errors import (
     LibraryError,
     UnreadableFile,
 )
-from services.inference import Prediction
 from services.names import name_from_text
 from services.process import keep_freed_memory
 
@@ -44,74 +43,52 @@ BATCH_ROWS = 16  # of one call: at most so many files, each within the budget, a
 READERS = 4  # files that are read at the same time
 
 # A row, and whether the earlier answer is still valid, so that the row is not written.
-ROW = daft.DataType.from_arrow_type(pa.struct([*SCHEMA, pa.field("kept", pa.bool_())]))
+_KEPT = pa.field("kept", pa.bool_())
+ROW, CLIP_ROW = (daft.DataType.from_arrow_type(pa.struct([*schema, _KEPT])) for schema in (SCHEMA, CLIPS))
 
 _log = logging.getLogger(__name__)
 
 
-class Worker:
-    """Reads and identifies sources; the error of a source becomes its row.
+class _Reader:
+    """Reads sources and computes the row of each; the error of a source becomes its row.
 
     Args:
-        settings: model, limits, and what may be fetched.
-        top_k: how many shows to name.
+        settings: limits, and what may be fetched.
         io_config: how Daft accesses stores.
-        library_sha256: of the library at the start of the run. Once it has another, every row is that error.
     """
 
-    def __init__(
-        self, settings: Settings, top_k: int, io_config: IOConfig, library_sha256: str | None
-    ) -> None:
+    def __init__(self, settings: Settings, io_config: IOConfig) -> None:
         keep_freed_memory()  # the worker is a process of its own
         # Ctrl-C reaches every process of a terminal; the parent process decides what ends.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        self._settings, self._top_k, self._io_config = settings, top_k, io_config
-        self._library_sha256 = library_sha256
-        self._pipeline = local(
-            settings.model,
-            threads=settings.threads,
-            early_exit=settings.early_exit,
-            library=settings.library,
-            budget=settings.budget,
-        )
+        self._settings, self._io_config = settings, io_config
         self._readers = ThreadPoolExecutor(READERS, "read")
 
-    @daft.method.batch(return_dtype=ROW, batch_size=BATCH_ROWS)
-    def answer(self, sources: daft.Series, sizes: daft.Series, digests: daft.Series) -> list[JsonObject]:
-        """Answer sources: paths, as `services.names` writes them, and addresses.
+    def _row(self, name: str, sha256: str | None, content: bytes | AnalyzerError) -> JsonObject:
+        """Return the row of a source by its bytes, or by the error of reading them; raises AnalyzerError."""
+        raise NotImplementedError
 
-        Sizes are in bytes, null if not known; digests are sha256 of bytes with a valid answer, else null.
-        """
+    def _rows(self, sources: daft.Series, sizes: daft.Series, digests: daft.Series) -> list[JsonObject]:
+        """Return the rows of sources; see `Worker.answer`."""
         names = sources.to_pylist()
-        if self._library_changed():
-            return self._refuse(names)
         contents = self._readers.map(self._read, names, sizes.to_pylist())
-        rows = list(map(self._answer_one, names, contents, digests.to_pylist()))
-        return self._refuse(names) if self._library_changed() else rows
+        return list(map(self._row_or_error, names, contents, digests.to_pylist()))
 
-    def _library_changed(self) -> bool:
-        library = self._pipeline.describe().library
-        return library is not None and library.sha256 != self._library_sha256
-
-    def _refuse(self, names: list[str]) -> list[JsonObject]:
-        error = LibraryError(str(self._settings.library), CHANGED)
-        return [outcome_row(name, None, error) | {"kept": False} for name in names]
-
-    def _answer_one(self, name: str, content: bytes | AnalyzerError, digest: str | None) -> JsonObject:
+    def _row_or_error(self, name: str, content: bytes | AnalyzerError, digest: str | None) -> JsonObject:
         if isinstance(content, AnalyzerError):
-            return outcome_row(name, None, content) | {"kept": False}
+            return self._row(name, None, content) | {"kept": False}
         sha256 = hashlib.sha256(content).hexdigest()
         if sha256 == digest:
             return {"source": name, "kept": True}
-        outcome: Prediction | AnalyzerError
+        error: AnalyzerError
         try:
-            outcome = self._pipeline.identify(content, self._top_k)
-        except AnalyzerError as error:
-            outcome = error
+            return self._row(name, sha256, content) | {"kept": False}
+        except AnalyzerError as found:
+            error = found
         except Exception:  # a bug that one GIF in millions reveals: the others go on
             _log.exception("cannot answer", extra={"source": name})
-            outcome = InternalError()
-        return outcome_row(name, sha256, outcome) | {"kept": False}
+            error = InternalError()
+        return self._row(name, sha256, error) | {"kept": False}
 
     def _read(self, name: str, size: int | None) -> bytes | AnalyzerError:
         limit = self._settings.budget.max_bytes
@@ -148,3 +125,81 @@ class Worker:
 
         fetch = Fetcher(self._settings.fetch)
         return lambda address: asyncio.run(fetch(address))
+
+
+class Worker(_Reader):
+    """Reads and identifies sources.
+
+    Args:
+        settings: model, library, limits, and what may be fetched.
+        io_config: how Daft accesses stores.
+        top_k: how many shows to name.
+        library_sha256: of the library at the start of the run. Once it has another, every row is that error.
+    """
+
+    def __init__(
+        self, settings: Settings, io_config: IOConfig, top_k: int, library_sha256: str | None
+    ) -> None:
+        super().__init__(settings, io_config)
+        self._top_k, self._library_sha256 = top_k, library_sha256
+        self._pipeline = local(
+            settings.model,
+            threads=settings.threads,
+            early_exit=settings.early_exit,
+            library=settings.library,
+            budget=settings.budget,
+        )
+
+    @daft.method.batch(return_dtype=ROW, batch_size=BATCH_ROWS)
+    def answer(self, sources: daft.Series, sizes: daft.Series, digests: daft.Series) -> list[JsonObject]:
+        """Answer sources: paths, as `services.names` writes them, and addresses.
+
+        Sizes are in bytes, null if not known; digests are sha256 of bytes with a valid answer, else null.
+        """
+        if self._library_changed():
+            return self._refuse(sources.to_pylist())
+        rows = self._rows(sources, sizes, digests)
+        return self._refuse(sources.to_pylist()) if self._library_changed() else rows
+
+    def _row(self, name: str, sha256: str | None, content: bytes | AnalyzerError) -> JsonObject:
+        if isinstance(content, AnalyzerError):
+            return outcome_row(name, sha256, content)
+        return outcome_row(name, sha256, self._pipeline.identify(content, self._top_k))
+
+    def _library_changed(self) -> bool:
+        library = self._pipeline.describe().library
+        return library is not None and library.sha256 != self._library_sha256
+
+    def _refuse(self, names: list[str]) -> list[JsonObject]:
+        error = LibraryError(str(self._settings.library), CHANGED)
+        return [outcome_row(name, None, error) | {"kept": False} for name in names]
+
+
+class Describer(_Reader):
+    """Reads sources and computes what a library keeps of them.
+
+    Args:
+        settings: model, limits, and what may be fetched.
+        io_config: how Daft accesses stores.
+    """
+
+    def __init__(self, settings: Settings, io_config: IOConfig) -> None:
+        super().__init__(settings, io_config)
+        self._describe = describer(settings.model, threads=settings.threads, budget=settings.budget)
+
+    @daft.method.batch(return_dtype=CLIP_ROW, batch_size=BATCH_ROWS)
+    def answer(self, sources: daft.Series, sizes: daft.Series, digests: daft.Series) -> list[JsonObject]:
+        """Describe sources; the arguments are those of `Worker.answer`."""
+        return self._rows(sources, sizes, digests)
+
+    def _row(self, name: str, sha256: str | None, content: bytes | AnalyzerError) -> JsonObject:
+        row: JsonObject = {"source": name, "sha256": sha256}
+        if isinstance(content, AnalyzerError):
+            return row | {"error_reason": content.reason, "error_message": content.message}
+        clip = self._describe(content, name)
+        return row | {
+            "times_ms": list(clip.times_ms),
+            "embedding": clip.embedding.tobytes(),
+            "fingerprints": clip.fingerprints.tobytes(),
+            "distinct": clip.distinct.tobytes(),
+        }

@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -31,12 +31,22 @@ from services.names import name_text
 from services.terminal import Json
 from services.terminal import report as print_report
 
+Input = Annotated[
+    str, typer.Argument(metavar="INPUT", help="A folder, a glob, a manifest, or an s3:// or hf:// prefix.")
+]
+Workers = Annotated[
+    int | None, typer.Option(min=1, metavar="N", help="Processes; else one for each processor.")
+]
+Ray = Annotated[
+    str | None, typer.Option(metavar="ADDRESS", help="Compute on this Ray cluster; `local` starts one here.")
+]
+S3Endpoint = Annotated[
+    str | None, typer.Option(metavar="URL", help="A store that speaks S3, instead of Amazon's.")
+]
+
 
 def batch(
-    given: Annotated[
-        str,
-        typer.Argument(metavar="INPUT", help="A folder, a glob, a manifest, or an s3:// or hf:// prefix."),
-    ],
+    given: Input,
     *,
     out: Annotated[Path, typer.Option(metavar="FILE", help="File to write: .parquet, .csv or .jsonl.")],
     report: Annotated[
@@ -47,16 +57,9 @@ def batch(
     model: Model = None,
     early_exit: EarlyExit = None,
     library: Library = None,
-    workers: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Processes; else one for each processor.")
-    ] = None,
-    ray: Annotated[
-        str | None,
-        typer.Option(metavar="ADDRESS", help="Compute on this Ray cluster; `local` starts one here."),
-    ] = None,
-    s3_endpoint: Annotated[
-        str | None, typer.Option(metavar="URL", help="A store that speaks S3, instead of Amazon's.")
-    ] = None,
+    workers: Workers = None,
+    ray: Ray = None,
+    s3_endpoint: S3Endpoint = None,
 ) -> None:
     """Name the shows of many GIFs, and write one row for each into a file.
 
@@ -90,47 +93,23 @@ def batch(
     **Settings** from the environment: those of `identify`, except for services. docs/batch.md lists the
     columns.
     """
-    with usage_errors("ray" if ray else "batch"), _heed_interrupts() as interrupted:
+    with usage_errors("ray" if ray else "batch"), heed_interrupts() as interrupted:
         settings = read_settings(model, early_exit=early_exit, library=library)
         silence_libraries()
-        from gateway.batch.run import BatchInterrupted, run_batch  # noqa: PLC0415 - Daft is an extra
+        from gateway.batch.run import run_batch  # noqa: PLC0415 - Daft is an extra
 
-        columns = (
-            SpinnerColumn(),
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[speed]}"),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
-        )
-        console = Console(stderr=True)
-        with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-            task = bar.add_task("GIFs", total=None, speed="")
-
-            def show(done: int, total: int | None) -> None:
-                if interrupted.is_set():
-                    raise KeyboardInterrupt
-                bar.update(task, completed=done, total=total)
-                speed = bar.tasks[task].speed
-                bar.update(task, speed=f"{speed:.1f} a second" if speed else "")
-
-            try:
-                summary = run_batch(
-                    given,
-                    out,
-                    settings,
-                    top_k=top_k,
-                    workers=workers,
-                    ray=ray,
-                    s3_endpoint=s3_endpoint,
-                    report=report,
-                    progress=show,
-                )
-            except BatchInterrupted as stopped:
-                bar.stop()
-                complain(f"interrupted after {stopped.done:,} GIFs; the same command goes on from there")
-                _end(INTERRUPTED)
+        with show_progress(interrupted) as progress:
+            summary = run_batch(
+                given,
+                out,
+                settings,
+                top_k=top_k,
+                workers=workers,
+                ray=ray,
+                s3_endpoint=s3_endpoint,
+                report=report,
+                progress=progress,
+            )
     kept = f", {summary.kept:,} of these kept from before" if summary.kept else ""
     lines = [
         f"{name_text(str(out))}: {summary.answered:,} answered, {summary.failed:,} failed{kept}",
@@ -153,14 +132,52 @@ def batch(
         },
         "\n".join(map(printable, lines)),
     )
+    end_batch(interrupted, failed=summary.failed)
+
+
+def end_batch(interrupted: threading.Event, *, failed: int) -> None:
+    """End a command whose sources are all done."""
     if interrupted.is_set():  # all was answered before
-        _end(FAILED if summary.failed else 0)
-    if summary.failed:
+        _end(FAILED if failed else 0)
+    if failed:
         raise typer.Exit(FAILED)
 
 
 @contextlib.contextmanager
-def _heed_interrupts() -> Iterator[threading.Event]:
+def show_progress(interrupted: threading.Event) -> Iterator[Callable[[int, int | None], None]]:
+    """Yield a function that shows how many sources are done; end the process when the run is interrupted."""
+    from gateway.batch.run import BatchInterrupted  # noqa: PLC0415 - Daft is an extra
+
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[speed]}"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("GIFs", total=None, speed="")
+
+        def show(done: int, total: int | None) -> None:
+            if interrupted.is_set():
+                raise KeyboardInterrupt
+            bar.update(task, completed=done, total=total)
+            speed = bar.tasks[task].speed
+            bar.update(task, speed=f"{speed:.1f} a second" if speed else "")
+
+        try:
+            yield show
+        except BatchInterrupted as stopped:
+            bar.stop()
+            complain(f"interrupted after {stopped.done:,} GIFs; the same command goes on from there")
+            _end(INTERRUPTED)
+
+
+@contextlib.contextmanager
+def heed_interrupts() -> Iterator[threading.Event]:
     """Yield an event that Ctrl-C sets: Daft loses the exception when it comes at the wrong moment."""
     interrupted = threading.Event()
 

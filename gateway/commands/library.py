@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -12,9 +13,19 @@ import typer
 from rich.console import Console
 from rich.progress import track
 
+from gateway.commands.batch import (
+    Input,
+    Ray,
+    S3Endpoint,
+    Workers,
+    end_batch,
+    heed_interrupts,
+    show_progress,
+)
 from gateway.commands.options import Model, read_settings
 from gateway.commands.terminal import FAILED, complain, printable, usage_errors
 from gateway.files import find_gifs, read_gif
+from gateway.settings import silence_libraries
 from gateway.thumbnails import Thumbnails, draw_thumbnail
 from services.errors import AnalyzerError
 from services.inference import Classifier
@@ -93,6 +104,64 @@ def add(
     )
     if failed:
         raise typer.Exit(FAILED)
+
+
+@library.command()
+def build(
+    given: Input,
+    *,
+    file: File,
+    model: Model = None,
+    workers: Workers = None,
+    ray: Ray = None,
+    s3_endpoint: S3Endpoint = None,
+    as_json: Json = False,
+) -> None:
+    """Add many GIFs of many shows, by several processes. The library is made if it is missing.
+
+    INPUT is that of `gif-analyzer batch`. A GIF is of the show that the column `show` of a manifest names.
+    Without that column it is of the first folder below INPUT, as in gifs/Severance/some.gif.
+
+    A run that was interrupted or killed continues when it is started again. GIFs that the library has are
+    read again, and computed only if their bytes have changed.
+
+    **Examples**
+
+        gif-analyzer library build gifs/ --library my.library
+
+        gif-analyzer library build shows.parquet --library my.library --workers 8
+
+        gif-analyzer library build s3://bucket/gifs/ --library my.library --ray ray://head:10001
+
+    **Exit codes**: 0 when the library has all GIFs, 1 when any failed, 2 when the command could not run, 130
+    when interrupted.
+    """
+    with usage_errors("ray" if ray else "batch"), heed_interrupts() as interrupted:
+        settings = read_settings(model)
+        silence_libraries()
+        from gateway.batch.known import build_library  # noqa: PLC0415 - Daft is an extra
+
+        with show_progress(interrupted) as progress:
+            summary = build_library(
+                given,
+                file,
+                settings,
+                workers=workers,
+                ray=ray,
+                s3_endpoint=s3_endpoint,
+                progress=progress,
+            )
+    lines = [
+        f"{file}: {summary.added:,} GIFs added, {summary.kept:,} were there, {summary.failed:,} failed; "
+        f"it has {summary.clips:,} of {summary.shows:,} shows",
+        *(f"  {gifs:,} failed: {reason}" for reason, gifs in summary.reasons.items()),
+    ]
+    report(
+        as_json,
+        {"library": str(file), "failed": summary.failed, **dataclasses.asdict(summary)},
+        "\n".join(lines),
+    )
+    end_batch(interrupted, failed=summary.failed)
 
 
 @library.command("list")

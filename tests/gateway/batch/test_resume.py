@@ -11,14 +11,13 @@ import signal
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
 pytest.importorskip("daft", reason="This test needs Daft, which is not installed: make setup.")
-from tests.support.batch import IN_SMALL_PARTS, RunBatch, SaveGif, make_many, read_rows
+from tests.support.batch import IN_SMALL_PARTS, Popen, RunBatch, SaveGif, begun, make_many, read_rows
 from tests.support.library import add_gifs, save_teaching_model
 from tests.support.programs import Done
 
@@ -31,23 +30,9 @@ def counts(done: Done) -> tuple[int, int, int]:
     return said["answered"], said["failed"], said["kept"]
 
 
-@contextlib.contextmanager
-def begun_run(environ: dict[str, str], folder: Path) -> Iterator[subprocess.Popen[str]]:
+def begun_run(environ: dict[str, str], folder: Path) -> contextlib.AbstractContextManager[Popen]:
     """A batch over the GIFs of a folder, of which the first part is on the disk."""
-    with subprocess.Popen(
-        [*IN_SMALL_PARTS, "gifs", "--out", "labels.parquet", "--workers", "2"],
-        env=environ,
-        cwd=folder,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    ) as process:
-        end = time.monotonic() + 120
-        while not list(folder.glob("labels.parquet.parts/part-*.parquet")) and time.monotonic() < end:
-            assert process.poll() is None
-            time.sleep(0.02)
-        yield process
+    return begun("batch", "gifs", "--out", "labels.parquet", environ=environ, folder=folder)
 
 
 def test_killed_run_continues(
@@ -213,7 +198,7 @@ def test_second_run_is_refused(
 ) -> None:
     make_many(tmp_path / "gifs", save_gif, GIFS)
     with subprocess.Popen(
-        [*IN_SMALL_PARTS, "gifs", "--out", "labels.parquet"],
+        [*IN_SMALL_PARTS, "batch", "gifs", "--out", "labels.parquet"],
         env=environ,
         cwd=tmp_path,
         start_new_session=True,
