@@ -16,7 +16,7 @@ from services.terminal import program
 from training.commands.all import train_all
 from training.commands.collect import collect, cut, regroup
 from training.commands.compare import compare
-from training.commands.evaluate import effort, evaluate, teaching
+from training.commands.evaluate import effort, evaluate, footage, teaching
 from training.commands.export import export
 from training.commands.fit import fit
 from training.commands.library import library
@@ -35,12 +35,26 @@ RESUMABLE = (
     "evaluate",
     "fit",
     "teaching",
+    "footage",
 )  # commands that keep what they finished
 
 app = program("gif-train", "Train a model that names the show of a GIF.")
 
 app.command("all")(train_all)
-for command in (collect, cut, regroup, library, prepare, fit, measure, evaluate, effort, teaching, export):
+for command in (
+    collect,
+    cut,
+    regroup,
+    library,
+    prepare,
+    fit,
+    measure,
+    evaluate,
+    effort,
+    teaching,
+    footage,
+    export,
+):
     app.command()(command)
 for of_registry in (register, compare, promote, rollback, pull, status):
     app.command(rich_help_panel="Registry")(of_registry)

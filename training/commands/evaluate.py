@@ -1,4 +1,4 @@
-"""The commands that judge recipes in folds: `gif-train evaluate`, `effort` and `teaching`."""
+"""The commands that judge recipes (`gif-train evaluate`, `effort`) and libraries (`teaching`, `footage`)."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from services.inference import Classifier, default_model_path
 from services.terminal import Json, report
 from training.commands.terminal import (
     CACHE,
@@ -152,3 +153,33 @@ def teaching(
     found = measure_teaching(models, materials.judged, folds, recipe=recipe)
     found.write(out)
     report(as_json, {"teaching": str(out / "teaching.json"), **found.to_json()}, found.markdown())
+
+
+def footage(
+    manifest: Manifest,
+    *,
+    unknown: Unknown,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for footage.json and footage.md.")],
+    model: Annotated[
+        Path, typer.Option(metavar="FILE", help="The model that makes the embeddings.")
+    ] = default_model_path(),  # noqa: B008 - a constant path
+    searched: Annotated[int, typer.Option(min=1, metavar="N", help="GIFs that are searched for.")] = 300,
+    cache: CacheDir = CACHE,
+    as_json: Json = False,
+) -> None:
+    """Measure how often a library finds footage that was changed, and how often it is wrong.
+
+    A library is made of all GIFs. GIFs of the shows are mirrored, captioned, cropped and so on, and searched
+    for. Finished changes are cached: run the same command again to continue an interrupted study. Expect half
+    an hour on two cores.
+
+    **Example**
+
+        gif-train footage shows.csv --unknown unknown.csv --out runs/footage
+    """
+    known, others = read_manifest(manifest), read_manifest(unknown)
+    from training.evaluation.footage import measure_footage
+
+    found = measure_footage(Classifier(model), known, others, cache, searched=searched, console=progress())
+    found.write(out)
+    report(as_json, {"footage": str(out / "footage.json"), **found.to_json()}, found.markdown())

@@ -66,12 +66,18 @@ PERTURBATIONS: Mapping[str, Callable[[Frames, np.random.Generator], Frames]] = M
 )
 
 
-def perturb(gif: bytes, name: str) -> bytes:
+def perturb(
+    gif: bytes,
+    name: str,
+    *,
+    changes: Mapping[str, Callable[[Frames, np.random.Generator], Frames]] = PERTURBATIONS,
+) -> bytes:
     """Change a GIF as a repost would.
 
     Args:
         gif: the bytes of a GIF.
-        name: one of `PERTURBATIONS`.
+        name: a key of `changes`.
+        changes: functions as those of `PERTURBATIONS`.
 
     Returns:
         A GIF of the frames that are intact, each opaque, as rendered and with its delay; equal ones in a row
@@ -79,9 +85,9 @@ def perturb(gif: bytes, name: str) -> bytes:
 
     Raises:
         NotAGif, CorruptGif, GifTooLarge: as `decode_gif`.
-        KeyError: no perturbation has that name.
+        KeyError: no change has that name.
     """
-    change = PERTURBATIONS[name]
+    change = changes[name]
     seed = int.from_bytes(hashlib.sha256(name.encode() + gif).digest()[:8], "big")
     delays = [played_ms(frame.delay_ms) for frame in read(gif, Budget()).frames]
     images: list[Image.Image] = []
