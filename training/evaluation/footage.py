@@ -186,7 +186,9 @@ def measure_footage(
 
         def describe(number: int) -> KnownClip | None:
             clip = _decoded(rows[number].path.read_bytes())
-            return clip and classifier.describe_clip(clip, show=rows[number].show, name=str(number))
+            if clip is None:
+                return None
+            return classifier.describe_clip(clip, show=rows[number].show, name=str(number))
 
         described = watched(range(len(rows)), "library", describe)
         add_clips(path, classifier.model, [clip for clip in described if isinstance(clip, KnownClip)])

@@ -30,7 +30,10 @@ MATCHES = 5
 # be compared). Frames agree if at least this share of their signs is equal: docs/library.md has the figures.
 SAME_FRAMES = 2
 SAME_WHOLE = 0.76
-SAME_PART = 0.86  # more, since the best of thousands of parts is taken
+SAME_PART = 0.84  # more, since the best of thousands of parts is taken
+# Besides, the share of a part must be so many standard deviations above that of a coin, which agrees half the
+# time: small parts have few signs.
+SAME_PART_DEVIATIONS = 7.5
 _LIKELY_PART = 0.8  # a part in which one pair of frames agrees so much is tried with all frames
 WHOLE_CANDIDATES = 100  # known clips whose frames are compared: those that look most like the query
 PART_CANDIDATES = 20
@@ -95,7 +98,13 @@ class _Query:
         self.times_ms = [clip.timestamps_ms[frame] for frame in frames]
 
     def match(
-        self, library: Library, known: int, shares: NDArray[np.float32], least: float, *, is_mirrored: bool
+        self,
+        library: Library,
+        known: int,
+        shares: NDArray[np.float32],
+        least: float | NDArray[np.float32],
+        *,
+        is_mirrored: bool,
     ) -> Match | None:
         """Return the match with a known clip, if enough frames agree.
 
@@ -103,7 +112,7 @@ class _Query:
             library: has the clip.
             known: its place there.
             shares: float32 [frame of the query, 10], agreement of the frames.
-            least: frames with this share agree.
+            least: frames with this share agree; one number, or float32 [frame of the query, 1].
             is_mirrored: whether the known frames were mirrored.
         """
         distinct = library.distinct[known]
@@ -147,9 +156,12 @@ def _part_matches(query: _Query, library: Library, candidates: NDArray[np.intp])
             for place in np.flatnonzero(best.max(axis=0) >= _LIKELY_PART):
                 likely.add((int(place), int(placements[place])))
         for number, placement in sorted(likely):
-            shares = agreement(placed_signs(query.grey, placement), known[number])
+            signs = placed_signs(query.grey, placement)
+            shares = agreement(signs, known[number])
+            compared = np.maximum(np.abs(signs).sum(axis=1, keepdims=True), 1)
+            least = np.maximum(SAME_PART, 0.5 + SAME_PART_DEVIATIONS * 0.5 / np.sqrt(compared))
             clip = int(candidates[number])
-            found.append(query.match(library, clip, shares, SAME_PART, is_mirrored=is_mirrored))
+            found.append(query.match(library, clip, shares, least, is_mirrored=is_mirrored))
     return [match for match in found if match]
 
 
