@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from cachetools import LRUCache
+from starlette.concurrency import run_in_threadpool
 
 from gateway.pipeline import ModelDescription, Pipeline
 from gateway.thumbnails import draw_frame
@@ -95,7 +96,7 @@ class Identifier:
         """
         kept = self._description
         if kept is None or kept.library or self._clock() - self._described >= DESCRIPTION_S:
-            self._description = await asyncio.to_thread(self._pipeline.describe)
+            self._description = await run_in_threadpool(self._pipeline.describe)
             self._described = self._clock()
             return self._description
         return kept

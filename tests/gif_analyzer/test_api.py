@@ -10,6 +10,8 @@ import pytest
 
 import gif_analyzer
 from gif_analyzer import AnalyzerError, Classifier, GifError, api, decode_gif, identify
+from services.inference import default_model_path
+from tests.support.library import add_gifs
 from tests.support.paths import ROOT
 
 MEADOW = ROOT / "examples" / "meadow.gif"
@@ -32,6 +34,20 @@ def test_a_path_its_bytes_and_the_two_steps_give_the_same_answer(model_path: Pat
     assert identify(gif, model=model_path) == answer
     assert Classifier(model_path).classify(decode_gif(gif)) == answer
     assert len(identify(gif, model=model_path, top_k=1).shows) == 1
+
+
+def test_a_library_gives_matches_and_names_its_shows(tmp_path: Path) -> None:
+    model = default_model_path()
+    library = add_gifs(tmp_path / "some.library", model, {"Meadows": [MEADOW]})
+
+    answer = identify(MEADOW, library=library)
+
+    assert answer == identify(MEADOW, model=model, library=str(library))
+    assert (answer.matches[0].show, answer.neighbours[0].name) == ("Meadows", "meadow.gif")
+    assert "Meadows" in {ranked.show for ranked in answer.shows}
+    with pytest.raises(AnalyzerError, match="it cannot be read") as error:
+        identify(MEADOW, library=tmp_path / "none.library")
+    assert error.value.reason == "LIBRARY_ERROR"
 
 
 @pytest.mark.parametrize(

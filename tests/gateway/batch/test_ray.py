@@ -13,6 +13,7 @@ import pytest
 pytest.importorskip("daft", reason="This test needs Daft, which is not installed: make setup.")
 pytest.importorskip("ray", reason="This test needs Ray, which is not installed: make setup.")
 from tests.support.batch import RunBatch, SaveGif, make_many, read_rows
+from tests.support.library import add_gifs
 
 MARK = "BATCH_MARK"  # a variable that all processes of one run inherit
 
@@ -45,15 +46,18 @@ def watched(mark: str) -> Iterator[set[int]]:
         watcher.join()
 
 
-def test_ray_gives_the_same_rows(run_batch: RunBatch, save_gif: SaveGif, tmp_path: Path) -> None:
+def test_ray_gives_the_same_rows(
+    run_batch: RunBatch, save_gif: SaveGif, model_path: Path, tmp_path: Path
+) -> None:
     make_many(tmp_path / "gifs", save_gif, 60)
     (tmp_path / "gifs" / "page.gif").write_text("<!doctype html>")
 
-    native = run_batch("gifs", "--out", "native.parquet", "--workers", "2")
+    library = add_gifs(tmp_path / "some.library", model_path, {"Red Show": [tmp_path / "red.gif"]})
+
+    native = run_batch("gifs", "--out", "native.parquet", "--workers", "2", "--library", library.name)
     with watched(str(tmp_path)) as workers:
-        on_ray = run_batch(
-            "gifs", "--out", "ray.parquet", "--workers", "2", "--ray", "local", **{MARK: str(tmp_path)}
-        )
+        options = ["--out", "ray.parquet", "--workers", "2", "--ray", "local", "--library", library.name]
+        on_ray = run_batch("gifs", *options, **{MARK: str(tmp_path)})
 
     if sys.platform == "linux":
         assert len(workers) == 2
@@ -61,6 +65,7 @@ def test_ray_gives_the_same_rows(run_batch: RunBatch, save_gif: SaveGif, tmp_pat
     assert on_ray.stdout.startswith("ray.parquet: 60 answered, 1 failed\n")
     rows = read_rows(tmp_path / "native.parquet")
     assert len(rows) == 61
+    assert [match["name"] for match in rows["gifs/000000.gif"]["matches"]] == ["red.gif"]
     assert read_rows(tmp_path / "ray.parquet") == rows
 
 
