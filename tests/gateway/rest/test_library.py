@@ -194,7 +194,7 @@ def test_titles_are_trimmed(client: httpx.Client, gif: bytes) -> None:
         ({"show": "a\x1b[2J"}, (400, "INVALID_ARGUMENT")),
         ({"show": "A", "name": "x" * 251}, (400, "INVALID_ARGUMENT")),
         ({"show": "A", "name": "a\x00b"}, (400, "INVALID_ARGUMENT")),
-        ({"show": "A", "titel": "b"}, (400, "INVALID_REQUEST")),
+        ({"show": "A", "shows": "b"}, (400, "INVALID_REQUEST")),
     ],
 )
 def test_invalid_titles_and_names(
