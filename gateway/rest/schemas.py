@@ -158,7 +158,13 @@ class ModelAnswer(ModelName):
     licence: str
     shows: list[Title]
     unknown_threshold: float
-    library: Annotated[LibraryInfo | None, Field(description="null without one")]
+    library: Annotated[
+        LibraryInfo | None,
+        Field(
+            description="null without one",
+            examples=[{"clips": 120, "shows": ["Big Buck Bunny"], "sha256": "0" * 64}],
+        ),
+    ]
 
 
 class ShowsAnswer(BaseModel):

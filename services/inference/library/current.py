@@ -33,8 +33,8 @@ class OpenLibrary:
 class CurrentLibrary:
     """Reads a library for one model, and reads it again when its file changes. Threads may share one.
 
-    A library that was removed, or cannot be used any more, is logged once as a warning. What was read before
-    remains in use until the file changes again.
+    Each new reading is logged. A library that was removed, or cannot be used any more, is logged once as a
+    warning. What was read before remains in use until the file changes again.
 
     Args:
         path: of the library.
@@ -62,6 +62,7 @@ class CurrentLibrary:
                 if stamp != self._seen:
                     try:
                         self._open = self._read()
+                        _log.info("the library was read again", extra={"clips": self._open.info.clips})
                     except LibraryError as error:
                         _log.warning("the library is used as it was before it changed: %s", error.message)
                     self._seen = stamp

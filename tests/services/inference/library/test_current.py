@@ -59,6 +59,7 @@ def test_the_digest_is_that_of_the_content(library: Path) -> None:
 def test_a_library_that_changes_is_read_again(
     model: Path, library: Path, save_gif: SaveGif, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level("INFO")
     classifier = Classifier(model, library=library)
     teal = make_clip((0, 128, 128))
     before = classifier.classify(teal)
@@ -70,7 +71,9 @@ def test_a_library_that_changes_is_read_again(
     assert after.shows[0].show == after.neighbours[0].show == "Teal Show"
     assert (after.verdict.level, after.verdict.names) == ("show", ("Teal Show",))
     assert shows_of(classifier) == ("Purple Show", "Red Show", "Teal Show")
-    assert caplog.records == []
+    [record] = caplog.records
+    assert record.getMessage() == "the library was read again"
+    assert vars(record)["clips"] == 3
 
 
 DAMAGES = {
