@@ -6,6 +6,7 @@ Only this module of the REST gateway reads and changes the library file.
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,7 +42,7 @@ class ServedLibrary:
     """The library of a running server. Any number of threads may share one.
 
     Args:
-        path: of the library file. A library that changes is read again.
+        path: of the library file. It is read when it is first used, and again when it changes.
         teacher: computes what the library keeps of a GIF; None for a library that is only read. With one, a
             missing file is made.
         keep_thumbnails: whether to keep a thumbnail of each GIF that is taught.
@@ -51,8 +52,7 @@ class ServedLibrary:
         keeps_thumbnails: as given.
 
     Raises:
-        LibraryError: the file cannot be read; or, with a teacher, it cannot be written, or another model made
-            it.
+        LibraryError: with a teacher, the file cannot be read or written, or another model made it.
     """
 
     def __init__(
@@ -62,8 +62,11 @@ class ServedLibrary:
         self._path, self._teacher, self._thumbnails = path, teacher, Thumbnails(path)
         if teacher is not None:
             update_library(path, teacher.model, lambda clips: clips)  # can it be written?
-        self._library = CurrentLibrary(path, Library(path).model, (), None)
         self._names: tuple[Library, frozenset[str]] | None = None
+
+    @functools.cached_property
+    def _library(self) -> CurrentLibrary:
+        return CurrentLibrary(self._path, Library(self._path).model, (), None)
 
     @property
     def has_thumbnails(self) -> bool:
@@ -71,7 +74,11 @@ class ServedLibrary:
         return self._thumbnails.exist()
 
     def shows(self) -> dict[str, int]:
-        """Return how many clips each show has, in the order in which the shows were added first."""
+        """Return how many clips each show has, in the order in which the shows were added first.
+
+        Raises:
+            LibraryError: the file cannot be read.
+        """
         library = self._library.get().clips
         counts = np.bincount(library.shows, minlength=len(library.titles)).tolist()
         return dict(zip(library.titles, counts, strict=True))
@@ -81,7 +88,7 @@ class ServedLibrary:
 
         Raises:
             NotInLibrary: the library has no such clip, or no thumbnail of it.
-            LibraryError: the file cannot be read.
+            LibraryError: a file cannot be read.
         """
         library = self._library.get().clips
         if self._names is None or self._names[0] is not library:

@@ -207,7 +207,9 @@ def remove(
         wanted = set(names or ())
         # First, so that no picture outlives its clip.
         Thumbnails(file).discard(
-            clip.name for clip in before.clips() if clip.show == show or clip.name in wanted
+            before.name(clip)
+            for clip in range(len(before))
+            if before.show(clip) == show or before.name(clip) in wanted
         )
         left = update_library(
             file,
@@ -248,7 +250,7 @@ def merge(
         new = [clip for each in found for clip in each.clips()]
         merged = add_clips(file, found[0].model, new)
         for each in found:
-            names = [clip.name for clip in each.clips()]
+            names = [each.name(clip) for clip in range(len(each))]
             if keep_thumbnails:
                 _put_thumbnails(file, names, Thumbnails(each.path).read)
             else:

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
 from fastapi import FastAPI, Query, Request, Response
+from starlette.concurrency import run_in_threadpool
 
 from gateway.library import ServedLibrary, Taught
 from gateway.pipeline import Pipeline
@@ -48,7 +49,7 @@ def add_library(
         pipeline: decodes the GIFs that are taught.
         library: None for a server without one.
         fetched: address -> bytes.
-        workers: threads, shared with identification.
+        workers: threads that compute, shared with identification.
         gate: counts the GIFs in progress, those that are identified among them.
         authorized: what every request must fulfil.
     """
@@ -66,7 +67,7 @@ def add_library(
     )
     async def read_library() -> dict[str, object]:
         """List the shows of the library of known clips, with the number of clips of each."""
-        shows = {} if library is None else await workers.run(library.shows)
+        shows = {} if library is None else await run_in_threadpool(library.shows)
         return {
             "clips": sum(shows.values()),
             "shows": [{"show": show, "clips": clips} for show, clips in shows.items()],
@@ -117,7 +118,7 @@ def add_library(
     )
     async def forget(name: Name) -> dict[str, object]:
         """Remove a GIF from the library."""
-        return dataclasses.asdict(await workers.run(must_be_writable().forget, name))
+        return dataclasses.asdict(await run_in_threadpool(must_be_writable().forget, name))
 
     @app.get(
         "/v1/library/thumbnail",
@@ -137,7 +138,7 @@ def add_library(
         """Return the small picture of a GIF of the library, where one is kept."""
         if library is None:
             raise NotInLibrary(name)
-        picture = await workers.run(library.thumbnail, name)
+        picture = await run_in_threadpool(library.thumbnail, name)
         etag = f'"{hashlib.sha256(picture).hexdigest()[:32]}"'
         headers = {"ETag": etag, "Cache-Control": "private, no-cache"}
         if is_held(request, etag):

@@ -405,7 +405,6 @@ async function changeLibrary(request) {
   for (const button of buttons) button.disabled = true;
   try {
     item.taught = await request();
-    byId("title").value = "";
     await learn(true);
     change(item, { state: "waiting" });
     if (item === shown) byId("progress-title").focus({ preventScroll: true });

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import io
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from gateway.library import ServedLibrary
 from gateway.pipeline import Pipeline, local
 from gateway.rest.app import create_app
 from gateway.settings import RestSettings
+from services.clip import Clip
 from services.errors import AddressRefused
 from services.inference import Classifier
 from services.inference.library import Library
@@ -191,7 +194,7 @@ def test_titles_are_trimmed(client: httpx.Client, gif: bytes) -> None:
         ({"show": "a\x1b[2J"}, (400, "INVALID_ARGUMENT")),
         ({"show": "A", "name": "x" * 251}, (400, "INVALID_ARGUMENT")),
         ({"show": "A", "name": "a\x00b"}, (400, "INVALID_ARGUMENT")),
-        ({"show": "A", "titel": "b"}, (400, "INVALID_REQUEST")),
+        ({"show": "A", "shows": "b"}, (400, "INVALID_REQUEST")),
     ],
 )
 def test_invalid_titles_and_names(
@@ -221,6 +224,37 @@ def test_a_body_without_a_usable_gif_changes_nothing(
 
     assert reason(client.post("/v1/library", params=MAGENTA, **body)) == expected
     assert path.read_bytes() == before
+
+
+def test_teaching_counts_among_the_requests_in_flight(
+    model_path: Path, pipeline: Pipeline, path: Path, gif: bytes, serve_app: Serve
+) -> None:
+    begun, go = threading.Event(), threading.Event()
+
+    def held(content: bytes) -> Clip:
+        begun.set()
+        go.wait(60)
+        return pipeline.decode(content)
+
+    async def fetch(url: str) -> bytes:
+        raise AssertionError
+
+    over = Pipeline(held, pipeline.classify, pipeline.describe, pipeline.check)
+    library = ServedLibrary(path, teacher=Classifier(model_path))
+    settings = RestSettings(api_keys=("key",), in_flight=1, workers=1)
+    app = create_app(over, fetch, settings=settings, library=library)
+    with httpx.Client(base_url=serve_app(app).url, headers=KEY, trust_env=False, timeout=60) as client:
+        with ThreadPoolExecutor(1) as pool:
+            first = pool.submit(client.post, "/v1/library", params=MAGENTA, **send(gif))
+            assert begun.wait(60)
+            refused = client.post("/v1/library", params=MAGENTA, **send(gif, "other.gif"))
+            listed = client.get("/v1/library")  # which computes nothing, and so waits for nobody
+            go.set()
+
+        assert reason(refused) == (429, "OVERLOADED")
+        assert listed.json()["clips"] == 0
+        assert first.result().status_code == 201
+        assert shows(client) == {"Magenta Show": 1}
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import contextlib
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ from services.inference import Classifier, default_model_path
 from services.preprocess import decode_gif
 from tests.support.page.axe import violations
 from tests.support.page.gestures import drop_file
-from tests.support.page.server import EXAMPLES, LocalAddresses, serving
+from tests.support.page.server import EXAMPLES, HOST, LocalAddresses, serving
 
 KEY = "some-key"
 SPINNER, MEADOW, BROOK = (EXAMPLES / name for name in ("spinner.gif", "meadow.gif", "brook.gif"))
@@ -138,6 +139,18 @@ def test_a_show_of_the_model_is_taught(visit: Visit, taught_server: str) -> None
 
     expect(page.get_by_text("Taught as Big Buck Bunny. I knew this show before")).to_be_visible()
     expect(page.locator("#verdict")).to_contain_text("all 10 frames say so.")
+
+
+def test_a_gif_at_an_address_is_taught(visit: Visit, taught_server: str, library: ServedLibrary) -> None:
+    page = visit(f"{taught_server}?url={quote(f'{HOST}/spinner.gif', safe='')}")
+    page.get_by_label("Key", exact=True).fill(KEY)
+    page.keyboard.press("Enter")
+
+    teach(page, "Spinner Show")
+
+    evidence = page.get_by_role("list", name="In the library")
+    expect(evidence).to_contain_text(f"Same footage as {HOST}/spinner.gif (Spinner Show)")
+    assert library.shows() == {"Spinner Show": 1}
 
 
 def test_a_refusal_is_explained(

@@ -89,6 +89,7 @@ def test_a_damaged_library_is_logged_once_and_the_one_before_is_used(
     model: Path, library: Path, caplog: pytest.LogCaptureFixture, damage: str
 ) -> None:
     """The file is overwritten in place, as `cp` does; a mapped file would end this process."""
+    caplog.set_level("WARNING")
     whole = library.read_bytes()
     classifier = Classifier(model, library=library)
     clip = make_clip((128, 0, 128))
