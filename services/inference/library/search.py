@@ -24,7 +24,7 @@ CANDIDATES = 100  # known clips whose fingerprints are compared: those that look
 # has only one frame that can be compared). Found on 1,568 GIFs: docs/library.md has the figures.
 SAME_FRAME = 0.3
 SAME_FRAMES = 2
-_BLOCK = 16_384  # clips whose embeddings are compared at once: 16 MB as float32
+_BLOCK = 2_048  # clips whose embeddings are compared at once: 2 MB as float32, which fits a processor's cache
 
 
 def find_neighbours(
