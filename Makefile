@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve test test-all check proto pipeline evaluation effort model bench docs format clean
+.PHONY: help setup demo serve test test-all check proto pipeline evaluation effort teaching model bench docs format clean
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -222,6 +222,10 @@ evaluation: .venv/dev ## evaluate every recipe in folds of whole sources, into d
 effort: .venv/dev ## measure accuracy by frames, and find the rule for early exit, into docs/evaluation
 	@$(BIN)/gif-train effort $(SHOWS)/shows/shows.csv --unknown $(SHOWS)/unknown/unknown.csv \
 		--kinds training/kinds.csv --evaluation docs/evaluation/evaluation.json --out docs/evaluation
+
+teaching: .venv/dev ## measure how well a few GIFs teach a show, into docs/evaluation
+	@$(BIN)/gif-train teaching $(SHOWS)/shows/shows.csv --unknown $(SHOWS)/unknown/unknown.csv \
+		--kinds training/kinds.csv --out docs/evaluation
 
 model: .venv/dev runs/big-buck-bunny/manifest.csv ## train the default model again, from ../shared and the film
 	@$(BIN)/gif-train fit $(SHOWS)/shows/shows.csv runs/big-buck-bunny/manifest.csv --run runs/default \

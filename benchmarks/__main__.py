@@ -7,6 +7,7 @@ from benchmarks.bench.environments import install_all
 from benchmarks.studies.batch import batch
 from benchmarks.studies.cold_start import cold_start
 from benchmarks.studies.early_exit import early_exit
+from benchmarks.studies.library import library
 from benchmarks.studies.microbatch import microbatch
 from benchmarks.studies.scale import scale
 from benchmarks.studies.steps import steps
@@ -20,7 +21,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
 )
 app.command("install-peers")(install_all)
-for command in (bench, steps, wire, early_exit, cold_start, batch, scale, microbatch):
+for command in (bench, steps, wire, early_exit, cold_start, batch, scale, microbatch, library):
     app.command()(command)
 
 if __name__ == "__main__":

@@ -109,8 +109,11 @@ def _with_shows(given: str, io_config: IOConfig) -> Iterator[Source]:
         show = (source.show or "").strip() or _show_of_folder(given, source.name)
         if not show:
             is_table = given.lower().endswith(MANIFESTS)
-            expected = "a manifest with a column show" if is_table else "folders named after their shows"
-            raise InvalidArgument("input", expected=expected, found=f"without one for {source.name}")
+            expected = (
+                "a manifest with a show for each GIF" if is_table else "a folder with one for each show"
+            )
+            found = f"one without a show for {source.name}" if is_table else f"one with {source.name} in none"
+            raise InvalidArgument("input", expected=expected, found=found)
         yield source._replace(show=show)
 
 

@@ -440,6 +440,8 @@ def _judge_taught(
         # Each clip of another show is judged without each of the other shows; one of no show, without each.
         share = 1 / (len(clips.shows) - known[inside])
         before.called_known[inside] += ~known[inside] * share * untaught.known
+        if not len(pool):  # all its clips are of one source, so nothing can teach it, nor train it
+            continue
         for number, tally in zip(gifs, tallies, strict=True):
             for draw in range(draws):
                 rng = np.random.default_rng([show, fold, number, draw])

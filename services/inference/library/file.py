@@ -242,7 +242,7 @@ def _pack(path: Path, model: ModelInfo, clips: Sequence[KnownClip]) -> list[byte
         "embeddings": [clip.embedding for clip in clips],
         "fingerprints": [clip.fingerprints for clip in clips],
         "distinct": [clip.distinct for clip in clips],
-        "digests": [list(clip.digest) for clip in clips],
+        "digests": np.frombuffer(b"".join(clip.digest for clip in clips), np.uint8),
         "name_ends": np.cumsum([len(name) for name in names], dtype=np.uint64),
     }
     columns = {

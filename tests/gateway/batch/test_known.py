@@ -117,9 +117,10 @@ def test_a_gif_without_a_show_is_refused_before_anything_is_computed(
     in_folder, in_list = build("gifs"), build("list.csv")
 
     assert (in_folder.returncode, in_list.returncode) == (2, 2)
-    assert "input must be folders named after their shows" in in_folder.stderr
-    assert "input must be a manifest with a column show" in in_list.stderr
-    assert "gifs/stray.gif" in in_folder.stderr and "gifs/stray.gif" in in_list.stderr
+    expected = "it must be a folder with one for each show, this is one with gifs/stray.gif in none"
+    assert expected in in_folder.stderr
+    expected = "it must be a manifest with a show for each GIF, this is one without a show for gifs/stray.gif"
+    assert expected in in_list.stderr
     assert shows_of(tmp_path / "my.library") == {}
 
 
