@@ -34,7 +34,7 @@ from services.inference import Classifier, ModelInfo, default_model_path
 from services.inference.library import KnownClip, Library, find_matches, find_neighbours, update_library
 from services.inference.library.embedding import EMBEDDING_SCALE, EMBEDDING_SIZE
 from services.inference.library.fingerprint import FINGERPRINT_BYTES
-from services.inference.library.search import CANDIDATES
+from services.inference.library.search import WHOLE_CANDIDATES as CANDIDATES
 from services.preprocess import decode_gif
 
 RESULTS = ROOT / "benchmarks" / "library.json"
