@@ -305,6 +305,11 @@ def default_model_path() -> Path:
     return Path(__file__).with_name("default.onnx")
 
 
+def default_library_path() -> Path:
+    """Return the path of the packaged library, of the first 30 seconds of Big Buck Bunny."""
+    return Path(__file__).with_name("default.library")
+
+
 def _open_session(path: Path, threads: int) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads

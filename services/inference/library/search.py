@@ -37,6 +37,7 @@ SAME_PART_DEVIATIONS = 7.5
 _LIKELY_PART = 0.8  # a part in which one pair of frames agrees so much is tried with all frames
 WHOLE_CANDIDATES = 100  # known clips whose frames are compared: those that look most like the query
 PART_CANDIDATES = 20
+PART_SIMILARITY = 0.3  # of embeddings, at least; most of a search is spent on parts
 _TRIED_FRAMES = 2  # frames of the query for which every part is tried
 _BLOCK = 2_048  # clips whose embeddings are compared at once: 2 MB as float32, which fits a processor's cache
 
@@ -72,11 +73,13 @@ def find_matches(library: Library, clip: Clip, embedding: NDArray[np.int8]) -> t
     """
     if not len(library):
         return ()
-    candidates = _largest(_similarities(library, embedding), WHOLE_CANDIDATES)
+    similarities = _similarities(library, embedding)
+    candidates = _largest(similarities, WHOLE_CANDIDATES)
     query = _Query(clip)
     found = _whole_matches(query, library, candidates)
     if not found:
-        found = _part_matches(query, library, candidates[:PART_CANDIDATES])
+        alike = candidates[:PART_CANDIDATES]
+        found = _part_matches(query, library, alike[similarities[alike] >= PART_SIMILARITY])
     best: dict[str, Match] = {}
     for match in sorted(found, key=lambda match: (-match.frame_count, -match.similarity)):
         best.setdefault(match.name, match)
@@ -144,6 +147,8 @@ def _whole_matches(query: _Query, library: Library, candidates: NDArray[np.intp]
 
 
 def _part_matches(query: _Query, library: Library, candidates: NDArray[np.intp]) -> list[Match]:
+    if not len(candidates):
+        return []
     middle = np.linspace(0, len(query.grey) - 1, _TRIED_FRAMES + 2).round().astype(int)[1:-1]
     parts = [part_signs(query.grey[frame]) for frame in dict.fromkeys(middle.tolist())]
     found = []
