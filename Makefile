@@ -8,15 +8,24 @@ BIN := .venv/bin
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
+# The packages that this project builds itself with are checked against hashes.txt.
+INSTALL := UV_BUILD_CONSTRAINT=hashes.txt $(BIN)/uv pip install -q -p $(BIN)/python
+# What serves or deploys is checked against hashes.txt as a whole; .venv/dev holds more than hashes.txt names.
+CHECKED := $(INSTALL) --require-hashes -c hashes.txt -r pyproject.toml
+OWN := $(INSTALL) --no-deps -e .
+PIN = $$(grep '^$(1)==' constraints.txt)
+
 # One stamp for each set of packages: serving alone is small, training brings TensorFlow.
-.venv/serve: pyproject.toml constraints.txt
+.venv/serve: pyproject.toml constraints.txt hashes.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	@test -x $(BIN)/uv || $(BIN)/python -m pip install -q uv -c constraints.txt
-	@$(BIN)/uv pip install -q -p $(BIN)/python -c constraints.txt -e .
+	@test -x $(BIN)/uv || awk '/^[a-z]/ {uv = /^uv==/} uv' hashes.txt | \
+		$(BIN)/python -m pip install -q --require-hashes -r /dev/stdin
+	@$(CHECKED)
+	@$(OWN)
 	@touch $@
 
 .venv/dev: .venv/serve
-	@$(BIN)/uv pip install -q -p $(BIN)/python -c constraints.txt -e ".[grpc,rest,lambda,batch,ray,fast,video,train,docs,dev]"
+	@$(INSTALL) -c constraints.txt -e ".[grpc,rest,lambda,batch,ray,fast,video,train,docs,dev]"
 	@touch $@
 
 setup: .venv/dev ## install everything for development into .venv
@@ -25,7 +34,7 @@ demo: .venv/serve ## name the shows of the example GIFs
 	@$(BIN)/gif-analyzer identify --frames examples/*.gif
 
 .venv/grpc: .venv/serve
-	@$(BIN)/uv pip install -q -p $(BIN)/python -c constraints.txt -e ".[grpc,rest]"
+	@$(INSTALL) -c constraints.txt -e ".[grpc,rest]"
 	@touch $@
 
 serve: .venv/grpc ## serve REST and the web page on 127.0.0.1:8080, and gRPC on 50051
@@ -76,7 +85,7 @@ PYTEST := $(BIN)/python -m pytest -q
 PARALLEL := -n $(JOBS) --dist loadfile --no-loadscope-reorder -m "not serial"
 
 .venv/test: .venv/serve
-	@$(BIN)/uv pip install -q -p $(BIN)/python -c constraints.txt -e ".[test]"
+	@$(INSTALL) -c constraints.txt -e ".[test]"
 	@touch $@
 
 test: .venv/test ## run the quick tests, without TensorFlow, MLflow, Ray, browser or Terraform: three minutes
@@ -172,17 +181,26 @@ runs/big-buck-bunny/manifest.csv: .venv/dev $(FILM)
 pipeline: .venv/dev ## run the stages of dvc.yaml that are not up to date, from GIFs to a challenger
 	@PATH="$(CURDIR)/$(BIN):$$PATH" dvc repro
 
+# A workflow runs this before it gets credentials, so that nothing is installed while it has them.
+.PHONY: setup-deploy hashes
+setup-deploy: .venv/live .venv/registry ## install what deploys, each archive checked against hashes.txt
+
 .venv/deliver: .venv/serve
-	@$(BIN)/uv pip install -q -p $(BIN)/python -c constraints.txt -e ".[deliver]"
+	@$(CHECKED) --extra deliver
 	@touch $@
 
 .venv/live: .venv/deliver
-	@$(BIN)/uv pip install -q -p $(BIN)/python -c constraints.txt -e ".[deliver,rest]" pytest
+	@$(CHECKED) --extra deliver --extra rest $(call PIN,pytest)
 	@touch $@
 
 .venv/registry: .venv/deliver
-	@$(BIN)/uv pip install -q -p $(BIN)/python -c constraints.txt -e ".[deliver,gate,registry]"
+	@$(CHECKED) --extra deliver --extra gate --extra registry $(call PIN,dvc)
 	@touch $@
+
+hashes: .venv/serve ## write hashes.txt again, after a change of constraints.txt or of what deploys
+	@printf '%s\n' dvc hatchling pytest setuptools uv | $(BIN)/uv pip compile -q --universal --python-version 3.11 \
+		--generate-hashes --no-header --no-annotate -c constraints.txt -o hashes.txt pyproject.toml - \
+		--extra deliver --extra gate --extra lambda --extra registry --extra rest
 
 # `make candidate` takes the model from the registry; pass the same MODEL and BUNDLE to the verbs after it.
 MODEL ?=
@@ -193,8 +211,7 @@ candidate: .venv/registry ## download the challenger, or else the champion, from
 	@$(BIN)/gif-deliver candidate --out $(or $(MODEL),build/candidate.onnx)
 
 compare: .venv/registry ## compare the challenger with the champion on EVALUATION
-	@test -f $(EVALUATION) || { $(BIN)/uv pip install -q -p $(BIN)/python -c constraints.txt dvc && \
-		$(BIN)/dvc pull -q $(EVALUATION); }
+	@test -f $(EVALUATION) || $(BIN)/dvc pull -q $(EVALUATION)
 	@$(BIN)/gif-train compare $(EVALUATION)
 
 promote: .venv/registry ## make the challenger champion, or version CANDIDATE if given
@@ -243,7 +260,7 @@ picture: .venv/dev ## draw docs/page.png, the web page in a browser
 	@$(BIN)/python -m tests.support.page.picture
 
 .venv/docs: .venv/serve
-	@$(BIN)/uv pip install -q -p $(BIN)/python -c constraints.txt -e ".[docs]"
+	@$(INSTALL) -c constraints.txt -e ".[docs]"
 	@touch $@
 
 # Never with --quiet: it hides warnings from --strict.
