@@ -139,7 +139,7 @@ OUTPUT = $$($(TERRAFORM) output -raw $(1))
 .PHONY: init plan apply deploy rollout rollback destroy
 init:
 	@test -z "$(TF_CLOUD_ORGANIZATION)" || cp terraform/hcp/cloud_override.tf terraform/
-	@$(TERRAFORM) init -input=false $(BACKEND) > /dev/null
+	@$(TERRAFORM) init -input=false -lockfile=readonly $(BACKEND) > /dev/null
 
 plan: init ## show what deploy would change in AWS: ENVIRONMENT=stage or prod
 	@$(TERRAFORM) plan -input=false $(VARIABLES)
@@ -225,9 +225,14 @@ bundle: .venv/deliver ## build the zip for AWS Lambda, build/lambda.zip
 
 terraform: ## check terraform/ without an AWS account: fmt, validate, plans with a mocked provider
 	@terraform fmt -check -recursive terraform
-	@TF_DATA_DIR=$(CURDIR)/build/terraform/check terraform -chdir=terraform init -input=false -backend=false > /dev/null
+	@TF_DATA_DIR=$(CURDIR)/build/terraform/check terraform -chdir=terraform init -input=false -lockfile=readonly -backend=false > /dev/null
 	@TF_DATA_DIR=$(CURDIR)/build/terraform/check terraform -chdir=terraform validate
 	@TF_DATA_DIR=$(CURDIR)/build/terraform/check terraform -chdir=terraform test
+
+.PHONY: lock-provider
+lock-provider: ## write terraform/.terraform.lock.hcl again, after a change of the provider's version
+	@terraform -chdir=terraform providers lock -platform=linux_amd64 -platform=linux_arm64 \
+		-platform=darwin_amd64 -platform=darwin_arm64 -platform=windows_amd64
 
 cost: .venv/deliver ## print how many GIFs a month AWS Lambda answers for free
 	@$(BIN)/gif-deliver cost
