@@ -1,7 +1,7 @@
 """The whole deploy.yml on one machine: MLflow with a password, AWS on loopback, Lambda's emulator.
 
-A shell runs the `run` lines of the steps as GitHub's runner does; the actions and `gh` are replaced. The bundle
-is the real one, with a small model that knows three colours.
+A shell runs the `run` lines of the steps as GitHub's runner does; the actions and `gh` are replaced. The
+bundle is the real one, with a small model that knows three colours.
 """
 
 from __future__ import annotations
