@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import importlib.metadata
+import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -85,3 +87,40 @@ def test_no_verb_of_the_deployment_installs_anything_after_setup(verb: str) -> N
     )
 
     assert "install" not in done.stdout
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="This test needs make, which is not installed.")
+def test_the_live_tests_need_no_more_than_the_deployment_installs() -> None:
+    """They run in a process that finds only the packages of hashes.txt."""
+    shown = subprocess.run(
+        ["make", "-n", "-o", ".venv/live", "test-live"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    [words] = re.findall(r"-m pytest (.*)", shown.stdout)
+    names = {
+        module
+        for module, packages in importlib.metadata.packages_distributions().items()
+        if not {canonicalize_name(package) for package in packages} & {*entries(), "gif-analyzer"}
+    }
+    program = "import sys, pytest; sys.modules.update(dict.fromkeys({!r})); sys.exit(pytest.main({!r}))"
+
+    done = subprocess.run(
+        [sys.executable, "-c", program.format(sorted(names), words.split())],
+        cwd=ROOT,
+        env={
+            **{key: value for key, value in os.environ.items() if key not in ("CI", "LIVE_URL")},
+            "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",  # those are not there either
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+    assert {"onnx", "hypothesis", "grpc"} <= names
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"\d+ skipped", done.stdout)
