@@ -32,7 +32,11 @@ WORKFLOW = ROOT / ".github/workflows/deploy.yml"
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 STAGE, PROD = "gif-analyzer-stage", "gif-analyzer-prod"
 
-pytestmark = [needs_terraform, needs_emulator_for(PYTHON)]
+pytestmark = [
+    needs_terraform,
+    needs_emulator_for(PYTHON),
+    pytest.mark.timeout(3600),  # seconds: five deployments, each of minutes on a busy machine
+]
 
 
 # GitHub Actions: the `run` lines of a workflow's steps, job by job. The test replaces the actions that steps
