@@ -147,7 +147,7 @@ VARIABLES = -var-file=$(ENVIRONMENT).tfvars -var=bundle=$(abspath $(BUNDLE))
 OUTPUT = $$($(TERRAFORM) output -raw $(1))
 
 # A variable of a workflow that is not set is an empty string, which Terraform would take as a value.
-$(foreach name,$(filter TF_VAR_%,$(.VARIABLES)),$(if $($(name)),,$(eval unexport $(name))))
+$(foreach name,$(filter TF_VAR_%,$(.VARIABLES)),$(if $(value $(name)),,$(eval unexport $(name))))
 
 .PHONY: init plan seal unseal apply deploy rollout status rollback destroy
 init:
