@@ -26,8 +26,8 @@ from services.inference.library import (
     KnownClip,
     Library,
     add_clips,
-    find_matches,
     search,
+    search_library,
 )
 from services.preprocess import PIXELS_VERSION, decode_gif
 from training.data.augment import Frames, with_crop
@@ -236,7 +236,7 @@ def _matches(
     if clip is None:
         return []
     embedding = classifier.describe_clip(clip, show="", name="").embedding
-    return [int(match.name) for match in find_matches(library, clip, embedding)]
+    return [int(match.name) for match in search_library(library, clip, embedding).matches]
 
 
 def _decoded(gif: bytes) -> Clip | None:

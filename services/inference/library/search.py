@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,6 +43,18 @@ _TRIED_FRAMES = 2  # frames of the query for which every part is tried
 _BLOCK = 2_048  # clips whose embeddings are compared at once: 2 MB as float32, which fits a processor's cache
 
 
+class Evidence(NamedTuple):
+    """What a library knows of a clip.
+
+    Attributes:
+        matches: the known clips that show the same footage, the longest and most similar first.
+        neighbours: the known clips whose embeddings are nearest, the most similar first.
+    """
+
+    matches: tuple[Match, ...]
+    neighbours: tuple[Neighbour, ...]
+
+
 def find_neighbours(
     library: Library, embedding: NDArray[np.int8], *, most: int = NEIGHBOURS
 ) -> tuple[Neighbour, ...]:
@@ -52,19 +65,15 @@ def find_neighbours(
         embedding: int8 [256], of the query.
         most: how many clips to return.
     """
-    # Rounded to int8, the vectors of one clip may have a cosine of 1.003 with themselves.
-    similarities = np.clip(_similarities(library, embedding), -1, 1)
-    return tuple(
-        Neighbour(library.show(clip), library.name(clip), round(float(similarities[clip]), 4))
-        for clip in _largest(similarities, most)
-    )
+    return _neighbours(library, _similarities(library, embedding), most)
 
 
-def find_matches(library: Library, clip: Clip, embedding: NDArray[np.int8]) -> tuple[Match, ...]:
-    """Return the known clips that show the same footage, the longest and most similar first.
+def search_library(library: Library, clip: Clip, embedding: NDArray[np.int8]) -> Evidence:
+    """Return what a library knows of a clip.
 
-    The frames of the known clips that look most like the query are compared as they are and mirrored. If none
-    agrees, the query may be cropped or have borders: its frames are compared with parts of the known ones.
+    For matches, the frames of the known clips that look most like the query are compared as they are and
+    mirrored. If none agrees, the query may be cropped or have borders: its frames are compared with parts of
+    the known ones.
 
     Args:
         library: to search.
@@ -72,8 +81,9 @@ def find_matches(library: Library, clip: Clip, embedding: NDArray[np.int8]) -> t
         embedding: int8 [256], of the query.
     """
     if not len(library):
-        return ()
+        return Evidence((), ())
     similarities = _similarities(library, embedding)
+    neighbours = _neighbours(library, similarities, NEIGHBOURS)
     candidates = _largest(similarities, WHOLE_CANDIDATES)
     query = _Query(clip)
     found = _whole_matches(query, library, candidates)
@@ -83,7 +93,14 @@ def find_matches(library: Library, clip: Clip, embedding: NDArray[np.int8]) -> t
     best: dict[str, Match] = {}
     for match in sorted(found, key=lambda match: (-match.frame_count, -match.similarity)):
         best.setdefault(match.name, match)
-    return tuple(best.values())[:MATCHES]
+    return Evidence(tuple(best.values())[:MATCHES], neighbours)
+
+
+def _neighbours(library: Library, similarities: NDArray[np.float32], most: int) -> tuple[Neighbour, ...]:
+    return tuple(
+        Neighbour(library.show(clip), library.name(clip), round(float(similarities[clip]), 4))
+        for clip in _largest(similarities, most)
+    )
 
 
 class _Query:
@@ -215,7 +232,8 @@ def _similarities(library: Library, embedding: NDArray[np.int8]) -> NDArray[np.f
     for start in range(0, len(library), _BLOCK):
         block = slice(start, start + _BLOCK)
         found[block] = library.embeddings[block].astype(np.float32) @ query
-    return found
+    # Rounded to int8, the vectors of one clip may have a cosine of 1.003 with themselves.
+    return np.clip(found, -1, 1)
 
 
 def _largest(values: NDArray[np.float32], most: int) -> NDArray[np.intp]:

@@ -28,7 +28,7 @@ seeds = st.integers(0, 2**32 - 1)
 
 def picture(seed: int, *, height: int = 360, width: int = 640) -> NDArray[np.uint8]:
     """Soft blots of light, as different as two scenes: uint8 [1, height, width, 3]."""
-    noise = np.random.default_rng(seed).integers(0, 256, (14, 24, 3)).astype(np.uint8)
+    noise = np.random.default_rng(seed).integers(0, 256, (7, 12, 3)).astype(np.uint8)
     return np.asarray(Image.fromarray(noise).resize((width, height), Image.Resampling.BICUBIC))[np.newaxis]
 
 
@@ -92,7 +92,7 @@ def test_a_smaller_picture_agrees(seed: int, height: int) -> None:
     [small] = picture(seed)
     query = np.asarray(Image.fromarray(small).resize((height, height)))[np.newaxis]
 
-    assert agreement(whole_signs(brightness(query)), known)[0, 0] >= 0.95
+    assert agreement(whole_signs(brightness(query)), known)[0, 0] > SAME_WHOLE
 
 
 @given(seeds, seeds)
