@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import ThreadpoolController
 
 from services.clip import Clip
 from services.inference.library.embedding import EMBEDDING_SCALE
@@ -39,7 +41,8 @@ _LIKELY_PART = 0.8  # a part in which one pair of frames agrees so much is tried
 WHOLE_CANDIDATES = 100  # known clips whose frames are compared: those that look most like the query
 PART_CANDIDATES = 20
 PART_SIMILARITY = 0.3  # of embeddings, at least; most of a search is spent on parts
-_TRIED_FRAMES = 2  # frames of the query for which every part is tried
+_TRIED_FRAMES = 2  # frames of the query for which every part is tried,
+_TRIED_STEP = 2  # with every second frame of a known clip
 _BLOCK = 2_048  # clips whose embeddings are compared at once: 2 MB as float32, which fits a processor's cache
 
 
@@ -86,10 +89,12 @@ def search_library(library: Library, clip: Clip, embedding: NDArray[np.int8]) ->
     neighbours = _neighbours(library, similarities, NEIGHBOURS)
     candidates = _largest(similarities, WHOLE_CANDIDATES)
     query = _Query(clip)
-    found = _whole_matches(query, library, candidates)
-    if not found:
-        alike = candidates[:PART_CANDIDATES]
-        found = _part_matches(query, library, alike[similarities[alike] >= PART_SIMILARITY])
+    # Matrices this small gain nothing from several threads, which wait for each other on a busy machine.
+    with _libraries_of_numpy().limit(limits=1, user_api="blas"):
+        found = _whole_matches(query, library, candidates)
+        if not found:
+            alike = candidates[:PART_CANDIDATES]
+            found = _part_matches(query, library, alike[similarities[alike] >= PART_SIMILARITY])
     best: dict[str, Match] = {}
     for match in sorted(found, key=lambda match: (-match.frame_count, -match.similarity)):
         best.setdefault(match.name, match)
@@ -172,8 +177,8 @@ def _part_matches(query: _Query, library: Library, candidates: NDArray[np.intp])
     for is_mirrored, known in _both_ways(library, candidates):
         likely: set[tuple[int, int]] = set()
         for signs in parts:
-            shares = _agreement(signs, known)
-            best = np.where(library.distinct[candidates], shares, 0).max(axis=2)
+            shares = _agreement(signs, known[:, ::_TRIED_STEP])
+            best = np.where(library.distinct[candidates, ::_TRIED_STEP], shares, 0).max(axis=2)
             placements = best.argmax(axis=0)
             for place in np.flatnonzero(best.max(axis=0) >= _LIKELY_PART):
                 likely.add((int(place), int(placements[place])))
@@ -208,21 +213,27 @@ def _ordered_pairs(agree: NDArray[np.bool_]) -> list[tuple[int, int]]:
         agree: bool [frame of the query, frame of the known clip].
     """
     rows, columns = agree.shape
-    longest = np.zeros((rows + 1, columns + 1), np.intp)
+    agrees = agree.tolist()  # lists are several times faster here
+    longest = [[0] * (columns + 1) for _ in range(rows + 1)]
     for row, column in itertools.product(range(rows), range(columns)):
-        longest[row + 1, column + 1] = max(
-            longest[row, column + 1], longest[row + 1, column], longest[row, column] + agree[row, column]
+        longest[row + 1][column + 1] = max(
+            longest[row][column + 1], longest[row + 1][column], longest[row][column] + agrees[row][column]
         )
     pairs = []
     while rows and columns:
-        if longest[rows, columns] == longest[rows - 1, columns]:
+        if longest[rows][columns] == longest[rows - 1][columns]:
             rows -= 1
-        elif longest[rows, columns] == longest[rows, columns - 1]:
+        elif longest[rows][columns] == longest[rows][columns - 1]:
             columns -= 1
         else:
             rows, columns = rows - 1, columns - 1
             pairs.append((rows, columns))
     return pairs[::-1]
+
+
+@functools.cache
+def _libraries_of_numpy() -> ThreadpoolController:
+    return ThreadpoolController()
 
 
 def _similarities(library: Library, embedding: NDArray[np.int8]) -> NDArray[np.float32]:
