@@ -41,8 +41,7 @@ _LIKELY_PART = 0.8  # a part in which one pair of frames agrees so much is tried
 WHOLE_CANDIDATES = 100  # known clips whose frames are compared: those that look most like the query
 PART_CANDIDATES = 20
 PART_SIMILARITY = 0.3  # of embeddings, at least; most of a search is spent on parts
-_TRIED_FRAMES = 2  # frames of the query for which every part is tried,
-_TRIED_STEP = 2  # with every second frame of a known clip
+_TRIED_FRAMES = 2  # frames of the query for which every part is tried
 _BLOCK = 2_048  # clips whose embeddings are compared at once: 2 MB as float32, which fits a processor's cache
 
 
@@ -177,8 +176,8 @@ def _part_matches(query: _Query, library: Library, candidates: NDArray[np.intp])
     for is_mirrored, known in _both_ways(library, candidates):
         likely: set[tuple[int, int]] = set()
         for signs in parts:
-            shares = _agreement(signs, known[:, ::_TRIED_STEP])
-            best = np.where(library.distinct[candidates, ::_TRIED_STEP], shares, 0).max(axis=2)
+            shares = _agreement(signs, known)
+            best = np.where(library.distinct[candidates], shares, 0).max(axis=2)
             placements = best.argmax(axis=0)
             for place in np.flatnonzero(best.max(axis=0) >= _LIKELY_PART):
                 likely.add((int(place), int(placements[place])))
