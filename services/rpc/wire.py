@@ -32,6 +32,8 @@ from services.errors import (
     shorten,
 )
 
+_WAIT = {"limit": "", "retry_after_s": "1"}  # of a server that says neither
+
 
 def write_clip(clip: Clip, message: clip_pb2.Clip) -> None:
     """Write a clip into an existing message, which avoids another copy of its 1.5 MB.
@@ -115,6 +117,8 @@ def from_rpc_error(error: grpc.RpcError, *, service: str, timeout_s: float) -> A
         return ServiceUnavailable(service, why)
     if code is grpc.StatusCode.RESOURCE_EXHAUSTED and "larger than max" in why:  # from grpc, without details
         return MessageTooLarge(service, why)
+    if code is grpc.StatusCode.RESOURCE_EXHAUSTED and "Concurrent RPC limit" in why:  # likewise
+        return Overloaded.restore(f"overloaded: {service} has as many calls as it accepts", _WAIT)
     return InternalError(f"{service} answered {code.name}: {why}")
 
 
