@@ -31,10 +31,10 @@ from benchmarks.harness.gifs import real_gifs
 from benchmarks.harness.timing import Ratio, table, time_in_turns, timed
 from services.clip import CLIP_FRAMES, Clip
 from services.inference import Classifier, ModelInfo, default_model_path
-from services.inference.library import KnownClip, Library, find_matches, find_neighbours, update_library
+from services.inference.library import KnownClip, Library, find_neighbours, search_library, update_library
 from services.inference.library.embedding import EMBEDDING_SCALE, EMBEDDING_SIZE
 from services.inference.library.fingerprint import FINGERPRINT_BYTES
-from services.inference.library.search import CANDIDATES
+from services.inference.library.search import WHOLE_CANDIDATES as CANDIDATES
 from services.preprocess import decode_gif
 
 RESULTS = ROOT / "benchmarks" / "library.json"
@@ -154,7 +154,7 @@ def measure_size(
     ways: list[Callable[[], object]] = [
         lambda: [find_neighbours(library, each) for each in asked],
         lambda: [
-            find_matches(library, queries[place % len(queries)], each) for place, each in enumerate(asked)
+            search_library(library, queries[place % len(queries)], each) for place, each in enumerate(asked)
         ],
         *([functools.partial(exact, asked)] if exact else []),
         *([functools.partial(index.search, asked)] if index else []),

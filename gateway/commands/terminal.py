@@ -30,6 +30,7 @@ from services.inference import Prediction
 
 FAILED = 1  # an input could not be answered
 USAGE = 2  # the command itself cannot run: its options, its settings, its model
+LOOKS_ALIKE = 0.6  # least similarity of a neighbour that is shown, as on the page (evidence.js)
 INTERRUPTED = 130  # by Ctrl-C
 BAR_CELLS = 20  # of the terminal, for a probability of 1
 _EIGHTHS = " ▏▎▍▌▋▊▉"  # each an eighth of a cell longer
@@ -136,8 +137,15 @@ def _evidence(prediction: Prediction) -> Iterator[Text]:
             printable(f"{match.show}, {match.name}"),
             (f" at {times}{', mirrored' if match.mirrored else ''}{more}", "dim"),
         )
-    if prediction.neighbours:
-        nearest = [f"{each.show}, {each.name} ({each.similarity:.2f})" for each in prediction.neighbours[:3]]
+    alike = [
+        each
+        for each in prediction.neighbours[:3]
+        if each.similarity >= LOOKS_ALIKE
+        and each.show in prediction.verdict.names
+        and each.name not in {match.name for match in prediction.matches}
+    ]
+    if alike:
+        nearest = [f"{each.show}, {each.name} ({each.similarity:.2f})" for each in alike]
         yield Text.assemble(("  looks like: ", "dim"), printable("; ".join(nearest)))
 
 

@@ -1,6 +1,6 @@
 """Step two: a `Clip` to ranked shows."""
 
-from services.inference.classifier import INPUT, OUTPUTS, Classifier, default_model_path
+from services.inference.classifier import INPUT, OUTPUTS, Classifier, default_library_path, default_model_path
 from services.inference.metadata import CONTRACT
 from services.inference.prediction import (
     FrameVote,
@@ -35,5 +35,6 @@ __all__ = [
     "TimeSpan",
     "Verdict",
     "VerdictRule",
+    "default_library_path",
     "default_model_path",
 ]

@@ -20,10 +20,9 @@ from services.inference.library import (
     DIGEST_BYTES,
     CurrentLibrary,
     KnownClip,
-    find_matches,
-    find_neighbours,
     fingerprint,
     project,
+    search_library,
 )
 from services.inference.metadata import ModelMetadata, read_metadata
 from services.inference.prediction import (
@@ -130,8 +129,7 @@ class Classifier:
         neighbours: tuple[Neighbour, ...] = ()
         if library is not None and scores.embedding is not None:
             embedding = project(scores.embedding)
-            matches = find_matches(library.clips, clip, embedding)
-            neighbours = find_neighbours(library.clips, embedding)
+            matches, neighbours = search_library(library.clips, clip, embedding)
             if library.taught is not None:
                 shows += library.taught.titles
                 probabilities, familiarity = library.taught.join(embedding, probabilities, scores.familiarity)
@@ -303,6 +301,11 @@ class Classifier:
 def default_model_path() -> Path:
     """Return the path of the packaged model."""
     return Path(__file__).with_name("default.onnx")
+
+
+def default_library_path() -> Path:
+    """Return the path of the packaged library, of the first 30 seconds of Big Buck Bunny."""
+    return Path(__file__).with_name("default.library")
 
 
 def _open_session(path: Path, threads: int) -> onnxruntime.InferenceSession:

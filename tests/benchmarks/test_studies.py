@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import sys
 from collections.abc import Callable
@@ -12,10 +13,11 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from benchmarks.bench.results import Entry, Item, Results, Section, load
-from benchmarks.studies import early_exit, limits, microbatch, scale, steps, wire
+from benchmarks.studies import early_exit, library, limits, microbatch, scale, steps, wire
 from delivery.cost import Measurement
 from services.errors import ModelError
 from services.inference import Classifier
+from services.inference.library.embedding import EMBEDDING_SCALE, EMBEDDING_SIZE
 from services.preprocess import decode_gif
 from services.preprocess.backend import portable
 from tests.support.paths import ROOT
@@ -169,3 +171,43 @@ def test_the_gain_is_over_all_steps_and_its_limit_over_two_of_them() -> None:
 
     assert row[steps.GAIN] == pytest.approx(row[steps.NAIVE] / sum(row[step] for step in steps.STEPS))
     assert row[steps.LIMIT] == pytest.approx(row[steps.NAIVE] / (row["decompress"] + row["resize"]))
+
+
+# A library
+
+
+def test_made_up_clips_are_near_real_ones_and_of_length_one() -> None:
+    real = np.random.default_rng(0).integers(-55, 56, (3, EMBEDDING_SIZE)).astype(np.int8)
+
+    made = library.make_clips(real, 500) / EMBEDDING_SCALE
+
+    assert np.linalg.norm(made, axis=1) == pytest.approx(np.ones(500), abs=0.05)
+    to_real = (made @ (real / np.linalg.norm(real, axis=1, keepdims=True)).T).max(axis=1)
+    assert 0.6 < to_real.min() < to_real.max() < 0.98
+
+
+def test_a_library_is_measured_by_its_size(model_path: Path, tmp_path: Path) -> None:
+    clip = decode_gif(EXAMPLE.read_bytes())
+    classifier = Classifier(model_path)
+    real = classifier.describe_clip(clip, show="", name="").embedding[None]
+
+    size = library.measure_size(tmp_path / "a", classifier.model, real, [clip], 300, rounds=1)
+    building = library.measure_building(classifier, [EXAMPLE.read_bytes()], rounds=1)
+
+    assert size.clips == 300
+    assert 300 * 900 < size.file_bytes < 300 * 1_100
+    assert min(size.open_ms, size.neighbours_ms, size.matches_ms, building.describe_ms) > 0
+    assert library.size_table([dataclasses.asdict(size)]).splitlines()[2].startswith("| 300 | 0.2 MB |")
+    if size.exact and size.index:  # usearch is installed
+        assert size.exact.recall > 0.98
+        assert size.index.recall > 0.9
+        assert size.index.build_s > 0
+
+
+def test_the_pages_about_libraries_have_the_tables_that_were_measured() -> None:
+    measured = json.loads(library.RESULTS.read_text("utf-8"))
+    page = (ROOT / "docs/library.md").read_text("utf-8")
+
+    assert library.size_table(measured["sizes"]) in page
+    assert library.search_table(measured["sizes"]) in page
+    assert f"{measured['building']['ratio']['middle']:.2f} times as long" in page

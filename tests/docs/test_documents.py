@@ -15,7 +15,12 @@ from services.errors import catalogue
 from tests.support.documents import commands
 from tests.support.paths import ROOT
 
-DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+DOCUMENTS = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    ROOT / "SECURITY.md",
+    *sorted((ROOT / "docs").rglob("*.md")),
+]
 MODULES = {
     "gif-analyzer": "gateway.cli",
     "gif-deliver": "delivery.cli",
@@ -126,6 +131,24 @@ def test_the_table_of_early_exit_is_what_was_measured() -> None:
     assert f"{measured['accuracy']['value']:.3f}" in text
     [within] = re.findall(r"to within (0\.\d+)", text)
     assert max(abs(measured["change"][end]) for end in ("low", "high")) < float(within) + 0.0005
+
+
+def test_the_table_of_taught_shows_is_what_was_measured() -> None:
+    text = (ROOT / "docs/library.md").read_text("utf-8")
+    measured = json.loads((ROOT / "docs/evaluation/teaching.json").read_text("utf-8"))
+
+    rows = re.findall(r"^\| (\d+) GIFs? \|(.*)\|$", text, re.MULTILINE)
+    assert len(rows) == len(measured["taught"])
+    for (gifs, cells), found in zip(rows, measured["taught"], strict=True):
+        assert int(gifs) == found["gifs"]
+        assert [cell.strip() for cell in cells.split("|")] == [
+            f"{found['recall']['value']:.2f}",
+            f"{found['recall']['low']:.2f} to {found['recall']['high']:.2f}",
+            f"{found['share']['value']:.2f}",
+            f"{found['named']['value']:.2f}",
+            *(f"{round(100 * found[name]['value'], 1) + 0:.1f}" for name in ("lost", "called_known")),
+        ]
+    assert f"training on the show gives {measured['trained']['value']:.2f}" in text
 
 
 def test_the_rule_of_early_exit_is_the_one_that_was_found() -> None:

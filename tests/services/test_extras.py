@@ -113,7 +113,16 @@ def run_without(modules: set[str], program: str, *words: str) -> Done:
     )
 
 
-BASE = {"numpy", "onnxruntime", "PIL", "rich", "typer", "google", "pydantic"}  # Typer needs pydantic
+BASE = {
+    "numpy",
+    "onnxruntime",
+    "PIL",
+    "rich",
+    "threadpoolctl",
+    "typer",
+    "google",
+    "pydantic",
+}  # Typer needs pydantic
 # Numba is optional: without it the portable backend is used.
 OPTIONAL = {module.partition(".")[0] for extra in EXTRAS for module in extra.modules} - BASE - {"numba"}
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -26,8 +27,8 @@ from services.inference.library import (
     KnownClip,
     Library,
     add_clips,
-    find_matches,
     search,
+    search_library,
 )
 from services.preprocess import PIXELS_VERSION, decode_gif
 from training.data.augment import Frames, with_crop
@@ -43,6 +44,8 @@ SEARCHED = 300  # GIFs of the shows that are changed and searched for
 # Part of the name of the kept answers; raise it when the library finds other matches.
 FOOTAGE_VERSION = 1
 UNCHANGED = "unchanged"
+# Changes under which GIFs are searched for whose scene the library has not.
+ABSENT = (UNCHANGED, "cropped", "cropped to 9:16")
 
 
 def _cropped(frames: Frames, rng: np.random.Generator, *, least: float, most: float) -> Frames:
@@ -93,6 +96,21 @@ class Searched:
 
 
 @dataclass(frozen=True)
+class Absent:
+    """The answers for GIFs whose scene is not in the library.
+
+    Attributes:
+        change: a key of `CHANGES`.
+        matched: share of the GIFs with a match, which is false.
+        false_in_10_000: number of matches in 10,000 pairs of a GIF and a clip of the library.
+    """
+
+    change: str
+    matched: Estimate
+    false_in_10_000: Estimate
+
+
+@dataclass(frozen=True)
 class FootageReport(Result):
     """What a library finds.
 
@@ -102,6 +120,8 @@ class FootageReport(Result):
         same_whole: `search.SAME_WHOLE`, the threshold of whole frames.
         same_part: `search.SAME_PART`, the threshold of parts of frames.
         changes: one entry for each change.
+        library_without: number of clips in the library without the scenes of these GIFs.
+        absent: one entry for each change that was tried with it.
     """
 
     library: int
@@ -109,9 +129,11 @@ class FootageReport(Result):
     same_whole: float
     same_part: float
     changes: tuple[Searched, ...]
+    library_without: int
+    absent: tuple[Absent, ...]
 
     def tables(self) -> tuple[Table, ...]:
-        """One row for each change."""
+        """One row for each change, for scenes that the library has and for others."""
         return (
             Table(
                 "Same footage found in a library",
@@ -130,6 +152,16 @@ class FootageReport(Result):
                 f"{self.searched} GIFs of shows, changed and searched for in a library of {self.library:,} "
                 f"clips. Frames agree from {self.same_whole} of their signs on, parts of frames from "
                 f"{self.same_part}. Intervals: percentile bootstrap over sources.",
+            ),
+            Table(
+                "Footage that the library has not",
+                columns(*("change", "GIFs with a false match", "in 10,000 pairs"), text=["change"]),
+                tuple(
+                    (each.change, str(each.matched), f"{each.false_in_10_000.value:.2f}")
+                    for each in self.absent
+                ),
+                f"The same {self.searched} GIFs, searched for in a library of {self.library_without:,} clips "
+                "that has none of their scenes.",
             ),
         )
 
@@ -200,13 +232,17 @@ def measure_footage(
     scenes, sources = components(rows, "group"), components(rows, "source")
     elsewhere = np.array([(scenes[usable] != scenes[query]).sum() for query in queries])
 
+    def answered(clips: Library, change: str) -> list[list[int]]:
+        kept = folder / f"{clips.path.stem}-{re.sub('[^a-z0-9]+', '-', change)}.json"
+        if not kept.exists():
+            search_for = functools.partial(_matches, classifier, clips, rows, change)
+            write_json(kept, watched(queries.tolist(), change, search_for))
+        matches: list[list[int]] = json.loads(kept.read_text("utf-8"))
+        return matches
+
     answers = []
     for change in changes:
-        kept = folder / f"{change.replace(' ', '_').replace(':', '_').replace('%', 'percent')}.json"
-        if not kept.exists():
-            search_for = functools.partial(_matches, classifier, library, rows, change)
-            write_json(kept, watched(queries.tolist(), change, search_for))
-        matches = json.loads(kept.read_text("utf-8"))
+        matches = answered(library, change)
         found = np.array([query in names for query, names in zip(queries.tolist(), matches, strict=True)])
         false = [
             sum(scenes[name] != scenes[query] for name in names)
@@ -220,7 +256,26 @@ def measure_footage(
                 _in_10_000(int(sum(false)), int(elsewhere.sum())),
             )
         )
-    return FootageReport(len(library), len(queries), search.SAME_WHOLE, search.SAME_PART, tuple(answers))
+    path = folder / "without.library"
+    if not path.exists():
+        searched_scenes = set(scenes[queries].tolist())
+        kept_clips = [clip for clip in library.clips() if scenes[int(clip.name)] not in searched_scenes]
+        add_clips(path, classifier.model, kept_clips)
+    without = Library(path)
+    absent = []
+    for change in (each for each in ABSENT if each in changes):
+        counts = np.array([len(names) for names in answered(without, change)])
+        matched = bootstrap.estimate(weighted_mean(counts > 0), len(counts), groups=sources[queries])
+        absent.append(Absent(change, matched, _in_10_000(int(counts.sum()), len(counts) * len(without))))
+    return FootageReport(
+        len(library),
+        len(queries),
+        search.SAME_WHOLE,
+        search.SAME_PART,
+        tuple(answers),
+        len(without),
+        tuple(absent),
+    )
 
 
 def _in_10_000(matches: int, pairs: int) -> Estimate:
@@ -236,7 +291,7 @@ def _matches(
     if clip is None:
         return []
     embedding = classifier.describe_clip(clip, show="", name="").embedding
-    return [int(match.name) for match in find_matches(library, clip, embedding)]
+    return [int(match.name) for match in search_library(library, clip, embedding).matches]
 
 
 def _decoded(gif: bytes) -> Clip | None:

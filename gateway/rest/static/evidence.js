@@ -22,9 +22,12 @@ export function drawEvidence(identification, thumbnail) {
   byId("known-clips").replaceChildren(...clips.map((clip) => drawn(clip, thumbnail)));
 }
 
-function evidence({ matches = [], neighbours = [] }) {
+// What looks like the GIF supports the shows of the answer, and no others.
+function evidence({ matches = [], neighbours = [], verdict }) {
   const names = new Set(matches.map(({ name }) => name));
-  const alike = neighbours.filter(({ name, similarity }) => similarity >= ALIKE && !names.has(name));
+  const alike = neighbours.filter(
+    ({ name, show, similarity }) => similarity >= ALIKE && verdict.names.includes(show) && !names.has(name),
+  );
   return [...matches, ...alike].slice(0, MOST);
 }
 

@@ -11,7 +11,7 @@ from services.inference.library.file import (
     update_library,
 )
 from services.inference.library.fingerprint import fingerprint
-from services.inference.library.search import find_matches, find_neighbours
+from services.inference.library.search import find_neighbours, search_library
 from services.inference.library.teaching import TaughtShows, TeachingBase
 
 __all__ = [
@@ -24,9 +24,9 @@ __all__ = [
     "TeachingBase",
     "add_clips",
     "check_model",
-    "find_matches",
     "find_neighbours",
     "fingerprint",
     "project",
+    "search_library",
     "update_library",
 ]

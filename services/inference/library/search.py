@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import ThreadpoolController
 
 from services.clip import Clip
 from services.inference.library.embedding import EMBEDDING_SCALE
@@ -37,8 +40,22 @@ SAME_PART_DEVIATIONS = 7.5
 _LIKELY_PART = 0.8  # a part in which one pair of frames agrees so much is tried with all frames
 WHOLE_CANDIDATES = 100  # known clips whose frames are compared: those that look most like the query
 PART_CANDIDATES = 20
-_TRIED_FRAMES = 2  # frames of the query for which every part is tried
+PART_SIMILARITY = 0.3  # of embeddings, at least; most of a search is spent on parts
+_TRIED_FRAMES = 2  # frames of the query for which every part is tried,
+_TRIED_STEP = 2  # with every second frame of a known clip
 _BLOCK = 2_048  # clips whose embeddings are compared at once: 2 MB as float32, which fits a processor's cache
+
+
+class Evidence(NamedTuple):
+    """What a library knows of a clip.
+
+    Attributes:
+        matches: the known clips that show the same footage, the longest and most similar first.
+        neighbours: the known clips whose embeddings are nearest, the most similar first.
+    """
+
+    matches: tuple[Match, ...]
+    neighbours: tuple[Neighbour, ...]
 
 
 def find_neighbours(
@@ -51,19 +68,15 @@ def find_neighbours(
         embedding: int8 [256], of the query.
         most: how many clips to return.
     """
-    # Rounded to int8, the vectors of one clip may have a cosine of 1.003 with themselves.
-    similarities = np.clip(_similarities(library, embedding), -1, 1)
-    return tuple(
-        Neighbour(library.show(clip), library.name(clip), round(float(similarities[clip]), 4))
-        for clip in _largest(similarities, most)
-    )
+    return _neighbours(library, _similarities(library, embedding), most)
 
 
-def find_matches(library: Library, clip: Clip, embedding: NDArray[np.int8]) -> tuple[Match, ...]:
-    """Return the known clips that show the same footage, the longest and most similar first.
+def search_library(library: Library, clip: Clip, embedding: NDArray[np.int8]) -> Evidence:
+    """Return what a library knows of a clip.
 
-    The frames of the known clips that look most like the query are compared as they are and mirrored. If none
-    agrees, the query may be cropped or have borders: its frames are compared with parts of the known ones.
+    For matches, the frames of the known clips that look most like the query are compared as they are and
+    mirrored. If none agrees, the query may be cropped or have borders: its frames are compared with parts of
+    the known ones.
 
     Args:
         library: to search.
@@ -71,16 +84,28 @@ def find_matches(library: Library, clip: Clip, embedding: NDArray[np.int8]) -> t
         embedding: int8 [256], of the query.
     """
     if not len(library):
-        return ()
-    candidates = _largest(_similarities(library, embedding), WHOLE_CANDIDATES)
+        return Evidence((), ())
+    similarities = _similarities(library, embedding)
+    neighbours = _neighbours(library, similarities, NEIGHBOURS)
+    candidates = _largest(similarities, WHOLE_CANDIDATES)
     query = _Query(clip)
-    found = _whole_matches(query, library, candidates)
-    if not found:
-        found = _part_matches(query, library, candidates[:PART_CANDIDATES])
+    # Matrices this small gain nothing from several threads, which wait for each other on a busy machine.
+    with _libraries_of_numpy().limit(limits=1, user_api="blas"):
+        found = _whole_matches(query, library, candidates)
+        if not found:
+            alike = candidates[:PART_CANDIDATES]
+            found = _part_matches(query, library, alike[similarities[alike] >= PART_SIMILARITY])
     best: dict[str, Match] = {}
     for match in sorted(found, key=lambda match: (-match.frame_count, -match.similarity)):
         best.setdefault(match.name, match)
-    return tuple(best.values())[:MATCHES]
+    return Evidence(tuple(best.values())[:MATCHES], neighbours)
+
+
+def _neighbours(library: Library, similarities: NDArray[np.float32], most: int) -> tuple[Neighbour, ...]:
+    return tuple(
+        Neighbour(library.show(clip), library.name(clip), round(float(similarities[clip]), 4))
+        for clip in _largest(similarities, most)
+    )
 
 
 class _Query:
@@ -144,14 +169,16 @@ def _whole_matches(query: _Query, library: Library, candidates: NDArray[np.intp]
 
 
 def _part_matches(query: _Query, library: Library, candidates: NDArray[np.intp]) -> list[Match]:
+    if not len(candidates):
+        return []
     middle = np.linspace(0, len(query.grey) - 1, _TRIED_FRAMES + 2).round().astype(int)[1:-1]
     parts = [part_signs(query.grey[frame]) for frame in dict.fromkeys(middle.tolist())]
     found = []
     for is_mirrored, known in _both_ways(library, candidates):
         likely: set[tuple[int, int]] = set()
         for signs in parts:
-            shares = _agreement(signs, known)
-            best = np.where(library.distinct[candidates], shares, 0).max(axis=2)
+            shares = _agreement(signs, known[:, ::_TRIED_STEP])
+            best = np.where(library.distinct[candidates, ::_TRIED_STEP], shares, 0).max(axis=2)
             placements = best.argmax(axis=0)
             for place in np.flatnonzero(best.max(axis=0) >= _LIKELY_PART):
                 likely.add((int(place), int(placements[place])))
@@ -186,21 +213,27 @@ def _ordered_pairs(agree: NDArray[np.bool_]) -> list[tuple[int, int]]:
         agree: bool [frame of the query, frame of the known clip].
     """
     rows, columns = agree.shape
-    longest = np.zeros((rows + 1, columns + 1), np.intp)
+    agrees = agree.tolist()  # lists are several times faster here
+    longest = [[0] * (columns + 1) for _ in range(rows + 1)]
     for row, column in itertools.product(range(rows), range(columns)):
-        longest[row + 1, column + 1] = max(
-            longest[row, column + 1], longest[row + 1, column], longest[row, column] + agree[row, column]
+        longest[row + 1][column + 1] = max(
+            longest[row][column + 1], longest[row + 1][column], longest[row][column] + agrees[row][column]
         )
     pairs = []
     while rows and columns:
-        if longest[rows, columns] == longest[rows - 1, columns]:
+        if longest[rows][columns] == longest[rows - 1][columns]:
             rows -= 1
-        elif longest[rows, columns] == longest[rows, columns - 1]:
+        elif longest[rows][columns] == longest[rows][columns - 1]:
             columns -= 1
         else:
             rows, columns = rows - 1, columns - 1
             pairs.append((rows, columns))
     return pairs[::-1]
+
+
+@functools.cache
+def _libraries_of_numpy() -> ThreadpoolController:
+    return ThreadpoolController()
 
 
 def _similarities(library: Library, embedding: NDArray[np.int8]) -> NDArray[np.float32]:
@@ -210,7 +243,8 @@ def _similarities(library: Library, embedding: NDArray[np.int8]) -> NDArray[np.f
     for start in range(0, len(library), _BLOCK):
         block = slice(start, start + _BLOCK)
         found[block] = library.embeddings[block].astype(np.float32) @ query
-    return found
+    # Rounded to int8, the vectors of one clip may have a cosine of 1.003 with themselves.
+    return np.clip(found, -1, 1)
 
 
 def _largest(values: NDArray[np.float32], most: int) -> NDArray[np.intp]:

@@ -165,5 +165,8 @@ class TaughtShows:
 
 
 def gain(clips: int) -> float:
-    """Return the factor by which a taught show's logit is raised, by its number of clips."""
-    return 1.2 + 0.8 / clips
+    """Return the factor by which a taught show's logit is raised, by its number of clips.
+
+    Of those tried in folds, this one loses about one clip in a hundred of the other shows for any number.
+    """
+    return 1.0 + 1.1 / clips
