@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve test test-all check audit proto pipeline evaluation effort teaching footage model bench docs format clean
+.PHONY: help setup demo serve test test-all fuzz check audit proto pipeline evaluation effort teaching footage model bench docs format clean
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -106,6 +106,10 @@ test-all: export HYPOTHESIS_PROFILE := thorough
 test-all: .venv/dev .venv/live .venv/registry $(TOOLS) ## run every test, with many examples of each property: half an hour
 	@$(PYTEST) $(PARALLEL)
 	@$(PYTEST) -m serial
+
+MINUTES ?= 5
+fuzz: .venv/test ## look for MINUTES for files that crash, or that the two backends decode differently
+	@$(BIN)/python -m tests.support.fuzz --minutes $(MINUTES)
 
 check: .venv/dev ## ruff, codespell, mypy --strict, import-linter, buf, generated code
 	@$(BIN)/ruff check .

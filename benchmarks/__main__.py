@@ -8,6 +8,7 @@ from benchmarks.studies.batch import batch
 from benchmarks.studies.cold_start import cold_start
 from benchmarks.studies.early_exit import early_exit
 from benchmarks.studies.library import library
+from benchmarks.studies.limits import limits
 from benchmarks.studies.microbatch import microbatch
 from benchmarks.studies.scale import scale
 from benchmarks.studies.steps import steps
@@ -21,7 +22,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
 )
 app.command("install-peers")(install_all)
-for command in (bench, steps, wire, early_exit, cold_start, batch, scale, microbatch, library):
+for command in (bench, steps, wire, early_exit, cold_start, batch, scale, microbatch, library, limits):
     app.command()(command)
 
 if __name__ == "__main__":

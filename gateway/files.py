@@ -63,11 +63,17 @@ def walk_gifs(folder: str) -> Iterator[str]:
     yield from unreadable
 
 
-def read_gif(source: str, *, max_bytes: int) -> bytes:
+def read_gif(source: str, *, max_bytes: int, regular: bool = False) -> bytes:
     """Read a whole file or standard input, and never more than one byte beyond the limit.
 
+    Args:
+        source: a path, or `-` for standard input.
+        max_bytes: of the file.
+        regular: whether it must be a regular file. A person may name a pipe, as `<(curl ADDRESS)` does; in a
+            long list or a folder, a pipe that nobody writes to would stop everything.
+
     Raises:
-        UnreadableFile: it is missing, a directory, or may not be read.
+        UnreadableFile: it is missing, a directory, may not be read, or is not a regular file but must be.
         GifTooLarge: it is longer than max_bytes.
     """
     try:
@@ -75,8 +81,11 @@ def read_gif(source: str, *, max_bytes: int) -> bytes:
             if sys.stdin is None:  # the parent process closed it
                 raise UnreadableFile(source, "it is closed")
             return _read_stream(sys.stdin.buffer, max_bytes)
-        with open(source, "rb") as file:  # noqa: PTH123 - a Path would make "" the current folder
+        opener = _open_at_once if regular else None
+        with open(source, "rb", opener=opener) as file:  # a Path would make "" the current folder
             status = os.fstat(file.fileno())
+            if regular and not stat.S_ISREG(status.st_mode):
+                raise UnreadableFile(source, "it is not a regular file")
             # Only the size of a regular file says how much there is to read.
             if stat.S_ISREG(status.st_mode) and status.st_size > max_bytes:
                 raise _too_large(max_bytes, status.st_size, at_least=False)
@@ -87,6 +96,11 @@ def read_gif(source: str, *, max_bytes: int) -> bytes:
         raise UnreadableFile(source, "it is a directory") from error
     except (OSError, ValueError) as error:  # ValueError for a null character in the name
         raise UnreadableFile(source, os_reason(error)) from error
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    """Open a file without waiting for one who writes to a pipe. Regular files are read as ever."""
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def _read_stream(stream: BinaryIO, max_bytes: int) -> bytes:

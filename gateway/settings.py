@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import ipaddress
 import math
 import os
 import re
@@ -41,6 +42,8 @@ class RestSettings:
         in_flight: GIFs that are computed or wait for it at the same time, at least 1; more are refused with a
             time to come again. A body that is still arriving does not count.
         fetches: addresses that are fetched at the same time, at least 1; more are refused likewise.
+        held_bytes: memory for all bodies and fetched files together, at least `max_body_bytes`; what would
+            take more is refused likewise.
         connections: open at the same time, at least 1. One more closes the connection that has been idle
             longest; if none is idle, its body is refused.
         body_s: seconds that a whole body may take, more than 0.
@@ -50,6 +53,8 @@ class RestSettings:
         cache_bytes: memory for kept answers, 0 for none.
         api_keys: one of which must be sent; none lets everybody in. Never logged.
         cors_origins: whose pages may send requests from a browser, such as https://example.org, or * for all.
+        allowed_hosts: for which the gateway answers: names, *.name or *; none for all. `gateway.rest.server`
+            adds the names of this machine where only it can connect.
         metrics: whether /metrics answers.
     """
 
@@ -58,6 +63,7 @@ class RestSettings:
     workers: int = field(default_factory=lambda: os.cpu_count() or 1)
     in_flight: int = 64
     fetches: int = 64
+    held_bytes: int = 200_000_000  # seven bodies of full length, and a hundred usual ones
     connections: int = 512  # with fetches, within the 1,024 open files that Linux gives a process
     body_s: float = 300.0
     body_bytes_per_s: int = 1_000
@@ -65,6 +71,7 @@ class RestSettings:
     cache_bytes: int = 32_000_000  # some thousand answers; a hundred of them with their pictures take 10 MB
     api_keys: tuple[str, ...] = field(default=(), repr=False)
     cors_origins: tuple[str, ...] = ()
+    allowed_hosts: tuple[str, ...] = ()
     metrics: bool = True
 
 
@@ -137,6 +144,14 @@ class Settings:
 def names_of_settings(environ: Mapping[str, str] = os.environ) -> list[str]:
     """Return the names of the variables that are meant as settings of this project, sorted."""
     return sorted(name for name in environ if name.startswith(PREFIX) and not _OF_KUBERNETES.fullmatch(name))
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a server that listens at `host` can be reached from this machine alone."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def silence_libraries() -> None:
@@ -273,7 +288,7 @@ def _read_fetch(read: _Environ, defaults: FetchSettings, *, max_bytes: int) -> F
 
 
 def _read_rest(read: _Environ, defaults: RestSettings, *, max_bytes: int) -> RestSettings:
-    metrics, origins = read.switch("METRICS"), read.words("CORS_ORIGINS")
+    metrics, origins, hosts = read.switch("METRICS"), read.words("CORS_ORIGINS"), read.words("ALLOWED_HOSTS")
     for origin in origins:
         if origin != "*" and not re.fullmatch(r"https?://[^/\s@?#]+", origin):
             raise InvalidSetting(
@@ -281,13 +296,23 @@ def _read_rest(read: _Environ, defaults: RestSettings, *, max_bytes: int) -> Res
                 expected="origins such as https://example.org, or *",
                 found=_without_secrets(origin),
             )
+    for host in hosts:
+        if not re.fullmatch(r"\*|(\*\.)?[\w.-]+|\[[\da-fA-F:.]+\]", host):
+            raise InvalidSetting(
+                PREFIX + "ALLOWED_HOSTS",
+                expected="names of hosts without ports, *.name or *",
+                found=_without_secrets(host),
+            )
+    max_body_bytes = read.count("MAX_BODY_BYTES", max_bytes + ENVELOPE_BYTES)
     numbers = {"workers": 1, "in_flight": 1, "fetches": 1, "connections": 1, "body_s": 0.001}
     numbers |= {"body_bytes_per_s": 0, "keep_alive_s": 1, "cache_bytes": 0}
     return RestSettings(
         **read.numbers(defaults, numbers),
-        max_body_bytes=read.count("MAX_BODY_BYTES", max_bytes + ENVELOPE_BYTES),
+        max_body_bytes=max_body_bytes,
+        held_bytes=read.count("HELD_BYTES", max(defaults.held_bytes, max_body_bytes), least=max_body_bytes),
         api_keys=tuple(read.words("API_KEYS")),
         cors_origins=tuple(origins),
+        allowed_hosts=tuple(hosts),
         metrics=metrics if metrics is not None else defaults.metrics,
     )
 

@@ -46,6 +46,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 DOMAIN = "gif-analyzer"  # of google.rpc.ErrorInfo: the reasons are unique within it
+MAX_TEXT = 500  # characters of one value that is sent or logged: errors quote what the caller sent
 
 
 class ReasonedError(Exception):
@@ -100,6 +101,11 @@ def catalogue() -> dict[str, type[AnalyzerError]]:
         if "reason" in vars(error):
             found[error.reason] = error
     return found
+
+
+def shorten(text: str, most: int = MAX_TEXT) -> str:
+    """Return a text of at most `most` characters; "..." stands for the end of a longer one."""
+    return text if len(text) <= most else text[: most - 3] + "..."
 
 
 def os_reason(error: Exception) -> str:
@@ -229,10 +235,12 @@ class ServiceError(AnalyzerError):
 
 
 class Overloaded(ServiceError, reason="OVERLOADED", grpc_code="RESOURCE_EXHAUSTED", http_status=429):
-    """The queue is full. The caller may try again later."""
+    """The queue or the memory for requests is full. The caller may try again later."""
 
-    def __init__(self, *, limit: int, retry_after_s: float) -> None:
-        message = f"overloaded: {limit} calls are being answered or wait; try again in {retry_after_s:g} s"
+    def __init__(
+        self, *, limit: int, retry_after_s: float, of: str = "calls are being answered or wait"
+    ) -> None:
+        message = f"overloaded: {limit:,} {of}; try again in {retry_after_s:g} s"
         super().__init__(message, limit=str(limit), retry_after_s=f"{retry_after_s:g}")
 
 

@@ -5,21 +5,43 @@ from __future__ import annotations
 import ctypes
 import logging
 import sys
+from typing import Any
+
+from services.errors import shorten
 
 # Parameters of glibc's mallopt(3), from malloc.h. Values are in bytes.
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 _LARGEST_KEPT = 32 << 20  # glibc accepts no more on 64-bit machines
 _MOST_KEPT = 64 << 20
 
+_MAX_TRACE = 8_000  # characters of a traceback in the log
+
 
 def log_as_json() -> None:
-    """Write the log records of this process, from INFO on, as one JSON object a line on standard error."""
+    """Write the log records of this process, from INFO on, as one JSON object a line on standard error.
+
+    Every text is cut to 500 characters, a traceback to its last 8,000: what callers send fills no disk.
+    """
     from pythonjsonlogger.json import JsonFormatter  # noqa: PLC0415 - part of the serving extras
+
+    class Short(JsonFormatter):
+        def process_log_record(self, log_data: dict[str, Any]) -> dict[str, Any]:
+            return {name: _short(name, value) for name, value in super().process_log_record(log_data).items()}
 
     handler = logging.StreamHandler(sys.stderr)
     names = {"asctime": "time", "levelname": "level", "name": "logger"}
-    handler.setFormatter(JsonFormatter("{asctime}{levelname}{name}{message}", style="{", rename_fields=names))
+    handler.setFormatter(Short("{asctime}{levelname}{name}{message}", style="{", rename_fields=names))
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+
+
+def _short(name: str, value: Any) -> Any:
+    if name == "exc_info":
+        return (
+            value if len(value) <= _MAX_TRACE else "..." + value[3 - _MAX_TRACE :]
+        )  # the error is at its end
+    if isinstance(value, list):
+        return [_short(name, each) for each in value]
+    return shorten(value) if isinstance(value, str) else value
 
 
 def keep_freed_memory() -> None:

@@ -43,6 +43,15 @@ class Workers:
         """Number of calls that are computed or wait."""
         return self._taken
 
+    @property
+    def is_full(self) -> bool:
+        """Whether a further call would be refused."""
+        return self._taken >= self._limit
+
+    def overloaded(self) -> Overloaded:
+        """Return the error of a call that is refused."""
+        return Overloaded(limit=self._limit, retry_after_s=RETRY_AFTER_S)
+
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Compute function(*args, **kwargs) in a thread.
 
@@ -50,8 +59,8 @@ class Workers:
             Overloaded: the queue is full.
         """
         with self._lock:
-            if self._taken >= self._limit:
-                raise Overloaded(limit=self._limit, retry_after_s=RETRY_AFTER_S)
+            if self.is_full:
+                raise self.overloaded()
             self._taken += 1
         future = self._pool.submit(function, *args, **kwargs)
         # On the future, not around the await: a cancelled task ends before its thread does.

@@ -34,7 +34,7 @@ class ServiceProcess:
 
     def read_log(self) -> list[dict[str, Any]]:
         """Return everything that it logged until now."""
-        return _read_lines(self.log)
+        return read_lines(self.log)
 
 
 @contextlib.contextmanager
@@ -64,13 +64,14 @@ def start_services(*options: str) -> Iterator[ServiceProcess]:
 def _wait_for_address(process: subprocess.Popen[bytes], log: Path) -> str:
     end = time.monotonic() + START_S
     while time.monotonic() < end and process.poll() is None:
-        for line in _read_lines(log):
+        for line in read_lines(log):
             if line["message"] == "serving":
                 return str(line["address"])
         time.sleep(0.02)
     raise RuntimeError(f"the services did not start: {log.read_text('utf-8')}")
 
 
-def _read_lines(log: Path) -> list[dict[str, Any]]:
+def read_lines(log: Path) -> list[dict[str, Any]]:
+    """Return the JSON lines of a log."""
     whole = log.read_text("utf-8").rpartition("\n")[0]  # the last line may be incomplete
     return [json.loads(line) for line in whole.splitlines()]

@@ -112,7 +112,7 @@ class Report:
         if is_address(row["source"]):
             return f"<a class=picture{_href(row['source'])}>not on this machine</a>"
         try:
-            gif = read_gif(name_from_text(row["source"]), max_bytes=self._budget.max_bytes)
+            gif = read_gif(name_from_text(row["source"]), max_bytes=self._budget.max_bytes, regular=True)
             clip = decode_gif(gif, budget=self._budget)
         except AnalyzerError:  # it was changed or removed since
             return "<div class=picture>not there any more</div>"

@@ -7,16 +7,20 @@ are read while one is computed; a small batch keeps few of them in memory, whate
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import hashlib
 import logging
 import signal
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import daft
 import pyarrow as pa
-from daft.expressions import ExpressionsProjection
+from daft.exceptions import DaftCoreException
+from daft.expressions import Expression, ExpressionsProjection
+from daft.functions import file, file_size
 from daft.io import IOConfig
 from daft.recordbatch import RecordBatch
 
@@ -99,17 +103,19 @@ class _Reader:
                 return self._fetch(name)
             if name == "":
                 raise UnreadableFile(name, "it has no name")
-            return read_gif(f"./{name}" if name == "-" else name_from_text(name), max_bytes=limit)
+            path = f"./{name}" if name == "-" else name_from_text(name)
+            return read_gif(path, max_bytes=limit, regular=True)
         except AnalyzerError as error:
             return error
 
     def _read_store(self, name: str, size: int | None, limit: int) -> bytes:
+        if size is None:  # only listings have it
+            with contextlib.suppress(DaftCoreException):  # the download says better what is wrong
+                size = self._evaluate(file_size(file(daft.col("name"), io_config=self._io_config)), name)
         if size is not None and size > limit:
             raise GifTooLarge("length", allowed=limit, found=size, unit="bytes")
-        table = RecordBatch.from_arrow_table(pa.table({"name": pa.array([name], pa.string())}))
-        download = ExpressionsProjection([daft.col("name").download(io_config=self._io_config)])
         try:
-            content: bytes = table.eval_expression_list(download).to_pydict()["name"][0]
+            content: bytes = self._evaluate(daft.col("name").download(io_config=self._io_config), name)
         except FileNotFoundError as error:
             raise UnreadableFile(name, "there is no such file") from error
         except Exception as error:  # Daft's errors of a store share no narrower base
@@ -118,6 +124,13 @@ class _Reader:
         if len(content) > limit:
             raise GifTooLarge("length", allowed=limit, found=len(content), unit="bytes")
         return content
+
+    @staticmethod
+    def _evaluate(expression: Expression, name: str) -> Any:
+        """Return the value of an expression for one name in a store. It runs without Python's lock."""
+        table = RecordBatch.from_arrow_table(pa.table({"name": pa.array([name], pa.string())}))
+        found = table.eval_expression_list(ExpressionsProjection([expression.alias("found")]))
+        return found.to_pydict()["found"][0]
 
     @functools.cached_property
     def _fetch(self) -> Callable[[str], bytes]:

@@ -87,7 +87,8 @@ def add(
         console = Console(stderr=True)
         for name in track(names, "adding", console=console, transient=True):
             try:
-                clip = decode_gif(read_gif(name, max_bytes=settings.budget.max_bytes), budget=settings.budget)
+                gif = read_gif(name, max_bytes=settings.budget.max_bytes, regular=True)
+                clip = decode_gif(gif, budget=settings.budget)
                 clips.append(classifier.describe_clip(clip, show=show, name=name_text(name)))
                 if keep_thumbnails:
                     pictures[name_text(name)] = draw_thumbnail(clip)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import ipaddress
 import logging
 import os
 import sys
@@ -22,7 +21,7 @@ from gateway.commands.options import (
 )
 from gateway.commands.terminal import usage_errors
 from gateway.library import ServedLibrary
-from gateway.settings import Settings
+from gateway.settings import Settings, is_loopback
 from services.inference import Classifier
 
 Host = Annotated[str, typer.Option(help="Name or address to listen at; 0.0.0.0 is every interface.")]
@@ -132,6 +131,7 @@ def serve_rest(
 
     **Settings** from the environment: those of `identify`; GIF_ANALYZER_MAX_BODY_BYTES,
     GIF_ANALYZER_BODY_S, GIF_ANALYZER_BODY_BYTES_PER_S, GIF_ANALYZER_IN_FLIGHT, GIF_ANALYZER_FETCHES,
+    GIF_ANALYZER_HELD_BYTES, GIF_ANALYZER_ALLOWED_HOSTS,
     GIF_ANALYZER_CONNECTIONS, GIF_ANALYZER_KEEP_ALIVE_S, GIF_ANALYZER_CACHE_BYTES, GIF_ANALYZER_API_KEYS,
     GIF_ANALYZER_CORS_ORIGINS, GIF_ANALYZER_METRICS, GIF_ANALYZER_WORKERS, GIF_ANALYZER_GRACE_S and
     GIF_ANALYZER_NOTICE_S.
@@ -187,18 +187,11 @@ def _check_keys(settings: Settings, host: str, option: str) -> None:
         typer.BadParameter: names the option and the remedy.
     """
     tls = settings.server.tls
-    if settings.rest.api_keys and not _is_loopback(host) and (tls is None or tls.client_ca is None):
+    if settings.rest.api_keys and not is_loopback(host) and (tls is None or tls.client_ca is None):
         raise typer.BadParameter(
             "gRPC checks no API keys: use 127.0.0.1, or ask for certificates with GIF_ANALYZER_CLIENT_CA",
             param_hint=option,
         )
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _open_classifier(settings: Settings) -> Classifier:

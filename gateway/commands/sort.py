@@ -89,7 +89,7 @@ def sort(
 
     def classify(source: str) -> tuple[str, bytes, Verdict | AnalyzerError]:
         try:
-            gif = read_gif(source, max_bytes=settings.budget.max_bytes)
+            gif = read_gif(source, max_bytes=settings.budget.max_bytes, regular=True)
             return source, gif, pipeline.identify(gif, 1).verdict
         except AnalyzerError as error:
             return source, b"", error

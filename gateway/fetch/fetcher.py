@@ -17,7 +17,7 @@ import http
 import logging
 import ssl
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import httpcore
 
@@ -45,6 +45,7 @@ class Fetcher:
         resolver: name, port -> IP addresses.
         connector: opens connections to checked IP addresses; None uses the network.
         tls: trusted authorities; None is those of certifi.
+        arrived: called with the number of bytes of each part that is kept; what it raises ends the fetch.
     """
 
     def __init__(
@@ -54,8 +55,9 @@ class Fetcher:
         resolver: Resolver = resolve,
         connector: httpcore.AsyncNetworkBackend | None = None,
         tls: ssl.SSLContext | None = None,
+        arrived: Callable[[int], None] = lambda count: None,
     ) -> None:
-        self._settings = settings
+        self._settings, self._arrived = settings, arrived
         self._pool = httpcore.AsyncConnectionPool(
             ssl_context=tls or httpcore.default_ssl_context(),
             max_connections=None,  # the callers limit them
@@ -112,10 +114,10 @@ class Fetcher:
                     raise FetchFailed(address.host, f"it answered {_phrase(response.status)}")
                 elif media_page.is_page(address) and _content_type(response) == "text/html":
                     pages += 1
-                    page = await _read_start(response, address, self._settings.page_max_bytes)
+                    page = await self._read_start(response, address, self._settings.page_max_bytes)
                     following = self._declared(page, address)
                 else:
-                    return await _read(response, address, self._settings.max_bytes)
+                    return await self._read(response, address, self._settings.max_bytes)
             if redirects > self._settings.max_redirects or pages > 1:
                 what = "a page" if pages > 1 else f"{self._settings.max_redirects} redirects"
                 raise FetchFailed(address.host, f"it redirects further after {what}")
@@ -131,6 +133,30 @@ class Fetcher:
                 if any(rule.allows(media) for rule in self._settings.hosts):
                     return media
         raise FetchFailed(address.host, "its page names no GIF")
+
+    async def _read(self, response: httpcore.Response, address: Address, limit: int) -> bytes:
+        """Read a whole response; one that is, or claims to be, longer than the limit raises GifTooLarge."""
+        declared = _header(response, b"content-length")
+        if declared is not None and int(declared) > limit:
+            raise GifTooLarge("length", allowed=limit, found=int(declared), unit="bytes")
+        content = await self._read_start(response, address, limit + 1)
+        if len(content) > limit:
+            raise GifTooLarge("length", allowed=limit, found=len(content), unit="bytes", at_least=True)
+        return content
+
+    async def _read_start(self, response: httpcore.Response, address: Address, limit: int) -> bytes:
+        """Read the first `limit` bytes of a response; nothing is decompressed."""
+        encoding = (_header(response, b"content-encoding") or b"identity").decode("latin-1").lower()
+        if encoding not in ("", "identity"):
+            raise FetchFailed(address.host, "it sent the file compressed, which was not requested")
+        content = bytearray()
+        async for part in response.aiter_stream():
+            content += part
+            self._arrived(len(part))
+            if len(content) >= limit:
+                break
+        del content[limit:]
+        return bytes(content)
 
     @contextlib.asynccontextmanager
     async def _request(self, address: Address) -> AsyncIterator[httpcore.Response]:
@@ -184,27 +210,3 @@ def _location(response: httpcore.Response, address: Address) -> str:
         return location.decode("utf-8")
     except UnicodeDecodeError as error:
         raise InvalidAddress("a redirect leads to what is not text") from error
-
-
-async def _read(response: httpcore.Response, address: Address, limit: int) -> bytes:
-    """Read a whole response; one that is, or claims to be, longer than the limit raises GifTooLarge."""
-    declared = _header(response, b"content-length")
-    if declared is not None and int(declared) > limit:
-        raise GifTooLarge("length", allowed=limit, found=int(declared), unit="bytes")
-    content = await _read_start(response, address, limit + 1)
-    if len(content) > limit:
-        raise GifTooLarge("length", allowed=limit, found=len(content), unit="bytes", at_least=True)
-    return content
-
-
-async def _read_start(response: httpcore.Response, address: Address, limit: int) -> bytes:
-    """Read the first `limit` bytes of a response; nothing is decompressed."""
-    encoding = (_header(response, b"content-encoding") or b"identity").decode("latin-1").lower()
-    if encoding not in ("", "identity"):
-        raise FetchFailed(address.host, "it sent the file compressed, which was not requested")
-    content = bytearray()
-    async for part in response.aiter_stream():
-        content += part
-        if len(content) >= limit:
-            break
-    return bytes(content[:limit])

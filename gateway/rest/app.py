@@ -20,7 +20,7 @@ from gateway.pipeline import Pipeline
 from gateway.rest import schemas
 from gateway.rest.identifier import Identifier
 from gateway.rest.library import add_library
-from gateway.rest.limits import BodyLimit, Gate
+from gateway.rest.limits import AllowedHosts, BodyLimit, Gate
 from gateway.rest.observer import REQUEST_ID, Metrics, Observer
 from gateway.rest.page import add_page, is_held
 from gateway.rest.problem import add_problems
@@ -103,12 +103,15 @@ def create_app(
         metrics = Metrics(in_flight=lambda: gate.inside, cache_bytes=lambda: identifier.cache_size_bytes)
         page, media_type = metrics.page, metrics.media_type
 
-        @app.get("/metrics", include_in_schema=False)
-        async def read_metrics() -> Response:
+        # No coroutine, so it runs in a thread: making the page takes time, and others are answered meanwhile.
+        @app.get("/metrics", dependencies=authorized, include_in_schema=False)
+        def read_metrics() -> Response:
             return Response(page(), media_type=media_type)
 
     # The middleware that is added last is the outermost.
     app.add_middleware(BodyLimit, settings=settings)
+    if settings.allowed_hosts:
+        app.add_middleware(AllowedHosts, hosts=settings.allowed_hosts)
     app.add_middleware(Observer, metrics=metrics)
     if settings.cors_origins:
         app.add_middleware(

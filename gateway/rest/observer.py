@@ -16,7 +16,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gateway.rest.limits import CROWDED
+from gateway.rest.limits import CLOSE, CROWDED
 from gateway.rest.problem import problem
 from services.errors import AnalyzerError, InternalError
 
@@ -101,7 +101,7 @@ class Observer:
                 headers = MutableHeaders(scope=message)
                 headers[REQUEST_ID] = request_id
                 headers.setdefault("X-Content-Type-Options", "nosniff")
-                if CROWDED in state:
+                if CROWDED in state or CLOSE in state:
                     headers["Connection"] = "close"
             elif method == "HEAD":
                 message = {**message, "body": b""}

@@ -27,6 +27,7 @@ from services.errors import (
     RequestTooSlow,
     Unauthorized,
     UnknownPath,
+    shorten,
 )
 
 MEDIA_TYPE = "application/problem+json"
@@ -49,15 +50,18 @@ def problem(error: AnalyzerError, request_id: str) -> Response:
 
 
 def problem_json(error: AnalyzerError, request_id: str) -> dict[str, Any]:
-    """Return an error as the members of RFC 9457, and three more: reason, details, request_id."""
+    """Return an error as the members of RFC 9457, and three more: reason, details, request_id.
+
+    Texts that quote the request are cut to 500 characters.
+    """
     return {
         # A URI that names the kind of problem; RFC 9457 allows it to lead nowhere.
         "type": f"urn:gif-analyzer:problem:{error.reason.lower().replace('_', '-')}",
         "title": error.reason.replace("_", " ").capitalize(),
         "status": error.http_status,
-        "detail": error.message,
+        "detail": shorten(error.message),
         "reason": error.reason,
-        "details": error.details,
+        "details": {name: shorten(value) for name, value in error.details.items()},
         "request_id": request_id,
     }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import functools
 import logging
 import math
@@ -23,9 +24,9 @@ from gateway.fetch.fetcher import Fetcher
 from gateway.library import ServedLibrary
 from gateway.pipeline import Pipeline
 from gateway.rest.app import create_app
-from gateway.rest.limits import CROWDED
+from gateway.rest.limits import CROWDED, LOOPBACK_HOSTS, hold
 from gateway.rest.problem import problem
-from gateway.settings import RestSettings, Settings
+from gateway.settings import RestSettings, Settings, is_loopback
 from services.errors import CannotServe, InvalidRequest, os_reason
 
 # Seconds that a client gets to send the head of a request, to read an answer, and to send the rest of a body
@@ -63,6 +64,7 @@ def serve(
     Raises:
         CannotServe: the address is in use, or not one of this machine.
     """
+    settings = dataclasses.replace(settings, rest=with_hosts(settings.rest, host))
     allow_open_files(settings.rest)
     with listen(host, port) as listening:
         bound = listening.getsockname()[1]
@@ -76,7 +78,7 @@ async def _serve(
     pipeline: Pipeline, settings: Settings, library: ServedLibrary | None, listening: socket.socket
 ) -> None:
     logging.getLogger("uvicorn").setLevel(logging.WARNING)  # this module logs that it starts and ends
-    fetch = Fetcher(settings.fetch)
+    fetch = Fetcher(settings.fetch, arrived=hold)
     app = create_app(pipeline, fetch, settings=settings.rest, library=library)
     server = build_server(app, settings.rest, grace_s=settings.server.grace_s)
     signalled = asyncio.Event()
@@ -136,6 +138,14 @@ def allow_open_files(settings: RestSettings) -> None:
             most = soft
     if most < needed:
         _log.warning("too few files may be open for so many connections", extra={"open_files": most})
+
+
+def with_hosts(settings: RestSettings, host: str) -> RestSettings:
+    """Allow the names of this machine, and those of the settings alone, if only this machine can connect."""
+    if not is_loopback(host):
+        return settings
+    here = f"[{host}]" if ":" in host else host
+    return dataclasses.replace(settings, allowed_hosts=(*LOOPBACK_HOSTS, here, *settings.allowed_hosts))
 
 
 def nearby(host: str, port: int) -> str:

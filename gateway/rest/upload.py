@@ -55,15 +55,20 @@ async def read_upload(request: Request) -> Upload:
     content_type = request.headers.get("Content-Type", "")
     media_type = content_type.partition(";")[0].strip().lower()
     if media_type == "multipart/form-data":
-        return _file_of(read_form(content_type, await request.body()))
+        return _file_of(read_form(content_type, await _read_body(request)))
     if media_type in RAW:
-        content = await request.body()
+        content = await _read_body(request)
         if not content:
             raise InvalidRequest("its body is empty")
         return Upload("", content)
     if media_type == "application/json":
-        return Upload(_read_url(await request.body()), None)
+        return Upload(_read_url(await _read_body(request)), None)
     raise UnsupportedMedia(media_type or "none", expected=EXPECTED)
+
+
+async def _read_body(request: Request) -> bytes:
+    """Read the whole body. `Request.body` would keep it, beside the file that is cut out of a form."""
+    return b"".join([part async for part in request.stream()])
 
 
 def _file_of(parts: list[Part]) -> Upload:

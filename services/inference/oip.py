@@ -38,6 +38,7 @@ def add_open_inference(server: RpcServer, classifier: Classifier) -> None:
     server.add(
         SERVICE,
         lambda to: pb_grpc.add_GRPCInferenceServiceServicer_to_server(servicer, to),
+        computes=("ModelInfer",),
         max_message_bytes=MAX_MESSAGE_BYTES,
     )
 

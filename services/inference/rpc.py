@@ -68,7 +68,11 @@ def open_classifier(
 def add_inference(server: RpcServer, classifier: Classifier) -> None:
     """Add the service to a server, together with the Open Inference Protocol."""
     servicer = InferenceServicer(server.workers, classifier)
-    server.add(SERVICE, lambda to: pb_grpc.add_InferenceServiceServicer_to_server(servicer, to))
+    server.add(
+        SERVICE,
+        lambda to: pb_grpc.add_InferenceServiceServicer_to_server(servicer, to),
+        computes=("Classify",),
+    )
     add_open_inference(server, classifier)
 
 

@@ -50,6 +50,7 @@ def add_preprocess(server: RpcServer, budget: Budget) -> None:
     server.add(
         SERVICE,
         lambda to: pb_grpc.add_PreprocessServiceServicer_to_server(servicer, to),
+        computes=("DecodeGif",),
         max_message_bytes=budget.max_bytes + ENVELOPE_BYTES,
     )
 

@@ -16,7 +16,7 @@ import ssl
 import threading
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterator
 from typing import Any, cast
 from wsgiref.simple_server import WSGIServer
 
@@ -34,6 +34,7 @@ from services.workers import Workers
 SETTLE_S = 0.05  # seconds without a new call after which every call that arrived before the drain is known
 MAX_SETTLE_S = 1.0  # seconds to wait for that while new calls keep arriving
 POLL_S = 0.01  # seconds between checks of the calls in flight
+SPARE = 64  # calls beside those that compute or wait for it: health, and descriptions of the model
 REQUEST_ID = "x-request-id"  # metadata: set by the caller or else by us, and returned with the answer
 MAX_REQUEST_ID = 128  # characters
 STATUS_DETAILS = "grpc-status-details-bin"  # metadata: where grpc-status expects a google.rpc.Status
@@ -59,7 +60,7 @@ class RpcServer:
         self.settings = settings
         self.workers = Workers(settings.workers, settings.waiting)
         self.registry = CollectorRegistry()
-        self._observer = CallObserver(self.registry)
+        self._observer = CallObserver(self.registry, self.workers)
         self._health = health.aio.HealthServicer()
         self._services: dict[str, Callable[[aio.Server], None]] = {}
         self._max_message_bytes = 0
@@ -73,17 +74,25 @@ class RpcServer:
         return not self._draining
 
     def add(
-        self, name: str, register: Callable[[aio.Server], None], *, max_message_bytes: int = 4 << 20
+        self,
+        name: str,
+        register: Callable[[aio.Server], None],
+        *,
+        computes: Collection[str] = (),
+        max_message_bytes: int = 4 << 20,
     ) -> None:
         """Add a service.
 
         Args:
             name: full name, such as "gif_analyzer.v1.PreprocessService".
             register: adds the servicer to a server.
+            computes: names of its methods that compute in `workers`. A call is refused before its message is
+                received, while no further one may wait.
             max_message_bytes: longest request of the service; gRPC's default is 4 MiB. The server accepts the
                 largest of all its services, and gRPC refuses longer requests before it reads them.
         """
         self._services[name] = register
+        self._observer.computes.update(f"{name}/{method}" for method in computes)
         self._max_message_bytes = max(self._max_message_bytes, max_message_bytes)
 
     async def start(self) -> int:
@@ -97,6 +106,8 @@ class RpcServer:
         address = _join(settings.host, settings.port)
         self._server = aio.server(
             interceptors=[self._observer],
+            # gRPC refuses more when their headers arrive. Each may hold a message of the greatest length.
+            maximum_concurrent_rpcs=settings.workers + settings.waiting + SPARE,
             options=[
                 ("grpc.max_receive_message_length", self._max_message_bytes),
                 ("grpc.max_send_message_length", -1),
@@ -181,13 +192,17 @@ class CallObserver(aio.ServerInterceptor):
 
     Args:
         registry: of the metrics.
+        workers: the threads in which the services compute.
 
     Attributes:
+        computes: full names of the methods that compute, such as "gif_analyzer.v1.InferenceService/Classify".
         begun: number of unary calls accepted so far.
         in_flight: number of them whose answer has not been sent yet.
     """
 
-    def __init__(self, registry: CollectorRegistry) -> None:
+    def __init__(self, registry: CollectorRegistry, workers: Workers) -> None:
+        self._workers = workers
+        self.computes: set[str] = set()
         self.begun = 0
         self.in_flight = 0
         self._calls = Counter(
@@ -220,6 +235,12 @@ class CallObserver(aio.ServerInterceptor):
         async def observed(request: Any, context: aio.ServicerContext[Any, Any]) -> Any:
             return await self._observe(handler, request, context, rpc, request_id)
 
+        async def refused(_: Any, context: aio.ServicerContext[Any, Any]) -> Any:
+            return await self._observe(self._refuse, None, context, rpc, request_id)
+
+        if rpc in self.computes and self._workers.is_full:
+            # gRPC receives the messages of a stream when they are read, and these are not.
+            return grpc.stream_unary_rpc_method_handler(refused, method.request_deserializer)
         return grpc.unary_unary_rpc_method_handler(
             observed,
             request_deserializer=method.request_deserializer,
@@ -277,6 +298,9 @@ class CallObserver(aio.ServerInterceptor):
                     "peer": context.peer(),
                 },
             )
+
+    async def _refuse(self, _: Any, context: aio.ServicerContext[Any, Any]) -> Any:
+        raise self._workers.overloaded()
 
     def _done(self, _: aio.ServicerContext[Any, Any]) -> None:
         self.in_flight -= 1

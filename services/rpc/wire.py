@@ -29,9 +29,10 @@ from services.errors import (
     Overloaded,
     ServiceUnavailable,
     catalogue,
+    shorten,
 )
 
-MAX_TEXT = 500  # characters of one value: errors quote what the caller sent, and headers end at 8 KiB
+_WAIT = {"limit": "", "retry_after_s": "1"}  # of a server that says neither
 
 
 def write_clip(clip: Clip, message: clip_pb2.Clip) -> None:
@@ -70,18 +71,18 @@ def source_from_message(message: clip_pb2.GifSource) -> GifSource:
 
 
 def to_status(error: AnalyzerError) -> status_pb2.Status:
-    """Write an error with its reason and details. Texts longer than 500 characters are cut."""
+    """Write an error with its reason and details. Longer texts than headers can hold are cut."""
     info = error_details_pb2.ErrorInfo(
         reason=error.reason,
         domain=DOMAIN,
-        metadata={name: _cut(value) for name, value in error.details.items()},
+        metadata={name: shorten(value) for name, value in error.details.items()},
     )
     details: list[Message] = [info]
     if isinstance(error, InvalidArgument | InvalidClip):
         field = error.details["field"]
         violation = error_details_pb2.BadRequest.FieldViolation(
             field=f"clip.{field}" if isinstance(error, InvalidClip) else field,
-            description=_cut(error.message),
+            description=shorten(error.message),
             reason=error.reason,
         )
         details.append(error_details_pb2.BadRequest(field_violations=[violation]))
@@ -89,7 +90,7 @@ def to_status(error: AnalyzerError) -> status_pb2.Status:
         delay = duration_pb2.Duration()
         delay.FromTimedelta(datetime.timedelta(seconds=float(error.details["retry_after_s"])))
         details.append(error_details_pb2.RetryInfo(retry_delay=delay))
-    status = status_pb2.Status(code=grpc.StatusCode[error.grpc_code].value[0], message=_cut(error.message))
+    status = status_pb2.Status(code=grpc.StatusCode[error.grpc_code].value[0], message=shorten(error.message))
     for detail in details:
         packed = any_pb2.Any()
         packed.Pack(detail)
@@ -116,6 +117,8 @@ def from_rpc_error(error: grpc.RpcError, *, service: str, timeout_s: float) -> A
         return ServiceUnavailable(service, why)
     if code is grpc.StatusCode.RESOURCE_EXHAUSTED and "larger than max" in why:  # from grpc, without details
         return MessageTooLarge(service, why)
+    if code is grpc.StatusCode.RESOURCE_EXHAUSTED and "Concurrent RPC limit" in why:  # likewise
+        return Overloaded.restore(f"overloaded: {service} has as many calls as it accepts", _WAIT)
     return InternalError(f"{service} answered {code.name}: {why}")
 
 
@@ -130,7 +133,3 @@ def _error_info(call: grpc.Call) -> error_details_pb2.ErrorInfo | None:
         if detail.Unpack(info) and info.domain == DOMAIN:
             return info
     return None
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= MAX_TEXT else text[: MAX_TEXT - 3] + "..."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from benchmarks.bench.results import Entry, Item, Results, Section, load
-from benchmarks.studies import early_exit, library, microbatch, scale, steps, wire
+from benchmarks.studies import early_exit, library, limits, microbatch, scale, steps, wire
 from delivery.cost import Measurement
 from services.errors import ModelError
 from services.inference import Classifier
@@ -41,6 +42,19 @@ def test_the_services_are_measured_beside_the_functions(model_path: Path) -> Non
     assert (report["gifs"], report["turns"]) == (1, 2)
     assert report["direct_ms"] > 0
     assert report["ratio"] > 0.5
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux", reason="This test needs Linux, which tells the memory of a process."
+)
+def test_hostile_clients_are_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "STILL_S", 0.01)
+    monkeypatch.setattr(limits, "SETTLE_S", 0.0)
+
+    report = limits.measure(methods=20, uploads=9, bytes_each=25_000_000)
+
+    assert report["metrics_bytes"] < 5_000
+    assert report["refused"] == 1  # eight of them fit into 200 MB
 
 
 def test_the_gain_of_early_exit_follows_from_the_times_and_the_share_of_clips_that_stop(

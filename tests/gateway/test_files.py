@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import os
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,25 @@ def test_a_file_beyond_the_limit_is_refused_unread(tmp_path: Path) -> None:
 def test_endless_file_is_cut_at_the_limit() -> None:
     with pytest.raises(GifTooLarge, match="this one has at least 1,001"):
         read_gif("/dev/zero", max_bytes=1_000)
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device"])
+def test_pipe_or_device_is_refused_at_once_where_a_file_is_expected(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / "pipe.gif"
+    os.mkfifo(path)
+
+    with pytest.raises(UnreadableFile, match="it is not a regular file"):
+        read_gif(str(path) if kind == "pipe" else os.devnull, max_bytes=1_000, regular=True)
+
+
+def test_pipe_that_a_person_names_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "pipe.gif"
+    os.mkfifo(path)
+    writer = threading.Thread(target=path.write_bytes, args=(b"GIF89a",))
+    writer.start()
+
+    assert read_gif(str(path), max_bytes=6) == b"GIF89a"
+    writer.join()
 
 
 def test_standard_input_is_read_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:

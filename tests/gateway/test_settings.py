@@ -38,7 +38,7 @@ def test_every_variable_reaches_its_setting() -> None:
         **{"MAX_BODY_BYTES": "1_000", "WORKERS": "3", "IN_FLIGHT": "5", "FETCHES": "6", "CONNECTIONS": "7"},
         **{"BODY_S": "8.5", "BODY_BYTES_PER_S": "0", "KEEP_ALIVE_S": "620", "CACHE_BYTES": "0"},
         **{"API_KEYS": "one, two", "CORS_ORIGINS": "https://a.example http://localhost:3000"},
-        METRICS="off",
+        **{"METRICS": "off", "HELD_BYTES": "1000", "ALLOWED_HOSTS": "gifs.example, *.example.org [::1] *"},
     )
     server = read(
         **{"WORKERS": "3", "WAITING": "0", "GRACE_S": "1.5", "NOTICE_S": "2", "METRICS_PORT": "9090"},
@@ -66,6 +66,8 @@ def test_every_variable_reaches_its_setting() -> None:
         **{"body_s": 8.5, "body_bytes_per_s": 0, "keep_alive_s": 620, "cache_bytes": 0},
         api_keys=("one", "two"),
         cors_origins=("https://a.example", "http://localhost:3000"),
+        allowed_hosts=("gifs.example", "*.example.org", "[::1]", "*"),
+        held_bytes=1_000,
         metrics=False,
     )
     assert "two" not in repr(rest)
@@ -94,6 +96,11 @@ INVALID = [
     ("IN_FLIGHT", "0", f"{COUNT} 1"),
     ("FETCHES", "0", f"{COUNT} 1"),
     ("CONNECTIONS", "0", f"{COUNT} 1"),
+    ("HELD_BYTES", "25_000_000", f"{COUNT} 26000000"),
+    *(
+        ("ALLOWED_HOSTS", value, "names of hosts without ports")
+        for value in ("a.example:80", "http://a/", "*.*")
+    ),
     ("BODY_BYTES_PER_S", "-1", f"{COUNT} 0"),
     ("CACHE_BYTES", "-1", f"{COUNT} 0"),
     ("ATTEMPTS", "6", f"{COUNT} 1 and at most 5"),

@@ -1,7 +1,8 @@
-"""A process that makes many clips keeps its memory instead of returning it to the system."""
+"""A process that makes many clips keeps its memory, and its log has lines of limited length."""
 
 from __future__ import annotations
 
+import json
 import platform
 import subprocess
 import sys
@@ -38,3 +39,29 @@ def test_later_clips_need_no_new_memory_pages() -> None:
 
     pages = int(done.stdout)
     assert pages < 1000  # ten clips are 15 MB, 3,700 pages
+
+
+LOG = """
+import logging
+from services.process import log_as_json
+log_as_json()
+log = logging.getLogger("test")
+log.info("short", extra={"kept": "a" * 500, "number": 7})
+log.info("m" * 10_000, extra={"text": "é" * 10_000, "names": ["n" * 10_000, "short"]})
+try:
+    raise ValueError("x" * 100_000 + "the end")
+except ValueError:
+    log.exception("failed")
+"""
+
+
+def test_what_is_logged_has_a_limited_length() -> None:
+    done = subprocess.run([sys.executable, "-c", LOG], capture_output=True, text=True, check=True, timeout=60)
+
+    short, long, failed = map(json.loads, done.stderr.splitlines())
+    assert (short["kept"], short["number"]) == ("a" * 500, 7)
+    assert long["message"] == "m" * 497 + "..."
+    assert long["text"] == "é" * 497 + "..."
+    assert long["names"] == ["n" * 497 + "...", "short"]
+    assert len(failed["exc_info"]) == 8_000
+    assert failed["exc_info"].endswith("the end")

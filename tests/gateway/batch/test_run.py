@@ -216,13 +216,14 @@ def test_names_that_are_not_utf8(run_batch: RunBatch, save_gif: SaveGif, tmp_pat
 
 
 def test_bad_lines_of_a_manifest_are_rows(run_batch: RunBatch, folder: Path, tmp_path: Path) -> None:
-    (tmp_path / "list.csv").write_bytes(b"path\ngifs/red.gif\ngifs/\xff.gif\ngifs/\x00.gif\n")
+    os.mkfifo(tmp_path / "pipe.gif")  # to which nobody writes
+    (tmp_path / "list.csv").write_bytes(b"path\ngifs/red.gif\ngifs/\xff.gif\ngifs/\x00.gif\npipe.gif\n")
 
     run_batch("list.csv", "--out", "labels.parquet")
 
     rows = read_rows(tmp_path / "labels.parquet")
     assert rows.pop("gifs/red.gif")["text"] == "Red Show"
-    assert [row["error_reason"] for row in rows.values()] == ["UNREADABLE_FILE"] * 2
+    assert [row["error_reason"] for row in rows.values()] == ["UNREADABLE_FILE"] * 3
 
 
 # The output

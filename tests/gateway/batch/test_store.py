@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -64,6 +65,26 @@ def test_manifest_of_objects(run_batch: RunBatch, endpoint: str, tmp_path: Path)
     assert done.returncode == 1, done.stderr
     rows = read_rows(tmp_path / "labels.parquet")
     assert [rows[name]["error_reason"] for name in names] == [None, "UNREADABLE_FILE", "FETCH_FAILED"]
+
+
+def test_object_beyond_the_limit_is_not_downloaded(
+    run_batch: RunBatch, endpoint: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A manifest does not have the length of its objects, so the store is asked for it."""
+    pq.write_table(pa.table({"url": ["s3://bucket/gifs/red.gif"]}), tmp_path / "list.parquet")
+
+    with caplog.at_level(logging.INFO, "werkzeug"):
+        done = run_batch(
+            "list.parquet", "--out", "labels.parquet", "--s3-endpoint", endpoint,
+            **KEYS, GIF_ANALYZER_MAX_BYTES="50",
+        )  # fmt: skip
+
+    assert done.returncode == 1, done.stderr
+    [row] = read_rows(tmp_path / "labels.parquet").values()
+    assert row["error_reason"] == "GIF_TOO_LARGE"
+    requests = [record.getMessage() for record in caplog.records if "red.gif" in record.getMessage()]
+    assert any("HEAD" in line for line in requests)
+    assert not any("GET" in line for line in requests)
 
 
 def test_a_prefix_of_nothing(run_batch: RunBatch, endpoint: str) -> None:

@@ -9,6 +9,7 @@ import socket
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
@@ -17,6 +18,8 @@ from fastapi import FastAPI
 
 from gateway.pipeline import Pipeline
 from gateway.rest.app import create_app
+from gateway.rest.limits import LOOPBACK_HOSTS
+from gateway.rest.server import with_hosts
 from gateway.settings import RestSettings
 from services.clip import Clip
 from services.errors import AddressRefused, AnalyzerError, ServiceUnavailable
@@ -131,6 +134,69 @@ def test_invalid_request(open_gateway: Open, path: str, expected: tuple[int, str
     assert reason(open_gateway().get(path)) == expected
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "headers"),
+    [
+        ("GET", "/v1/" + "a" * 5_000, {}),
+        ("M" * 5_000, "/v1/identify", {}),
+        ("POST", "/v1/identify", {"Content-Type": "a" * 5_000}),
+        ("GET", "/v1/identify?url=http://a/&top_k=" + "a" * 5_000, {}),
+    ],
+    ids=["path", "method", "media type", "value"],
+)
+def test_errors_quote_little_of_a_request(
+    open_gateway: Open, method: str, path: str, headers: dict[str, str]
+) -> None:
+    answer = open_gateway().request(method, path, headers=headers)
+
+    assert len(answer.json()["detail"]) <= 500
+    assert max(map(len, answer.json()["details"].values())) <= 500
+    assert len(answer.content) < 2_000
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        *(("localhost", 200), ("127.0.0.1:8080", 200), ("[::1]:8080", 200), ("LocalHost:1", 200)),
+        *(("gifs.example.org", 200), ("a.b.example.net:80", 200)),
+        *(
+            ("evil.example", 400),
+            ("127.0.0.1.evil.example:8080", 400),
+            ("example.net", 400),
+            ("x" * 900, 400),
+        ),
+        *(("[", 400), (":80", 400)),
+    ],
+)
+def test_only_allowed_hosts_are_answered(open_gateway: Open, host: str, status: int) -> None:
+    mine = RestSettings(allowed_hosts=("gifs.example.org", "*.example.net"))
+    client = open_gateway(allowed_hosts=with_hosts(mine, "127.0.0.1").allowed_hosts)
+
+    answer = client.get("/v1/shows", headers={"Host": host})
+
+    assert answer.status_code == status
+    assert client.get("/health/ready", headers={"Host": host}).status_code == 200
+    if status == 400:
+        assert reason(answer) == (400, "INVALID_REQUEST")
+        assert "GIF_ANALYZER_ALLOWED_HOSTS allows more" in answer.json()["detail"]
+        assert len(answer.content) < 1_000
+
+
+@pytest.mark.parametrize(
+    ("listening", "allowed", "expected"),
+    [
+        ("0.0.0.0", (), ()),
+        ("0.0.0.0", ("gifs.example",), ("gifs.example",)),
+        ("::1", (), (*LOOPBACK_HOSTS, "[::1]")),
+        ("127.0.0.2", ("*",), (*LOOPBACK_HOSTS, "127.0.0.2", "*")),
+    ],
+)
+def test_hosts_are_limited_where_only_this_machine_connects(
+    listening: str, allowed: tuple[str, ...], expected: tuple[str, ...]
+) -> None:
+    assert with_hosts(RestSettings(allowed_hosts=allowed), listening).allowed_hosts == expected
+
+
 def test_method_not_allowed(open_gateway: Open) -> None:
     answer = open_gateway().delete("/v1/identify")
 
@@ -206,6 +272,8 @@ def test_api_keys(open_gateway: Open, gif: bytes) -> None:
         assert "key" not in answer.text.replace("API-Key", "").replace("KEY", "").split("detail")[0]
     for path in ("/health/live", "/health/ready", "/openapi.json", "/docs"):
         assert client.get(path).status_code == 200
+    assert reason(client.get("/metrics")) == (401, "UNAUTHORIZED")
+    assert client.get("/metrics", headers={"Authorization": "Bearer first-key"}).status_code == 200
 
 
 @pytest.mark.parametrize("keys", [(), ("first-key",)], ids=["open", "keyed"])
@@ -366,6 +434,25 @@ def test_metrics_count_requests_errors_and_kept_answers(open_gateway: Open, gif:
     ):
         assert line in page
     assert reason(open_gateway(metrics=False).get("/metrics")) == (404, "UNKNOWN_PATH")
+
+
+def test_metrics_page_keeps_nobody_waiting(open_gateway: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    client, going, go = open_gateway(), threading.Event(), threading.Event()
+
+    def slowly(registry: object) -> bytes:
+        going.set()
+        assert go.wait(60)
+        return b"done"
+
+    monkeypatch.setattr("prometheus_client.generate_latest", slowly)
+    with ThreadPoolExecutor(1) as pool:
+        page = pool.submit(httpx.get, client.base_url.join("/metrics"), timeout=60, trust_env=False)
+        assert going.wait(60)
+        meanwhile = client.get("/health/live")
+        go.set()
+
+        assert meanwhile.status_code == 200
+        assert page.result().text == "done"
 
 
 def test_clients_cannot_add_time_series(open_gateway: Open, caplog: Log) -> None:

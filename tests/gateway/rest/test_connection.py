@@ -312,7 +312,23 @@ def test_keep_alive_time(open_gateway: Open) -> None:
     client.close()
 
 
-# Requests that are not HTTP
+# Requests that are not HTTP, or that a proxy may read in another way
+
+
+def test_request_with_two_lengths_is_refused_and_its_connection_closed(
+    open_gateway: Open, connect: Connect
+) -> None:
+    both = b"Content-Type: image/gif\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+    smuggled = b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n"
+    made = connect(open_gateway(), head(both) + smuggled)
+    made.shutdown(socket.SHUT_WR)
+
+    received = whole(made)
+
+    assert received.startswith(b"HTTP/1.1 400")
+    assert b"both Transfer-Encoding and Content-Length" in received
+    assert b"connection: close" in received.lower()
+    assert received.count(b"HTTP/1.1") == 1
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Iterable
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
-from gateway.rest.limits import CROWDED, BodyLimit
+from gateway.rest.limits import CROWDED, BodyLimit, hold
 from gateway.settings import RestSettings
 from services.errors import AnalyzerError, Overloaded, RequestTooLarge, RequestTooSlow
 
@@ -145,29 +145,75 @@ def test_busy_loop_causes_no_timeout() -> None:
     asyncio.run(main())
 
 
-def test_memory_limit_of_all_bodies() -> None:
-    """Two of 1,000 bytes may be held: a third is refused, and taken again when one has ended."""
-    go, whole = asyncio.Event(), []
+def holding(go: asyncio.Event, whole: list[bytes], *, fetched: int = 0) -> BodyLimit:
+    """A limit of 2,000 bytes before an application that reads a body, fetches, and ends when it may go."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        whole.append(await read_whole(receive))
+        body = await read_whole(receive)
+        hold(fetched)
+        whole.append(body)
         await go.wait()
 
-    limited = BodyLimit(app, settings=RestSettings(max_body_bytes=1_000, in_flight=2))
+    return BodyLimit(app, settings=RestSettings(max_body_bytes=1_000, held_bytes=2_000))
 
-    def ask() -> Awaitable[None]:
-        scope = {"type": "http", "headers": [], "state": {}}
-        return limited(scope, sender(part(bytes(900), last=True)), no_answer)
+
+def ask(limited: BodyLimit, receive: Receive, *headers: tuple[bytes, bytes]) -> Awaitable[None]:
+    return limited({"type": "http", "headers": list(headers), "state": {}}, receive, no_answer)
+
+
+def test_memory_limit_of_all_bodies() -> None:
+    """2,000 bytes may be held: a third body of 900 is refused, and taken when others have ended."""
+    go, whole = asyncio.Event(), list[bytes]()
+    limited = holding(go, whole)
+
+    def body() -> Receive:
+        return sender(part(bytes(900), last=True))
 
     async def main() -> None:
-        held = [asyncio.ensure_future(ask()) for _ in range(2)]
+        held = [asyncio.ensure_future(ask(limited, body())) for _ in range(2)]
+        while len(whole) < 2:
+            await asyncio.sleep(0)
+        with pytest.raises(Overloaded, match="2,000 bytes of requests fit into memory"):
+            await ask(limited, body())
+        go.set()
+        await asyncio.gather(*held)
+        await ask(limited, body())
+
+    asyncio.run(main())
+
+
+def test_body_that_would_exceed_the_memory_is_refused_unread() -> None:
+    go, whole = asyncio.Event(), list[bytes]()
+    limited = holding(go, whole)
+
+    async def main() -> None:
+        held = [asyncio.ensure_future(ask(limited, sender(part(bytes(900), last=True)))) for _ in range(2)]
         while len(whole) < 2:
             await asyncio.sleep(0)
         with pytest.raises(Overloaded):
-            await ask()
+            await ask(limited, sender(), (b"content-length", b"201"))
+        small = asyncio.ensure_future(
+            ask(limited, sender(part(bytes(200), last=True)), (b"content-length", b"200"))
+        )
         go.set()
-        await asyncio.gather(*held)
-        await ask()
+        await asyncio.gather(*held, small)
+
+    asyncio.run(main())
+
+
+def test_fetched_files_count_among_the_bodies() -> None:
+    go, whole = asyncio.Event(), list[bytes]()
+    limited = holding(go, whole, fetched=1_500)
+
+    async def main() -> None:
+        first = asyncio.ensure_future(ask(limited, sender(part(b"url", last=True))))
+        while not whole:
+            await asyncio.sleep(0)
+        with pytest.raises(Overloaded):
+            await ask(limited, sender(part(b"url", last=True)))
+        go.set()
+        await first
+        await ask(limited, sender(part(b"url", last=True)))
 
     asyncio.run(main())
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 import urllib.request
 from collections.abc import Callable
@@ -22,7 +23,7 @@ from services.pair import build_pair
 from services.preprocess import Budget
 from services.rpc.server import RpcServer, serving
 from services.rpc.settings import ChannelSettings, ServerSettings
-from services.rpc.wire import write_clip
+from services.rpc.wire import from_rpc_error, write_clip
 from tests.support.steps import HeldClassifier, Serve
 
 ClipOf = Callable[..., Clip]
@@ -174,6 +175,59 @@ def test_a_call_beyond_the_queue_is_refused_and_the_others_are_answered(
         assert all(call.result().known for call in calls)
         wait_until(lambda: built[0].workers.taken == 0)
         assert client.classify(clip_of(RED)).known
+
+
+@pytest.mark.parametrize("method", ["Classify", "DecodeGif", "ModelInfer"])
+def test_a_call_beyond_the_queue_is_refused_before_its_message_is_there(
+    serve: Serve, held: HeldClassifier, clip_of: ClipOf, open_channel: OpenChannel, method: str
+) -> None:
+    service = SERVICES[("DecodeGif", "Classify", "ModelInfer").index(method)]
+    built: list[RpcServer] = []
+    never = threading.Event()
+    with serve(held, built=built, workers=1, waiting=0) as address, RemoteClassifier(address) as client:
+        with ThreadPoolExecutor() as pool:
+            first = pool.submit(client.classify, clip_of(RED))
+            wait_until(lambda: built[0].workers.taken == 1)
+
+            call = open_channel(address).stream_unary(f"/{service}/{method}")
+            with pytest.raises(grpc.RpcError) as caught:
+                call((b"" for _ in iter(never.wait, True)), timeout=60)  # whose message never comes
+            described = client.shows  # takes no place among those that compute
+
+            held.go.set()
+            assert first.result().known
+        never.set()
+
+    error = from_rpc_error(caught.value, service=address, timeout_s=60)
+    assert isinstance(error, Overloaded)
+    assert error.details == {"limit": "1", "retry_after_s": "0.5"}
+    assert described
+
+
+def test_calls_are_limited_whatever_they_ask_for(
+    serve: Serve,
+    classifier: Classifier,
+    open_channel: OpenChannel,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("services.rpc.server.SPARE", 1)
+    with serve(classifier, workers=1, waiting=1) as address, RemoteClassifier(address) as client:
+        stub = health_pb2_grpc.HealthStub(open_channel(address))
+        watches = [stub.Watch(health_pb2.HealthCheckRequest()) for _ in range(3)]
+        assert [next(watch).status for watch in watches] == [SERVING] * 3
+
+        with pytest.raises(Overloaded, match="as many calls as it accepts"):
+            _ = client.shows
+
+        watches[0].cancel()
+        wait_until(lambda: _answers(client))
+
+
+def _answers(client: RemoteClassifier) -> bool:
+    try:
+        return bool(client.shows)
+    except Overloaded:
+        return False
 
 
 def test_a_call_past_its_deadline_is_not_computed(

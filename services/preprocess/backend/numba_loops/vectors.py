@@ -5,7 +5,8 @@ of a byte array, little-endian. `weigh` computes four pixels at once: the compil
 one pixel after another, because it cannot know that four neighbours are 16 adjacent bytes and that their
 colours may be added last. Processors without vectors of this width use two or four instead.
 
-Nothing here checks bounds. The callers leave `SLACK` bytes behind the last meaningful byte.
+Nothing here checks bounds, unless Numba is told to by NUMBA_BOUNDSCHECK, as fuzzing does. The callers leave
+`SLACK` bytes behind the last meaningful byte.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import types
+from numba import config, types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
@@ -136,7 +137,14 @@ def arrange(weights: NDArray[np.int32]) -> NDArray[np.int16]:
 
 def pointer(context: Any, builder: Any, array: Any, place: Any, kind: Any) -> Any:
     """Return a pointer of a type to an element, given (array, index of the element)."""
-    data = context.make_array(array)(context, builder, place[0]).data
+    found = context.make_array(array)(context, builder, place[0])
+    if config.BOUNDSCHECK:
+        item = context.get_abi_sizeof(context.get_data_type(array.dtype))
+        end = builder.add(place[1], ir.Constant(place[1].type, context.get_abi_sizeof(kind) // item))
+        before = builder.icmp_signed("<", place[1], ir.Constant(place[1].type, 0))
+        with builder.if_then(builder.or_(before, builder.icmp_signed(">", end, found.nitems)), likely=False):
+            context.call_conv.return_user_exc(builder, IndexError, ("bytes beyond an array",))
+    data = found.data
     return builder.bitcast(builder.gep(data, [place[1]]), kind.as_pointer())
 
 
