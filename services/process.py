@@ -6,6 +6,8 @@ import ctypes
 import logging
 import sys
 
+from services.tracing import add_ids
+
 # Parameters of glibc's mallopt(3), from malloc.h. Values are in bytes.
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 _LARGEST_KEPT = 32 << 20  # glibc accepts no more on 64-bit machines
@@ -13,12 +15,16 @@ _MOST_KEPT = 64 << 20
 
 
 def log_as_json() -> None:
-    """Write the log records of this process, from INFO on, as one JSON object a line on standard error."""
+    """Write the log records of this process, from INFO on, as one JSON object a line on standard error.
+
+    A line about a request has the ids of its trace and span.
+    """
     from pythonjsonlogger.json import JsonFormatter  # noqa: PLC0415 - part of the serving extras
 
     handler = logging.StreamHandler(sys.stderr)
     names = {"asctime": "time", "levelname": "level", "name": "logger"}
     handler.setFormatter(JsonFormatter("{asctime}{levelname}{name}{message}", style="{", rename_fields=names))
+    handler.addFilter(add_ids)
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
 
 

@@ -25,9 +25,11 @@ from gateway.rest.observer import REQUEST_ID, Metrics, Observer
 from gateway.rest.page import add_page, is_held
 from gateway.rest.problem import add_problems
 from gateway.rest.schemas import API_KEY, problems
+from gateway.rest.traced import Traced
 from gateway.rest.upload import read_upload
 from gateway.settings import RestSettings
 from services.errors import InvalidRequest, ServiceUnavailable, Unauthorized
+from services.tracing import TRACEPARENT, TRACESTATE
 from services.workers import Workers
 
 VERSION = "1"
@@ -110,12 +112,16 @@ def create_app(
     # The middleware that is added last is the outermost.
     app.add_middleware(BodyLimit, settings=settings)
     app.add_middleware(Observer, metrics=metrics)
+    app.add_middleware(Traced)
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,
             allow_origins=list(settings.cors_origins),
             allow_methods=["GET", "HEAD", "POST", "DELETE"],
-            allow_headers=["Authorization", "Content-Type", "If-None-Match", API_KEY, REQUEST_ID],
+            allow_headers=[
+                *("Authorization", "Content-Type", "If-None-Match", API_KEY, REQUEST_ID),
+                *(TRACEPARENT, TRACESTATE),
+            ],
             expose_headers=["ETag", "Retry-After", REQUEST_ID],
         )
     _describe(app, settings)
