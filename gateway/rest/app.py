@@ -82,6 +82,8 @@ def create_app(
         docs_url=None,  # FastAPI's pages of documentation load scripts from other hosts
         redoc_url=None,
         redirect_slashes=False,  # Starlette redirects to the host that the client names
+        # FastAPI's own spans have the query, and so the addresses that users ask about.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     app.state.settings = settings
     app.state.draining = False  # the server sets it on SIGTERM
