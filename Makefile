@@ -25,7 +25,7 @@ PIN = $$(grep '^$(1)==' constraints.txt)
 	@touch $@
 
 .venv/dev: .venv/serve
-	@$(INSTALL) -c constraints.txt -e ".[grpc,rest,lambda,batch,ray,fast,video,train,docs,dev]"
+	@$(INSTALL) -c constraints.txt -e ".[grpc,rest,lambda,batch,ray,fast,video,mcp,otel,train,docs,dev]"
 	@touch $@
 
 setup: .venv/dev ## install everything for development into .venv

@@ -16,6 +16,7 @@ from gateway.commands.about import doctor, shows
 from gateway.commands.batch import batch
 from gateway.commands.identify import identify
 from gateway.commands.library import library
+from gateway.commands.mcp import mcp
 from gateway.commands.serve import serve
 from gateway.commands.sort import sort
 from gateway.commands.terminal import FAILED, complain
@@ -52,7 +53,7 @@ app = program(
 )
 
 
-for command in (identify, sort, batch, shows, doctor):
+for command in (identify, sort, batch, shows, doctor, mcp):
     app.command()(command)
 app.add_typer(library, name="library")
 app.add_typer(serve, name="serve")

@@ -14,6 +14,7 @@ def main() -> None:
         Example: `python -m services --host 127.0.0.1 --port 50051`
         """,
         {read_budget: add_preprocess, open_classifier: add_inference},
+        traced_as="gif-analyzer-services",
     )
 
 

@@ -46,6 +46,12 @@ EXTRAS = (
         ("numba",),
     ),
     Extra("video", "MP4 and WebM beside GIFs and pictures", ("av",)),
+    Extra(
+        "otel",
+        "traces for OpenTelemetry, from serve and the services",
+        ("opentelemetry.exporter.otlp.proto.http", "opentelemetry.sdk"),
+    ),
+    Extra("mcp", "mcp", ("anyio", "certifi", "h11", "httpcore", "mcp", "mcp_types", "pythonjsonlogger")),
     Extra("rest", "serve rest, and GIFs by their address", (*_HTTP, "prometheus_client", "uvicorn")),
     Extra(
         "grpc",

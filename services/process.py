@@ -8,6 +8,7 @@ import sys
 from typing import Any
 
 from services.errors import shorten
+from services.tracing import add_ids
 
 # Parameters of glibc's mallopt(3), from malloc.h. Values are in bytes.
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
@@ -21,6 +22,7 @@ def log_as_json() -> None:
     """Write the log records of this process, from INFO on, as one JSON object a line on standard error.
 
     Every text is cut to 500 characters, a traceback to its last 8,000: what callers send fills no disk.
+    A line about a request has the ids of its trace and span.
     """
     from pythonjsonlogger.json import JsonFormatter  # noqa: PLC0415 - part of the serving extras
 
@@ -31,6 +33,7 @@ def log_as_json() -> None:
     handler = logging.StreamHandler(sys.stderr)
     names = {"asctime": "time", "levelname": "level", "name": "logger"}
     handler.setFormatter(Short("{asctime}{levelname}{name}{message}", style="{", rename_fields=names))
+    handler.addFilter(add_ids)
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
 
 

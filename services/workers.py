@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import collections
+import contextvars
+import functools
 import itertools
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -53,7 +55,7 @@ class Workers:
         return Overloaded(limit=self._limit, retry_after_s=RETRY_AFTER_S)
 
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Compute function(*args, **kwargs) in a thread.
+        """Compute function(*args, **kwargs) in a thread, which knows the trace of its caller.
 
         Raises:
             Overloaded: the queue is full.
@@ -62,7 +64,8 @@ class Workers:
             if self.is_full:
                 raise self.overloaded()
             self._taken += 1
-        future = self._pool.submit(function, *args, **kwargs)
+        computed = functools.partial(function, *args, **kwargs)
+        future = self._pool.submit(contextvars.copy_context().run, computed)
         # On the future, not around the await: a cancelled task ends before its thread does.
         future.add_done_callback(self._release)
         return await asyncio.wrap_future(future)

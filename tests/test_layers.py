@@ -31,7 +31,7 @@ def test_every_module_of_a_service_is_core_or_may_use_grpc(service: str) -> None
 
 
 # Modules of the gateway that are not core: they may use gRPC, Daft or the terminal.
-INTERFACES = {"batch", "cli", "commands", "files", "remote", "sorting"}
+INTERFACES = {"batch", "cli", "commands", "files", "mcp_server", "remote", "sorting"}
 
 
 def test_every_module_and_package_of_the_gateway_is_core_or_an_interface() -> None:

@@ -22,7 +22,9 @@ from gateway.commands.options import (
 from gateway.commands.terminal import usage_errors
 from gateway.library import ServedLibrary
 from gateway.settings import Settings, is_loopback
+from services import tracing
 from services.inference import Classifier
+from services.otel import start_export
 
 Host = Annotated[str, typer.Option(help="Name or address to listen at; 0.0.0.0 is every interface.")]
 GrpcHost = Annotated[str, typer.Option(help="Name or address at which the gRPC services listen.")]
@@ -93,6 +95,7 @@ def serve_both(
         from services.rpc.server import serving  # noqa: PLC0415
 
         log_as_json()
+        start_export("gif-analyzer")
         served = _open_library(settings, teach=teach, keep_thumbnails=keep_thumbnails)
         listening = dataclasses.replace(settings.server, host=grpc_host, port=grpc_port)
         classifier = _open_classifier(settings)
@@ -143,6 +146,7 @@ def serve_rest(
         from services.process import log_as_json  # noqa: PLC0415
 
         log_as_json()
+        start_export("gif-analyzer-gateway")
         of_service = inference is not None
         served = _open_library(settings, teach=teach, keep_thumbnails=keep_thumbnails, of_service=of_service)
         pipeline = open_pipeline(settings, preprocess, inference)
@@ -177,7 +181,10 @@ def serve_grpc(
         from services.rpc.program import run  # noqa: PLC0415
 
         listening = dataclasses.replace(settings.server, host=host, port=port)
-        run(lambda: build_pair(listening, _open_classifier(settings), settings.budget))
+        run(
+            lambda: build_pair(listening, _open_classifier(settings), settings.budget),
+            traced_as="gif-analyzer-services",
+        )
 
 
 def _check_keys(settings: Settings, host: str, option: str) -> None:
@@ -235,5 +242,6 @@ def _say_where(address: str) -> None:
 
 def _end() -> NoReturn:
     """End the process at once: a thread may still compile, and Python would crash or wait for it."""
+    tracing.close()
     logging.shutdown()
     os._exit(0)

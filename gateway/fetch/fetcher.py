@@ -24,6 +24,7 @@ import httpcore
 from gateway.fetch import media_page
 from gateway.fetch.address import Address, FetchSettings
 from gateway.fetch.connection import PinnedBackend, Resolver, resolve
+from services import tracing
 from services.errors import AddressRefused, FetchFailed, FetchTimeout, GifTooLarge, InvalidAddress
 from services.preprocess.formats.video import has_pyav
 
@@ -79,11 +80,14 @@ class Fetcher:
         """
         address = Address.parse(url)
         begun = time.monotonic()
-        try:
-            async with asyncio.timeout(self._settings.timeout_s):
-                content = await self._follow(address)
-        except TimeoutError as error:
-            raise FetchTimeout(address.host, timeout_s=self._settings.timeout_s) from error
+        # The host is all of the address that a trace may hold, and the host gets no header of the trace.
+        with tracing.step("fetch", "client", {"server.address": address.host}) as span:
+            try:
+                async with asyncio.timeout(self._settings.timeout_s):
+                    content = await self._follow(address)
+            except TimeoutError as error:
+                raise FetchTimeout(address.host, timeout_s=self._settings.timeout_s) from error
+            span.set({"gif_analyzer.bytes": len(content)})
         _log.info(
             "fetched",
             extra={

@@ -25,9 +25,11 @@ from gateway.rest.observer import REQUEST_ID, Metrics, Observer
 from gateway.rest.page import add_page, is_held
 from gateway.rest.problem import add_problems
 from gateway.rest.schemas import API_KEY, problems
+from gateway.rest.traced import Traced
 from gateway.rest.upload import read_upload
 from gateway.settings import RestSettings
 from services.errors import InvalidRequest, ServiceUnavailable, Unauthorized
+from services.tracing import TRACEPARENT, TRACESTATE
 from services.workers import Workers
 
 VERSION = "1"
@@ -80,6 +82,8 @@ def create_app(
         docs_url=None,  # FastAPI's pages of documentation load scripts from other hosts
         redoc_url=None,
         redirect_slashes=False,  # Starlette redirects to the host that the client names
+        # FastAPI's own spans have the query, and so the addresses that users ask about.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     app.state.settings = settings
     app.state.draining = False  # the server sets it on SIGTERM
@@ -113,12 +117,16 @@ def create_app(
     if settings.allowed_hosts:
         app.add_middleware(AllowedHosts, hosts=settings.allowed_hosts)
     app.add_middleware(Observer, metrics=metrics)
+    app.add_middleware(Traced)
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,
             allow_origins=list(settings.cors_origins),
             allow_methods=["GET", "HEAD", "POST", "DELETE"],
-            allow_headers=["Authorization", "Content-Type", "If-None-Match", API_KEY, REQUEST_ID],
+            allow_headers=[
+                *("Authorization", "Content-Type", "If-None-Match", API_KEY, REQUEST_ID),
+                *(TRACEPARENT, TRACESTATE),
+            ],
             expose_headers=["ETag", "Retry-After", REQUEST_ID],
         )
     _describe(app, settings)

@@ -13,6 +13,7 @@ def main() -> None:
         Example: `python -m services.inference --host 127.0.0.1 --port 50052`
         """,
         {open_classifier: add_inference},
+        traced_as="gif-analyzer-inference",
     )
 
 

@@ -38,6 +38,7 @@ from services.inference.prediction import (
     is_plain,
 )
 from services.inference.scoring import ModelOutputs, Scores, score
+from services.tracing import Attributes, traced
 
 INPUT = "clip"  # uint8 [batch, 10, 224, 224, 3], RGB in 0..255; or any number of frames: [batch, frame, ...]
 OUTPUTS = ("probabilities", "frame_probabilities", "embedding", "familiarity")
@@ -47,6 +48,16 @@ MAX_MODEL_BYTES = 2**31 - 1  # the largest Protobuf message, and so the largest 
 _FATAL = 4  # ONNX Runtime's log level; lower levels also reach the caller as exceptions
 
 _ELEMENT_TYPES = {"tensor(uint8)": "uint8", "tensor(float)": "float32"}
+
+
+def _describe(prediction: Prediction) -> Attributes:
+    """Say what a trace holds of an answer."""
+    return {
+        "gif_analyzer.model": f"{prediction.model.name} {prediction.model.version}",
+        "gif_analyzer.verdict": prediction.verdict.level,
+        "gif_analyzer.frames": len(prediction.frames),
+        "gif_analyzer.matches": len(prediction.matches),
+    }
 
 
 class Classifier:
@@ -106,6 +117,7 @@ class Classifier:
         """What the library holds now; None without one."""
         return None if self._library is None else self._library.get().info
 
+    @traced("inference", _describe)
     def classify(self, clip: Clip, top_k: int = 5, *, exact: bool = False) -> Prediction:
         """Name the most probable shows of a clip.
 

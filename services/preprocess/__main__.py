@@ -13,6 +13,7 @@ def main() -> None:
         Example: `python -m services.preprocess --host 127.0.0.1 --port 50051`
         """,
         {read_budget: add_preprocess},
+        traced_as="gif-analyzer-preprocess",
     )
 
 

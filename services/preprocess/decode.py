@@ -26,6 +26,7 @@ from services.preprocess.crop import cut
 from services.preprocess.formats import read
 from services.preprocess.plan import Step, Timeline, cost_pixels, plan, sample
 from services.preprocess.render import render
+from services.tracing import Attributes, traced
 from services.workers import map_ahead
 
 # The version of the pixels of clips. Raise it when the clip of any GIF changes, because every cache of clips,
@@ -35,6 +36,20 @@ PIXELS_VERSION = 2
 DEFAULT_BUDGET = Budget()
 
 
+def _describe(clip: Clip) -> Attributes:
+    """Say what a trace may hold of a clip: nothing that identifies the file."""
+    source = clip.source
+    assert source is not None, "decode_gif sets the source"
+    return {
+        "gif_analyzer.format": source.format,
+        "gif_analyzer.bytes": source.size_bytes,
+        "gif_analyzer.frames": source.frames,
+        "gif_analyzer.width": source.width,
+        "gif_analyzer.height": source.height,
+    }
+
+
+@traced("preprocess", _describe)
 def decode_gif(
     gif: bytes, *, budget: Budget = DEFAULT_BUDGET, backend: Backend | None = None, threads: int = 1
 ) -> Clip:

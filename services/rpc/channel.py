@@ -9,6 +9,7 @@ from typing import ClassVar, Self, TypeVar
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from services import tracing
 from services.errors import ServiceUnavailable
 from services.rpc.settings import DEFAULT_CHANNEL, ChannelSettings, ClientTls, read_pem
 from services.rpc.wire import from_rpc_error
@@ -78,15 +79,17 @@ class Client:
         self.close()
 
     def _call(self, method: grpc.UnaryUnaryMultiCallable[Request, Response], request: Request) -> Response:
-        """Call a method within the deadline.
+        """Call a method within the deadline, and within the current trace.
 
         Raises:
             AnalyzerError: what the local function would have raised, or a `ServiceError`.
         """
-        try:
-            return method(request, timeout=self._timeout_s)
-        except grpc.RpcError as error:
-            raise from_rpc_error(error, service=self._address, timeout_s=self._timeout_s) from error
+        rpc = f"{self.service}/{type(request).__name__.removesuffix('Request')}"
+        with tracing.step(rpc, "client", {"rpc.system": "grpc", "rpc.method": rpc}):
+            try:
+                return method(request, timeout=self._timeout_s, metadata=tracing.outgoing())
+            except grpc.RpcError as error:
+                raise from_rpc_error(error, service=self._address, timeout_s=self._timeout_s) from error
 
 
 def _service_config(settings: ChannelSettings) -> dict[str, object]:

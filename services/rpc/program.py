@@ -16,7 +16,9 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
+from services import tracing
 from services.errors import AnalyzerError
+from services.otel import start_export
 from services.process import keep_freed_memory, log_as_json
 from services.rpc.server import RpcServer, serve
 from services.rpc.settings import ServerSettings, ServerTls
@@ -89,7 +91,11 @@ def server_settings(
 
 
 def serve_program(
-    name: str, description: str, services: dict[Callable[..., Any], Callable[..., None]]
+    name: str,
+    description: str,
+    services: dict[Callable[..., Any], Callable[..., None]],
+    *,
+    traced_as: str,
 ) -> None:
     """Read the command line and serve.
 
@@ -98,6 +104,7 @@ def serve_program(
         description: Markdown, shown by --help.
         services: what to serve. The parameters of each key are the options of the service; the value adds the
             service to a server, given what the key returns.
+        traced_as: name of the process in traces.
     """
     makers: tuple[Callable[..., Any], ...] = (server_settings, *services, version_option(name))
     groups = {maker: inspect.signature(maker, eval_str=True).parameters for maker in makers}
@@ -112,7 +119,7 @@ def serve_program(
                 add(server, make(maker))
             return server
 
-        run(build)
+        run(build, traced_as=traced_as)
 
     parameters = [parameter for group in groups.values() for parameter in group.values()]
     # Typer reads the options from the signature.
@@ -124,11 +131,12 @@ def serve_program(
     app(prog_name=name)
 
 
-def run(build: Callable[[], RpcServer]) -> NoReturn:
+def run(build: Callable[[], RpcServer], *, traced_as: str) -> NoReturn:
     """Serve until SIGTERM or SIGINT, shut down gracefully, and end the process.
 
     Args:
         build: creates the server, in the event loop that runs it.
+        traced_as: name of the process in traces.
     """
     log_as_json()
     keep_freed_memory()
@@ -137,11 +145,13 @@ def run(build: Callable[[], RpcServer]) -> NoReturn:
         await serve(build())
 
     try:
+        start_export(traced_as)
         asyncio.run(serve_built())
     except (AnalyzerError, ValueError) as error:
         reason = error.reason if isinstance(error, AnalyzerError) else "USAGE"
         _log.error("cannot start", extra={"reason": reason, "why": str(error)})
         sys.exit(CANNOT_START)
     # A thread may still compute for a call that was cut off. Python would wait for it, past the grace time.
+    tracing.close()
     logging.shutdown()
     os._exit(0)

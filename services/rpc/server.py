@@ -26,6 +26,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 
+from services import tracing
 from services.errors import AnalyzerError, CannotServe, InternalError, os_reason
 from services.rpc.settings import ServerSettings, ServerTls, read_pem
 from services.rpc.wire import to_status
@@ -233,7 +234,14 @@ class CallObserver(aio.ServerInterceptor):
         rpc = handler_call_details.method.lstrip("/")
 
         async def observed(request: Any, context: aio.ServicerContext[Any, Any]) -> Any:
-            return await self._observe(handler, request, context, rpc, request_id)
+            with tracing.receive(
+                rpc,
+                _values(handler_call_details, tracing.TRACEPARENT),
+                _values(handler_call_details, tracing.TRACESTATE),
+                recorded=not rpc.startswith("grpc."),  # health checks
+                attributes={"rpc.system": "grpc", "rpc.method": rpc},
+            ):
+                return await self._observe(handler, request, context, rpc, request_id)
 
         async def refused(_: Any, context: aio.ServicerContext[Any, Any]) -> Any:
             return await self._observe(self._refuse, None, context, rpc, request_id)
@@ -282,6 +290,9 @@ class CallObserver(aio.ServerInterceptor):
             await _abort(context, fault, request_id)
         finally:
             seconds = time.perf_counter() - start
+            tracing.current().set({"rpc.response.status_code": code})
+            if reason:  # what _abort raises does not have it
+                tracing.current().fail(reason)
             self._in_flight.labels(rpc).dec()
             self._calls.labels(rpc, code).inc()
             self._seconds.labels(rpc).observe(seconds)
@@ -345,6 +356,11 @@ def serving(build: Callable[[], RpcServer]) -> Iterator[int]:
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.close()
+
+
+def _values(details: grpc.HandlerCallDetails, name: str) -> list[str]:
+    """Return every value of one name in the metadata of a call."""
+    return [str(value) for key, value in details.invocation_metadata or () if key == name]
 
 
 async def _abort(context: aio.ServicerContext[Any, Any], error: AnalyzerError, request_id: str) -> None:
