@@ -235,9 +235,9 @@ setup-deploy: .venv/live .venv/registry ## install what deploys, each archive ch
 	@touch $@
 
 hashes: .venv/serve ## write hashes.txt again, after a change of constraints.txt or of what deploys
-	@printf '%s\n' dvc hatchling pytest setuptools uv | $(BIN)/uv pip compile -q --universal --python-version 3.11 \
+	@printf '%s\n' cyclonedx-bom dvc hatchling pytest setuptools uv | $(BIN)/uv pip compile -q --universal --python-version 3.11 \
 		--generate-hashes --no-header --no-annotate -c constraints.txt -o hashes.txt pyproject.toml - \
-		--extra deliver --extra gate --extra lambda --extra registry --extra rest
+		--extra deliver --extra fast --extra gate --extra grpc --extra lambda --extra registry --extra rest
 
 # `make candidate` takes the model from the registry; pass the same MODEL and BUNDLE to the verbs after it.
 MODEL ?=

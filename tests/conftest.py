@@ -59,6 +59,7 @@ MARKERS = {
     "delivery/test_emulator.py": ("cloud",),
     "delivery/test_rollout.py": ("cloud",),
     "delivery/test_uploaded.py": ("cloud",),
+    "docker": ("tools",),
     "gateway/batch": ("cluster",),
     "gateway/batch/test_memory.py": (SERIAL,),
     "gateway/rest/page": ("browser",),

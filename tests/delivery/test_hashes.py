@@ -18,8 +18,8 @@ from tests.support.documents import constraints
 from tests.support.paths import ROOT
 
 TEXT = (ROOT / "hashes.txt").read_text("utf-8")
-EXTRAS = {"deliver", "gate", "lambda", "registry", "rest"}  # of `make hashes`
-TOOLS = {"dvc", "hatchling", "pytest", "setuptools", "uv"}  # the same
+EXTRAS = {"deliver", "fast", "gate", "grpc", "lambda", "registry", "rest"}  # of `make hashes`
+TOOLS = {"cyclonedx-bom", "dvc", "hatchling", "pytest", "setuptools", "uv"}  # the same
 
 
 def entries() -> dict[str, tuple[str, list[str]]]:
@@ -50,7 +50,7 @@ def test_every_version_is_that_of_constraints() -> None:
     # constraints.txt holds what was tested together, and no test ran on Windows.
     only_windows = set(re.findall(r"^([a-z0-9-]+)==\S+ ; sys_platform == 'win32'", TEXT, re.MULTILINE))
 
-    assert only_windows == {"pywin32", "tzdata"}
+    assert only_windows == {"pywin32"}
     differ = {name for name, (version, _) in entries().items() if pins.get(name) != version}
     assert differ == only_windows
 
