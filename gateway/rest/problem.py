@@ -49,7 +49,11 @@ def problem(error: AnalyzerError, request_id: str) -> Response:
 
 
 def problem_json(error: AnalyzerError, request_id: str) -> dict[str, Any]:
-    """Return an error as the members of RFC 9457, and three more: reason, details, request_id."""
+    """Return an error as the members of RFC 9457, and four more.
+
+    `reason`, `message` and `details` are those of gRPC, the command line and batch; `detail` repeats the
+    message for clients that know RFC 9457 alone.
+    """
     return {
         # A URI that names the kind of problem; RFC 9457 allows it to lead nowhere.
         "type": f"urn:gif-analyzer:problem:{error.reason.lower().replace('_', '-')}",
@@ -57,6 +61,7 @@ def problem_json(error: AnalyzerError, request_id: str) -> dict[str, Any]:
         "status": error.http_status,
         "detail": error.message,
         "reason": error.reason,
+        "message": error.message,
         "details": error.details,
         "request_id": request_id,
     }

@@ -142,7 +142,7 @@ class Classifier:
         return Prediction(
             shows=tuple(ShowProbability(shows[show], float(probabilities[show])) for show in ranked),
             verdict=verdict,
-            frames=tuple(
+            votes=tuple(
                 FrameVote(clip.timestamps_ms[frame], self.shows[show], float(vote[show]))
                 for frame, vote, show in zip(scores.frames, scores.frame_probabilities, best, strict=True)
             ),

@@ -166,7 +166,7 @@ def _source(container: Container, timeline: Timeline, shares: tuple[float, float
         format=container.format,
         width=width,
         height=height,
-        frames=len(container.frames),
+        frame_count=len(container.frames),
         duration_ms=timeline.duration_ms,
         size_bytes=len(container.data),
         sha256=hashlib.sha256(container.data).hexdigest(),
