@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve test test-all fuzz check audit proto pipeline evaluation effort teaching footage model bench docs format clean
+.PHONY: help setup demo serve test test-all fuzz check audit proto openapi pipeline evaluation effort teaching footage model bench docs format clean
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -86,7 +86,16 @@ SAM_CLI := aws-sam-cli==1.170.0 --hash=sha256:24ebaf5ecba38dc1758089968cb89ab61e
 audit: .venv/audit/ready ## look up known vulnerabilities of the pinned versions
 	@.venv/audit/bin/pip-audit --disable-pip --no-deps --strict -r constraints.txt
 
-TOOLS := .venv/triton/ready .venv/lambda/aws-lambda-rie .venv/runtime-client/ready .venv/checkov/ready \
+# Generators of clients from docs/openapi.json, in environments of their own. Their tests skip without them.
+.venv/openapi/ready: .venv/serve
+	@-$(BIN)/uv venv -q --clear -p $(BIN)/python .venv/openapi && \
+		$(BIN)/uv pip install -q -p .venv/openapi/bin/python openapi-python-client==0.29.1 && touch $@
+
+.venv/typescript/ready: tests/contract/typescript/package.json
+	@-mkdir -p $(@D) && cp $< $(@D)/ && \
+		npm install --prefix $(@D) --silent --no-audit --no-fund --ignore-scripts --no-package-lock && touch $@
+
+TOOLS := .venv/openapi/ready .venv/typescript/ready .venv/triton/ready .venv/lambda/aws-lambda-rie .venv/runtime-client/ready .venv/checkov/ready \
 	.venv/review/ready .venv/label-studio/ready
 
 # The number of test processes; in test-all each may take 2 GB of memory.
@@ -117,7 +126,7 @@ check: .venv/dev ## ruff, codespell, mypy --strict, import-linter, buf, generate
 	@$(BIN)/codespell
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
-	@$(MAKE) -s check-proto
+	@$(MAKE) -s check-proto check-openapi
 
 # The contracts: lint, generated code up to date, compatible with the last release.
 .PHONY: check-proto
@@ -129,6 +138,18 @@ check-proto: build/gen
 	elif [ -z "$$(git ls-tree "$$tag" proto/)" ]; then echo "buf breaking: no contracts in $$tag"; \
 	else rm -rf build/released && mkdir -p build/released && git archive "$$tag" proto | tar -x -C build/released && \
 		$(BIN)/buf breaking proto --against build/released/proto; fi
+
+# The same of REST. That the document is current is a test.
+.PHONY: check-openapi
+check-openapi: .venv/dev
+	@tag=$$(git describe --tags --abbrev=0 --match 'v*' 2>/dev/null); \
+	if [ -z "$$tag" ]; then echo 'openapi breaking: no release tag yet, so nothing to break'; \
+	elif [ -z "$$(git ls-tree "$$tag" docs/openapi.json)" ]; then echo "openapi breaking: no document in $$tag"; \
+	else mkdir -p build && git show "$$tag:docs/openapi.json" > build/released-openapi.json && \
+		$(BIN)/python -m tests.support.openapi docs/openapi.json --against build/released-openapi.json; fi
+
+openapi: .venv/dev ## write docs/openapi.json, the description of the REST API
+	@$(BIN)/python -m tests.support.openapi docs/openapi.json
 
 .PHONY: build/gen
 build/gen: .venv/dev

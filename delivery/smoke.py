@@ -78,7 +78,7 @@ def _identified(response: Response, expected: Expected) -> str:
         raise ValueError(f"the probabilities are not those of a ranking: {probabilities}")
     if sum(probabilities) > 1.001:
         raise ValueError(f"the probabilities add up to {sum(probabilities):.3f}")
-    if not isinstance(answer["known"], bool) or not answer["frames"]:
+    if not isinstance(answer["known"], bool) or not answer["votes"]:
         raise ValueError("it does not say whether the show is known, or which frames say so")
     version = answer["model"]["version"]
     if expected.model_version is not None and version != expected.model_version:

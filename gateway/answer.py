@@ -1,11 +1,12 @@
 """Predictions and errors as JSON objects, and as rows of a table.
 
     {"source", "format", "shows": [{"show", "probability"}], "known", "verdict": {"level", "names", "text"},
-     "frames": [{"timestamp_ms", "show", "probability"}], "model": {"name", "version"},
+     "votes": [{"offset_ms", "show", "probability"}],
+     "model": {"name", "version", "training_data_sha256", "licence"},
      "matches": [{"show", "name", "similarity", "frame_count", "query": {"start_ms", "end_ms"}, "known": {…},
                   "mirrored"}],
      "neighbours": [{"show", "name", "similarity"}]}
-    {"source", "error": {"reason", "message"}}
+    {"source", "error": {"reason", "message", "details"}}
 
 A row holds the same in flat columns, for Parquet, CSV and lines of JSON; docs/batch.md describes them. The
 name of a file is written as `services.names` says, so that every reader accepts it.
@@ -14,14 +15,17 @@ name of a file is written as `services.names` says, so that every reader accepts
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Mapping
 from typing import Any
 
 from services.errors import AnalyzerError
-from services.inference import Prediction, Verdict
+from services.inference import ModelInfo, Prediction, Verdict
 from services.names import name_text
 
 JsonObject = dict[str, object]
+
+MODEL = tuple(field.name for field in dataclasses.fields(ModelInfo))  # members of `model`
 
 # How many GIFs got each verdict, by `tally_key`.
 Tally = Mapping[tuple[str, str], int]
@@ -35,7 +39,7 @@ _BEST = {
 # Columns of CSV: those of a row without lists of objects, and the best of those lists; `names` is one text.
 CSV_COLUMNS = (
     *("source", "sha256", "format", "known", "verdict", "names", "text", "show", "probability"),
-    *("model_name", "model_version", *_BEST, "error_reason", "error_message"),
+    *(*(f"model_{name}" for name in MODEL), *_BEST, "error_reason", "error_message", "error_details"),
 )
 
 
@@ -47,8 +51,8 @@ def prediction_json(source: str, prediction: Prediction) -> JsonObject:
         "shows": [dataclasses.asdict(show) for show in prediction.shows],
         "known": prediction.known,
         "verdict": verdict_json(prediction.verdict),
-        "frames": [dataclasses.asdict(vote) for vote in prediction.frames],
-        "model": {"name": prediction.model.name, "version": prediction.model.version},
+        "votes": [dataclasses.asdict(vote) for vote in prediction.votes],
+        "model": dataclasses.asdict(prediction.model),
         "matches": [dataclasses.asdict(match) for match in prediction.matches],
         "neighbours": [dataclasses.asdict(each) for each in prediction.neighbours],
     }
@@ -61,7 +65,12 @@ def verdict_json(verdict: Verdict) -> JsonObject:
 
 def error_json(source: str, error: AnalyzerError) -> JsonObject:
     """Return the error of `source` as a JSON object."""
-    return {"source": name_text(source), "error": {"reason": error.reason, "message": error.message}}
+    return {"source": name_text(source), "error": reason_json(error)}
+
+
+def reason_json(error: AnalyzerError) -> JsonObject:
+    """Return an error as a JSON object. Its details are the values in the message, as text."""
+    return {"reason": error.reason, "message": error.message, "details": error.details}
 
 
 def outcome_row(source: str, sha256: str | None, outcome: Prediction | AnalyzerError) -> JsonObject:
@@ -74,7 +83,11 @@ def outcome_row(source: str, sha256: str | None, outcome: Prediction | AnalyzerE
     """
     row: JsonObject = {"source": source, "sha256": sha256}
     if isinstance(outcome, AnalyzerError):
-        return row | {"error_reason": outcome.reason, "error_message": outcome.message}
+        return row | {
+            "error_reason": outcome.reason,
+            "error_message": outcome.message,
+            "error_details": [{"name": name, "value": value} for name, value in outcome.details.items()],
+        }
     answer = prediction_json(source, outcome)
     return row | {
         "format": outcome.format,
@@ -84,9 +97,8 @@ def outcome_row(source: str, sha256: str | None, outcome: Prediction | AnalyzerE
         "text": outcome.verdict.text,
         **dataclasses.asdict(outcome.shows[0]),
         "shows": answer["shows"],
-        "frames": answer["frames"],
-        "model_name": outcome.model.name,
-        "model_version": outcome.model.version,
+        "votes": answer["votes"],
+        **{f"model_{name}": value for name, value in dataclasses.asdict(outcome.model).items()},
         "matches": answer["matches"],
         "neighbours": answer["neighbours"],
     }
@@ -96,14 +108,15 @@ def row_json(row: Mapping[str, Any]) -> JsonObject:
     """Return a row as the object of `prediction_json` or `error_json`, with its sha256."""
     beginning = {"source": row["source"], "sha256": row["sha256"]}
     if row.get("error_reason") is not None:
-        return beginning | {"error": {"reason": row["error_reason"], "message": row["error_message"]}}
+        error = {"reason": row["error_reason"], "message": row["error_message"]}
+        return beginning | {"error": error | {"details": _details(row)}}
     return beginning | {
         "format": row["format"],
         "shows": row["shows"],
         "known": row["known"],
         "verdict": {"level": row["verdict"], "names": row["names"], "text": row["text"]},
-        "frames": row["frames"],
-        "model": {"name": row["model_name"], "version": row["model_version"]},
+        "votes": row["votes"],
+        "model": {name: row[f"model_{name}"] for name in MODEL},
         "matches": row["matches"],
         "neighbours": row["neighbours"],
     }
@@ -111,9 +124,14 @@ def row_json(row: Mapping[str, Any]) -> JsonObject:
 
 def csv_cells(row: Mapping[str, Any]) -> list[str]:
     """Return the cells of a row for CSV_COLUMNS; missing values are empty."""
-    return [
-        _cell(_best(row, *_BEST[column]) if column in _BEST else row.get(column)) for column in CSV_COLUMNS
-    ]
+    best = {column: _best(row, *_BEST[column]) for column in _BEST}
+    details = json.dumps(_details(row)) if row.get("error_details") is not None else None
+    cells = {**row, **best, "error_details": details}
+    return [_cell(cells.get(column)) for column in CSV_COLUMNS]
+
+
+def _details(row: Mapping[str, Any]) -> dict[str, str]:
+    return {each["name"]: each["value"] for each in row["error_details"]}
 
 
 def _best(row: Mapping[str, Any], column: str, name: str) -> object:

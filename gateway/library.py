@@ -30,12 +30,12 @@ class Taught:
     Attributes:
         name: of the GIF in the library.
         show: title.
-        clips: how many clips of this show the library has now.
+        clip_count: how many clips of this show the library has now.
     """
 
     name: str
     show: str
-    clips: int
+    clip_count: int
 
 
 class ServedLibrary:

@@ -22,12 +22,14 @@ class ModelDescription:
         model: its name, version, data and licence.
         shows: titles that it knows, in the order of its outputs.
         unknown_threshold: a clip that is less familiar is unknown.
+        embedding_size: length of one clip's embedding, at least 1.
         library: of known clips that is used, as it is now; None without one.
     """
 
     model: ModelInfo
     shows: tuple[str, ...]
     unknown_threshold: float
+    embedding_size: int
     library: LibraryInfo | None = None
 
     @property
@@ -107,7 +109,11 @@ def local(
         lambda gif: decode_gif(gif, budget=limits, backend=backend(), threads=threads),
         classifier.classify,
         describe=lambda: ModelDescription(
-            classifier.model, classifier.shows, classifier.threshold, classifier.library
+            classifier.model,
+            classifier.shows,
+            classifier.threshold,
+            classifier.embedding_size,
+            classifier.library,
         ),
         check=lambda: None,
     )

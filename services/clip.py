@@ -35,7 +35,7 @@ class GifSource:
     Attributes:
         width: of the canvas, in pixels.
         height: of the canvas, in pixels.
-        frames: number of whole frames, at least 1.
+        frame_count: number of whole frames, at least 1.
         duration_ms: of one run through the frames in a browser, in milliseconds.
         size_bytes: length of the file.
         sha256: digest of the file's bytes, 64 lower-case hexadecimal digits.
@@ -47,7 +47,7 @@ class GifSource:
 
     width: int
     height: int
-    frames: int
+    frame_count: int
     duration_ms: int
     size_bytes: int
     sha256: str

@@ -27,6 +27,7 @@
     ├── FetchError          a GIF cannot be fetched from its address
     │   ├── InvalidAddress      INVALID_ADDRESS
     │   ├── AddressRefused      ADDRESS_REFUSED
+    │   ├── NotFetchable        NOT_FETCHABLE
     │   ├── FetchFailed         FETCH_FAILED
     │   └── FetchTimeout        FETCH_TIMEOUT
     └── ServiceError        a service gave no answer
@@ -158,10 +159,13 @@ class UnknownSetting(InvalidSetting, reason="UNKNOWN_SETTING"):
 
 
 class GifError(AnalyzerError):
-    """The bytes are not a picture that can be decoded."""
+    """The bytes are not a picture that can be decoded, whether they were sent or lay at an address.
+
+    Over HTTP all of these are 422, because the request itself is in order; 413 and 415 are about the request.
+    """
 
 
-class NotAGif(GifError, reason="NOT_A_GIF", grpc_code="INVALID_ARGUMENT", http_status=415):
+class NotAGif(GifError, reason="NOT_A_GIF", grpc_code="INVALID_ARGUMENT", http_status=422):
     """The format of the bytes is not supported. The message says what the bytes are."""
 
     def __init__(self, found: str) -> None:
@@ -175,7 +179,7 @@ class CorruptGif(GifError, reason="CORRUPT_GIF", grpc_code="INVALID_ARGUMENT", h
         super().__init__(f"corrupt {kind}: {why}", why=why)
 
 
-class GifTooLarge(GifError, reason="GIF_TOO_LARGE", grpc_code="INVALID_ARGUMENT", http_status=413):
+class GifTooLarge(GifError, reason="GIF_TOO_LARGE", grpc_code="INVALID_ARGUMENT", http_status=422):
     """The file exceeds a limit of the budget. The message names the limit, its value and what was found."""
 
     def __init__(self, limit: str, *, allowed: int, found: int, unit: str, at_least: bool = False) -> None:
@@ -264,7 +268,7 @@ class ServiceUnavailable(
 
 
 class MessageTooLarge(
-    ServiceError, reason="MESSAGE_TOO_LARGE", grpc_code="RESOURCE_EXHAUSTED", http_status=413
+    ServiceError, reason="MESSAGE_TOO_LARGE", grpc_code="RESOURCE_EXHAUSTED", http_status=422
 ):
     """A gRPC message is longer than the service accepts."""
 
@@ -360,8 +364,15 @@ class AddressRefused(FetchError, reason="ADDRESS_REFUSED", grpc_code="PERMISSION
         super().__init__(f"address refused: {host}: {why}", host=host, why=why)
 
 
+class NotFetchable(FetchError, reason="NOT_FETCHABLE", grpc_code="FAILED_PRECONDITION", http_status=422):
+    """The address leads to no file that can be fetched. Trying again does not help."""
+
+    def __init__(self, host: str, why: str) -> None:
+        super().__init__(f"nothing to fetch from {host}: {why}", host=host, why=why)
+
+
 class FetchFailed(FetchError, reason="FETCH_FAILED", grpc_code="UNAVAILABLE", http_status=502):
-    """The host did not send the file."""
+    """The host did not send the file. It may do so later."""
 
     def __init__(self, host: str, why: str) -> None:
         super().__init__(f"cannot fetch from {host}: {why}", host=host, why=why)

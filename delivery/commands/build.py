@@ -95,7 +95,7 @@ def bundle(
             "sha256": built.sha256,
             "python": python,
             "architecture": architecture,
-            "model": {"name": built.model.name, "version": built.model.version},
+            "model": vars(built.model),
             "library": dataclasses.asdict(built.library) if built.library else None,
             "zipped_bytes": built.zipped_bytes,
             "zipped_room_bytes": ZIPPED_LIMIT - built.zipped_bytes,
@@ -105,7 +105,7 @@ def bundle(
             "pruned": [dataclasses.asdict(pruned) for pruned in built.pruned],
         },
         f"{built.path}: Python {python} on {architecture}, model {built.model.version}, "
-        f"{f'library of {built.library.clips:,} clips, ' if built.library else ''}"
+        f"{f'library of {built.library.clip_count:,} clips, ' if built.library else ''}"
         f"SHA-256 {built.sha256[:12]}",
     )
     if as_json:

@@ -116,8 +116,8 @@ class Report:
             clip = decode_gif(gif, budget=self._budget)
         except AnalyzerError:  # it was changed or removed since
             return "<div class=picture>not there any more</div>"
-        vote = max(row["frames"], key=lambda vote: (vote["show"] == row["show"], vote["probability"]))
-        frame = clip.frames[clip.timestamps_ms.index(vote["timestamp_ms"])]
+        vote = max(row["votes"], key=lambda vote: (vote["show"] == row["show"], vote["probability"]))
+        frame = clip.frames[clip.timestamps_ms.index(vote["offset_ms"])]
         source = clip.source
         ratio = min(source.aspect_ratio, 2.0) if source else 1.0
         size = (max(round(HEIGHT * ratio), 1), HEIGHT)

@@ -23,7 +23,7 @@ from services.errors import InvalidArgument
 from services.names import name_text
 
 _SHOW = pa.struct({"show": pa.string(), "probability": pa.float64()})
-_FRAME = pa.struct({"timestamp_ms": pa.int64(), "show": pa.string(), "probability": pa.float64()})
+_VOTE = pa.struct({"offset_ms": pa.int64(), "show": pa.string(), "probability": pa.float64()})
 _SPAN = pa.struct({"start_ms": pa.int64(), "end_ms": pa.int64()})
 _MATCH = pa.struct(
     {
@@ -37,6 +37,7 @@ _MATCH = pa.struct(
     }
 )
 _NEIGHBOUR = pa.struct({"show": pa.string(), "name": pa.string(), "similarity": pa.float64()})
+_DETAIL = pa.struct({"name": pa.string(), "value": pa.string()})
 SCHEMA = pa.schema(
     {
         "source": pa.string(),  # path or address, one row for each
@@ -49,13 +50,16 @@ SCHEMA = pa.schema(
         "show": pa.string(),  # the most probable; only a guess where known is false
         "probability": pa.float64(),  # of that show, 0..1
         "shows": pa.list_(_SHOW),  # most probable first
-        "frames": pa.list_(_FRAME),  # one vote for each frame that was classified
+        "votes": pa.list_(_VOTE),  # one vote for each frame that was classified
         "model_name": pa.string(),
         "model_version": pa.string(),
+        "model_training_data_sha256": pa.string(),
+        "model_licence": pa.string(),
         "matches": pa.list_(_MATCH),  # same footage in the library, best first; empty without a library
         "neighbours": pa.list_(_NEIGHBOUR),  # what looks most similar, best first; empty without a library
         "error_reason": pa.string(),  # null where there is an answer, and vice versa
         "error_message": pa.string(),
+        "error_details": pa.list_(_DETAIL),  # the values in the message
     }
 )
 # What a library keeps of a clip: see `services.inference.library.KnownClip`. The show comes from the input.

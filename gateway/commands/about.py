@@ -40,11 +40,11 @@ def shows(*, as_json: Json = False, model: Model = None, library: Library = None
     taught = set(used.shows if used else ()) - set(classifier.shows)
     notes = {**kinds, **dict.fromkeys(taught, "from the library")}
     named = sorted((*classifier.shows, *taught))
-    more = f" with a library of {_count(used.clips, 'clip')}" if used else ""
+    more = f" with a library of {_count(used.clip_count, 'clip')}" if used else ""
     report(
         as_json,
         {
-            "model": {"name": about.name, "version": about.version},
+            "model": vars(about),
             "library": dataclasses.asdict(used) if used else None,
             "shows": [{"show": show, "kind": kinds.get(show)} for show in named],
         },
@@ -76,7 +76,7 @@ def doctor() -> None:
     about = f"{classifier.model.name} {classifier.model.version}, {len(classifier.shows)} shows"
     typer.echo(printable(f"model     {about}: {settings.model}"))
     if used := classifier.library:
-        about = f"{_count(used.clips, 'clip')} of {_count(len(used.shows), 'show')}"
+        about = f"{_count(used.clip_count, 'clip')} of {_count(len(used.shows), 'show')}"
         typer.echo(printable(f"library   {about}: {settings.library}"))
     typer.echo(f"settings  {', '.join(named) or 'none is set'}")
     width = max(len(extra.name) for extra in EXTRAS)

@@ -199,7 +199,7 @@ def _report_json(outcomes: Outcomes, *, frames: bool) -> int:
         else:
             said = prediction_json(source, outcome)
             if not frames:
-                del said["frames"]
+                del said["votes"]
         typer.echo(json.dumps(said, allow_nan=False))
     return failed
 

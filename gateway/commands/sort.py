@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from gateway.answer import tally_key, tally_text, verdict_json
+from gateway.answer import reason_json, tally_key, tally_text, verdict_json
 from gateway.commands.options import Library, Model, open_pipeline, read_settings
 from gateway.commands.terminal import FAILED, INTERRUPTED, complain, printable, usage_errors
 from gateway.files import find_gifs, read_gif
@@ -155,7 +155,7 @@ class _Run:
                 file["target"] = name_text(str(target))
         except AnalyzerError as error:
             self.failed += 1
-            file["error"] = {"reason": error.reason, "message": error.message}
+            file["error"] = reason_json(error)
             if not self._quiet:
                 complain(f"{name_text(source)}: {error.message}")
 

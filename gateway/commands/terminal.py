@@ -116,9 +116,9 @@ def prediction_lines(
         )
         line.rstrip()  # where there is no bar
         yield line
-    total = len(prediction.frames)
-    for show, run in itertools.groupby(prediction.frames if frames else (), key=lambda vote: vote.show):
-        times = [vote.timestamp_ms for vote in run]
+    total = len(prediction.votes)
+    for show, run in itertools.groupby(prediction.votes if frames else (), key=lambda vote: vote.show):
+        times = [vote.offset_ms for vote in run]
         yield Text.assemble(
             (f"  {_seconds(times[0], times[-1])}  ", "dim"),
             printable(show),

@@ -19,7 +19,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 import httpcore
 
-from services.errors import AddressRefused, FetchFailed
+from services.errors import AddressRefused, FetchFailed, NotFetchable
 
 IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -64,6 +64,8 @@ _RANGES_V6 = [(ipaddress.IPv6Network(network), kind) for network, kind in _IPV6.
 _GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")  # all that IANA has given out of IPv6
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # how a network of IPv6 alone reaches IPv4: its last 32 bits
 
+# Codes of `getaddrinfo` for a name without addresses. Others, such as EAI_AGAIN, may pass.
+_NO_NAME = (socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME))
 MOST_TRIED = 4  # addresses of one name; each gets an equal share of the time
 
 Resolver = Callable[[str, int], Awaitable[Sequence[str]]]
@@ -99,7 +101,8 @@ class PinnedBackend(httpcore.AsyncNetworkBackend):
 
         Raises:
             AddressRefused: one of them is not of the public internet.
-            FetchFailed: the name has no address.
+            NotFetchable: the name has no address.
+            FetchFailed: the name cannot be resolved now.
             httpcore.ConnectTimeout: none answered within `timeout` seconds.
             httpcore.ConnectError: none can be reached.
         """
@@ -125,10 +128,14 @@ class PinnedBackend(httpcore.AsyncNetworkBackend):
         except ValueError:
             try:
                 texts = list(await self._resolver(host, port))
-            except (OSError, UnicodeError) as error:  # the second where a name cannot be put into IDNA
-                raise FetchFailed(host, "its name has no address") from error
+            except UnicodeError as error:  # the name cannot be put into IDNA
+                raise NotFetchable(host, "its name has no address") from error
+            except OSError as error:
+                if error.errno in _NO_NAME:
+                    raise NotFetchable(host, "its name has no address") from error
+                raise FetchFailed(host, "its name cannot be resolved now") from error
         if not texts:
-            raise FetchFailed(host, "its name has no address")
+            raise NotFetchable(host, "its name has no address")
         addresses = [ipaddress.ip_address(text) for text in dict.fromkeys(texts)]
         for address in addresses:
             kind = refusal(address)

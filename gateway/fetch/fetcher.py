@@ -25,10 +25,18 @@ from gateway.fetch import media_page
 from gateway.fetch.address import Address, FetchSettings
 from gateway.fetch.connection import PinnedBackend, Resolver, resolve
 from services import tracing
-from services.errors import AddressRefused, FetchFailed, FetchTimeout, GifTooLarge, InvalidAddress
+from services.errors import (
+    AddressRefused,
+    FetchFailed,
+    FetchTimeout,
+    GifTooLarge,
+    InvalidAddress,
+    NotFetchable,
+)
 from services.preprocess.formats.video import has_pyav
 
 _REDIRECTS = (301, 302, 303, 307, 308)
+_PASSING = (408, 421, 423, 425, 429)  # statuses below 500 of a host that may send the file later
 _HEADERS = [
     ("Accept", "image/gif, */*;q=0.1"),  # Giphy sends its page, or a WebP, to clients that prefer one
     ("Accept-Encoding", "identity"),
@@ -74,6 +82,7 @@ class Fetcher:
         Raises:
             InvalidAddress: the address, or one that it led to, is not written plainly.
             AddressRefused: its host is not allowed, or not on the public internet.
+            NotFetchable: there is no file at the address.
             FetchFailed: the host did not send the file.
             FetchTimeout: it did not do so in time.
             GifTooLarge: the file is longer than the limit.
@@ -115,7 +124,8 @@ class Fetcher:
                     redirects += 1
                     following = address.join(_location(response, address))
                 elif response.status != 200:
-                    raise FetchFailed(address.host, f"it answered {_phrase(response.status)}")
+                    kind = NotFetchable if _is_final(response.status) else FetchFailed
+                    raise kind(address.host, f"it answered {_phrase(response.status)}")
                 elif media_page.is_page(address) and _content_type(response) == "text/html":
                     pages += 1
                     page = await self._read_start(response, address, self._settings.page_max_bytes)
@@ -124,7 +134,7 @@ class Fetcher:
                     return await self._read(response, address, self._settings.max_bytes)
             if redirects > self._settings.max_redirects or pages > 1:
                 what = "a page" if pages > 1 else f"{self._settings.max_redirects} redirects"
-                raise FetchFailed(address.host, f"it redirects further after {what}")
+                raise NotFetchable(address.host, f"it redirects further after {what}")
             if address.scheme == "https" and following.scheme == "http":
                 raise AddressRefused(following.host, "it redirects from https to http")
             address = following
@@ -136,7 +146,7 @@ class Fetcher:
                 media = address.join(text)
                 if any(rule.allows(media) for rule in self._settings.hosts):
                     return media
-        raise FetchFailed(address.host, "its page names no GIF")
+        raise NotFetchable(address.host, "its page names no GIF")
 
     async def _read(self, response: httpcore.Response, address: Address, limit: int) -> bytes:
         """Read a whole response; one that is, or claims to be, longer than the limit raises GifTooLarge."""
@@ -188,6 +198,11 @@ def _why_unconnected(error: Exception) -> str:
     if isinstance(cause, ssl.SSLCertVerificationError):
         return f"its certificate does not hold ({cause.verify_message.rstrip('.')})"
     return "TLS failed" if isinstance(cause, ssl.SSLError) else "it cannot be reached"
+
+
+def _is_final(status: int) -> bool:
+    """Whether a host with this status will not send the file later either, such as 404."""
+    return 400 <= status < 500 and status not in _PASSING
 
 
 def _phrase(status: int) -> str:

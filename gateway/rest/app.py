@@ -79,6 +79,9 @@ def create_app(
         title="GIF Analyzer",
         version=VERSION,
         description=DESCRIPTION,
+        license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        openapi_tags=schemas.TAGS,
+        servers=[{"url": "/", "description": "The server that this document came from."}],
         docs_url=None,  # FastAPI's pages of documentation load scripts from other hosts
         redoc_url=None,
         redirect_slashes=False,  # Starlette redirects to the host that the client names
@@ -152,9 +155,14 @@ def _add_identify(
 
     @app.post(
         "/v1/identify",
+        operation_id="identifyGif",
+        tags=["identify"],
         dependencies=authorized,
         response_model=schemas.Identification,
-        responses=problems(schemas.OF_NAMES, *schemas.OF_BODIES, *schemas.OF_IDENTIFY),
+        responses={
+            **schemas.WITH_ETAG,
+            **problems(*schemas.OF_ANY, *schemas.OF_BODIES, *schemas.OF_IDENTIFY),
+        },
         openapi_extra={"requestBody": schemas.gif_body()},
     )
     async def identify(
@@ -168,12 +176,16 @@ def _add_identify(
 
     @app.get(
         "/v1/identify",
+        operation_id="identifyAddress",
+        tags=["identify"],
         dependencies=authorized,
         response_model=schemas.Identification,
         responses={
-            304: {"description": "The answer is the one whose ETag was sent as If-None-Match."},
-            **problems(InvalidRequest("it lacks the parameter url"), *schemas.OF_IDENTIFY),
+            **schemas.WITH_ETAG,
+            **schemas.NOT_MODIFIED,
+            **problems(*schemas.OF_ANY, InvalidRequest("it lacks the parameter url"), *schemas.OF_IDENTIFY),
         },
+        openapi_extra=schemas.IF_NONE_MATCH,
     )
     async def identify_address(
         request: Request, url: Url, top_k: TopK = 5, pictures: Pictures = False, exact: Exact = False
@@ -185,29 +197,47 @@ def _add_identify(
 
 def _add_model(app: FastAPI, identifier: Identifier, settings: RestSettings) -> None:
     authorized = _authorization(settings)
-    documented = problems(schemas.OF_NAMES, *schemas.OF_SERVICES, *schemas.OF_KEYS)
+    documented = problems(*schemas.OF_ANY, *schemas.OF_SERVICES)
 
-    @app.get("/v1/model", dependencies=authorized, response_model=schemas.ModelAnswer, responses=documented)
+    @app.get(
+        "/v1/model",
+        operation_id="getModel",
+        tags=["model"],
+        dependencies=authorized,
+        response_model=schemas.ModelAnswer,
+        responses=documented,
+    )
     async def read_model() -> dict[str, object]:
         """Say which model and which library answer, and what they know."""
         found = await identifier.describe()
-        about = {"shows": found.shows, "unknown_threshold": found.unknown_threshold}
-        library = dataclasses.asdict(found.library) if found.library else None
-        return dataclasses.asdict(found.model) | about | {"library": library}
+        return dataclasses.asdict(found)
 
-    @app.get("/v1/shows", dependencies=authorized, response_model=schemas.ShowsAnswer, responses=documented)
+    @app.get(
+        "/v1/shows",
+        operation_id="listShows",
+        tags=["model"],
+        dependencies=authorized,
+        response_model=schemas.ShowsAnswer,
+        responses=documented,
+    )
     async def read_shows() -> dict[str, object]:
         """List the shows that can be named, those that only the library has at the end."""
         return {"shows": (await identifier.describe()).named}
 
 
 def _add_health(app: FastAPI, pipeline: Pipeline) -> None:
-    @app.get("/health/live", response_model=schemas.Health)
+    @app.get("/health/live", operation_id="getLiveness", tags=["health"], response_model=schemas.Health)
     async def live() -> dict[str, str]:
         """Say that this process answers."""
         return {"status": "live"}
 
-    @app.get("/health/ready", response_model=schemas.Health, responses=problems(*schemas.OF_SERVICES))
+    @app.get(
+        "/health/ready",
+        operation_id="getReadiness",
+        tags=["health"],
+        response_model=schemas.Health,
+        responses=problems(*schemas.OF_SERVICES),
+    )
     async def ready() -> dict[str, str]:
         """Say whether a GIF would be answered: whether both steps are ready, wherever they are."""
         if app.state.draining:
@@ -234,13 +264,16 @@ def _authorization(settings: RestSettings) -> list[Any]:
 
 
 async def _check_parameters(request: Request) -> None:
-    """Refuse an unknown parameter: a misspelt one would silently do nothing."""
+    """Refuse an unknown parameter, which would silently do nothing, and one that is given twice."""
     known = sorted(parameter.alias for parameter in request.scope["route"].dependant.query_params)
-    for name in request.query_params:
+    given = [name for name, _ in request.query_params.multi_items()]
+    for name in given:
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1)
             what = f"; did you mean {near[0]}?" if near else f"; known are {', '.join(known) or 'none'}"
             raise InvalidRequest(f"unknown parameter {name[:MAX_NAME]!r}{what}")
+        if given.count(name) > 1:
+            raise InvalidRequest(f"the parameter {name} is given more than once")
 
 
 def _describe(app: FastAPI, settings: RestSettings) -> None:

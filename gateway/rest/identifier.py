@@ -27,7 +27,7 @@ from services.workers import Workers
 DESCRIPTION_S = 30.0  # after which a service is asked again for its model
 ENTRY_BYTES = 8_192  # an answer without pictures, with room to spare
 # Version of answers. Raise it when their fields or pictures change, so that earlier ETags do not match.
-FORM = "5"
+FORM = "6"
 
 Key = tuple[str, str, str, bool]  # digest of a GIF, version of a model, digest of a library, whether exact
 
@@ -135,7 +135,7 @@ class Identifier:
         entry = self._cache.get(key)
         if entry is None and exact:
             other = self._cache.get((digest, version, library, False))
-            if other is not None and len(other.prediction.frames) == CLIP_FRAMES:
+            if other is not None and len(other.prediction.votes) == CLIP_FRAMES:
                 return other
         return entry
 
@@ -173,7 +173,7 @@ class Identifier:
     def _work(self, gif: bytes, shows: int, pictures: bool, exact: bool, before: _Entry | None) -> _Entry:
         clip = self._pipeline.decode(gif)
         prediction = before.prediction if before else self._pipeline.classify(clip, shows, exact=exact)
-        return _Entry(prediction, _draw_pictures(clip, prediction.frames) if pictures else ())
+        return _Entry(prediction, _draw_pictures(clip, prediction.votes) if pictures else ())
 
 
 def _digest(description: ModelDescription) -> str:
@@ -183,4 +183,4 @@ def _digest(description: ModelDescription) -> str:
 
 def _draw_pictures(clip: Clip, votes: Iterable[FrameVote]) -> tuple[bytes, ...]:
     """Write the frame of each vote as a JPEG file."""
-    return tuple(draw_frame(clip, clip.timestamps_ms.index(vote.timestamp_ms)) for vote in votes)
+    return tuple(draw_frame(clip, clip.timestamps_ms.index(vote.offset_ms)) for vote in votes)

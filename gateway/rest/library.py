@@ -61,16 +61,18 @@ def add_library(
 
     @app.get(
         "/v1/library",
+        operation_id="getLibrary",
+        tags=["library"],
         dependencies=authorized,
         response_model=schemas.LibraryAnswer,
-        responses=problems(schemas.OF_NAMES, *schemas.OF_LIBRARY),
+        responses=problems(*schemas.OF_ANY, *schemas.OF_LIBRARY),
     )
     async def read_library() -> dict[str, object]:
         """List the shows of the library of known clips, with the number of clips of each."""
         shows = {} if library is None else await run_in_threadpool(library.shows)
         return {
-            "clips": sum(shows.values()),
-            "shows": [{"show": show, "clips": clips} for show, clips in shows.items()],
+            "clip_count": sum(shows.values()),
+            "shows": [{"show": show, "clip_count": count} for show, count in shows.items()],
             "writable": library is not None and library.writable,
             "thumbnails": library is not None and library.has_thumbnails,
             "keeps_thumbnails": library is not None and library.writable and library.keeps_thumbnails,
@@ -78,11 +80,13 @@ def add_library(
 
     @app.post(
         "/v1/library",
+        operation_id="teachGif",
+        tags=["library"],
         dependencies=authorized,
         status_code=201,
         response_model=schemas.TaughtAnswer,
         responses=problems(
-            schemas.OF_NAMES,
+            *schemas.OF_ANY,
             InvalidArgument("show", expected="1 to 250 characters, and no control characters", found="''"),
             *schemas.OF_BODIES,
             *schemas.OF_GIFS,
@@ -110,10 +114,16 @@ def add_library(
 
     @app.delete(
         "/v1/library",
+        operation_id="forgetGif",
+        tags=["library"],
         dependencies=authorized,
         response_model=schemas.TaughtAnswer,
         responses=problems(
-            schemas.OF_NAMES, NotInLibrary("meadow.gif"), LibraryReadOnly(), *schemas.OF_LIBRARY
+            *schemas.OF_ANY,
+            InvalidRequest("it lacks the parameter name"),
+            NotInLibrary("meadow.gif"),
+            LibraryReadOnly(),
+            *schemas.OF_LIBRARY,
         ),
     )
     async def forget(name: Name) -> dict[str, object]:
@@ -122,17 +132,25 @@ def add_library(
 
     @app.get(
         "/v1/library/thumbnail",
+        operation_id="getThumbnail",
+        tags=["library"],
         dependencies=authorized,
         response_class=Response,
         responses={
-            200: {"description": "A JPEG file.", "content": {"image/jpeg": {}}},
-            304: {"description": "The picture is the one whose ETag was sent as If-None-Match."},
+            200: {
+                "description": "A JPEG file.",
+                "content": {"image/jpeg": {"schema": {"type": "string", "format": "binary"}}},
+                "headers": schemas.header("ETag"),
+            },
+            **schemas.NOT_MODIFIED,
             **problems(
+                *schemas.OF_ANY,
                 InvalidRequest("it lacks the parameter name"),
                 NotInLibrary("meadow.gif", what="thumbnail"),
                 *schemas.OF_LIBRARY,
             ),
         },
+        openapi_extra=schemas.IF_NONE_MATCH,
     )
     async def read_thumbnail(request: Request, name: Name) -> Response:
         """Return the small picture of a GIF of the library, where one is kept."""

@@ -50,7 +50,10 @@ def problem(error: AnalyzerError, request_id: str) -> Response:
 
 
 def problem_json(error: AnalyzerError, request_id: str) -> dict[str, Any]:
-    """Return an error as the members of RFC 9457, and three more: reason, details, request_id.
+    """Return an error as the members of RFC 9457, and four more.
+
+    `reason`, `message` and `details` are those of gRPC, the command line and batch; `detail` repeats the
+    message for clients that know RFC 9457 alone.
 
     Texts that quote the request are cut to 500 characters.
     """
@@ -61,6 +64,7 @@ def problem_json(error: AnalyzerError, request_id: str) -> dict[str, Any]:
         "status": error.http_status,
         "detail": shorten(error.message),
         "reason": error.reason,
+        "message": shorten(error.message),
         "details": {name: shorten(value) for name, value in error.details.items()},
         "request_id": request_id,
     }

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import Base64Str, BaseModel, Field
+from pydantic import BaseModel, Field
 
+from gateway.rest.observer import REQUEST_ID
 from gateway.rest.problem import MEDIA_TYPE, problem_json
-from gateway.rest.upload import EXPECTED, MEDIA_TYPES
+from gateway.rest.upload import EXPECTED, RAW
 from services.errors import (
     AddressRefused,
     AnalyzerError,
@@ -22,8 +23,9 @@ from services.errors import (
     InvalidRequest,
     LibraryError,
     MessageTooLarge,
-    MethodNotAllowed,
+    ModelError,
     NotAGif,
+    NotFetchable,
     Overloaded,
     RequestTooLarge,
     RequestTooSlow,
@@ -37,6 +39,10 @@ from services.inference.prediction import MOST_SHOWS
 
 API_KEY = "X-API-Key"  # header with a key, instead of `Authorization: Bearer`
 KEY_ADVICE = f"send a key as `Authorization: Bearer KEY` or `{API_KEY}: KEY`"
+# Instants and lengths, in milliseconds: JSON numbers below 2^53, which every language reads exactly.
+Milliseconds = Annotated[int, Field(ge=0, json_schema_extra={"format": "int64"})]
+Count = Annotated[int, Field(ge=0, json_schema_extra={"format": "int32"})]
+Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$", examples=["0" * 64])]
 Probability = Annotated[float, Field(ge=0, le=1 + 1e-5, examples=[0.944])]
 Title = Annotated[str, Field(examples=["Big Buck Bunny"])]
 
@@ -65,23 +71,25 @@ class Verdict(BaseModel):
 class FrameVote(BaseModel):
     """What one frame says by itself."""
 
-    timestamp_ms: Annotated[int, Field(ge=0, examples=[150])]
+    offset_ms: Annotated[Milliseconds, Field(description="from the start of the GIF", examples=[150])]
     show: Title
     probability: Probability
 
 
-class ModelName(BaseModel):
+class Model(BaseModel):
     """Which model answered."""
 
     name: Annotated[str, Field(examples=["gif-shows"])]
     version: Annotated[str, Field(examples=["2026.11.24"])]
+    training_data_sha256: Annotated[Sha256, Field(description="of the training data")]
+    licence: Annotated[str, Field(description="of its weights and its data", examples=["Apache-2.0"])]
 
 
 class TimeSpan(BaseModel):
     """A part of some footage, from its first frame to its last."""
 
-    start_ms: Annotated[int, Field(ge=0, examples=[150])]
-    end_ms: Annotated[int, Field(ge=0, examples=[2850])]
+    start_ms: Annotated[Milliseconds, Field(examples=[150])]
+    end_ms: Annotated[Milliseconds, Field(examples=[2850])]
 
 
 class Match(BaseModel):
@@ -92,7 +100,7 @@ class Match(BaseModel):
     similarity: Annotated[
         float, Field(ge=0.5, le=1, description="share of equal features of the frames", examples=[0.9712])
     ]
-    frame_count: Annotated[int, Field(ge=1, le=10, description="pairs of frames that agree", examples=[9])]
+    frame_count: Annotated[Count, Field(ge=1, le=10, description="pairs of frames that agree", examples=[9])]
     query: Annotated[TimeSpan, Field(description="in the GIF")]
     known: Annotated[TimeSpan, Field(description="in the known footage")]
     mirrored: Annotated[bool, Field(description="whether one is the mirror image of the other")]
@@ -108,8 +116,13 @@ class Neighbour(BaseModel):
     ]
 
 
+Picture = Annotated[
+    str, Field(json_schema_extra={"contentEncoding": "base64", "contentMediaType": "image/jpeg"})
+]
+
+
 class Identification(BaseModel):
-    """The answer for one GIF: the message gif_analyzer.v1.Identification as proto3 JSON."""
+    """The answer for one GIF: the message gif_analyzer.v1.Identification as JSON."""
 
     source: Annotated[str, Field(description="address or file name, as given", examples=["meadow.gif"])]
     format: Annotated[
@@ -118,15 +131,15 @@ class Identification(BaseModel):
     shows: Annotated[list[ShowProbability], Field(description="most probable first")]
     known: Annotated[bool, Field(description="if false, `shows` are the nearest guesses")]
     verdict: Verdict
-    frames: Annotated[
+    votes: Annotated[
         list[FrameVote],
         Field(
             min_length=1,
             max_length=10,
-            description="those looked at: all that differ, or fewer that decided; a still image is one frame",
+            description="of each frame looked at: all that differ, or fewer if they decided; a still has one",
         ),
     ]
-    model: ModelName
+    model: Model
     matches: Annotated[
         list[Match],
         Field(max_length=MATCHES, description="same footage, best first; none without a library"),
@@ -138,31 +151,31 @@ class Identification(BaseModel):
         ),
     ]
     pictures: Annotated[
-        list[Base64Str],
-        Field(description="JPEG of each of `frames` in the shape of the GIF, where asked for"),
+        list[Picture],
+        Field(description="JPEG of the frame of each of `votes`, in the shape of the GIF, where asked for"),
     ]
 
 
 class LibraryInfo(BaseModel):
     """The library of known clips."""
 
-    clips: Annotated[int, Field(ge=0, examples=[120])]
+    clip_count: Annotated[Count, Field(examples=[120])]
     shows: Annotated[list[Title], Field(description="all of the library, in the order of their first clips")]
-    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$", description="changes whenever the library does")]
+    sha256: Annotated[Sha256, Field(description="changes whenever the library does")]
 
 
-class ModelAnswer(ModelName):
-    """The model and the library, and what they know."""
+class ModelAnswer(BaseModel):
+    """The model and the library, and what they know: the message gif_analyzer.v1.GetModelResponse as JSON."""
 
-    training_data_sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
-    licence: str
-    shows: list[Title]
-    unknown_threshold: float
+    model: Model
+    shows: Annotated[list[Title], Field(description="that the model knows, in the order of its outputs")]
+    unknown_threshold: Annotated[float, Field(description="a GIF with less familiarity is unknown")]
+    embedding_size: Annotated[Count, Field(ge=1, description="length of one embedding", examples=[320])]
     library: Annotated[
         LibraryInfo | None,
         Field(
             description="null without one",
-            examples=[{"clips": 120, "shows": ["Big Buck Bunny"], "sha256": "0" * 64}],
+            examples=[{"clip_count": 120, "shows": ["Big Buck Bunny"], "sha256": "0" * 64}],
         ),
     ]
 
@@ -177,13 +190,13 @@ class LibraryShow(BaseModel):
     """How many clips the library has of a show."""
 
     show: Title
-    clips: Annotated[int, Field(ge=1, examples=[12])]
+    clip_count: Annotated[Count, Field(ge=1, examples=[12])]
 
 
 class LibraryAnswer(BaseModel):
     """The library of known clips."""
 
-    clips: Annotated[int, Field(ge=0, description="of all shows; 0 without a library", examples=[12])]
+    clip_count: Annotated[Count, Field(description="of all shows; 0 without a library", examples=[12])]
     shows: Annotated[list[LibraryShow], Field(description="in the order in which they were added first")]
     writable: Annotated[bool, Field(description="whether GIFs can be taught")]
     thumbnails: Annotated[bool, Field(description="whether there are thumbnails of some clips")]
@@ -195,7 +208,7 @@ class TaughtAnswer(BaseModel):
 
     name: Annotated[str, Field(description="of the GIF in the library", examples=["meadow.gif"])]
     show: Title
-    clips: Annotated[int, Field(ge=0, description="how many the library has of this show now", examples=[1])]
+    clip_count: Annotated[Count, Field(description="how many the library has of this show now", examples=[1])]
 
 
 class Health(BaseModel):
@@ -210,14 +223,17 @@ class Problem(BaseModel):
     type: str
     title: str
     status: Annotated[int, Field(ge=400, le=599)]
-    detail: Annotated[str, Field(description="for people")]
+    detail: Annotated[str, Field(description="the same as `message`, as RFC 9457 names it")]
     reason: Annotated[str, Field(description="for programs; stable across versions")]
-    details: dict[str, str]
-    request_id: str
+    message: Annotated[str, Field(description="for people")]
+    details: Annotated[dict[str, str], Field(description="the values in the message, by name")]
+    request_id: Annotated[str, Field(description=f"as in `{REQUEST_ID}`")]
 
 
 # One error of each kind that a request can get. Their texts are the examples of the document.
 OF_NAMES = InvalidRequest("unknown parameter 'topk'; did you mean top_k?")
+OF_KEYS = (Unauthorized(KEY_ADVICE),)
+OF_ANY = (OF_NAMES, *OF_KEYS, InternalError())
 OF_BODIES = (
     InvalidRequest("its multipart body has no part `file`"),
     UnsupportedMedia("text/plain", expected=EXPECTED),
@@ -225,43 +241,83 @@ OF_BODIES = (
     RequestTooSlow("its body took longer than 300 s"),
 )
 OF_SERVICES = (
-    Overloaded(limit=64, retry_after_s=1),
     ServiceUnavailable("localhost:50051", "connection refused"),
     DeadlineExceeded("localhost:50051", timeout_s=30),
-    MessageTooLarge("localhost:50051", "it accepts 26 MB"),
     InternalError(),
 )
-OF_KEYS = (Unauthorized(KEY_ADVICE),)
 OF_GIFS = (
     NotAGif("a PDF document"),
     CorruptGif("not one frame is whole"),
     GifTooLarge("animation", allowed=5_000, found=20_000, unit="frames"),
+    MessageTooLarge("localhost:50051", "it accepts 26 MB"),
     InvalidAddress("it begins with neither http:// nor https://"),
     AddressRefused("10.0.0.1", "it is not on the public internet (private)"),
-    FetchFailed("media.giphy.com", "it answered 404 Not Found"),
+    NotFetchable("media.giphy.com", "it answered 404 Not Found"),
+    FetchFailed("media.giphy.com", "it answered 503 Service Unavailable"),
     FetchTimeout("media.giphy.com", timeout_s=20),
-)
-OF_IDENTIFY = (
-    InvalidArgument("top_k", expected="at least 1", found="'0'"),
-    *OF_GIFS,
+    ModelError("model.onnx", "it answered 3 numbers that are not finite"),
+    Overloaded(limit=64, retry_after_s=1),
     *OF_SERVICES,
-    *OF_KEYS,
 )
-OF_LIBRARY = (
-    LibraryError("my.library", "it cannot be written: no space left on device"),
-    *OF_SERVICES,
-    *OF_KEYS,
-)
+OF_IDENTIFY = (InvalidArgument("top_k", expected="at least 1", found="'0'"), *OF_GIFS)
+OF_LIBRARY = (LibraryError("my.library", "it cannot be written: no space left on device"),)
 KEYS = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "as `Authorization: Bearer KEY`"},
     "header": {"type": "apiKey", "in": "header", "name": API_KEY, "description": f"as `{API_KEY}: KEY`"},
 }
+TAGS = [
+    {"name": "identify", "description": "Name the show of a GIF."},
+    {"name": "model", "description": "The model that answers, and the shows that it knows."},
+    {"name": "library", "description": "The library of known clips."},
+    {"name": "health", "description": "Whether the server runs, and whether it can answer."},
+]
+_TEXT = {"schema": {"type": "string"}}
+IF_NONE_MATCH: dict[str, Any] = {
+    "parameters": [
+        {
+            "name": "If-None-Match",
+            "in": "header",
+            "required": False,
+            "description": "An `ETag` of an earlier answer: the same answer is then an empty 304.",
+            **_TEXT,
+        }
+    ]
+}
+_HEADERS: dict[str, dict[str, Any]] = {
+    "ETag": {"description": "Names this answer, for If-None-Match.", "required": True, **_TEXT},
+    REQUEST_ID: {
+        "description": "The id of the request: the client's own, or a new one. The log has it.",
+        "required": True,
+        **_TEXT,
+    },
+    "Retry-After": {
+        "description": "After how many seconds to try again.",
+        "required": True,
+        "schema": {"type": "integer", "minimum": 0},
+    },
+    "WWW-Authenticate": {"description": "The scheme of the key.", "required": True, **_TEXT},
+}
+
+
+def header(*names: str) -> dict[str, Any]:
+    """Return these headers of a response, by reference to their description."""
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
+
+
+_OF_STATUS = {"429": "Retry-After", "401": "WWW-Authenticate"}
+NOT_MODIFIED: dict[int | str, dict[str, Any]] = {
+    304: {
+        "description": "The answer is the one whose ETag was sent as If-None-Match.",
+        "headers": header("ETag"),
+    }
+}
+WITH_ETAG: dict[int | str, dict[str, Any]] = {200: {"headers": header("ETag")}}
 
 
 def problems(*errors: AnalyzerError) -> dict[int | str, dict[str, Any]]:
     """Return the documented responses for errors: by status, with an example for each reason."""
     found: dict[int | str, dict[str, Any]] = {}
-    for error in errors:
+    for error in sorted(errors, key=lambda error: error.http_status):
         response = found.setdefault(
             error.http_status,
             {"model": Problem, "description": "", "content": {MEDIA_TYPE: {"examples": {}}}},
@@ -280,9 +336,14 @@ def gif_body() -> dict[str, Any]:
         "required": True,
         "content": {
             "multipart/form-data": {
-                "schema": {"type": "object", "required": ["file"], "properties": {"file": binary}}
+                "schema": {
+                    "type": "object",
+                    "required": ["file"],
+                    "additionalProperties": False,
+                    "properties": {"file": binary},
+                }
             },
-            **{media_type: {"schema": binary} for media_type in MEDIA_TYPES},
+            **{media_type: {"schema": binary} for media_type in RAW},
             "application/json": {
                 "schema": {
                     "type": "object",
@@ -301,20 +362,20 @@ def complete(document: dict[str, Any], *, keyed: bool) -> None:
 
     `keyed` says whether a key must be sent; else it may be.
     """
-    [(status, not_allowed)] = problems(MethodNotAllowed("PUT", allowed="GET, POST")).items()
-    del not_allowed["model"]
-    not_allowed["headers"] = {
-        "Allow": {"schema": {"type": "string"}, "description": "the methods of the path"}
-    }
-    not_allowed["content"][MEDIA_TYPE]["schema"] = {"$ref": "#/components/schemas/Problem"}
-    document["components"]["responses"] = {"MethodNotAllowed": not_allowed}
-    document["components"]["securitySchemes"] = KEYS
+    components = document["components"]
+    components["securitySchemes"] = KEYS
+    components["headers"] = _HEADERS
+    for unused in ("HTTPValidationError", "ValidationError"):  # FastAPI's own errors, which are never sent
+        components["schemas"].pop(unused, None)
     for operations in document["paths"].values():
         for operation in operations.values():
-            _only_problem_json(operation["responses"])
-            if "401" in operation["responses"]:
+            responses = operation["responses"]
+            _only_problem_json(responses)
+            if "401" in responses:
                 operation["security"] = [{name: []} for name in KEYS] + ([] if keyed else [{}])
-            operation["responses"][str(status)] = {"$ref": "#/components/responses/MethodNotAllowed"}
+            for status, response in responses.items():
+                names = [REQUEST_ID, *([_OF_STATUS[status]] if status in _OF_STATUS else [])]
+                response.setdefault("headers", {}).update(header(*names))
 
 
 def _only_problem_json(responses: dict[str, Any]) -> None:

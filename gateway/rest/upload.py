@@ -89,12 +89,20 @@ def _read_url(body: bytes) -> str:
     if len(body) > MAX_JSON_BYTES:
         raise InvalidRequest(f"its JSON is longer than {MAX_JSON_BYTES:,} bytes")
     try:
-        value = json.loads(body)
+        value = json.loads(body, object_pairs_hook=_members)
     except (ValueError, RecursionError) as error:
         raise InvalidRequest("its body is not JSON") from error
     if not isinstance(value, dict) or set(value) != {"url"} or not isinstance(value["url"], str):
         raise InvalidRequest('its JSON must be {"url": an address}, and no more')
     return value["url"]
+
+
+def _members(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """Make an object of its members; one that is given twice is an error, as it is in a query."""
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        raise InvalidRequest("its JSON has a member more than once")
+    return members
 
 
 def read_form(content_type: str, body: bytes) -> list[Part]:

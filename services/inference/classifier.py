@@ -55,7 +55,7 @@ def _describe(prediction: Prediction) -> Attributes:
     return {
         "gif_analyzer.model": f"{prediction.model.name} {prediction.model.version}",
         "gif_analyzer.verdict": prediction.verdict.level,
-        "gif_analyzer.frames": len(prediction.frames),
+        "gif_analyzer.votes": len(prediction.votes),
         "gif_analyzer.matches": len(prediction.matches),
     }
 
@@ -152,7 +152,7 @@ class Classifier:
         return Prediction(
             shows=tuple(ShowProbability(shows[show], float(probabilities[show])) for show in ranked),
             verdict=verdict,
-            frames=tuple(
+            votes=tuple(
                 FrameVote(clip.timestamps_ms[frame], self.shows[show], float(vote[show]))
                 for frame, vote, show in zip(scores.frames, scores.frame_probabilities, best, strict=True)
             ),

@@ -102,12 +102,12 @@ class FrameVote:
     """What the model says about one frame by itself.
 
     Attributes:
-        timestamp_ms: the sampled instant, in milliseconds from the start of the GIF.
+        offset_ms: the sampled instant, in milliseconds from the start of the GIF.
         show: the most probable show for this frame alone.
         probability: of that show, 0..1.
     """
 
-    timestamp_ms: int
+    offset_ms: int
     show: str
     probability: float
 
@@ -134,12 +134,12 @@ class LibraryInfo:
     """Which library of known clips is used.
 
     Attributes:
-        clips: how many it holds.
+        clip_count: how many clips it holds.
         shows: titles of all its shows, in the order in which they were added first.
         sha256: 64 lower-case hexadecimal digits, which change whenever its content does.
     """
 
-    clips: int
+    clip_count: int
     shows: tuple[str, ...]
     sha256: str
 
@@ -202,7 +202,7 @@ class Prediction:
     Attributes:
         shows: most probable first; as many as requested, at most all that the model knows.
         verdict: how far they can be trusted.
-        frames: one vote for each frame that the model used, in order of time. Equal frames have one vote, so
+        votes: one for each frame that the model used, in order of time. Equal frames have one vote, so
             a still image has one; an early exit uses fewer than ten.
         model: which model answered.
         format: of the file, a key of `services.clip.FORMATS`; "" if the clip does not say.
@@ -212,7 +212,7 @@ class Prediction:
 
     shows: tuple[ShowProbability, ...]
     verdict: Verdict
-    frames: tuple[FrameVote, ...]
+    votes: tuple[FrameVote, ...]
     model: ModelInfo
     format: str = ""
     matches: tuple[Match, ...] = ()

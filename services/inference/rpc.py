@@ -116,7 +116,7 @@ class InferenceServicer(pb_grpc.InferenceServiceServicer):
         return pb.ClassifyResponse(
             shows=[pb.ShowProbability(**vars(ranked)) for ranked in prediction.shows],
             known=prediction.known,
-            frames=[pb.FrameVote(**vars(vote)) for vote in prediction.frames],
+            votes=[pb.FrameVote(**vars(vote)) for vote in prediction.votes],
             model=_model_to_message(prediction.model),
             verdict=pb.Verdict(level=verdict.level, names=verdict.names, text=verdict.text),
             matches=map(_match_to_message, prediction.matches),
@@ -178,9 +178,7 @@ class RemoteClassifier(Client):
         return Prediction(
             shows=tuple(ShowProbability(ranked.show, ranked.probability) for ranked in response.shows),
             verdict=_verdict_from_message(response),
-            frames=tuple(
-                FrameVote(vote.timestamp_ms, vote.show, vote.probability) for vote in response.frames
-            ),
+            votes=tuple(FrameVote(vote.offset_ms, vote.show, vote.probability) for vote in response.votes),
             model=_model_from_message(response.model),
             format=clip.source.format if clip.source else "",
             matches=tuple(map(_match_from_message, response.matches)),
@@ -190,8 +188,8 @@ class RemoteClassifier(Client):
             ),
         )
 
-    def describe(self) -> tuple[ModelInfo, tuple[str, ...], float, LibraryInfo | None]:
-        """Return the model, the shows it knows, its threshold and the library, with one request.
+    def describe(self) -> tuple[ModelInfo, tuple[str, ...], float, int, LibraryInfo | None]:
+        """Return the model, shows, threshold, embedding's length and library, with one request.
 
         Raises:
             ServiceError: the service did not answer.
@@ -201,6 +199,7 @@ class RemoteClassifier(Client):
             _model_from_message(response.model),
             tuple(response.shows),
             response.unknown_threshold,
+            response.embedding_size,
             _library_from_message(response),
         )
 
@@ -220,7 +219,7 @@ def _library_from_message(response: pb.GetModelResponse) -> LibraryInfo | None:
     if not response.HasField("library"):
         return None
     library = response.library
-    return LibraryInfo(library.clips, tuple(library.shows), library.sha256)
+    return LibraryInfo(library.clip_count, tuple(library.shows), library.sha256)
 
 
 def _match_to_message(match: Match) -> pb.Match:

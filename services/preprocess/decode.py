@@ -43,7 +43,7 @@ def _describe(clip: Clip) -> Attributes:
     return {
         "gif_analyzer.format": source.format,
         "gif_analyzer.bytes": source.size_bytes,
-        "gif_analyzer.frames": source.frames,
+        "gif_analyzer.frame_count": source.frame_count,
         "gif_analyzer.width": source.width,
         "gif_analyzer.height": source.height,
     }
@@ -181,7 +181,7 @@ def _source(container: Container, timeline: Timeline, shares: tuple[float, float
         format=container.format,
         width=width,
         height=height,
-        frames=len(container.frames),
+        frame_count=len(container.frames),
         duration_ms=timeline.duration_ms,
         size_bytes=len(container.data),
         sha256=hashlib.sha256(container.data).hexdigest(),

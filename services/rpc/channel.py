@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import random
+import time
 from types import TracebackType
 from typing import ClassVar, Self, TypeVar
 
@@ -12,13 +14,14 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from services import tracing
 from services.errors import ServiceUnavailable
 from services.rpc.settings import DEFAULT_CHANNEL, ChannelSettings, ClientTls, read_pem
-from services.rpc.wire import from_rpc_error
+from services.rpc.wire import from_rpc_error, read_retry_delay_s
 
 Request = TypeVar("Request")
 Response = TypeVar("Response")
 
 # gRPC can retry a call only while it holds the whole request. By default it holds 256 KiB; a clip has 1.5 MB.
 RETRY_BUFFER_BYTES = 64 * 1024 * 1024
+JITTER = 0.25  # most that is added at random to the time after which a service asks to be called again
 
 
 class Client:
@@ -36,7 +39,7 @@ class Client:
 
     def __init__(self, address: str, settings: ChannelSettings = DEFAULT_CHANNEL) -> None:
         self._address = address
-        self._timeout_s = settings.timeout_s
+        self._timeout_s, self._attempts = settings.timeout_s, settings.attempts
         options = [
             ("grpc.service_config", json.dumps(_service_config(settings))),
             ("grpc.per_rpc_retry_buffer_size", RETRY_BUFFER_BYTES),
@@ -81,15 +84,28 @@ class Client:
     def _call(self, method: grpc.UnaryUnaryMultiCallable[Request, Response], request: Request) -> Response:
         """Call a method within the deadline, and within the current trace.
 
+        gRPC itself retries UNAVAILABLE. An error with a RetryInfo, which is OVERLOADED, is retried here after
+        the time that it says, because gRPC does not read it.
+
         Raises:
             AnalyzerError: what the local function would have raised, or a `ServiceError`.
         """
+        end = time.monotonic() + self._timeout_s
         rpc = f"{self.service}/{type(request).__name__.removesuffix('Request')}"
         with tracing.step(rpc, "client", {"rpc.system": "grpc", "rpc.method": rpc}):
-            try:
-                return method(request, timeout=self._timeout_s, metadata=tracing.outgoing())
-            except grpc.RpcError as error:
-                raise from_rpc_error(error, service=self._address, timeout_s=self._timeout_s) from error
+            for left in reversed(range(self._attempts)):
+                try:
+                    return method(request, timeout=end - time.monotonic(), metadata=tracing.outgoing())
+                except grpc.RpcError as error:
+                    delay_s = read_retry_delay_s(error)
+                    # Not all at the same time: those that were refused together would be refused again.
+                    wait_s = None if delay_s is None else delay_s * random.uniform(1, 1 + JITTER)
+                    if not left or wait_s is None or time.monotonic() + wait_s >= end:
+                        raise from_rpc_error(
+                            error, service=self._address, timeout_s=self._timeout_s
+                        ) from error
+                time.sleep(wait_s)
+        raise AssertionError("there is at least one attempt")
 
 
 def _service_config(settings: ChannelSettings) -> dict[str, object]:

@@ -86,7 +86,8 @@ class ChannelSettings:
 
     Attributes:
         timeout_s: seconds for one call with all its attempts, more than 0.
-        attempts: of one call, 1..5, including the first; only UNAVAILABLE is retried.
+        attempts: of one call, 1..5, including the first; UNAVAILABLE is retried, and OVERLOADED after the
+            time that the service asks for.
         keepalive_s: seconds without traffic after which the connection is probed, at least 10.
         tls: None for plain text.
     """

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+from collections.abc import Iterable
 from typing import cast
 
 import grpc
@@ -33,6 +34,7 @@ from services.errors import (
 )
 
 _WAIT = {"limit": "", "retry_after_s": "1"}  # of a server that says neither
+WIRE_NAMES = {"timestamps_ms": "offsets_ms"}  # fields of `Clip` that the message names otherwise
 
 
 def write_clip(clip: Clip, message: clip_pb2.Clip) -> None:
@@ -43,20 +45,25 @@ def write_clip(clip: Clip, message: clip_pb2.Clip) -> None:
     """
     check_clip(clip)
     message.frames = clip.frames.tobytes()
-    message.timestamps_ms[:] = clip.timestamps_ms
+    message.offsets_ms[:] = clip.timestamps_ms
 
 
 def read_clip(message: clip_pb2.Clip, source: GifSource | None = None) -> Clip:
     """Read a clip. Its frames are read-only, because they share the memory of the message.
 
     Raises:
-        InvalidClip: the message does not fit the contract of a clip.
+        InvalidClip: the message does not fit the contract of a clip. It names the field of the message.
     """
     frames = message.frames
     if len(frames) != CLIP_BYTES:
         raise InvalidClip("frames", expected=f"{CLIP_BYTES:,} bytes", found=f"{len(frames):,} bytes")
-    clip = Clip(np.frombuffer(frames, np.uint8).reshape(CLIP_SHAPE), tuple(message.timestamps_ms), source)
-    check_clip(clip)
+    clip = Clip(np.frombuffer(frames, np.uint8).reshape(CLIP_SHAPE), tuple(message.offsets_ms), source)
+    try:
+        check_clip(clip)
+    except InvalidClip as error:
+        about = dict(error.details)
+        field = about.pop("field")
+        raise InvalidClip(WIRE_NAMES.get(field, field), **about) from error
     return clip
 
 
@@ -122,14 +129,28 @@ def from_rpc_error(error: grpc.RpcError, *, service: str, timeout_s: float) -> A
     return InternalError(f"{service} answered {code.name}: {why}")
 
 
+def read_retry_delay_s(error: grpc.RpcError) -> float | None:
+    """Return after how many seconds a service asks to be called again; None if it does not."""
+    retry = error_details_pb2.RetryInfo()
+    for detail in _details(cast(grpc.Call, error)):
+        if detail.Unpack(retry):
+            delay_s: float = retry.retry_delay.ToTimedelta().total_seconds()
+            return max(delay_s, 0.0)
+    return None
+
+
 def _error_info(call: grpc.Call) -> error_details_pb2.ErrorInfo | None:
     """Find the details that our services send; None in an error of anything else, such as a proxy."""
-    try:
-        status = rpc_status.from_call(call)
-    except (ValueError, DecodeError):
-        return None
     info = error_details_pb2.ErrorInfo()
-    for detail in status.details if status is not None else ():
+    for detail in _details(call):
         if detail.Unpack(info) and info.domain == DOMAIN:
             return info
     return None
+
+
+def _details(call: grpc.Call) -> Iterable[any_pb2.Any]:
+    try:
+        status = rpc_status.from_call(call)
+    except (ValueError, DecodeError):
+        return ()
+    return status.details if status is not None else ()

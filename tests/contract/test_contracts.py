@@ -23,7 +23,7 @@ CONTRACTS = sorted(
 
 # Recorded when each message was new. Changing these bytes breaks every client: add fields, never change them.
 GOLDEN: dict[str, tuple[Message, str]] = {
-    "clip": (clip_pb2.Clip(frames=b"\x00\x7f\xff", timestamps_ms=[0, 50, 1000]), "0a03007fff12040032e807"),
+    "clip": (clip_pb2.Clip(frames=b"\x00\x7f\xff", offsets_ms=[0, 50, 1000]), "0a03007fff12040032e807"),
     "decode request": (
         preprocess_pb2.DecodeGifRequest(
             gif=b"GIF89a",
@@ -35,9 +35,9 @@ GOLDEN: dict[str, tuple[Message, str]] = {
     ),
     "decode response": (
         preprocess_pb2.DecodeGifResponse(
-            clip=clip_pb2.Clip(frames=b"\x01", timestamps_ms=[5]),
+            clip=clip_pb2.Clip(frames=b"\x01", offsets_ms=[5]),
             source=clip_pb2.GifSource(
-                width=320, height=240, frames=12, duration_ms=4_000_000_000, size_bytes=99, sha256="ab"
+                width=320, height=240, frame_count=12, duration_ms=4_000_000_000, size_bytes=99, sha256="ab"
             ),
         ),
         "0a060a0101120105121408c00210f001180c2080d0acf30e286332026162",
@@ -46,14 +46,14 @@ GOLDEN: dict[str, tuple[Message, str]] = {
     "content of a source": (clip_pb2.GifSource(content_width=320, content_height=180), "40c00248b401"),
     "format of an answer": (identification_pb2.Identification(format="apng"), "420461706e67"),
     "classify request": (
-        inference_pb2.ClassifyRequest(clip=clip_pb2.Clip(frames=b"\x02", timestamps_ms=[7]), top_k=0),
+        inference_pb2.ClassifyRequest(clip=clip_pb2.Clip(frames=b"\x02", offsets_ms=[7]), top_k=0),
         "0a060a01021201071000",
     ),
     "classify response": (
         inference_pb2.ClassifyResponse(
             shows=[inference_pb2.ShowProbability(show="Big Buck Bunny", probability=0.75)],
             known=True,
-            frames=[inference_pb2.FrameVote(timestamp_ms=150, show="Big Buck Bunny", probability=0.5)],
+            votes=[inference_pb2.FrameVote(offset_ms=150, show="Big Buck Bunny", probability=0.5)],
             model=inference_pb2.Model(name="m", version="1", training_data_sha256="cd", licence="free"),
         ),
         "0a150a0e426967204275636b2042756e6e79150000403f10011a18089601120e426967204275636b2042756e6e"
@@ -69,7 +69,7 @@ GOLDEN: dict[str, tuple[Message, str]] = {
         identification_pb2.Identification(
             source="a.gif",
             shows=[inference_pb2.ShowProbability(show="a", probability=1)],
-            frames=[inference_pb2.FrameVote(timestamp_ms=1, show="a", probability=1)],
+            votes=[inference_pb2.FrameVote(offset_ms=1, show="a", probability=1)],
             model=inference_pb2.Model(name="m"),
             pictures=[b"jpeg"],
             verdict=inference_pb2.Verdict(level="show", names=["a"], text="a"),
@@ -110,7 +110,7 @@ GOLDEN: dict[str, tuple[Message, str]] = {
     ),
     "library": (
         inference_pb2.GetModelResponse(
-            library=inference_pb2.LibraryInfo(clips=120, shows=["a", "b"], sha256="ab")
+            library=inference_pb2.LibraryInfo(clip_count=120, shows=["a", "b"], sha256="ab")
         ),
         "2a0c08781201611201621a026162",
     ),
@@ -217,6 +217,34 @@ def test_every_service_method_message_and_field_is_documented(described: list[Fi
 
     assert seen > 100
     assert silent == []
+
+
+def test_every_contract_names_its_packages_in_other_languages(described: list[FileDescriptorProto]) -> None:
+    ours = [file.options for file in described if file.package == "gif_analyzer.v1"]
+
+    assert len(ours) == 4
+    assert {(each.go_package, each.java_package, each.csharp_namespace) for each in ours} == {
+        ("gif_analyzer/v1;gifanalyzerv1", "gifanalyzer.v1", "GifAnalyzer.V1")
+    }
+    assert all(each.java_multiple_files for each in ours)
+    assert len({each.java_outer_classname for each in ours}) == 4
+
+
+def test_one_thing_has_one_name(described: list[FileDescriptorProto]) -> None:
+    """`frames` are pixels alone; a count ends in `_count`, and an instant of a clip is an offset."""
+    fields = {
+        f"{message.name}.{field.name}"
+        for file in described
+        if file.package == "gif_analyzer.v1"
+        for message in file.message_type
+        for field in message.field
+    }
+
+    assert {name for name in fields if name.endswith(".frames")} == {"Clip.frames"}
+    assert {name for name in fields if name.endswith(".clips")} == set()
+    assert {name for name in fields if "timestamp" in name} == set()
+    assert {"GifSource.frame_count", "Match.frame_count", "LibraryInfo.clip_count"} <= fields
+    assert {"ClassifyResponse.votes", "Identification.votes", "FrameVote.offset_ms"} <= fields
 
 
 @pytest.mark.tools

@@ -51,7 +51,7 @@ def test_a_pipeline_stops_early_unless_exact_probabilities_are_requested(
     early = pipeline.identify(gif.read_bytes())
     exact = pipeline.identify(gif.read_bytes(), exact=True)
 
-    assert [vote.timestamp_ms for vote in early.frames] == [625, 1375, 2125]
+    assert [vote.offset_ms for vote in early.votes] == [625, 1375, 2125]
     assert exact == local(early_exit_path).identify(gif.read_bytes())
     assert early.shows != exact.shows
 
@@ -66,8 +66,8 @@ def test_exact_and_early_answers_have_different_etags(client: TestClient, gif: P
         "/v1/identify", params={**params, "exact": True}, headers={"If-None-Match": early.headers["ETag"]}
     )
 
-    assert len(early.json()["frames"]) == 3
-    assert len(exact.json()["frames"]) == 10
+    assert len(early.json()["votes"]) == 3
+    assert len(exact.json()["votes"]) == 10
     assert early.headers["ETag"] != exact.headers["ETag"]
     assert again.json() == early.json()
     assert held.status_code == 200
@@ -79,4 +79,4 @@ def test_with_pictures_all_frames_are_used(client: TestClient, gif: Path) -> Non
 
     answer = client.post("/v1/identify", content=content, headers=IMAGE, params={"pictures": True}).json()
 
-    assert len(answer["frames"]) == len(answer["pictures"]) == 10
+    assert len(answer["votes"]) == len(answer["pictures"]) == 10

@@ -162,8 +162,8 @@ def test_the_library_is_described(client: TestClient, library: Path) -> None:
 
     after, shows = client.get("/v1/model").json(), client.get("/v1/shows").json()["shows"]
 
-    assert (before["clips"], before["shows"]) == (2, ["Big Buck Bunny", "Spinners"])
-    assert (after["library"]["clips"], after["library"]["shows"][-1]) == (3, "Brooks")
+    assert (before["clip_count"], before["shows"]) == (2, ["Big Buck Bunny", "Spinners"])
+    assert (after["library"]["clip_count"], after["library"]["shows"][-1]) == (3, "Brooks")
     assert before["sha256"] != after["library"]["sha256"]
     assert shows == [*Classifier(MODEL).shows, "Spinners", "Brooks"]
     assert after["shows"] == list(Classifier(MODEL).shows)
@@ -188,7 +188,7 @@ def test_get_model_says_which_library_is_used(address: str, library: Path) -> No
     with RemoteClassifier(address) as client:
         described = client.library
 
-    assert (response.library.clips, list(response.library.shows)) == (2, ["Big Buck Bunny", "Spinners"])
+    assert (response.library.clip_count, list(response.library.shows)) == (2, ["Big Buck Bunny", "Spinners"])
     assert described == Classifier(MODEL, library=library).library
     assert set(response.shows) == set(Classifier(MODEL).shows)
 

@@ -204,7 +204,7 @@ def test_each_clip_of_a_batch_gets_the_answer_of_classify(
         exact = {ranked.show: ranked.probability for ranked in prediction.shows}
         assert [float(value) for value in probabilities[index]] == [exact[show] for show in classifier.shows]
         for frame, instant in enumerate(times):
-            latest = [vote for vote in prediction.frames if vote.timestamp_ms <= instant][-1]
+            latest = [vote for vote in prediction.votes if vote.offset_ms <= instant][-1]
             assert float(votes[index, frame].max()) == latest.probability
 
 

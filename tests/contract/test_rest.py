@@ -14,6 +14,7 @@ from urllib.parse import quote
 import pytest
 from fastapi.testclient import TestClient
 from gif_analyzer.v1.identification_pb2 import Identification
+from gif_analyzer.v1.inference_pb2 import GetModelResponse
 from google.protobuf import json_format
 
 from delivery.request import Ask, Request, Response, from_result, to_event
@@ -151,9 +152,9 @@ def test_a_gif_is_identified_however_it_is_sent(
     assert (response.status, response.headers["content-type"]) == (200, "application/json")
     answer = response.json()
     expected = prediction_json(source, classifier.classify(decode_gif(gif)))
-    for part in ("source", "shows", "known", "verdict", "frames"):
+    for part in ("source", "shows", "known", "verdict", "votes"):
         assert answer[part] == expected[part]
-    assert (answer["model"]["name"], answer["model"]["version"]) == ("mean-colour", "1.2.3")
+    assert answer["model"] == ask(Request("GET", "/v1/model")).json()["model"]
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -168,7 +169,20 @@ def test_every_answer_fits_the_contract(ask: Ask, gif: bytes, way: str) -> None:
     assert message.verdict.level == "one_of"
     assert sorted(message.verdict.names) == ["Blue Show", "Red Show"]
     assert message.verdict.text == " or ".join(message.verdict.names)
-    assert [vote.show for vote in message.frames] == ["Red Show", "Blue Show"]
+    assert [vote.show for vote in message.votes] == ["Red Show", "Blue Show"]
+
+
+def test_integers_are_numbers_which_a_parser_of_protojson_accepts(ask: Ask, gif: bytes) -> None:
+    answer = ask(raw(gif))
+
+    offsets = [vote["offset_ms"] for vote in answer.json()["votes"]]
+    assert [type(each) for each in offsets] == [int, int]
+    message = json_format.Parse(answer.body, Identification())
+    assert [vote.offset_ms for vote in message.votes] == offsets
+    written = json_format.MessageToDict(message, preserving_proto_field_name=True)
+    assert [vote["offset_ms"] for vote in written["votes"]] == list(
+        map(str, offsets)
+    )  # why the contract says so
 
 
 def test_a_still_image_is_one_frame_with_one_picture(ask: Ask, save_gif: Callable[..., Path]) -> None:
@@ -177,7 +191,7 @@ def test_a_still_image_is_one_frame_with_one_picture(ask: Ask, save_gif: Callabl
     answer = ask(raw(still, "pictures=true")).json()
 
     assert answer["verdict"] == {"level": "show", "names": ["Red Show"], "text": "Red Show"}
-    assert [vote["timestamp_ms"] for vote in answer["frames"]] == [25]
+    assert [vote["offset_ms"] for vote in answer["votes"]] == [25]
     assert len(answer["pictures"]) == 1
 
 
@@ -205,7 +219,7 @@ ERRORS: dict[str, tuple[Request, str]] = {
     "this machine": (by_query("http://127.0.0.1/a.gif"), "ADDRESS_REFUSED"),
     "a redirect inward": (by_address("http://giphy.com/inward.gif"), "ADDRESS_REFUSED"),
     "a redirect to half of an address": (by_query("http://giphy.com/bracket.gif"), "INVALID_ADDRESS"),
-    "a page that names half of one": (by_query("http://tenor.com/view/bracket-1"), "FETCH_FAILED"),
+    "a page that names half of one": (by_query("http://tenor.com/view/bracket-1"), "NOT_FETCHABLE"),
     "a length of 5,000 digits": (by_query("http://giphy.com/digits.gif"), "FETCH_FAILED"),
     "half of an IPv6 address": (by_query("https://[::1"), "INVALID_ADDRESS"),
     "a host that IDNA does not know": (by_query("http://\u2100.giphy.com/"), "INVALID_ADDRESS"),
@@ -216,7 +230,7 @@ ERRORS: dict[str, tuple[Request, str]] = {
         dataclasses.replace(multipart(b"GIF89a"), body=multipart(b"GIF89a").body[:-20]),
         "INVALID_REQUEST",
     ),
-    "a file that is not there": (by_query("http://giphy.com/none.gif"), "FETCH_FAILED"),
+    "a file that is not there": (by_query("http://giphy.com/none.gif"), "NOT_FETCHABLE"),
     "no form field": (multipart(b"GIF89a", field="other"), "INVALID_REQUEST"),
     "broken JSON": (Request("POST", "/v1/identify", "", JSON, b"{"), "INVALID_REQUEST"),
     "JSON without an address": (Request("POST", "/v1/identify", "", JSON, b"{}"), "INVALID_REQUEST"),
@@ -235,16 +249,20 @@ def test_every_error_is_a_problem_with_its_reason(ask: Ask, request_: Request, r
     problem = response.json()
     assert problem["reason"] == reason
     assert problem["status"] == response.status == catalogue()[reason].http_status
-    assert problem["title"] and problem["detail"]
-    assert "key=1" not in problem["detail"]
+    assert problem["title"] and problem["message"] == problem["detail"]
+    assert "key=1" not in problem["message"]
 
 
 def test_the_model_and_its_shows_are_described(ask: Ask) -> None:
     model, shows = ask(Request("GET", "/v1/model")), ask(Request("GET", "/v1/shows"))
 
     assert (model.status, shows.status) == (200, 200)
-    assert model.json()["name"] == "mean-colour"
-    assert (model.json()["version"], model.json()["unknown_threshold"]) == ("1.2.3", -1.0)
+    described = json_format.ParseDict(model.json(), GetModelResponse())  # refuses unknown fields
+    assert model.json()["model"] == {
+        **{"name": "mean-colour", "version": "1.2.3"},
+        **{"training_data_sha256": "0" * 64, "licence": "Apache-2.0"},
+    }
+    assert (described.unknown_threshold, described.embedding_size) == (-1.0, 3)
     assert shows.json()["shows"] == ["Red Show", "Green Show", "Blue Show"]
 
 

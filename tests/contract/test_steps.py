@@ -35,7 +35,7 @@ def test_a_gif_becomes_a_clip(steps: Steps, gif: bytes) -> None:
     assert clip.frames.flags.c_contiguous
     assert clip.timestamps_ms == tuple(range(50, 1050, 100))
     assert isinstance(clip.source, GifSource)
-    assert (clip.source.width, clip.source.height, clip.source.frames) == (64, 48, 2)
+    assert (clip.source.width, clip.source.height, clip.source.frame_count) == (64, 48, 2)
     assert (clip.source.duration_ms, clip.source.size_bytes) == (1000, len(gif))
 
 
@@ -52,7 +52,7 @@ def test_a_clip_gets_its_shows(steps: Steps, gif: bytes) -> None:
     prediction = steps.classify(steps.decode_gif(gif))
 
     assert {ranked.show for ranked in prediction.shows} == {"Red Show", "Green Show", "Blue Show"}
-    assert [(vote.timestamp_ms, vote.show) for vote in prediction.frames] == [
+    assert [(vote.offset_ms, vote.show) for vote in prediction.votes] == [
         (50, "Red Show"),
         (550, "Blue Show"),
     ]
@@ -79,7 +79,7 @@ def test_a_clip_gets_its_verdict(
     prediction = steps.classify(clip_of(colour))
 
     assert prediction.verdict == verdict
-    assert len(prediction.frames) == 1
+    assert len(prediction.votes) == 1
 
 
 class Older(InferenceServicer):

@@ -30,7 +30,7 @@ from tests.support.paths import ROOT
 from tests.support.steps import HeldClassifier
 
 PROTO = ROOT / "proto"
-GOOD = clip_pb2.Clip(frames=bytes(CLIP_BYTES), timestamps_ms=range(10))
+GOOD = clip_pb2.Clip(frames=bytes(CLIP_BYTES), offsets_ms=range(10))
 
 # Reasons that no service sends, and why.
 NOT_WRITTEN = {
@@ -172,8 +172,8 @@ def test_the_contracts_name_every_reason_with_its_code(reason: str) -> None:
 @pytest.mark.parametrize(
     ("clip", "top_k", "field"),
     [
-        (clip_pb2.Clip(frames=b"short", timestamps_ms=range(10)), None, "clip.frames"),
-        (clip_pb2.Clip(frames=bytes(CLIP_BYTES), timestamps_ms=range(9)), None, "clip.timestamps_ms"),
+        (clip_pb2.Clip(frames=b"short", offsets_ms=range(10)), None, "clip.frames"),
+        (clip_pb2.Clip(frames=bytes(CLIP_BYTES), offsets_ms=range(9)), None, "clip.offsets_ms"),
         (clip_pb2.Clip(), None, "clip.frames"),
         (GOOD, -3, "top_k"),
     ],

@@ -327,7 +327,7 @@ class Services:
         """The model that users of a function get."""
         with self.cloud.address(function) as address:
             answer = httpx.get(f"{address}v1/model", timeout=120)
-        version: str = answer.json()["version"]
+        version: str = answer.json()["model"]["version"]
         return version
 
     def _credentials(self, step: Step) -> Mapping[str, str]:

@@ -67,7 +67,7 @@ def test_the_answer_it_shows_has_the_form_of_an_answer(address: str) -> None:
     real, shown = json.loads(run([sys.executable, "-c", program]).splitlines()[1]), json.loads(ANSWER)
 
     assert shown.keys() == real.keys()
-    for name in ("shows", "frames"):
+    for name in ("shows", "votes"):
         assert shown[name][0].keys() == real[name][0].keys()
         assert shown[name][0]["show"] == real[name][0]["show"]
     assert (shown["verdict"], shown["model"]) == (real["verdict"], real["model"])

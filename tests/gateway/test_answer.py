@@ -18,7 +18,7 @@ def test_a_prediction_as_json() -> None:
     prediction = Prediction(
         shows=(ShowProbability("Friends", 0.75), ShowProbability("The Office", 0.25)),
         verdict=Verdict("kind", ("live action",)),
-        frames=(FrameVote(150, "Friends", 0.5),),
+        votes=(FrameVote(150, "Friends", 0.5),),
         model=ModelInfo("gif-shows", "2026.11.23", "0" * 64, "Apache-2.0"),
         format="webp",
         matches=(
@@ -30,7 +30,7 @@ def test_a_prediction_as_json() -> None:
     told = prediction_json("a.gif", prediction)
 
     assert list(told) == [
-        *("source", "format", "shows", "known", "verdict", "frames", "model", "matches", "neighbours")
+        *("source", "format", "shows", "known", "verdict", "votes", "model", "matches", "neighbours")
     ]
     assert told == {
         "source": "a.gif",
@@ -42,8 +42,11 @@ def test_a_prediction_as_json() -> None:
             "names": ["live action"],
             "text": "live action, but no show that I know",
         },
-        "frames": [{"timestamp_ms": 150, "show": "Friends", "probability": 0.5}],
-        "model": {"name": "gif-shows", "version": "2026.11.23"},
+        "votes": [{"offset_ms": 150, "show": "Friends", "probability": 0.5}],
+        "model": {
+            **{"name": "gif-shows", "version": "2026.11.23"},
+            **{"training_data_sha256": "0" * 64, "licence": "Apache-2.0"},
+        },
         "matches": [
             {
                 "show": "Friends",
@@ -68,7 +71,19 @@ def test_a_prediction_as_json() -> None:
 
 
 def test_an_error_as_json() -> None:
-    assert error_json("a.gif", NotAGif("a PDF document")) == {
+    error = NotAGif("a PDF document")
+
+    told = error_json("a.gif", error)
+
+    assert told == {
         "source": "a.gif",
-        "error": {"reason": "NOT_A_GIF", "message": "not a GIF, WebP, PNG or JPEG: this is a PDF document"},
+        "error": {
+            "reason": "NOT_A_GIF",
+            "message": "not a GIF, WebP, PNG or JPEG: this is a PDF document",
+            "details": {"found": "a PDF document"},
+        },
     }
+    row = outcome_row("a.gif", None, error)
+    assert row_json(row) == {**told, "sha256": None}
+    cells = dict(zip(CSV_COLUMNS, csv_cells(row), strict=True))
+    assert cells["error_details"] == '{"found": "a PDF document"}'

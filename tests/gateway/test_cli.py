@@ -239,19 +239,26 @@ def test_json_is_one_object_on_a_line_for_each_input(run: Run, save_gif: SaveGif
     assert done.stderr == ""
     named, failed, piped = [json.loads(line) for line in done.stdout.splitlines()]
     assert named.keys() == {
-        *("source", "format", "shows", "known", "verdict", "frames", "model", "matches", "neighbours")
+        *("source", "format", "shows", "known", "verdict", "votes", "model", "matches", "neighbours")
     }
     assert (named["matches"], named["neighbours"]) == ([], [])
     assert named["source"] == str(red)
     assert [ranked["show"] for ranked in named["shows"]] == ["Red Show", "Green Show"]
     assert named["known"] is True
     assert named["verdict"] == {"level": "show", "names": ["Red Show"], "text": "Red Show"}
-    assert len(named["frames"]) == 10
-    assert named["frames"][0].keys() == {"timestamp_ms", "show", "probability"}
-    assert named["model"] == {"name": "mean-colour", "version": "1.2.3"}
+    assert len(named["votes"]) == 10
+    assert named["votes"][0].keys() == {"offset_ms", "show", "probability"}
+    assert named["model"] == {
+        **{"name": "mean-colour", "version": "1.2.3"},
+        **{"training_data_sha256": "0" * 64, "licence": "Apache-2.0"},
+    }
     assert failed == {
         "source": "none.gif",
-        "error": {"reason": "UNREADABLE_FILE", "message": "cannot read the file: there is no such file"},
+        "error": {
+            "reason": "UNREADABLE_FILE",
+            "message": "cannot read the file: there is no such file",
+            "details": {"path": "none.gif", "why": "there is no such file"},
+        },
     }
     assert piped == {**named, "source": "-"}
 
@@ -347,7 +354,7 @@ def test_early_exit_uses_fewer_frames(run: Run, save_gif: SaveGif, early_exit_pa
     def frames(*options: str, **variables: str) -> int:
         done = run("identify", "--json", "--model", early_exit_path, *options, gif, **variables)
         assert done.returncode == 0, done.stderr
-        return len(json.loads(done.stdout)["frames"])
+        return len(json.loads(done.stdout)["votes"])
 
     assert frames() == 10
     assert frames("--early-exit") == 3

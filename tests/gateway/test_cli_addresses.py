@@ -71,8 +71,9 @@ def test_addresses_and_files(open_host: OpenHost, save_gif: SaveGif, environ: di
     fetched, read, missing, refused, invalid = [json.loads(line) for line in done.stdout.splitlines()]
     assert fetched == {**read, "source": address}
     assert missing["error"] == {
-        "reason": "FETCH_FAILED",
-        "message": "cannot fetch from giphy.com: it answered 404 Not Found",
+        "reason": "NOT_FETCHABLE",
+        "message": "nothing to fetch from giphy.com: it answered 404 Not Found",
+        "details": {"host": "giphy.com", "why": "it answered 404 Not Found"},
     }
     assert refused["error"]["reason"] == "ADDRESS_REFUSED"
     assert invalid["error"]["reason"] == "INVALID_ADDRESS"

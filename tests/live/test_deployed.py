@@ -40,7 +40,7 @@ def own(live: httpx.Client) -> Pipeline:
     """A local pipeline with the deployed model."""
     model = os.environ.get("MODEL", "") or str(default_model_path())
     pipeline = local(model)
-    there, here = live.get("/v1/model").json()["version"], pipeline.describe().model.version
+    there, here = live.get("/v1/model").json()["model"]["version"], pipeline.describe().model.version
     if "MODEL" in os.environ:
         assert there == here, f"model {there} is deployed, {here} was delivered"
     elif there != here:
@@ -66,7 +66,7 @@ def test_it_answers_as_the_local_pipeline(live: httpx.Client, own: Pipeline, pat
     assert answer.status_code == 200, answer.text
     found = answer.json()
     assert found["known"] == expected.known
-    assert [vote["timestamp_ms"] for vote in found["frames"]] == [v.timestamp_ms for v in expected.frames]
+    assert [vote["offset_ms"] for vote in found["votes"]] == [v.offset_ms for v in expected.votes]
     probabilities = {show["show"]: show["probability"] for show in found["shows"]}
     for ranked in expected.shows:
         assert probabilities[ranked.show] == pytest.approx(ranked.probability, abs=TOLERANCE)
@@ -75,7 +75,7 @@ def test_it_answers_as_the_local_pipeline(live: httpx.Client, own: Pipeline, pat
 @pytest.mark.parametrize(
     ("body", "status", "reason"),
     [
-        (b"<html></html>", 415, "NOT_A_GIF"),
+        (b"<html></html>", 422, "NOT_A_GIF"),
         (b"GIF89a", 422, "CORRUPT_GIF"),
         (b"", 400, "INVALID_REQUEST"),
     ],

@@ -289,7 +289,7 @@ def handler(event, context):
             {{"show": "Another", "probability": probabilities[1]}},
         ],
         "known": True,
-        "frames": [{{"timestamp_ms": 0, "show": "Big Buck Bunny", "probability": 0.75}}],
+        "votes": [{{"offset_ms": 0, "show": "Big Buck Bunny", "probability": 0.75}}],
         "model": {{"name": "small", "version": MODEL}},
     }})
 '''

@@ -38,7 +38,7 @@ def _decode(path: Path, backend_name: str) -> tuple[str, float, float]:
     before = _peak_bytes()
     start = time.perf_counter()
     try:
-        answer = f"{decode_gif(gif, backend=mover).source.frames} frames"
+        answer = f"{decode_gif(gif, backend=mover).source.frame_count} frames"
     except GifError as refused:
         answer = refused.message
     seconds = time.perf_counter() - start

@@ -176,7 +176,7 @@ class Collector:
         clip = decode_gif(gif, budget=self._budget)
         source = clip.source
         assert source is not None  # decode_gif sets it
-        contents = Contents(source.width, source.height, source.frames, fingerprint(clip).to_bytes())
+        contents = Contents(source.width, source.height, source.frame_count, fingerprint(clip).to_bytes())
         return contents, source.format
 
     def _assemble(self, searches: Sequence[Search]) -> Collection:

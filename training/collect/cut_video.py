@@ -244,6 +244,6 @@ def _describe(gif: bytes, name: str, show: str, video: Path, stretch: str) -> tu
         size_bytes=clip.source.size_bytes,
         width=clip.source.width,
         height=clip.source.height,
-        frames=clip.source.frames,
+        frames=clip.source.frame_count,
     )
     return entry, hashes

@@ -47,8 +47,8 @@ function drawStrip(identification) {
   // The votes mean nothing for a GIF of another show, or of one that no frame can vote for: its frames get none.
   const taught = isTaught(identification);
   const judged = identification.known && !taught;
-  const votes = identification.frames.map((vote) => ({
-    time: seconds(vote.timestamp_ms),
+  const votes = identification.votes.map((vote) => ({
+    time: seconds(vote.offset_ms),
     title: judged ? vote.show : taught ? "not judged" : "not known",
     share: judged ? percent(vote.probability) : "",
     colour: judged ? colour(ranks.get(vote.show)) : "show-none",

@@ -38,7 +38,7 @@ function section(operation) {
     make("h2", {}, make("code", { textContent: name })),
     make("p", {}, description),
     ...keys(operation),
-    ...table(["Query", "Meaning", "Default"], parameters.map(parameter)),
+    ...table(["Query", "Meaning", "Default"], parameters.filter((one) => one.in === "query").map(parameter)),
     ...examples(operation, SERVER).flatMap(({ title, texts }) => [
       make("h3", {}, title),
       ...Object.entries(texts).map(([language, text]) => code(text, language)),
@@ -74,7 +74,7 @@ function answer([status, { description, content = {} }]) {
 
 function errors([status, { content }]) {
   return Object.values(content).flatMap(({ examples: ofReason }) =>
-    Object.entries(ofReason).map(([reason, { value }]) => [`${status} \`${reason}\``, value.detail]),
+    Object.entries(ofReason).map(([reason, { value }]) => [`${status} \`${reason}\``, value.message]),
   );
 }
 

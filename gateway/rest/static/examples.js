@@ -57,6 +57,6 @@ function javascript({ method, url, form, json, picture, headers }) {
   else if (form) options.body = "file";
   const pairs = Object.entries(options).map(([name, value]) => `  ${name}: ${value},\n`).join("");
   lines.push(`const answer = await fetch("${url}"${pairs ? `, {\n${pairs}}` : ""});`);
-  lines.push("if (!answer.ok) throw new Error((await answer.json()).detail);", `console.log(await answer.${picture ? "blob" : "json"}());`);
+  lines.push("if (!answer.ok) throw new Error((await answer.json()).message);", `console.log(await answer.${picture ? "blob" : "json"}());`);
   return lines.join("\n");
 }

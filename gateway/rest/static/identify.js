@@ -5,9 +5,9 @@ const SERVER = new URL(".", document.baseURI);
 /** Why there is no answer: the content of problem+json, or a failed connection. */
 export class Problem extends Error {
   /** Members of problem+json as the server names them; `retryAfterS` in seconds if the server gave it. */
-  constructor({ reason, detail = "", details = {}, request_id: requestId = "", retryAfterS }) {
-    super(detail || reason);
-    Object.assign(this, { reason, detail, details, requestId, retryAfterS });
+  constructor({ reason, message = "", details = {}, request_id: requestId = "", retryAfterS }) {
+    super(message || reason);
+    Object.assign(this, { reason, details, requestId, retryAfterS });
   }
 }
 
@@ -39,17 +39,17 @@ export function identify(question, { key, signal, onSent }) {
   });
 }
 
-/** The model of the server, and its library: {shows, library: {clips, shows} or null, …}. */
+/** The model of the server, and its library: {shows, library: {clip_count, shows} or null, …}. */
 export function describe(key) {
   return call("GET", "v1/model", { key });
 }
 
-/** What may be done with the library: {shows: [{show, clips}], writable, thumbnails, keeps_thumbnails, …}. */
+/** What may be done with the library: {shows: [{show, clip_count}], writable, thumbnails, keeps_thumbnails, …}. */
 export function describeLibrary(key) {
   return call("GET", "v1/library", { key });
 }
 
-/** Put a GIF into the library: {name, show, clips}. */
+/** Put a GIF into the library: {name, show, clip_count}. */
 export function teach(question, show, key) {
   return call("POST", `v1/library?${new URLSearchParams({ show })}`, { key, ...bodyOf(question) });
 }

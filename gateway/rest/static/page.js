@@ -218,7 +218,7 @@ function drawScreen() {
   const item = shown;
   const { state, question, name, answer, unreadable } = item;
   if (state === "answered" && (unreadable || !question.file)) {
-    screen.showReel(answer.pictures, answer.frames.map((vote) => vote.timestamp_ms), name);
+    screen.showReel(answer.pictures, answer.votes.map((vote) => vote.offset_ms), name);
   } else if (question.address) {
     screen.showWords(state === "failed" ? question.address : `Fetching it from ${name}…`);
   } else if (unreadable) {

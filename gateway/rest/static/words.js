@@ -32,16 +32,16 @@ export function teachWords({ keeps_thumbnails: keepsThumbnails }) {
 }
 
 /** What came of teaching a GIF; `known` says whether the model itself knows the show. */
-export function taughtWords({ show, clips }, known) {
+export function taughtWords({ show, clip_count: clips }, known) {
   if (known) return `Taught as ${show}. I knew this show before: GIFs with the same footage are found now, and the ranking stays.`;
   const more = clips < ENOUGH ? "; five are a good start" : "";
   return `Taught as ${show}. The library has ${clips} GIF${clips === 1 ? "" : "s"} of it${more}.`;
 }
 
 /** Whether the first show of an answer is one that only the library teaches, so that no frame can vote for it. */
-export function isTaught({ frames, shows: [first], matches = [], neighbours = [] }) {
+export function isTaught({ votes, shows: [first], matches = [], neighbours = [] }) {
   return (
-    !frames.some((vote) => vote.show === first.show) && [...matches, ...neighbours].some(({ show }) => show === first.show)
+    !votes.some((vote) => vote.show === first.show) && [...matches, ...neighbours].some(({ show }) => show === first.show)
   );
 }
 
@@ -81,8 +81,8 @@ export function isSure(identification, vote) {
 
 /** The heading of the strip of frames, and the sentence under it. */
 export function stripWords(identification) {
-  const count = identification.frames.length;
-  const hatched = identification.frames.every((vote) => isSure(identification, vote)) ? "" : " Hatched means not sure.";
+  const count = identification.votes.length;
+  const hatched = identification.votes.every((vote) => isSure(identification, vote)) ? "" : " Hatched means not sure.";
   if (count === 1) {
     return {
       title: "The one frame the model looked at",
@@ -113,15 +113,15 @@ export function inShort({ state, answer, problem, question }) {
 }
 
 function agreeing(identification) {
-  const { frames, shows: [first] } = identification;
-  const votes = frames.filter((vote) => vote.show === first.show && isSure(identification, vote)).length;
+  const { votes, shows: [first] } = identification;
+  const agree = votes.filter((vote) => vote.show === first.show && isSure(identification, vote)).length;
   if (isTaught(identification)) {
     const seen = identification.matches.some(({ show }) => show === first.show);
     return seen ? "I was taught this footage" : "GIFs that I was taught look like this one";
   }
-  if (votes === 0) return "no frame says so on its own, but together they do";
-  if (frames.length === 1) return "the one frame says so";
-  return votes === frames.length ? `all ${votes} frames say so` : `${votes} of ${frames.length} frames say so on their own`;
+  if (agree === 0) return "no frame says so on its own, but together they do";
+  if (votes.length === 1) return "the one frame says so";
+  return agree === votes.length ? `all ${agree} frames say so` : `${agree} of ${votes.length} frames say so on their own`;
 }
 
 function sure(probability) {
@@ -133,7 +133,7 @@ function sure(probability) {
 
 /** The words for a problem: {title, text, again: whether trying again may help}. */
 export function explain(problem, question, keyWasGiven = false) {
-  const about = problem.details ?? {};
+  const about = problem.messages ?? {};
   const host = about.host ?? "that host";
   const say = {
     OFFLINE: ["You are offline.", "Your GIF has not left this device. Connect, and try again.", true],
@@ -151,12 +151,13 @@ export function explain(problem, question, keyWasGiven = false) {
     ],
     MESSAGE_TOO_LARGE: ["This GIF is too large.", "The service behind this page takes smaller ones."],
     REQUEST_TOO_SLOW: ["Your GIF arrived too slowly.", "The server stopped waiting for it. Try again over a faster connection, or try a smaller GIF.", true],
-    UNSUPPORTED_MEDIA: ["That is not a GIF.", sentence(problem.detail)],
-    INVALID_ADDRESS: ["That is not an address.", `${sentence(about.why ?? problem.detail)} It should look like https://media.giphy.com/….gif`],
+    UNSUPPORTED_MEDIA: ["That is not a GIF.", sentence(problem.message)],
+    INVALID_ADDRESS: ["That is not an address.", `${sentence(about.why ?? problem.message)} It should look like https://media.giphy.com/….gif`],
     ADDRESS_REFUSED: [
       `This page may not ask ${host}.`,
       `${sentence(about.why)} Save the GIF and choose its file instead.`,
     ],
+    NOT_FETCHABLE: [`${capital(host)} has no GIF there.`, `${sentence(about.why)} Check the address, or save the GIF and choose its file.`],
     FETCH_FAILED: [`${capital(host)} did not give the GIF.`, `${sentence(about.why)} Check the address, or save the GIF and choose its file.`, true],
     FETCH_TIMEOUT: [`${capital(host)} is too slow.`, "The whole file did not come in time. Try again, or save the GIF and choose its file.", true],
     UNAUTHORIZED: keyWasGiven
@@ -168,7 +169,7 @@ export function explain(problem, question, keyWasGiven = false) {
     LIBRARY_READ_ONLY: ["This server does not learn.", "Its library can only be read."],
     LIBRARY_ERROR: ["The library did not take it.", sentence(about.why), true],
     INTERNAL_ERROR: ["Something broke on our side.", "It is not your GIF's fault alone. Trying once more may help.", true],
-  }[problem.reason] ?? ["That did not work.", sentence(problem.detail), true];
+  }[problem.reason] ?? ["That did not work.", sentence(problem.message), true];
   const [title, text, again = false] = say;
   return { title, text, again };
 }

@@ -62,7 +62,9 @@ class CurrentLibrary:
                 if stamp != self._seen:
                     try:
                         self._open = self._read()
-                        _log.info("the library was read again", extra={"clips": self._open.info.clips})
+                        _log.info(
+                            "the library was read again", extra={"clip_count": self._open.info.clip_count}
+                        )
                     except LibraryError as error:
                         _log.warning("the library is used as it was before it changed: %s", error.message)
                     self._seen = stamp

@@ -173,8 +173,8 @@ def test_the_command_bundles_another_model_with_a_library_and_prints_json(
 
     assert done.returncode == 0, done.stderr
     printed = json.loads(done.stdout)
-    assert printed["model"] == {"name": "mean-colour", "version": "1.2.3"}
-    assert (printed["library"]["clips"], printed["library"]["shows"]) == (1, ["Purple Show"])
+    assert (printed["model"]["name"], printed["model"]["version"]) == ("mean-colour", "1.2.3")
+    assert (printed["library"]["clip_count"], printed["library"]["shows"]) == (1, ["Purple Show"])
     [counted] = [each for each in printed["packages"] if each["name"] == "library"]
     assert (counted["files"], counted["unzipped_bytes"]) == (1, library.stat().st_size)
     assert sum(each["unzipped_bytes"] for each in printed["packages"]) == printed["unzipped_bytes"]

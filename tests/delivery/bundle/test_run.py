@@ -115,7 +115,7 @@ def test_a_library_in_the_bundle_is_used(task: Path, tmp_path: Path) -> None:
         expected = without_source(prediction_json("", here.identify(example.read_bytes())))
         assert_same({key: answered[key] for key in expected}, expected)
     assert any(answered["matches"] for answered in answers)
-    assert (model["library"]["clips"], model["library"]["shows"]) == (2, ["Spinners"])
+    assert (model["library"]["clip_count"], model["library"]["shows"]) == (2, ["Spinners"])
 
 
 @needs_emulator
@@ -135,7 +135,7 @@ def test_it_is_ready_and_names_its_model(function: Emulator) -> None:
     read(function.ask(Request("GET", "/health/ready")), 200)
     model = read(function.ask(Request("GET", "/v1/model")), 200)
 
-    assert model["version"] == local().describe().model.version
+    assert model["model"]["version"] == local().describe().model.version
 
 
 @needs_emulator

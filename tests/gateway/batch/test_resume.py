@@ -149,7 +149,7 @@ def test_early_exits_are_separate(
     found = []
     for options in (["--early-exit"], ["--early-exit"], []):
         done = run_batch(*command, *options)
-        frames = {len(row["frames"]) for row in read_rows(tmp_path / "labels.parquet").values()}
+        frames = {len(row["votes"]) for row in read_rows(tmp_path / "labels.parquet").values()}
         found.append((json.loads(done.stdout)["kept"], frames))
 
     assert found == [(0, {3}), (2, {3}), (0, {10})]

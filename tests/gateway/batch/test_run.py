@@ -68,7 +68,7 @@ def test_a_folder_is_answered_whole(run_batch: RunBatch, folder: Path, tmp_path:
     assert red["text"] == "Red Show"
     assert [ranked["show"] for ranked in red["shows"]] == ["Red Show", "Green Show"]
     assert red["probability"] == red["shows"][0]["probability"] > 0.9
-    assert [frame["show"] for frame in red["frames"]] == ["Red Show"] * 10
+    assert [vote["show"] for vote in red["votes"]] == ["Red Show"] * 10
     assert (red["model_name"], red["model_version"]) == ("mean-colour", "1.2.3")
     assert red["error_reason"] is red["error_message"] is None
     assert not (tmp_path / "labels.parquet.parts").exists()
@@ -330,7 +330,7 @@ def test_a_gif_at_an_address_has_a_placeholder_and_its_link(source: str, link: s
     answer = Prediction(
         shows=(ShowProbability("Friends", 0.9),),
         verdict=Verdict("show", ("Friends",)),
-        frames=(FrameVote(0, "Friends", 0.9),),
+        votes=(FrameVote(0, "Friends", 0.9),),
         model=ModelInfo("gif-shows", "1", "0" * 64, "Apache-2.0"),
     )
     report = Report(Budget())

@@ -50,7 +50,7 @@ def test_identify_calls_the_services_which_keep_their_own_limits(
     assert (done.returncode, done.stderr) == (1, "")
     answer, failed = map(json.loads, done.stdout.splitlines())
     assert answer["shows"][0]["show"] == "Blue Show"
-    assert answer["model"] == {"name": "mean-colour", "version": "1.2.3"}
+    assert (answer["model"]["name"], answer["model"]["version"]) == ("mean-colour", "1.2.3")
     assert failed["error"] == {
         "reason": "GIF_TOO_LARGE",
         "message": "file too large: animation is limited to 2 frames, this one has 3",

@@ -22,7 +22,7 @@ def predict(verdict: Verdict = FRIENDS, *, frames: int = 10) -> Prediction:
     return Prediction(
         shows=(ShowProbability("Friends", 0.75), ShowProbability("進撃の巨人", 0.25)),
         verdict=verdict,
-        frames=tuple(
+        votes=tuple(
             FrameVote(100 + 200 * index, "Friends" if index < max(frames - 1, 1) else "進撃の巨人", 0.6)
             for index in range(frames)
         ),

@@ -135,7 +135,7 @@ def test_shows_and_doctor_tell_the_library(run: Run, library: Path) -> None:
 
     assert shows[0] == "mean-colour 1.2.3 with a library of 1 clip names 4 shows:"
     assert "  Purple Show  (from the library)" in shows
-    assert (parsed["library"]["clips"], parsed["library"]["shows"]) == (1, ["Purple Show"])
+    assert (parsed["library"]["clip_count"], parsed["library"]["shows"]) == (1, ["Purple Show"])
     assert {"show": "Purple Show", "kind": None} in parsed["shows"]
     assert f"library   1 clip of 1 show: {library}\n" in doctor
     assert "library" not in run("doctor").stdout.partition("\n\n")[0]

@@ -19,10 +19,12 @@ from gateway.fetch.fetcher import Fetcher
 from services.errors import (
     AddressRefused,
     AnalyzerError,
+    FetchError,
     FetchFailed,
     FetchTimeout,
     GifTooLarge,
     InvalidAddress,
+    NotFetchable,
 )
 from tests.support.local_host import NO_TRUST, PUBLIC, Detour, LocalHost, Names, http_answer, redirect
 
@@ -202,7 +204,7 @@ def test_limit_of_redirects(open_host: OpenHost) -> None:
     host = open_host({**chain, "/9": http_answer(GIF)})
 
     assert Fetch(host)("http://giphy.com/6") == GIF
-    with pytest.raises(FetchFailed, match=r"giphy\.com: it redirects further after 3 redirects"):
+    with pytest.raises(NotFetchable, match=r"giphy\.com: it redirects further after 3 redirects"):
         Fetch(host)("http://giphy.com/5")
     assert host.connections == 4 + 4
 
@@ -283,7 +285,7 @@ def test_tenor_page(open_host: OpenHost, authority: trustme.CA, trusted: ssl.SSL
 def test_page_without_a_gif(open_host: OpenHost, page: bytes, why: str) -> None:
     host = open_host({"/view/cat-1": page, "/b.gif": tenor_page("/b.gif")})
 
-    with pytest.raises(FetchFailed, match=rf"tenor\.com: {why}"):
+    with pytest.raises(NotFetchable, match=rf"tenor\.com: {why}"):
         Fetch(host, page_max_bytes=2000)("http://tenor.com/view/cat-1")
 
 
@@ -436,7 +438,7 @@ def test_any_answer_is_a_file_or_an_error(head: bytes, middle: bytes, end: bytes
     try:
         assert isinstance(asyncio.run(fetcher("http://tenor.com/view/a")), bytes)
     except AnalyzerError as error:
-        assert error.reason in ("INVALID_ADDRESS", "ADDRESS_REFUSED", "FETCH_FAILED")
+        assert error.reason in ("INVALID_ADDRESS", "ADDRESS_REFUSED", "NOT_FETCHABLE", "FETCH_FAILED")
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "zstd", "x-gzip", "gzip, identity"])
@@ -449,26 +451,44 @@ def test_a_compressed_body_is_refused_unread(open_host: OpenHost, encoding: str)
 
 
 @pytest.mark.parametrize(
-    ("status", "says"),
+    ("status", "says", "kind"),
     [
-        ("404 Not Found", "404 Not Found"),
-        ("500 Oops", "500 Internal Server Error"),
-        ("204 No Content", "204 No Content"),
-        ("206 Partial Content", "206 Partial Content"),
-        ("304 Not Modified", "304 Not Modified"),
-        ("799 Odd", "799"),
+        ("404 Not Found", "404 Not Found", NotFetchable),
+        ("410 Gone", "410 Gone", NotFetchable),
+        ("403 Forbidden", "403 Forbidden", NotFetchable),
+        ("429 Slow down", "429 Too Many Requests", FetchFailed),
+        ("408 Request Timeout", "408 Request Timeout", FetchFailed),
+        ("500 Oops", "500 Internal Server Error", FetchFailed),
+        ("503 Busy", "503 Service Unavailable", FetchFailed),
+        ("204 No Content", "204 No Content", FetchFailed),
+        ("206 Partial Content", "206 Partial Content", FetchFailed),
+        ("304 Not Modified", "304 Not Modified", FetchFailed),
+        ("799 Odd", "799", FetchFailed),
     ],
 )
-def test_http_error_is_quoted(open_host: OpenHost, status: str, says: str) -> None:
+def test_http_error_is_quoted_and_is_final_or_may_pass(
+    open_host: OpenHost, status: str, says: str, kind: type[FetchError]
+) -> None:
     host = open_host({"/a.gif": http_answer(status=status)})
 
-    with pytest.raises(FetchFailed, match=rf"cannot fetch from giphy\.com: it answered {says}$"):
+    with pytest.raises(kind, match=rf"fetch from giphy\.com: it answered {says}$"):
         Fetch(host)("http://giphy.com/a.gif")
 
 
-def test_a_name_that_does_not_exist_is_one_clear_error() -> None:
-    with pytest.raises(FetchFailed, match=r"cannot fetch from none\.invalid: its name has no address"):
-        asyncio.run(Fetcher(FetchSettings(hosts=rules("*")))("http://none.invalid/a.gif"))
+@pytest.mark.parametrize(
+    ("code", "kind", "why"),
+    [
+        (socket.EAI_NONAME, NotFetchable, "its name has no address"),
+        (socket.EAI_AGAIN, FetchFailed, "its name cannot be resolved now"),
+    ],
+    ids=["no such name", "no answer"],
+)
+def test_a_name_without_an_address_is_one_clear_error(code: int, kind: type[FetchError], why: str) -> None:
+    async def resolver(host: str, port: int) -> list[str]:
+        raise socket.gaierror(code, "as getaddrinfo says")
+
+    with pytest.raises(kind, match=rf"fetch from none\.invalid: {why}$"):
+        asyncio.run(Fetcher(FetchSettings(hosts=rules("*")), resolver=resolver)("http://none.invalid/a.gif"))
 
 
 def test_a_closed_port_is_one_clear_error(open_host: OpenHost) -> None:
@@ -552,7 +572,7 @@ def test_no_log_says_which_gif_was_fetched(open_host: OpenHost, caplog: pytest.L
     )
 
     Fetch(host)("http://giphy.com/private/a.gif?key=secret")
-    with pytest.raises(FetchFailed) as caught:
+    with pytest.raises(NotFetchable) as caught:
         Fetch(host)("http://giphy.com/none?key=secret")
 
     [record] = [record for record in caplog.records if record.name == "gateway.fetch.fetcher"]

@@ -94,7 +94,7 @@ async def test_same_gif_is_computed_once(counted: Counted, workers: Workers, gif
 
     assert [len(found.prediction.shows) for found in (one, three)] == [1, 3]
     assert (one.kept, three.kept) == (False, True)
-    assert one.prediction.frames == three.prediction.frames
+    assert one.prediction.votes == three.prediction.votes
     assert one.etag != three.etag
     assert (counted.decoded, counted.classified) == (1, 1)
 
@@ -160,7 +160,7 @@ def test_shape_of_a_picture(
 async def test_each_vote_has_a_picture(familiar_path: Path, workers: Workers, gif: bytes) -> None:
     found = await identifier(Counted(familiar_path), workers).identify(gif, top_k=3, pictures=True)
 
-    assert [vote.show for vote in found.prediction.frames] == ["Red Show", "Blue Show"]
+    assert [vote.show for vote in found.prediction.votes] == ["Red Show", "Blue Show"]
     means = [np.asarray(Image.open(io.BytesIO(picture))).mean(axis=(0, 1)) for picture in found.pictures]
     assert [int(mean.argmax()) for mean in means] == [0, 2]
 

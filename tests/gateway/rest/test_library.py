@@ -80,8 +80,8 @@ def reason(answer: httpx.Response) -> tuple[int, str]:
 
 def shows(client: httpx.Client) -> dict[str, int]:
     answer = client.get("/v1/library").json()
-    found = {each["show"]: each["clips"] for each in answer["shows"]}
-    assert answer["clips"] == sum(found.values())
+    found = {each["show"]: each["clip_count"] for each in answer["shows"]}
+    assert answer["clip_count"] == sum(found.values())
     return found
 
 
@@ -96,9 +96,9 @@ def test_a_gif_that_was_taught_is_found_at_once_and_forgotten_at_once(
 
     assert (taught.status_code, taught.json()) == (
         201,
-        {"name": "red.gif", "show": "Magenta Show", "clips": 1},
+        {"name": "red.gif", "show": "Magenta Show", "clip_count": 1},
     )
-    assert forgotten.json() == {"name": "red.gif", "show": "Magenta Show", "clips": 0}
+    assert forgotten.json() == {"name": "red.gif", "show": "Magenta Show", "clip_count": 0}
     assert [len(answer["matches"]) for answer in (before, after, again)] == [0, 1, 0]
     assert (after["matches"][0]["show"], after["matches"][0]["name"]) == ("Magenta Show", "red.gif")
     assert after["neighbours"][0]["similarity"] > 0.99
@@ -129,7 +129,7 @@ def test_a_show_that_was_taught_is_ranked_first(
 
 def test_the_library_lists_its_shows(client: httpx.Client, gif: bytes, save_gif: SaveGif) -> None:
     assert client.get("/v1/library").json() == {
-        "clips": 0,
+        "clip_count": 0,
         "shows": [],
         "writable": True,
         "thumbnails": False,
@@ -207,7 +207,7 @@ def test_invalid_titles_and_names(
 @pytest.mark.parametrize(
     ("body", "expected"),
     [
-        (send(b"<html>"), (415, "NOT_A_GIF")),
+        (send(b"<html>"), (422, "NOT_A_GIF")),
         (send(b"GIF89a"), (422, "CORRUPT_GIF")),
         (send(bytes(200_000)), (413, "REQUEST_TOO_LARGE")),
         ({"json": {"url": "https://refused.example/"}}, (403, "ADDRESS_REFUSED")),
@@ -252,7 +252,7 @@ def test_teaching_counts_among_the_requests_in_flight(
             go.set()
 
         assert reason(refused) == (429, "OVERLOADED")
-        assert listed.json()["clips"] == 0
+        assert listed.json()["clip_count"] == 0
         assert first.result().status_code == 201
         assert shows(client) == {"Magenta Show": 1}
 
@@ -285,7 +285,7 @@ def test_a_library_that_is_only_read(
     assert reason(client.post("/v1/library", params=MAGENTA, **send(gif))) == (403, "LIBRARY_READ_ONLY")
     assert reason(client.delete("/v1/library", params={"name": "red.gif"})) == (403, "LIBRARY_READ_ONLY")
     about = client.get("/v1/library").json()
-    assert (about["clips"], about["writable"], about["thumbnails"]) == (1, False, True)
+    assert (about["clip_count"], about["writable"], about["thumbnails"]) == (1, False, True)
     assert about["keeps_thumbnails"] is False
     assert client.get("/v1/library/thumbnail", params={"name": "red.gif"}).status_code == 200
     assert path.read_bytes() == before
@@ -301,7 +301,7 @@ def test_a_gateway_without_a_library(pipeline: Pipeline, gif: bytes, serve_app: 
         picture = client.get("/v1/library/thumbnail", params={"name": "red.gif"})
 
     assert about == {
-        "clips": 0,
+        "clip_count": 0,
         "shows": [],
         "writable": False,
         "thumbnails": False,
@@ -380,4 +380,4 @@ def test_two_gateways_share_a_library(
     second.post("/v1/library", params=MAGENTA, **send(save_gif("b.gif", "lime").read_bytes(), "b.gif"))
 
     assert shows(first) == shows(second) == {"Magenta Show": 2}
-    assert first.delete("/v1/library", params={"name": "b.gif"}).json()["clips"] == 1
+    assert first.delete("/v1/library", params={"name": "b.gif"}).json()["clip_count"] == 1

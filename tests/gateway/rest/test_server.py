@@ -152,7 +152,7 @@ def test_serve_both(model_path: Path, gif: bytes) -> None:
         program.process.send_signal(signal.SIGINT)
 
         assert program.process.wait(START_S) == 0
-        assert answer.json()["frames"] == json.loads(asked.stdout)["frames"]
+        assert answer.json()["votes"] == json.loads(asked.stdout)["votes"]
         assert "gif_analyzer.v1.InferenceService/Classify" in calls
         ends = [line["logger"] for line in program.lines() if line["message"] == "stopped"]
         assert ends == ["gateway.rest.server", "services.rpc.server"]

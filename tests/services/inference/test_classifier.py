@@ -46,9 +46,9 @@ def test_the_probabilities_are_the_softmax_of_the_mean_colour(model_path: Path, 
 def test_every_frame_votes_at_its_own_time(model_path: Path, clip_of: ClipOf) -> None:
     prediction = Classifier(model_path).classify(clip_of(RED, BLUE))
 
-    assert [vote.show for vote in prediction.frames] == ["Red Show"] * 5 + ["Blue Show"] * 5
-    assert [vote.timestamp_ms for vote in prediction.frames] == list(range(50, 1050, 100))
-    assert all(0.99 < vote.probability <= 1 for vote in prediction.frames)
+    assert [vote.show for vote in prediction.votes] == ["Red Show"] * 5 + ["Blue Show"] * 5
+    assert [vote.offset_ms for vote in prediction.votes] == list(range(50, 1050, 100))
+    assert all(0.99 < vote.probability <= 1 for vote in prediction.votes)
 
 
 def test_a_grey_clip_is_unknown_and_ties_keep_the_order_of_the_model(

@@ -185,7 +185,7 @@ def test_each_distinct_frame_is_computed_once_and_has_one_vote(
     prediction = classifier.classify(clip)
 
     assert classifier.frames == len(times)
-    assert [vote.timestamp_ms for vote in prediction.frames] == [clip.timestamps_ms[at] for at in times]
+    assert [vote.offset_ms for vote in prediction.votes] == [clip.timestamps_ms[at] for at in times]
     whole = classifier.run(clip.frames[np.newaxis])
     for ranked in prediction.shows:
         at_once = whole.probabilities[0, classifier.shows.index(ranked.show)]
@@ -200,7 +200,7 @@ def test_without_frame_familiarity_equal_frames_are_computed_separately(
 ) -> None:
     classifier = Counted(early_exit_path)
 
-    assert len(classifier.classify(clip_of(RED)).frames) == CLIP_FRAMES
+    assert len(classifier.classify(clip_of(RED)).votes) == CLIP_FRAMES
     assert classifier.frames == CLIP_FRAMES
 
 
@@ -209,7 +209,7 @@ def test_a_model_of_ten_frames_may_have_frame_familiarity(tmp_path: Path, clip_o
     model = familiar_model(input_shape=("batch", *CLIP_SHAPE), outputs=fixed)
     onnx.save(model, tmp_path / "model.onnx")
 
-    assert len(Classifier(tmp_path / "model.onnx").classify(clip_of(RED)).frames) == CLIP_FRAMES
+    assert len(Classifier(tmp_path / "model.onnx").classify(clip_of(RED)).votes) == CLIP_FRAMES
 
 
 def test_frame_familiarity_must_have_one_value_a_frame(tmp_path: Path) -> None:
@@ -244,7 +244,7 @@ def test_equal_frames_are_computed_once_with_early_exit(
     prediction = classifier.classify(clip)
 
     assert classifier.frames == computed
-    assert [vote.timestamp_ms for vote in prediction.frames] == [clip.timestamps_ms[at] for at in votes]
+    assert [vote.offset_ms for vote in prediction.votes] == [clip.timestamps_ms[at] for at in votes]
 
 
 def test_a_plain_clip_is_decided_by_its_first_frames(early_exit_path: Path, clip_of: ClipOf) -> None:
@@ -254,7 +254,7 @@ def test_a_plain_clip_is_decided_by_its_first_frames(early_exit_path: Path, clip
     prediction = classifier.classify(clip)
 
     assert classifier.rule == EarlyExit((2, 5, 8), 0.9)
-    assert [vote.timestamp_ms for vote in prediction.frames] == [clip.timestamps_ms[at] for at in (2, 5, 8)]
+    assert [vote.offset_ms for vote in prediction.votes] == [clip.timestamps_ms[at] for at in (2, 5, 8)]
     assert prediction.known
     assert prediction.shows[0].show == "Red Show"
 
@@ -265,8 +265,8 @@ def test_a_doubtful_clip_is_computed_completely(early_exit_path: Path, clip_of: 
     early = Classifier(early_exit_path, early_exit=True).classify(clip)
     whole = Classifier(early_exit_path).classify(clip)
 
-    assert len(early.frames) == CLIP_FRAMES
-    assert early.frames == whole.frames
+    assert len(early.votes) == CLIP_FRAMES
+    assert early.votes == whole.votes
     assert early.known == whole.known
     assert [ranked.show for ranked in early.shows] == [ranked.show for ranked in whole.shows]
     for one, other in zip(early.shows, whole.shows, strict=True):
@@ -278,7 +278,7 @@ def test_exact_probabilities_are_those_of_all_frames(early_exit_path: Path, clip
 
     exact = classifier.classify(clip, exact=True)
 
-    assert len(exact.frames) == CLIP_FRAMES
+    assert len(exact.votes) == CLIP_FRAMES
     assert exact == Classifier(early_exit_path).classify(clip)
 
 
@@ -286,7 +286,7 @@ def test_an_unknown_clip_is_never_decided_early(early_exit_path: Path, clip_of: 
     prediction = Classifier(early_exit_path, early_exit=True).classify(clip_of(GREY))
 
     assert not prediction.known
-    assert len(prediction.frames) == CLIP_FRAMES
+    assert len(prediction.votes) == CLIP_FRAMES
 
 
 # Files with invalid rules

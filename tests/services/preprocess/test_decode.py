@@ -125,7 +125,7 @@ def test_the_animation_ends_before_a_broken_frame(data: bytes) -> None:
     source = decode_gif(gif).source
 
     assert colours(gif) == [RED] * 5 + [GREEN] * 5
-    assert source is not None and source.frames == 2 and source.duration_ms == 200
+    assert source is not None and source.frame_count == 2 and source.duration_ms == 200
 
 
 def test_it_ends_before_the_first_broken_frame_even_if_a_later_one_was_decoded_first() -> None:
@@ -136,8 +136,8 @@ def test_it_ends_before_the_first_broken_frame_even_if_a_later_one_was_decoded_f
     unnoticed = decode_gif(write_gif(4, 4, [*pictures[:3], skipped, *pictures[4:]]))
     noticed = decode_gif(write_gif(4, 4, [*pictures[:3], skipped, *pictures[4:10], needed, *pictures[11:]]))
 
-    assert unnoticed.source is not None and unnoticed.source.frames == 40
-    assert noticed.source is not None and noticed.source.frames == 3
+    assert unnoticed.source is not None and unnoticed.source.frame_count == 40
+    assert noticed.source is not None and noticed.source.frame_count == 3
 
 
 def test_a_gif_with_a_broken_first_frame_is_corrupt() -> None:
@@ -167,8 +167,8 @@ def test_a_broken_frame_ends_the_clip_or_changes_nothing(animation: Animation, d
         return
 
     assert clip.source is not None
-    assert clip.source.frames in (whole, len(animation.pictures))
-    frames = animation.pictures[: clip.source.frames]
+    assert clip.source.frame_count in (whole, len(animation.pictures))
+    frames = animation.pictures[: clip.source.frame_count]
     expected = clip_of(dataclasses.replace(animation, pictures=frames))
     assert clip.timestamps_ms == expected.timestamps_ms
     assert np.array_equal(clip.frames, expected.frames)
@@ -192,7 +192,7 @@ def test_a_gif_cut_anywhere_gives_its_complete_frames() -> None:
         whole = sum(length >= end for end in ends)
         if whole:
             clip = decode_gif(GIF[:length])
-            assert clip.source is not None and clip.source.frames == whole
+            assert clip.source is not None and clip.source.frame_count == whole
             assert np.array_equal(clip.frames, decode_gif(write_gif(6, 5, PICTURES[:whole])).frames)
         else:
             with pytest.raises(GifError):
@@ -268,7 +268,7 @@ def test_bytes_behind_the_trailer_are_ignored() -> None:
     more = write_picture(Picture(plain(6, 5, 7)))
 
     clip = decode_gif(GIF + more)
-    assert clip.source is not None and clip.source.frames == 4
+    assert clip.source is not None and clip.source.frame_count == 4
 
 
 def test_all_delays_that_browsers_ignore_are_equal() -> None:

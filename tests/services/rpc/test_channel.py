@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import types
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,18 @@ from gif_analyzer.v1 import inference_pb2_grpc
 from grpc import aio
 
 from services.clip import Clip
-from services.errors import CannotServe, InternalError, ServiceError, ServiceUnavailable, UnreadableFile
+from services.errors import (
+    AnalyzerError,
+    CannotServe,
+    InternalError,
+    Overloaded,
+    ServiceError,
+    ServiceUnavailable,
+    UnreadableFile,
+)
 from services.inference import Classifier
 from services.inference.rpc import SERVICE, InferenceServicer, RemoteClassifier
+from services.rpc import channel
 from services.rpc.server import RpcServer, serving
 from services.rpc.settings import ChannelSettings, ClientTls, ServerSettings, ServerTls
 from tests.support.steps import Serve
@@ -24,30 +34,34 @@ RED = (255, 0, 0)
 
 
 class Stumbling(InferenceServicer):
-    """A service that fails some times with a code before it answers, and counts its calls."""
+    """A service that fails some times with a code or an error before it answers, and counts its calls."""
 
-    def __init__(self, server: RpcServer, classifier: Classifier, code: grpc.StatusCode, times: int) -> None:
+    def __init__(
+        self, server: RpcServer, classifier: Classifier, fault: grpc.StatusCode | AnalyzerError, times: int
+    ) -> None:
         super().__init__(server.workers, classifier)
-        self.code, self.times, self.calls = code, times, 0
+        self.fault, self.times, self.calls = fault, times, 0
 
     async def Classify(self, request: Any, context: Any) -> Any:  # noqa: N802
         self.calls += 1
         if self.calls <= self.times:
-            await context.abort(self.code, "stumbled")
+            if isinstance(self.fault, AnalyzerError):
+                raise self.fault
+            await context.abort(self.fault, "stumbled")
         return await super().Classify(request, context)
 
 
 @pytest.fixture
 def stumble(classifier: Classifier) -> Iterator[Callable[..., tuple[Stumbling, str]]]:
-    """Serve one `Stumbling`, given code and times; returns it and its address."""
+    """Serve one `Stumbling`, given its fault and times; returns it and its address."""
     running = []
 
-    def start(code: grpc.StatusCode, times: int) -> tuple[Stumbling, str]:
+    def start(fault: grpc.StatusCode | AnalyzerError, times: int) -> tuple[Stumbling, str]:
         made: list[Stumbling] = []
 
         def build() -> RpcServer:
             server = RpcServer(ServerSettings(port=0))
-            made.append(Stumbling(server, classifier, code, times))
+            made.append(Stumbling(server, classifier, fault, times))
 
             def register(to: aio.Server) -> None:
                 inference_pb2_grpc.add_InferenceServiceServicer_to_server(made[0], to)
@@ -110,6 +124,53 @@ def test_other_failures_are_not_retried(
         client.classify(clip_of(RED))
 
     assert service.calls == 1
+
+
+@pytest.fixture
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The seconds that clients would wait, without waiting."""
+    waits: list[float] = []
+    clock = types.SimpleNamespace(monotonic=lambda: 100 + sum(waits), sleep=waits.append)
+    monkeypatch.setattr(channel, "time", clock)
+    return waits
+
+
+def test_an_overloaded_service_is_called_again_after_the_time_that_it_says(
+    stumble: Callable[..., tuple[Stumbling, str]], clip_of: ClipOf, waits: list[float]
+) -> None:
+    service, address = stumble(Overloaded(limit=1, retry_after_s=2), 3)
+
+    with RemoteClassifier(address) as client:
+        assert client.classify(clip_of(RED)).known
+
+    assert service.calls == 4
+    assert all(2 <= wait <= 2.5 for wait in waits)
+    assert len(waits) == 3
+
+
+@pytest.mark.parametrize(
+    ("settings", "calls"),
+    [
+        (ChannelSettings(attempts=1), 1),
+        (ChannelSettings(attempts=3), 3),
+        (ChannelSettings(timeout_s=5), 2),  # the next try would come too late
+        (ChannelSettings(timeout_s=1), 1),
+    ],
+    ids=["one attempt", "three attempts", "a deadline within", "a deadline before"],
+)
+def test_a_service_that_stays_overloaded_is_given_up(
+    stumble: Callable[..., tuple[Stumbling, str]],
+    clip_of: ClipOf,
+    waits: list[float],
+    settings: ChannelSettings,
+    calls: int,
+) -> None:
+    service, address = stumble(Overloaded(limit=1, retry_after_s=2.5), 100)
+
+    with RemoteClassifier(address, settings) as client, pytest.raises(Overloaded, match=r"again in 2\.5 s"):
+        client.classify(clip_of(RED))
+
+    assert (service.calls, len(waits)) == (calls, calls - 1)
 
 
 def test_a_server_without_the_service_is_an_internal_error(

@@ -162,7 +162,7 @@ def test_a_call_beyond_the_queue_is_refused_and_the_others_are_answered(
     built: list[RpcServer] = []
     with (
         serve(held, built=built, workers=1, waiting=2) as address,
-        RemoteClassifier(address) as client,
+        RemoteClassifier(address, ChannelSettings(attempts=1)) as client,
         ThreadPoolExecutor() as pool,
     ):
         calls = [pool.submit(client.classify, clip_of(RED)) for _ in range(3)]

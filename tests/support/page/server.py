@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from fastapi import FastAPI
 
 from gateway.fetch.address import Address
-from services.errors import AddressRefused, FetchFailed, Overloaded
+from services.errors import AddressRefused, NotFetchable, Overloaded
 from tests.support.paths import EXAMPLES
 from tests.support.serving import serving_app
 
@@ -43,7 +43,7 @@ class LocalAddresses:
             return (EXAMPLES / "meadow.gif").read_bytes()
         file = EXAMPLES / address.path.removeprefix("/")
         if not file.is_file():
-            raise FetchFailed(address.host, "it answered 404 Not Found")
+            raise NotFetchable(address.host, "it answered 404 Not Found")
         return file.read_bytes()
 
 

@@ -37,12 +37,12 @@ def test_half_size_is_half_the_size(gif):
 
 def test_a_one_frame_gif_stays_one(tmp_path, gif_of):
     still = gif_of(tmp_path / "still.gif", "Red Rings", 1, frames=1).read_bytes()
-    assert decode_gif(perturb(still, "letterboxed")).source.frames == 1
+    assert decode_gif(perturb(still, "letterboxed")).source.frame_count == 1
 
 
 def test_a_truncated_gif_keeps_its_whole_frames(gif):
     short = gif[: int(len(gif) * 0.6)]
-    assert 0 < decode_gif(perturb(short, "cropped")).source.frames < 6
+    assert 0 < decode_gif(perturb(short, "cropped")).source.frame_count < 6
 
 
 def test_broken_gifs_and_unknown_names_are_refused(gif):

@@ -24,15 +24,16 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1agif_analyzer/v1/clip.proto\x12\x0fgif_analyzer.v1\"-\n\x04\x43lip\x12\x0e\n\x06\x66rames\x18\x01 \x01(\x0c\x12\x15\n\rtimestamps_ms\x18\x02 \x03(\x03\"\xb2\x01\n\tGifSource\x12\r\n\x05width\x18\x01 \x01(\x05\x12\x0e\n\x06height\x18\x02 \x01(\x05\x12\x0e\n\x06\x66rames\x18\x03 \x01(\x05\x12\x13\n\x0b\x64uration_ms\x18\x04 \x01(\x03\x12\x12\n\nsize_bytes\x18\x05 \x01(\x03\x12\x0e\n\x06sha256\x18\x06 \x01(\t\x12\x0e\n\x06\x66ormat\x18\x07 \x01(\t\x12\x15\n\rcontent_width\x18\x08 \x01(\x05\x12\x16\n\x0e\x63ontent_height\x18\t \x01(\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1agif_analyzer/v1/clip.proto\x12\x0fgif_analyzer.v1\"*\n\x04\x43lip\x12\x0e\n\x06\x66rames\x18\x01 \x01(\x0c\x12\x12\n\noffsets_ms\x18\x02 \x03(\x03\"\xb7\x01\n\tGifSource\x12\r\n\x05width\x18\x01 \x01(\x05\x12\x0e\n\x06height\x18\x02 \x01(\x05\x12\x13\n\x0b\x66rame_count\x18\x03 \x01(\x05\x12\x13\n\x0b\x64uration_ms\x18\x04 \x01(\x03\x12\x12\n\nsize_bytes\x18\x05 \x01(\x03\x12\x0e\n\x06sha256\x18\x06 \x01(\t\x12\x0e\n\x06\x66ormat\x18\x07 \x01(\t\x12\x15\n\rcontent_width\x18\x08 \x01(\x05\x12\x16\n\x0e\x63ontent_height\x18\t \x01(\x05\x42M\n\x0egifanalyzer.v1B\tClipProtoP\x01Z\x1dgif_analyzer/v1;gifanalyzerv1\xaa\x02\x0eGifAnalyzer.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'gif_analyzer.v1.clip_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
-  DESCRIPTOR._loaded_options = None
+  _globals['DESCRIPTOR']._loaded_options = None
+  _globals['DESCRIPTOR']._serialized_options = b'\n\016gifanalyzer.v1B\tClipProtoP\001Z\035gif_analyzer/v1;gifanalyzerv1\252\002\016GifAnalyzer.V1'
   _globals['_CLIP']._serialized_start=47
-  _globals['_CLIP']._serialized_end=92
-  _globals['_GIFSOURCE']._serialized_start=95
-  _globals['_GIFSOURCE']._serialized_end=273
+  _globals['_CLIP']._serialized_end=89
+  _globals['_GIFSOURCE']._serialized_start=92
+  _globals['_GIFSOURCE']._serialized_end=275
 # @@protoc_insertion_point(module_scope)

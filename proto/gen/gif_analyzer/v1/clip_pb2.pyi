@@ -25,13 +25,13 @@ class Clip(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     FRAMES_FIELD_NUMBER: _builtins.int
-    TIMESTAMPS_MS_FIELD_NUMBER: _builtins.int
+    OFFSETS_MS_FIELD_NUMBER: _builtins.int
     frames: _builtins.bytes
     """Pixels: uint8, row-major [frame, height, width, channel] = [10, 224, 224, 3], channels red, green and
     blue in 0..255. Exactly 10 * 224 * 224 * 3 = 1,505,280 bytes.
     """
     @_builtins.property
-    def timestamps_ms(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+    def offsets_ms(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
         """The instant of each frame, in milliseconds from the start of the GIF: exactly 10 values, each at least 0,
         never decreasing.
         """
@@ -40,11 +40,11 @@ class Clip(_message.Message):
         self,
         *,
         frames: _builtins.bytes = ...,
-        timestamps_ms: _abc.Iterable[_builtins.int] | None = ...,
+        offsets_ms: _abc.Iterable[_builtins.int] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["frames", b"frames", "timestamps_ms", b"timestamps_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["frames", b"frames", "offsets_ms", b"offsets_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -58,7 +58,7 @@ class GifSource(_message.Message):
 
     WIDTH_FIELD_NUMBER: _builtins.int
     HEIGHT_FIELD_NUMBER: _builtins.int
-    FRAMES_FIELD_NUMBER: _builtins.int
+    FRAME_COUNT_FIELD_NUMBER: _builtins.int
     DURATION_MS_FIELD_NUMBER: _builtins.int
     SIZE_BYTES_FIELD_NUMBER: _builtins.int
     SHA256_FIELD_NUMBER: _builtins.int
@@ -69,7 +69,7 @@ class GifSource(_message.Message):
     """Width of the canvas in pixels. Range [1, 65535]."""
     height: _builtins.int
     """Height of the canvas in pixels. Range [1, 65535]."""
-    frames: _builtins.int
+    frame_count: _builtins.int
     """Number of complete frames, at least 1."""
     duration_ms: _builtins.int
     """Duration of one run through the frames in a browser, in milliseconds, at least 0."""
@@ -92,7 +92,7 @@ class GifSource(_message.Message):
         *,
         width: _builtins.int = ...,
         height: _builtins.int = ...,
-        frames: _builtins.int = ...,
+        frame_count: _builtins.int = ...,
         duration_ms: _builtins.int = ...,
         size_bytes: _builtins.int = ...,
         sha256: _builtins.str = ...,
@@ -102,7 +102,7 @@ class GifSource(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["content_height", b"content_height", "content_width", b"content_width", "duration_ms", b"duration_ms", "format", b"format", "frames", b"frames", "height", b"height", "sha256", b"sha256", "size_bytes", b"size_bytes", "width", b"width"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["content_height", b"content_height", "content_width", b"content_width", "duration_ms", b"duration_ms", "format", b"format", "frame_count", b"frame_count", "height", b"height", "sha256", b"sha256", "size_bytes", b"size_bytes", "width", b"width"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -25,13 +25,14 @@ _sym_db = _symbol_database.Default()
 from gif_analyzer.v1 import inference_pb2 as gif__analyzer_dot_v1_dot_inference__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$gif_analyzer/v1/identification.proto\x12\x0fgif_analyzer.v1\x1a\x1fgif_analyzer/v1/inference.proto\"\xd9\x02\n\x0eIdentification\x12\x0e\n\x06source\x18\x01 \x01(\t\x12/\n\x05shows\x18\x02 \x03(\x0b\x32 .gif_analyzer.v1.ShowProbability\x12\r\n\x05known\x18\x03 \x01(\x08\x12*\n\x06\x66rames\x18\x04 \x03(\x0b\x32\x1a.gif_analyzer.v1.FrameVote\x12%\n\x05model\x18\x05 \x01(\x0b\x32\x16.gif_analyzer.v1.Model\x12\x10\n\x08pictures\x18\x06 \x03(\x0c\x12)\n\x07verdict\x18\x07 \x01(\x0b\x32\x18.gif_analyzer.v1.Verdict\x12\x0e\n\x06\x66ormat\x18\x08 \x01(\t\x12\'\n\x07matches\x18\t \x03(\x0b\x32\x16.gif_analyzer.v1.Match\x12.\n\nneighbours\x18\n \x03(\x0b\x32\x1a.gif_analyzer.v1.Neighbourb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$gif_analyzer/v1/identification.proto\x12\x0fgif_analyzer.v1\x1a\x1fgif_analyzer/v1/inference.proto\"\xd8\x02\n\x0eIdentification\x12\x0e\n\x06source\x18\x01 \x01(\t\x12/\n\x05shows\x18\x02 \x03(\x0b\x32 .gif_analyzer.v1.ShowProbability\x12\r\n\x05known\x18\x03 \x01(\x08\x12)\n\x05votes\x18\x04 \x03(\x0b\x32\x1a.gif_analyzer.v1.FrameVote\x12%\n\x05model\x18\x05 \x01(\x0b\x32\x16.gif_analyzer.v1.Model\x12\x10\n\x08pictures\x18\x06 \x03(\x0c\x12)\n\x07verdict\x18\x07 \x01(\x0b\x32\x18.gif_analyzer.v1.Verdict\x12\x0e\n\x06\x66ormat\x18\x08 \x01(\t\x12\'\n\x07matches\x18\t \x03(\x0b\x32\x16.gif_analyzer.v1.Match\x12.\n\nneighbours\x18\n \x03(\x0b\x32\x1a.gif_analyzer.v1.NeighbourBW\n\x0egifanalyzer.v1B\x13IdentificationProtoP\x01Z\x1dgif_analyzer/v1;gifanalyzerv1\xaa\x02\x0eGifAnalyzer.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'gif_analyzer.v1.identification_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
-  DESCRIPTOR._loaded_options = None
+  _globals['DESCRIPTOR']._loaded_options = None
+  _globals['DESCRIPTOR']._serialized_options = b'\n\016gifanalyzer.v1B\023IdentificationProtoP\001Z\035gif_analyzer/v1;gifanalyzerv1\252\002\016GifAnalyzer.V1'
   _globals['_IDENTIFICATION']._serialized_start=91
-  _globals['_IDENTIFICATION']._serialized_end=436
+  _globals['_IDENTIFICATION']._serialized_end=435
 # @@protoc_insertion_point(module_scope)

@@ -21,8 +21,9 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class Identification(_message.Message):
-    """The answer for one GIF. The gateway writes it as proto3 JSON with the names of this file
-    (`timestamp_ms`, not `timestampMs`), every field present.
+    """The answer for one GIF. The gateway writes it as JSON with the names of this file (`offset_ms`, not `offsetMs`), every
+    field present, bytes in base64. One thing differs from what ProtoJSON writes: a 64-bit integer is a number, not a
+    string. Each is less than 2^53, so JavaScript reads it exactly, and every parser of ProtoJSON accepts it.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -30,7 +31,7 @@ class Identification(_message.Message):
     SOURCE_FIELD_NUMBER: _builtins.int
     SHOWS_FIELD_NUMBER: _builtins.int
     KNOWN_FIELD_NUMBER: _builtins.int
-    FRAMES_FIELD_NUMBER: _builtins.int
+    VOTES_FIELD_NUMBER: _builtins.int
     MODEL_FIELD_NUMBER: _builtins.int
     PICTURES_FIELD_NUMBER: _builtins.int
     VERDICT_FIELD_NUMBER: _builtins.int
@@ -50,18 +51,18 @@ class Identification(_message.Message):
         """Most probable first; as many as `top_k`, at most all that the model knows."""
 
     @_builtins.property
-    def frames(self) -> _containers.RepeatedCompositeFieldContainer[_inference_pb2.FrameVote]:
+    def votes(self) -> _containers.RepeatedCompositeFieldContainer[_inference_pb2.FrameVote]:
         """One vote for each frame that the model used, in order of time. Equal frames have one vote, so a still image has
         one; an early exit uses fewer than ten.
         """
 
     @_builtins.property
     def model(self) -> _inference_pb2.Model:
-        """Name and version of the model that answered; /v1/model has the rest."""
+        """Which model answered."""
 
     @_builtins.property
     def pictures(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
-        """The frames that the model used, in the order of `frames`: JPEG files in the shape of the GIF without borders such
+        """The frames that the model used, in the order of `votes`: JPEG files in the shape of the GIF without borders such
         as letterbox bars, with about as many pixels as the square of 224 x 224 that the model gets. Empty unless the
         request sets `pictures`; then there is no early exit.
         """
@@ -84,7 +85,7 @@ class Identification(_message.Message):
         source: _builtins.str = ...,
         shows: _abc.Iterable[_inference_pb2.ShowProbability] | None = ...,
         known: _builtins.bool = ...,
-        frames: _abc.Iterable[_inference_pb2.FrameVote] | None = ...,
+        votes: _abc.Iterable[_inference_pb2.FrameVote] | None = ...,
         model: _inference_pb2.Model | None = ...,
         pictures: _abc.Iterable[_builtins.bytes] | None = ...,
         verdict: _inference_pb2.Verdict | None = ...,
@@ -94,7 +95,7 @@ class Identification(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["model", b"model", "verdict", b"verdict"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["format", b"format", "frames", b"frames", "known", b"known", "matches", b"matches", "model", b"model", "neighbours", b"neighbours", "pictures", b"pictures", "shows", b"shows", "source", b"source", "verdict", b"verdict"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["format", b"format", "known", b"known", "matches", b"matches", "model", b"model", "neighbours", b"neighbours", "pictures", b"pictures", "shows", b"shows", "source", b"source", "verdict", b"verdict", "votes", b"votes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

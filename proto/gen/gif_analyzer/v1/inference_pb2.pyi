@@ -63,7 +63,7 @@ class ClassifyResponse(_message.Message):
 
     SHOWS_FIELD_NUMBER: _builtins.int
     KNOWN_FIELD_NUMBER: _builtins.int
-    FRAMES_FIELD_NUMBER: _builtins.int
+    VOTES_FIELD_NUMBER: _builtins.int
     MODEL_FIELD_NUMBER: _builtins.int
     VERDICT_FIELD_NUMBER: _builtins.int
     MATCHES_FIELD_NUMBER: _builtins.int
@@ -75,7 +75,7 @@ class ClassifyResponse(_message.Message):
         """Most probable first."""
 
     @_builtins.property
-    def frames(self) -> _containers.RepeatedCompositeFieldContainer[Global___FrameVote]:
+    def votes(self) -> _containers.RepeatedCompositeFieldContainer[Global___FrameVote]:
         """One vote for each frame that the model used, in order of time. Equal frames have one vote, so a still image has
         one; an early exit uses fewer than ten.
         """
@@ -103,7 +103,7 @@ class ClassifyResponse(_message.Message):
         *,
         shows: _abc.Iterable[Global___ShowProbability] | None = ...,
         known: _builtins.bool = ...,
-        frames: _abc.Iterable[Global___FrameVote] | None = ...,
+        votes: _abc.Iterable[Global___FrameVote] | None = ...,
         model: Global___Model | None = ...,
         verdict: Global___Verdict | None = ...,
         matches: _abc.Iterable[Global___Match] | None = ...,
@@ -111,7 +111,7 @@ class ClassifyResponse(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["model", b"model", "verdict", b"verdict"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["frames", b"frames", "known", b"known", "matches", b"matches", "model", b"model", "neighbours", b"neighbours", "shows", b"shows", "verdict", b"verdict"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["known", b"known", "matches", b"matches", "model", b"model", "neighbours", b"neighbours", "shows", b"shows", "verdict", b"verdict", "votes", b"votes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -184,10 +184,10 @@ class FrameVote(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    TIMESTAMP_MS_FIELD_NUMBER: _builtins.int
+    OFFSET_MS_FIELD_NUMBER: _builtins.int
     SHOW_FIELD_NUMBER: _builtins.int
     PROBABILITY_FIELD_NUMBER: _builtins.int
-    timestamp_ms: _builtins.int
+    offset_ms: _builtins.int
     """The instant of the frame, in milliseconds from the start of the GIF, at least 0."""
     show: _builtins.str
     """The most probable show for this frame alone."""
@@ -196,13 +196,13 @@ class FrameVote(_message.Message):
     def __init__(
         self,
         *,
-        timestamp_ms: _builtins.int = ...,
+        offset_ms: _builtins.int = ...,
         show: _builtins.str = ...,
         probability: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["probability", b"probability", "show", b"show", "timestamp_ms", b"timestamp_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["offset_ms", b"offset_ms", "probability", b"probability", "show", b"show"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -417,10 +417,10 @@ class LibraryInfo(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    CLIPS_FIELD_NUMBER: _builtins.int
+    CLIP_COUNT_FIELD_NUMBER: _builtins.int
     SHOWS_FIELD_NUMBER: _builtins.int
     SHA256_FIELD_NUMBER: _builtins.int
-    clips: _builtins.int
+    clip_count: _builtins.int
     """Number of clips, at least 0."""
     sha256: _builtins.str
     """64 lower-case hexadecimal digits, which change whenever its content does."""
@@ -433,13 +433,13 @@ class LibraryInfo(_message.Message):
     def __init__(
         self,
         *,
-        clips: _builtins.int = ...,
+        clip_count: _builtins.int = ...,
         shows: _abc.Iterable[_builtins.str] | None = ...,
         sha256: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["clips", b"clips", "sha256", b"sha256", "shows", b"shows"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["clip_count", b"clip_count", "sha256", b"sha256", "shows", b"shows"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

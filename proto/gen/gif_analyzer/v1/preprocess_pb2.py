@@ -25,13 +25,14 @@ _sym_db = _symbol_database.Default()
 from gif_analyzer.v1 import clip_pb2 as gif__analyzer_dot_v1_dot_clip__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n gif_analyzer/v1/preprocess.proto\x12\x0fgif_analyzer.v1\x1a\x1agif_analyzer/v1/clip.proto\"H\n\x10\x44\x65\x63odeGifRequest\x12\x0b\n\x03gif\x18\x01 \x01(\x0c\x12\'\n\x06\x62udget\x18\x02 \x01(\x0b\x32\x17.gif_analyzer.v1.Budget\"\xc4\x01\n\x06\x42udget\x12\x16\n\tmax_bytes\x18\x01 \x01(\x03H\x00\x88\x01\x01\x12\x1e\n\x11max_canvas_pixels\x18\x02 \x01(\x03H\x01\x88\x01\x01\x12\x17\n\nmax_frames\x18\x03 \x01(\x03H\x02\x88\x01\x01\x12\x1f\n\x12max_decoded_pixels\x18\x04 \x01(\x03H\x03\x88\x01\x01\x42\x0c\n\n_max_bytesB\x14\n\x12_max_canvas_pixelsB\r\n\x0b_max_framesB\x15\n\x13_max_decoded_pixels\"d\n\x11\x44\x65\x63odeGifResponse\x12#\n\x04\x63lip\x18\x01 \x01(\x0b\x32\x15.gif_analyzer.v1.Clip\x12*\n\x06source\x18\x02 \x01(\x0b\x32\x1a.gif_analyzer.v1.GifSource2g\n\x11PreprocessService\x12R\n\tDecodeGif\x12!.gif_analyzer.v1.DecodeGifRequest\x1a\".gif_analyzer.v1.DecodeGifResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n gif_analyzer/v1/preprocess.proto\x12\x0fgif_analyzer.v1\x1a\x1agif_analyzer/v1/clip.proto\"H\n\x10\x44\x65\x63odeGifRequest\x12\x0b\n\x03gif\x18\x01 \x01(\x0c\x12\'\n\x06\x62udget\x18\x02 \x01(\x0b\x32\x17.gif_analyzer.v1.Budget\"\xc4\x01\n\x06\x42udget\x12\x16\n\tmax_bytes\x18\x01 \x01(\x03H\x00\x88\x01\x01\x12\x1e\n\x11max_canvas_pixels\x18\x02 \x01(\x03H\x01\x88\x01\x01\x12\x17\n\nmax_frames\x18\x03 \x01(\x03H\x02\x88\x01\x01\x12\x1f\n\x12max_decoded_pixels\x18\x04 \x01(\x03H\x03\x88\x01\x01\x42\x0c\n\n_max_bytesB\x14\n\x12_max_canvas_pixelsB\r\n\x0b_max_framesB\x15\n\x13_max_decoded_pixels\"d\n\x11\x44\x65\x63odeGifResponse\x12#\n\x04\x63lip\x18\x01 \x01(\x0b\x32\x15.gif_analyzer.v1.Clip\x12*\n\x06source\x18\x02 \x01(\x0b\x32\x1a.gif_analyzer.v1.GifSource2g\n\x11PreprocessService\x12R\n\tDecodeGif\x12!.gif_analyzer.v1.DecodeGifRequest\x1a\".gif_analyzer.v1.DecodeGifResponseBS\n\x0egifanalyzer.v1B\x0fPreprocessProtoP\x01Z\x1dgif_analyzer/v1;gifanalyzerv1\xaa\x02\x0eGifAnalyzer.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'gif_analyzer.v1.preprocess_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
-  DESCRIPTOR._loaded_options = None
+  _globals['DESCRIPTOR']._loaded_options = None
+  _globals['DESCRIPTOR']._serialized_options = b'\n\016gifanalyzer.v1B\017PreprocessProtoP\001Z\035gif_analyzer/v1;gifanalyzerv1\252\002\016GifAnalyzer.V1'
   _globals['_DECODEGIFREQUEST']._serialized_start=81
   _globals['_DECODEGIFREQUEST']._serialized_end=153
   _globals['_BUDGET']._serialized_start=156

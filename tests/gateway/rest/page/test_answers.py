@@ -38,8 +38,8 @@ def test_page_shows_the_prediction(visit: Visit, server: str, pipeline: Pipeline
         share = percent(show.probability)
         expect(ranked.nth(index)).to_have_text(f"{show.show}{share}")
     frames = page.get_by_role("list", name="The ten frames").get_by_role("listitem")
-    for index, vote in enumerate(prediction.frames):
-        words = f"{vote.timestamp_ms / 1000:.2f} s {percent(vote.probability)} {vote.show}"
+    for index, vote in enumerate(prediction.votes):
+        words = f"{vote.offset_ms / 1000:.2f} s {percent(vote.probability)} {vote.show}"
         expect(frames.nth(index)).to_have_text(words)
 
 

@@ -95,7 +95,7 @@ def test_every_operation_is_described(visit: Visit, server: str) -> None:
     expect(asking.get_by_role("row", name="top_k How many shows to name. 1 to 1000. 5")).to_be_visible()
     expect(asking.get_by_text('"level": "show"')).to_be_visible()
     asking.get_by_text("Errors", exact=True).click()
-    for reason in ("UNAUTHORIZED", "METHOD_NOT_ALLOWED", "NOT_A_GIF", "OVERLOADED"):
+    for reason in ("UNAUTHORIZED", "NOT_FETCHABLE", "NOT_A_GIF", "OVERLOADED"):
         expect(asking.get_by_role("row").filter(has_text=reason)).to_be_visible()
 
 

@@ -73,7 +73,7 @@ def test_a_library_that_changes_is_read_again(
     assert shows_of(classifier) == ("Purple Show", "Red Show", "Teal Show")
     [record] = caplog.records
     assert record.getMessage() == "the library was read again"
-    assert vars(record)["clips"] == 3
+    assert vars(record)["clip_count"] == 3
 
 
 DAMAGES = {

@@ -34,7 +34,7 @@ def test_an_animation_is_sampled_by_its_time(write: Writer, name: str) -> None:
 
     check_clip(clip)
     assert clip.source is not None
-    assert (clip.source.format, clip.source.frames, clip.source.duration_ms) == (name, 2, 1000)
+    assert (clip.source.format, clip.source.frame_count, clip.source.duration_ms) == (name, 2, 1000)
     assert (clip.source.width, clip.source.height, clip.source.size_bytes) == (8, 6, len(file))
     assert colours(file) == [RED[:3]] * 8 + [GREEN[:3]] * 2
 
@@ -65,7 +65,7 @@ def test_a_still_picture_is_ten_equal_frames(file: bytes, name: str) -> None:
     clip = decode_gif(file)
 
     assert clip.source is not None
-    assert (clip.source.format, clip.source.frames, clip.source.duration_ms) == (name, 1, 100)
+    assert (clip.source.format, clip.source.frame_count, clip.source.duration_ms) == (name, 1, 100)
     assert len(set(colours(file))) == 1
 
 
@@ -200,7 +200,7 @@ def test_the_corpus_has_enough_animations() -> None:
             source = decode_gif(path.read_bytes()).source
         except CorruptGif:
             return False
-        return source is not None and source.frames > 1
+        return source is not None and source.frame_count > 1
 
     animated = [path.suffix for path in (CORPUS / "pictures").iterdir() if is_animated(path)]
     assert animated.count(".png") >= 20

@@ -27,7 +27,11 @@ def test_a_video_is_sampled_by_its_time(kind: str) -> None:
 
     check_clip(clip)
     assert clip.source is not None
-    assert (clip.source.format, clip.source.frames, clip.source.duration_ms) == (KINDS[kind][0], 20, 2000)
+    assert (clip.source.format, clip.source.frame_count, clip.source.duration_ms) == (
+        KINDS[kind][0],
+        20,
+        2000,
+    )
     assert (clip.source.width, clip.source.height) == (64, 48)
     assert clip.timestamps_ms == tuple(range(100, 2000, 200))
     shown = clip.frames.mean(axis=(1, 2))
