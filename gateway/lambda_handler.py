@@ -58,6 +58,7 @@ def build_handler(
         max_body_bytes=min(rest.max_body_bytes, MAX_BODY_BYTES),
         body_advice=ADVICE,
         metrics=False,  # no client could read those of each instance
+        interface="lambda",
     )
     app = create_app(pipeline, fetch, settings=narrowed, library=library)
     adapter = Mangum(app, lifespan="off", text_mime_types=TEXTS)

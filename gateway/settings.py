@@ -19,6 +19,7 @@ from typing import Any
 from gateway.fetch.address import FetchSettings, HostRule
 from services.errors import InvalidSetting, UnknownSetting
 from services.inference import default_model_path
+from services.inference.answers import Interface
 from services.names import UNREADABLE, plain_address
 from services.preprocess import Budget
 from services.rpc.settings import ChannelSettings, ClientTls, ServerSettings, ServerTls
@@ -51,6 +52,7 @@ class RestSettings:
         api_keys: one of which must be sent; none lets everybody in. Never logged.
         cors_origins: whose pages may send requests from a browser, such as https://example.org, or * for all.
         metrics: whether /metrics answers.
+        interface: that the log names with each answer; not a variable of the environment.
     """
 
     max_body_bytes: int = 25_000_000 + ENVELOPE_BYTES
@@ -66,6 +68,7 @@ class RestSettings:
     api_keys: tuple[str, ...] = field(default=(), repr=False)
     cors_origins: tuple[str, ...] = ()
     metrics: bool = True
+    interface: Interface = "rest"
 
 
 @dataclass(frozen=True)

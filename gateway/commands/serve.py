@@ -100,7 +100,13 @@ def serve_both(
         # REST ends first, so that the services still answer the requests it has begun.
         with serving(lambda: build_pair(listening, classifier, settings.budget)) as bound:
             address = server.nearby(grpc_host, bound)
-            pipeline = remote(address, address, channel=settings.channel, budget=settings.budget)
+            pipeline = remote(
+                address,
+                address,
+                channel=settings.channel,
+                budget=settings.budget,
+                logs_answers=True,
+            )
             server.serve(pipeline, settings, host=host, port=port, library=served, opened=_say_where)
     _end()
 

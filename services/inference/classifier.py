@@ -125,7 +125,7 @@ class Classifier:
         check_clip(clip)
         library = None if self._library is None else self._library.get()
         scores, verdict = self.score(clip.frames, exact=exact or library is not None)
-        shows, probabilities = self.shows, scores.probabilities
+        shows, probabilities, familiarity = self.shows, scores.probabilities, scores.familiarity
         matches: tuple[Match, ...] = ()
         neighbours: tuple[Neighbour, ...] = ()
         if library is not None and scores.embedding is not None:
@@ -150,6 +150,7 @@ class Classifier:
             format=clip.source.format if clip.source else "",
             matches=matches,
             neighbours=neighbours,
+            familiarity=float(familiarity),
         )
 
     def describe_clip(self, clip: Clip, *, show: str, name: str, offset_ms: int = 0) -> KnownClip:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import time
 from pathlib import Path
 from typing import Annotated, Any, cast, get_args
 
@@ -11,6 +13,8 @@ from gif_analyzer.v1 import inference_pb2_grpc as pb_grpc
 from grpc import aio
 
 from services.clip import Clip
+from services.errors import AnalyzerError
+from services.inference.answers import MESSAGE, Answer, answer_line, answer_of, error_of
 from services.inference.classifier import Classifier, default_model_path
 from services.inference.oip import add_open_inference
 from services.inference.prediction import (
@@ -28,7 +32,7 @@ from services.inference.prediction import (
 )
 from services.rpc.channel import Client
 from services.rpc.program import option
-from services.rpc.server import RpcServer
+from services.rpc.server import RpcServer, request_id_of
 from services.rpc.settings import DEFAULT_CHANNEL, ChannelSettings
 from services.rpc.wire import read_clip, write_clip
 from services.workers import Workers
@@ -37,7 +41,11 @@ SERVICE = "gif_analyzer.v1.InferenceService"
 DEFAULT_TOP_K = 5
 INT32 = range(-(2**31), 2**31)
 DEFAULT_MODEL = default_model_path()
+# Metadata of a caller that writes the line of the answer itself, as a gateway does.
+ANSWER_LOGGED = ("x-answer-logged", "yes")
 _MODEL = "The model"
+
+_log = logging.getLogger(__name__)
 
 
 def open_classifier(
@@ -87,7 +95,27 @@ class InferenceServicer(pb_grpc.InferenceServiceServicer):
     async def Classify(  # noqa: N802, D102 - documented in the contract
         self, request: pb.ClassifyRequest, context: aio.ServicerContext[Any, Any]
     ) -> pb.ClassifyResponse:
-        return await self._workers.run(self._classify, request)
+        start = time.perf_counter()
+        request_id = request_id_of(context)
+
+        def took_ms() -> float:
+            return 1000 * (time.perf_counter() - start)
+
+        try:
+            prediction, classify_ms = await self._workers.run(self._classify, request)
+        except AnalyzerError as error:
+            failed = error_of(error.reason, request_id=request_id, interface="grpc", duration_ms=took_ms())
+            _log_answer(failed, context)
+            raise
+        line = answer_of(
+            prediction,
+            request_id=request_id,
+            interface="grpc",
+            duration_ms=took_ms(),
+            classify_ms=classify_ms,
+        )
+        _log_answer(line, context)
+        return _to_message(prediction)
 
     async def GetModel(  # noqa: N802, D102 - documented in the contract
         self, request: pb.GetModelRequest, context: aio.ServicerContext[Any, Any]
@@ -105,31 +133,29 @@ class InferenceServicer(pb_grpc.InferenceServiceServicer):
             library=None if library is None else pb.LibraryInfo(**vars(library)),
         )
 
-    def _classify(self, request: pb.ClassifyRequest) -> pb.ClassifyResponse:
+    def _classify(self, request: pb.ClassifyRequest) -> tuple[Prediction, float]:
+        """Return the prediction, and the milliseconds that it took."""
         top_k = request.top_k if request.HasField("top_k") else DEFAULT_TOP_K
-        prediction = self._classifier.classify(read_clip(request.clip), top_k, exact=request.exact)
-        verdict = prediction.verdict
-        return pb.ClassifyResponse(
-            shows=[pb.ShowProbability(**vars(ranked)) for ranked in prediction.shows],
-            known=prediction.known,
-            frames=[pb.FrameVote(**vars(vote)) for vote in prediction.frames],
-            model=_model_to_message(prediction.model),
-            verdict=pb.Verdict(level=verdict.level, names=verdict.names, text=verdict.text),
-            matches=map(_match_to_message, prediction.matches),
-            neighbours=[pb.Neighbour(**vars(each)) for each in prediction.neighbours],
-        )
+        clip = read_clip(request.clip)
+        start = time.perf_counter()
+        prediction = self._classifier.classify(clip, top_k, exact=request.exact)
+        return prediction, 1000 * (time.perf_counter() - start)
 
 
 class RemoteClassifier(Client):
     """A `services.inference.Classifier` on another machine. Arguments and errors as of `Client`.
 
-    Every property is requested from the service when it is read.
+    Every property is requested from the service when it is read. With `logs_answers` the caller writes the
+    line of each answer into its own log, and the service writes none: otherwise an answer would count twice.
     """
 
     service = SERVICE
 
-    def __init__(self, address: str, settings: ChannelSettings = DEFAULT_CHANNEL) -> None:
+    def __init__(
+        self, address: str, settings: ChannelSettings = DEFAULT_CHANNEL, *, logs_answers: bool = False
+    ) -> None:
         super().__init__(address, settings)
+        self._metadata = (ANSWER_LOGGED,) if logs_answers else ()
         self._stub = pb_grpc.InferenceServiceStub(self._channel)
 
     @property
@@ -170,7 +196,7 @@ class RemoteClassifier(Client):
         top_k = min(max(top_k, INT32.start), INT32.stop - 1)
         request = pb.ClassifyRequest(top_k=top_k, exact=exact)
         write_clip(clip, request.clip)
-        response = self._call(self._stub.Classify, request)
+        response = self._call(self._stub.Classify, request, metadata=self._metadata)
         return Prediction(
             shows=tuple(ShowProbability(ranked.show, ranked.probability) for ranked in response.shows),
             verdict=_verdict_from_message(response),
@@ -184,6 +210,7 @@ class RemoteClassifier(Client):
                 Neighbour(each.show, each.name, _read_similarity(each.similarity))
                 for each in response.neighbours
             ),
+            familiarity=response.familiarity if response.HasField("familiarity") else None,
         )
 
     def describe(self) -> tuple[ModelInfo, tuple[str, ...], float, LibraryInfo | None]:
@@ -202,6 +229,25 @@ class RemoteClassifier(Client):
 
     def _get_model(self) -> pb.GetModelResponse:
         return self._call(self._stub.GetModel, pb.GetModelRequest())
+
+
+def _log_answer(line: Answer, context: aio.ServicerContext[Any, Any]) -> None:
+    if ANSWER_LOGGED not in tuple(context.invocation_metadata() or ()):
+        _log.info(MESSAGE, extra=answer_line(line))
+
+
+def _to_message(prediction: Prediction) -> pb.ClassifyResponse:
+    verdict = prediction.verdict
+    return pb.ClassifyResponse(
+        shows=[pb.ShowProbability(**vars(ranked)) for ranked in prediction.shows],
+        known=prediction.known,
+        frames=[pb.FrameVote(**vars(vote)) for vote in prediction.frames],
+        model=_model_to_message(prediction.model),
+        verdict=pb.Verdict(level=verdict.level, names=verdict.names, text=verdict.text),
+        matches=map(_match_to_message, prediction.matches),
+        neighbours=[pb.Neighbour(**vars(each)) for each in prediction.neighbours],
+        familiarity=prediction.familiarity,
+    )
 
 
 def _model_to_message(model: ModelInfo) -> pb.Model:

@@ -77,14 +77,20 @@ class Client:
     ) -> None:
         self.close()
 
-    def _call(self, method: grpc.UnaryUnaryMultiCallable[Request, Response], request: Request) -> Response:
+    def _call(
+        self,
+        method: grpc.UnaryUnaryMultiCallable[Request, Response],
+        request: Request,
+        *,
+        metadata: tuple[tuple[str, str], ...] = (),
+    ) -> Response:
         """Call a method within the deadline.
 
         Raises:
             AnalyzerError: what the local function would have raised, or a `ServiceError`.
         """
         try:
-            return method(request, timeout=self._timeout_s)
+            return method(request, timeout=self._timeout_s, metadata=metadata)
         except grpc.RpcError as error:
             raise from_rpc_error(error, service=self._address, timeout_s=self._timeout_s) from error
 

@@ -139,9 +139,10 @@ def test_settings_reach_the_handler() -> None:
 
     problem = from_result(json.loads(done.stdout)).json()
     assert problem["reason"] == "ADDRESS_REFUSED"
-    [line] = [json.loads(line) for line in done.stderr.splitlines()]  # the log, one JSON object a line
-    assert line["reason"] == "ADDRESS_REFUSED"
-    assert "a.gif" not in str(line)
+    # The log, one JSON object a line.
+    answer, request = [json.loads(line) for line in done.stderr.splitlines()]
+    assert answer["error"] == request["reason"] == "ADDRESS_REFUSED"
+    assert "a.gif" not in done.stderr
 
 
 # Events

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from gif_analyzer.v1 import clip_pb2 as gif__analyzer_dot_v1_dot_clip__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fgif_analyzer/v1/inference.proto\x12\x0fgif_analyzer.v1\x1a\x1agif_analyzer/v1/clip.proto\"c\n\x0f\x43lassifyRequest\x12#\n\x04\x63lip\x18\x01 \x01(\x0b\x32\x15.gif_analyzer.v1.Clip\x12\x12\n\x05top_k\x18\x02 \x01(\x05H\x00\x88\x01\x01\x12\r\n\x05\x65xact\x18\x03 \x01(\x08\x42\x08\n\x06_top_k\"\xa9\x02\n\x10\x43lassifyResponse\x12/\n\x05shows\x18\x01 \x03(\x0b\x32 .gif_analyzer.v1.ShowProbability\x12\r\n\x05known\x18\x02 \x01(\x08\x12*\n\x06\x66rames\x18\x03 \x03(\x0b\x32\x1a.gif_analyzer.v1.FrameVote\x12%\n\x05model\x18\x04 \x01(\x0b\x32\x16.gif_analyzer.v1.Model\x12)\n\x07verdict\x18\x05 \x01(\x0b\x32\x18.gif_analyzer.v1.Verdict\x12\'\n\x07matches\x18\x06 \x03(\x0b\x32\x16.gif_analyzer.v1.Match\x12.\n\nneighbours\x18\x07 \x03(\x0b\x32\x1a.gif_analyzer.v1.Neighbour\"5\n\x07Verdict\x12\r\n\x05level\x18\x01 \x01(\t\x12\r\n\x05names\x18\x02 \x03(\t\x12\x0c\n\x04text\x18\x03 \x01(\t\"4\n\x0fShowProbability\x12\x0c\n\x04show\x18\x01 \x01(\t\x12\x13\n\x0bprobability\x18\x02 \x01(\x02\"D\n\tFrameVote\x12\x14\n\x0ctimestamp_ms\x18\x01 \x01(\x03\x12\x0c\n\x04show\x18\x02 \x01(\t\x12\x13\n\x0bprobability\x18\x03 \x01(\x02\"\xb2\x01\n\x05Match\x12\x0c\n\x04show\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x12\n\nsimilarity\x18\x03 \x01(\x02\x12\x13\n\x0b\x66rame_count\x18\x04 \x01(\x05\x12(\n\x05query\x18\x05 \x01(\x0b\x32\x19.gif_analyzer.v1.TimeSpan\x12(\n\x05known\x18\x06 \x01(\x0b\x32\x19.gif_analyzer.v1.TimeSpan\x12\x10\n\x08mirrored\x18\x07 \x01(\x08\",\n\x08TimeSpan\x12\x10\n\x08start_ms\x18\x01 \x01(\x03\x12\x0e\n\x06\x65nd_ms\x18\x02 \x01(\x03\";\n\tNeighbour\x12\x0c\n\x04show\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x12\n\nsimilarity\x18\x03 \x01(\x02\"U\n\x05Model\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x1c\n\x14training_data_sha256\x18\x03 \x01(\t\x12\x0f\n\x07licence\x18\x04 \x01(\t\"\x11\n\x0fGetModelRequest\"\xbb\x01\n\x10GetModelResponse\x12%\n\x05model\x18\x01 \x01(\x0b\x32\x16.gif_analyzer.v1.Model\x12\r\n\x05shows\x18\x02 \x03(\t\x12\x19\n\x11unknown_threshold\x18\x03 \x01(\x01\x12\x16\n\x0e\x65mbedding_size\x18\x04 \x01(\x05\x12\x32\n\x07library\x18\x05 \x01(\x0b\x32\x1c.gif_analyzer.v1.LibraryInfoH\x00\x88\x01\x01\x42\n\n\x08_library\";\n\x0bLibraryInfo\x12\r\n\x05\x63lips\x18\x01 \x01(\x05\x12\r\n\x05shows\x18\x02 \x03(\t\x12\x0e\n\x06sha256\x18\x03 \x01(\t2\xb4\x01\n\x10InferenceService\x12O\n\x08\x43lassify\x12 .gif_analyzer.v1.ClassifyRequest\x1a!.gif_analyzer.v1.ClassifyResponse\x12O\n\x08GetModel\x12 .gif_analyzer.v1.GetModelRequest\x1a!.gif_analyzer.v1.GetModelResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fgif_analyzer/v1/inference.proto\x12\x0fgif_analyzer.v1\x1a\x1agif_analyzer/v1/clip.proto\"c\n\x0f\x43lassifyRequest\x12#\n\x04\x63lip\x18\x01 \x01(\x0b\x32\x15.gif_analyzer.v1.Clip\x12\x12\n\x05top_k\x18\x02 \x01(\x05H\x00\x88\x01\x01\x12\r\n\x05\x65xact\x18\x03 \x01(\x08\x42\x08\n\x06_top_k\"\xd3\x02\n\x10\x43lassifyResponse\x12/\n\x05shows\x18\x01 \x03(\x0b\x32 .gif_analyzer.v1.ShowProbability\x12\r\n\x05known\x18\x02 \x01(\x08\x12*\n\x06\x66rames\x18\x03 \x03(\x0b\x32\x1a.gif_analyzer.v1.FrameVote\x12%\n\x05model\x18\x04 \x01(\x0b\x32\x16.gif_analyzer.v1.Model\x12)\n\x07verdict\x18\x05 \x01(\x0b\x32\x18.gif_analyzer.v1.Verdict\x12\'\n\x07matches\x18\x06 \x03(\x0b\x32\x16.gif_analyzer.v1.Match\x12.\n\nneighbours\x18\x07 \x03(\x0b\x32\x1a.gif_analyzer.v1.Neighbour\x12\x18\n\x0b\x66\x61miliarity\x18\x08 \x01(\x01H\x00\x88\x01\x01\x42\x0e\n\x0c_familiarity\"5\n\x07Verdict\x12\r\n\x05level\x18\x01 \x01(\t\x12\r\n\x05names\x18\x02 \x03(\t\x12\x0c\n\x04text\x18\x03 \x01(\t\"4\n\x0fShowProbability\x12\x0c\n\x04show\x18\x01 \x01(\t\x12\x13\n\x0bprobability\x18\x02 \x01(\x02\"D\n\tFrameVote\x12\x14\n\x0ctimestamp_ms\x18\x01 \x01(\x03\x12\x0c\n\x04show\x18\x02 \x01(\t\x12\x13\n\x0bprobability\x18\x03 \x01(\x02\"\xb2\x01\n\x05Match\x12\x0c\n\x04show\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x12\n\nsimilarity\x18\x03 \x01(\x02\x12\x13\n\x0b\x66rame_count\x18\x04 \x01(\x05\x12(\n\x05query\x18\x05 \x01(\x0b\x32\x19.gif_analyzer.v1.TimeSpan\x12(\n\x05known\x18\x06 \x01(\x0b\x32\x19.gif_analyzer.v1.TimeSpan\x12\x10\n\x08mirrored\x18\x07 \x01(\x08\",\n\x08TimeSpan\x12\x10\n\x08start_ms\x18\x01 \x01(\x03\x12\x0e\n\x06\x65nd_ms\x18\x02 \x01(\x03\";\n\tNeighbour\x12\x0c\n\x04show\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x12\n\nsimilarity\x18\x03 \x01(\x02\"U\n\x05Model\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x1c\n\x14training_data_sha256\x18\x03 \x01(\t\x12\x0f\n\x07licence\x18\x04 \x01(\t\"\x11\n\x0fGetModelRequest\"\xbb\x01\n\x10GetModelResponse\x12%\n\x05model\x18\x01 \x01(\x0b\x32\x16.gif_analyzer.v1.Model\x12\r\n\x05shows\x18\x02 \x03(\t\x12\x19\n\x11unknown_threshold\x18\x03 \x01(\x01\x12\x16\n\x0e\x65mbedding_size\x18\x04 \x01(\x05\x12\x32\n\x07library\x18\x05 \x01(\x0b\x32\x1c.gif_analyzer.v1.LibraryInfoH\x00\x88\x01\x01\x42\n\n\x08_library\";\n\x0bLibraryInfo\x12\r\n\x05\x63lips\x18\x01 \x01(\x05\x12\r\n\x05shows\x18\x02 \x03(\t\x12\x0e\n\x06sha256\x18\x03 \x01(\t2\xb4\x01\n\x10InferenceService\x12O\n\x08\x43lassify\x12 .gif_analyzer.v1.ClassifyRequest\x1a!.gif_analyzer.v1.ClassifyResponse\x12O\n\x08GetModel\x12 .gif_analyzer.v1.GetModelRequest\x1a!.gif_analyzer.v1.GetModelResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,27 +35,27 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CLASSIFYREQUEST']._serialized_start=80
   _globals['_CLASSIFYREQUEST']._serialized_end=179
   _globals['_CLASSIFYRESPONSE']._serialized_start=182
-  _globals['_CLASSIFYRESPONSE']._serialized_end=479
-  _globals['_VERDICT']._serialized_start=481
-  _globals['_VERDICT']._serialized_end=534
-  _globals['_SHOWPROBABILITY']._serialized_start=536
-  _globals['_SHOWPROBABILITY']._serialized_end=588
-  _globals['_FRAMEVOTE']._serialized_start=590
-  _globals['_FRAMEVOTE']._serialized_end=658
-  _globals['_MATCH']._serialized_start=661
-  _globals['_MATCH']._serialized_end=839
-  _globals['_TIMESPAN']._serialized_start=841
-  _globals['_TIMESPAN']._serialized_end=885
-  _globals['_NEIGHBOUR']._serialized_start=887
-  _globals['_NEIGHBOUR']._serialized_end=946
-  _globals['_MODEL']._serialized_start=948
-  _globals['_MODEL']._serialized_end=1033
-  _globals['_GETMODELREQUEST']._serialized_start=1035
-  _globals['_GETMODELREQUEST']._serialized_end=1052
-  _globals['_GETMODELRESPONSE']._serialized_start=1055
-  _globals['_GETMODELRESPONSE']._serialized_end=1242
-  _globals['_LIBRARYINFO']._serialized_start=1244
-  _globals['_LIBRARYINFO']._serialized_end=1303
-  _globals['_INFERENCESERVICE']._serialized_start=1306
-  _globals['_INFERENCESERVICE']._serialized_end=1486
+  _globals['_CLASSIFYRESPONSE']._serialized_end=521
+  _globals['_VERDICT']._serialized_start=523
+  _globals['_VERDICT']._serialized_end=576
+  _globals['_SHOWPROBABILITY']._serialized_start=578
+  _globals['_SHOWPROBABILITY']._serialized_end=630
+  _globals['_FRAMEVOTE']._serialized_start=632
+  _globals['_FRAMEVOTE']._serialized_end=700
+  _globals['_MATCH']._serialized_start=703
+  _globals['_MATCH']._serialized_end=881
+  _globals['_TIMESPAN']._serialized_start=883
+  _globals['_TIMESPAN']._serialized_end=927
+  _globals['_NEIGHBOUR']._serialized_start=929
+  _globals['_NEIGHBOUR']._serialized_end=988
+  _globals['_MODEL']._serialized_start=990
+  _globals['_MODEL']._serialized_end=1075
+  _globals['_GETMODELREQUEST']._serialized_start=1077
+  _globals['_GETMODELREQUEST']._serialized_end=1094
+  _globals['_GETMODELRESPONSE']._serialized_start=1097
+  _globals['_GETMODELRESPONSE']._serialized_end=1284
+  _globals['_LIBRARYINFO']._serialized_start=1286
+  _globals['_LIBRARYINFO']._serialized_end=1345
+  _globals['_INFERENCESERVICE']._serialized_start=1348
+  _globals['_INFERENCESERVICE']._serialized_end=1528
 # @@protoc_insertion_point(module_scope)
