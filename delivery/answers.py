@@ -6,19 +6,16 @@ CloudWatch Logs is read with FilterLogEvents, which costs nothing; Logs Insights
 from __future__ import annotations
 
 import datetime
-import json
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 from delivery.errors import InvalidAnswers
 from services.errors import os_reason
-from services.inference.answers import MESSAGE, Answer, read_answer
+from services.inference.answers import MESSAGE, Answer, read_answers
 
 STDIN = Path("-")
 PATTERN = f'{{ $.message = "{MESSAGE}" }}'  # of CloudWatch Logs: the lines of answers alone
-TIME = "%Y-%m-%d %H:%M:%S,%f"  # of a record of the log, in the time zone of the server
 
 
 def read_logs(paths: Iterable[Path], *, days: float | None = None) -> Iterator[Answer]:
@@ -72,31 +69,7 @@ def read_cloudwatch(function: str, *, days: float) -> Iterator[Answer]:
 
 
 def _read_lines(lines: Iterable[str], name: str, since: datetime.datetime | None) -> Iterator[Answer]:
-    for number, line in enumerate(lines, 1):
-        record = _parsed(line)
-        try:
-            answer = None if record is None else read_answer(record)
-            if answer is None or (since is not None and record is not None and _time(record) < since):
-                continue
-        except ValueError as error:
-            raise InvalidAnswers(name, f"line {number}: {error}") from error
-        yield answer
-
-
-def _parsed(line: str) -> dict[str, Any] | None:
-    """Return the object of a line; None for text, such as what Lambda itself logs."""
-    start = line.find("{")
-    if start < 0:
-        return None
     try:
-        value = json.loads(line[start:])
-    except (ValueError, RecursionError):
-        return None
-    return value if isinstance(value, dict) else None
-
-
-def _time(record: dict[str, Any]) -> datetime.datetime:
-    try:
-        return datetime.datetime.strptime(str(record["time"]), TIME)
-    except KeyError:
-        raise ValueError("it has no time") from None
+        yield from read_answers(lines, since=since)
+    except ValueError as error:
+        raise InvalidAnswers(name, str(error)) from error

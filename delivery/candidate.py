@@ -1,6 +1,6 @@
-"""Downloads from the registry: the model to deliver (the challenger, or without one the champion), and the
-reference of a version, with which its answers are compared.
+"""Downloads from the registry: the model to deliver, and the reference of a version.
 
+The model is the challenger, or without one the champion. The reference is what answers are compared with.
 Delivery must not import training, so it runs `gif-train`.
 """
 

@@ -1,7 +1,7 @@
 """The program gif-deliver, which brings a bundle to users.
 
-Exit codes: 0 done, 1 a check failed and users get what they got before, or drift, 2 the command could not run,
-3 an alias could not be moved back, 130 interrupted.
+Exit codes: 0 done, 1 drift, or a check failed and users get what they got before, 2 the command could not
+run, 3 an alias could not be moved back, 130 interrupted.
 """
 
 from __future__ import annotations

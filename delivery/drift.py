@@ -30,7 +30,9 @@ from services.inference.answers import Summary
 
 ALPHA = 0.01
 LEAST_ANSWERS = 30  # of the window and of the reference
-EXPECTED = 5  # least expected count of a cell: the usual bound for the chi-squared distribution
+# Expected counts of a category in the smaller sample: the usual bound for the chi-squared distribution, and
+# one below which the category is not judged alone.
+EXPECTED, RARE = 5, 1
 ANSWERED, OTHERS = "answered", "others"
 RESAMPLES = 9_999
 # Share of the answers that would have to be others for the distributions to be equal (total variation), or
@@ -72,8 +74,9 @@ class Aspect:
     values: tuple[Sequence[float], Sequence[float]] = ((), ())
 
     def moved(self) -> list[tuple[str, float, float]]:
-        """Return category, share before and share now, the largest change first; for a distribution, its
-        quartiles with their values.
+        """Return category, share before and share now, the largest change first.
+
+        For a distribution, return names of quantiles and their values before and now.
         """
         if self.before is not None and self.now is not None:
             total, latest = max(sum(self.before.values()), 1), max(sum(self.now.values()), 1)
@@ -162,7 +165,7 @@ def _pooled(before: Mapping[str, int], now: Mapping[str, int]) -> NDArray[np.int
     table = np.array([[side.get(name, 0) for name in names] for side in (before, now)], np.int64)
     table = table[:, table.sum(axis=0) > 0]
     expected = table.sum(axis=0) * table.sum(axis=1).min() / table.sum()
-    rare = expected < EXPECTED
+    rare = expected < RARE
     if rare.sum() < 2:
         return table
     return np.column_stack([table[:, ~rare], table[:, rare].sum(axis=1)])

@@ -1,4 +1,4 @@
-"""Writes a comparison of answers for people: a table for the terminal, and one HTML page that loads nothing."""
+"""Writes a comparison of answers for people: a table for the terminal, and an HTML page of one file."""
 
 from __future__ import annotations
 
@@ -41,7 +41,8 @@ def conclusion(drift: Drift) -> str:
     """Say in one sentence whether the answers have drifted, and of how many answers that is said."""
     what = f"drift in {', '.join(drift.drifted)}" if drift.drifted else "no drift"
     model, window, reference = drift.window.model_version, drift.window, drift.reference
-    return f"{what}: {window.answers:,} answers of model {model} beside {reference.answers:,} ({reference.source})"
+    beside = f"{reference.answers:,} ({reference.source})"
+    return f"{what}: {window.answers:,} answers of model {model} beside {beside}"
 
 
 def _largest(aspect: Aspect) -> str:
@@ -145,5 +146,6 @@ polyline {{ fill: none; stroke: currentColor; stroke-width: 2 }}
 </style></head>
 <body><main><h1>{title}</h1>
 <p>{conclusion}.</p>
-<p>An aspect has drifted when its corrected p-value is below {alpha:g} and the change is at least the least one.</p>
+<p>An aspect has drifted when its corrected p-value is below {alpha:g} and the change is at least
+the least one.</p>
 """

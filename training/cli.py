@@ -22,6 +22,7 @@ from training.commands.fit import fit
 from training.commands.library import library
 from training.commands.measure import measure
 from training.commands.prepare import prepare
+from training.commands.reference import reference
 from training.commands.registry import promote, pull, register, rollback, status
 from training.commands.review import review
 from training.errors import InvalidOptions, QuotaExhausted, TrainingError
@@ -56,7 +57,7 @@ for command in (
     export,
 ):
     app.command()(command)
-for of_registry in (register, compare, promote, rollback, pull, status):
+for of_registry in (register, compare, promote, rollback, pull, status, reference):
     app.command(rich_help_panel="Registry")(of_registry)
 app.add_typer(review, name="review")
 

@@ -35,9 +35,7 @@ def drift(
     ] = None,
     days: Annotated[
         float | None,
-        typer.Option(
-            min=0.01, metavar="N", help="Only the last days: 7 of a function, by default all of files."
-        ),
+        typer.Option(min=0.01, metavar="N", help="Only the last days: 7 of a function, all of files."),
     ] = None,
     reference: Annotated[
         Path | None,
@@ -48,7 +46,7 @@ def drift(
     ] = "champion",
     alpha: Annotated[
         float,
-        typer.Option(min=1e-6, max=0.5, metavar="P", help="Chance of an alarm although nothing changed."),
+        typer.Option(min=1e-6, max=0.5, metavar="P", help="Chance of an alarm without a change."),
     ] = 0.01,
     page: Annotated[
         Path | None, typer.Option("--report", metavar="FILE", help="Write an HTML page as well.")

@@ -7,10 +7,11 @@ reads it back. A `Summary` counts many of them; it is also the reference that a 
 
 from __future__ import annotations
 
+import datetime
 import json
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, Self, cast, get_args
 
@@ -20,6 +21,7 @@ MESSAGE = "answer"  # of the record, by which the lines are found in a log
 NAMED = 3  # shows of the ranking in a line
 MOST_VALUES = 2_000  # that a summary keeps of a measured quantity
 FORM = 1  # version of a summary's JSON
+TIME = "%Y-%m-%d %H:%M:%S,%f"  # of a record of the log, in the time zone of the server
 
 Interface = Literal["rest", "lambda", "grpc", "held out"]
 
@@ -98,6 +100,40 @@ def error_of(reason: str, *, request_id: str, interface: Interface, duration_ms:
 def answer_line(answer: Answer) -> dict[str, Any]:
     """Return the members of the line, for `extra` of a record whose message is `MESSAGE`."""
     return asdict(answer)
+
+
+def read_records(
+    lines: Iterable[str], *, since: datetime.datetime | None = None
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield the records of a log and their line numbers; lines of plain text are passed over.
+
+    Args:
+        lines: of a log that `services.process.log_as_json` set up, alone or among others.
+        since: only records from this time on, in the time zone of the server; None yields all.
+    """
+    for number, line in enumerate(lines, 1):
+        start = line.find("{")
+        try:
+            record = json.loads(line[start:]) if start >= 0 else None
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(record, dict) and (since is None or _is_after(record, since)):
+            yield number, record
+
+
+def read_answers(lines: Iterable[str], *, since: datetime.datetime | None = None) -> Iterator[Answer]:
+    """Yield the answers of a log; arguments as of `read_records`.
+
+    Raises:
+        ValueError: the line of an answer is damaged; names its number.
+    """
+    for number, record in read_records(lines, since=since):
+        try:
+            answer = read_answer(record)
+        except ValueError as error:
+            raise ValueError(f"line {number}: {error}") from error
+        if answer is not None:
+            yield answer
 
 
 def read_answer(record: Mapping[str, Any]) -> Answer | None:
@@ -210,6 +246,13 @@ class Summary:
             return cls(**found)
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise ValueError(f"it is no summary of answers: {error}") from error
+
+
+def _is_after(record: Mapping[str, Any], since: datetime.datetime) -> bool:
+    try:
+        return datetime.datetime.strptime(str(record.get("time")), TIME) >= since
+    except ValueError:
+        return False
 
 
 def _thinned(values: list[float]) -> list[float]:
