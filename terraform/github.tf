@@ -30,17 +30,22 @@ data "aws_iam_policy_document" "github_may_assume" {
       identifiers = concat(aws_iam_openid_connect_provider.github[*].arn, data.aws_iam_openid_connect_provider.github[*].arn)
     }
 
-    condition {
-      test     = "StringEquals"
-      variable = "${local.github_host}:aud"
-      values   = ["sts.amazonaws.com"]
-    }
+    # Only jobs of this environment, which need its approvals, in the workflow that deploys, on main; never a pull request.
+    # The claim `sub` is not compared: for repositories made or renamed since June 2026 it holds numbers beside the names.
+    dynamic "condition" {
+      for_each = {
+        aud              = "sts.amazonaws.com"
+        environment      = local.github_environment
+        job_workflow_ref = "${var.github_repository}/.github/workflows/deploy.yml@refs/heads/main"
+        ref              = "refs/heads/main"
+        repository       = var.github_repository
+      }
 
-    # Only jobs of this environment, which need its approvals; never a pull request.
-    condition {
-      test     = "StringEquals"
-      variable = "${local.github_host}:sub"
-      values   = ["repo:${var.github_repository}:environment:${local.github_environment}"]
+      content {
+        test     = "StringEquals"
+        variable = "${local.github_host}:${condition.key}"
+        values   = [condition.value]
+      }
     }
   }
 }

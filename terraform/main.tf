@@ -5,6 +5,20 @@ locals {
   alias    = "live"
   # With a secret the whole map is hidden in plans; without one they show the settings.
   settings = nonsensitive(length(var.secret_settings)) == 0 ? var.settings : merge(var.settings, var.secret_settings)
+  # The program takes any text between commas and spaces as a key.
+  has_keys = nonsensitive(can(regex(
+    "[^,[:space:]]", lookup(merge(var.settings, var.secret_settings), "GIF_ANALYZER_API_KEYS", "")
+  )))
+}
+
+check "cost_is_limited" {
+  assert {
+    condition     = !var.open_to_everyone || var.reserved_concurrency != null
+    error_message = <<-EOT
+      Everybody may use the service, and only the account's own limit says how many requests run at once. Set
+      reserved_concurrency, or API keys with open_to_everyone = false.
+    EOT
+  }
 }
 
 # Created before the function, which would otherwise create one without an expiry.

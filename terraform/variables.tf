@@ -137,6 +137,22 @@ variable "secret_settings" {
   }
 }
 
+# Who may use it
+
+variable "open_to_everyone" {
+  description = <<-EOT
+    Whether everybody may use the service without a key. It has no default, because the address is public: say true, or
+    false with keys in TF_VAR_secret_settings, e.g. '{"GIF_ANALYZER_API_KEYS": "..."}'.
+  EOT
+  type        = bool
+  nullable    = false
+
+  validation {
+    condition     = var.open_to_everyone != local.has_keys
+    error_message = "Either open_to_everyone is true, or secret_settings has GIF_ANALYZER_API_KEYS; not both, and not neither."
+  }
+}
+
 # What watches it
 
 variable "log_retention_days" {

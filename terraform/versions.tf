@@ -6,7 +6,7 @@ terraform {
   required_providers {
     aws = {
       source = "hashicorp/aws"
-      # One version, not a range: the one that the tests use. docs/delivery.md says why no lock file is committed.
+      # One version, not a range: the one that the tests use. .terraform.lock.hcl holds its digests.
       version = "5.100.0"
     }
   }

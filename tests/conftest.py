@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -20,8 +21,10 @@ from tests.support.paths import SHARED
 
 # How many examples a property is tried on: `make test` takes the quick profile, `make test-all` the thorough
 # one. How long an example takes is the machine's business, so there is no deadline.
-settings.register_profile("quick", deadline=None, max_examples=25)
-settings.register_profile("thorough", deadline=None, max_examples=600)
+# The parent is named because Hypothesis would try the same examples at each run where CI is set.
+ANY_EXAMPLES = settings.get_profile("default")
+settings.register_profile("quick", ANY_EXAMPLES, deadline=None, max_examples=25)
+settings.register_profile("thorough", ANY_EXAMPLES, deadline=None, max_examples=600)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 
 # What the tests of a tier need. `make test` runs the tests that are of none.
@@ -36,6 +39,16 @@ TIERS = {
     "corpus": "the shared GIFs: a folder ../shared, or GIFS_SHARED naming it",
 }
 SERIAL = "serial"
+# Where CI is set, a test may skip for these reasons only; any other means that something was not installed.
+SKIPS_IN_CI = (
+    "the shared GIFs",  # they may not be published
+    "which this system does not have",  # a device file
+    "IPv6, which this machine does not have",
+    "root may read every file",
+    "needs glibc",
+    "whose address is in LIVE_URL",
+    r"needs (opencv|imageio|pyvips), which is",  # peers that only `make bench` installs
+)
 # The markers of whole files and folders. Single tests elsewhere carry `tools` or `corpus` themselves.
 MARKERS = {
     "benchmarks/test_bench.py": ("tools",),
@@ -107,6 +120,28 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         config.hook.pytest_deselected(items=slow)
         items[:] = [item for item in items if item not in slow]
     items.sort(key=_place)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Iterator[Any]:
+    return _forbid_skip((yield))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Iterator[Any]:
+    return _forbid_skip((yield))
+
+
+def _forbid_skip(report: Any) -> Any:
+    """The report of a test or of a module; where CI is set, an unexpected skip is a failure."""
+    if os.environ.get("CI") and report.outcome == "skipped" and not hasattr(report, "wasxfail"):
+        *_, reason = report.longrepr  # file, line, reason
+        if not any(re.search(allowed, reason) for allowed in SKIPS_IN_CI):
+            report.outcome = "failed"
+            report.longrepr = (
+                f"{reason}\nCI is set, and SKIPS_IN_CI of tests/conftest.py does not allow this."
+            )
+    return report
 
 
 def _place(item: pytest.Item) -> int:

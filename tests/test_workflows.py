@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from tests.support.paths import ROOT
 
 FOLDER = ROOT / ".github"
 WORKFLOWS = sorted((FOLDER / "workflows").glob("*.yml"))
+DEPLOY = FOLDER / "workflows/deploy.yml"
 BIN = Path(sys.executable).parent
 
 
@@ -67,27 +69,155 @@ def test_a_job_only_has_the_permissions_that_it_names(path: Path) -> None:
     for name, job in workflow["jobs"].items():
         assert job["permissions"]["contents"] == "read", name
         assert job["timeout-minutes"] <= 90, name
+        # Every job runs code of a commit, so none may write to the repository or to a pull request.
+        written = {scope for scope, access in job["permissions"].items() if access != "read"}
+        assert written <= {"id-token"}, name
 
 
-def test_a_pull_request_deploys_nothing_and_has_no_secrets() -> None:
-    text = (FOLDER / "workflows/ci.yml").read_text("utf-8")
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
+def test_a_failed_command_in_a_pipe_fails_its_step(path: Path) -> None:
+    assert read(path)["defaults"] == {"run": {"shell": "bash"}}  # GitHub adds pipefail to this one only
+
+
+@pytest.mark.parametrize("path", [FOLDER / "workflows/ci.yml", FOLDER / "workflows/weekly.yml"])
+def test_a_pull_request_deploys_nothing_and_has_no_secrets(path: Path) -> None:
+    text = path.read_text("utf-8")
 
     assert "secrets." not in text
     assert "id-token" not in text
     assert "pull_request_target" not in text
-    assert not {job.get("environment") for job in read(FOLDER / "workflows/ci.yml")["jobs"].values()} - {None}
+    assert not {job.get("environment") for job in read(path)["jobs"].values()} - {None}
+
+
+def test_the_checks_of_main_are_never_cancelled() -> None:
+    """A group that two commits of main share would cancel the older one, even while it waits."""
+    concurrency = read(FOLDER / "workflows/ci.yml")["concurrency"]
+
+    assert concurrency == {
+        "group": "ci-${{ github.event.pull_request.number || github.sha }}",
+        "cancel-in-progress": "${{ github.event_name == 'pull_request' }}",
+    }
+
+
+def test_the_versions_are_audited_each_week() -> None:
+    path = FOLDER / "workflows/weekly.yml"
+
+    assert re.fullmatch(r"\d+ \d+ \* \* [0-6]", read(path)["on"]["schedule"][0]["cron"])
+    assert "make audit" in [step.get("run") for step in steps(path)]
+
+
+def test_dependabot_follows_every_kind_of_dependency() -> None:
+    updates = read(FOLDER / "dependabot.yml")["updates"]
+
+    assert {(update["package-ecosystem"], update["directory"]) for update in updates} == {
+        ("github-actions", "/"),
+        ("pip", "/"),
+        ("terraform", "/terraform"),
+    }
+    assert all(update["cooldown"]["default-days"] >= 7 for update in updates)
+
+
+# The deployment. tests/delivery/test_deploy_workflow.py runs it.
 
 
 def test_one_deployment_runs_at_a_time_and_without_stored_aws_keys() -> None:
-    path = FOLDER / "workflows/deploy.yml"
-    workflow = read(path)
+    workflow = read(DEPLOY)
 
     assert workflow["concurrency"] == {"group": "deploy", "cancel-in-progress": False}
-    assert "pull_request" not in workflow["on"]
-    assert "AWS_ACCESS_KEY" not in path.read_text("utf-8")
+    assert "AWS_ACCESS_KEY" not in DEPLOY.read_text("utf-8")
     for name, job in workflow["jobs"].items():
-        signs_in = any("aws-actions/" in step.get("uses", "") for step in job["steps"])
-        assert signs_in == (job["permissions"].get("id-token") == "write"), name
+        assert signs_in(job) == (job["permissions"].get("id-token") == "write"), name
+
+
+def signs_in(job: dict[str, Any]) -> bool:
+    return any("aws-actions/" in step.get("uses", "") for step in job["steps"])
+
+
+def test_only_a_commit_of_main_whose_checks_passed_is_deployed() -> None:
+    workflow = read(DEPLOY)
+    first, *others = workflow["jobs"].items()
+
+    assert set(workflow["on"]) == {"workflow_run", "workflow_dispatch"}
+    assert workflow["on"]["workflow_run"]["workflows"] == [read(FOLDER / "workflows/ci.yml")["name"]]
+    asked = first[1]["steps"][0]["run"]
+    assert "gh run list --workflow ci.yml --branch main --event push --status success --limit 1" in asked
+    for name, job in others:
+        assert first[0] in job["needs"], name
+        [checkout] = [step for step in job["steps"] if "actions/checkout" in step.get("uses", "")]
+        assert checkout["with"]["ref"] == "${{ needs.commit.outputs.sha }}", name
+
+
+def test_without_such_a_commit_nothing_is_deployed(tmp_path: Path) -> None:
+    """The step of the first job, with a `gh` that found no run."""
+    gh, output = tmp_path / "gh", tmp_path / "output"
+    gh.write_text("#!/bin/sh\necho sha=\n", "utf-8")
+    gh.chmod(0o755)
+    [step] = read(DEPLOY)["jobs"]["commit"]["steps"]
+
+    done = subprocess.run(
+        ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step["run"]],
+        env={"PATH": f"{tmp_path}:{os.environ['PATH']}", "GITHUB_OUTPUT": str(output)},
+        check=False,
+    )
+
+    assert done.returncode != 0
+    assert output.read_text("utf-8") == ""
+
+
+def test_nothing_is_installed_once_a_step_has_credentials() -> None:
+    """tests/delivery/test_hashes.py checks that other verbs install nothing after `make setup-deploy`."""
+    for name, job in read(DEPLOY)["jobs"].items():
+        secret = [
+            number
+            for number, step in enumerate(job["steps"])
+            if "secrets." in str(step) or "aws-actions/" in step.get("uses", "")
+        ]
+        setup = [number for number, step in enumerate(job["steps"]) if step.get("run") == "make setup-deploy"]
+        python = any("setup-python" in step.get("uses", "") for step in job["steps"])
+
+        assert "secrets." not in str(job.get("env", {})), name
+        assert len(setup) == python, name
+        assert not secret or not setup or setup[0] < secret[0], name
+
+
+def test_each_environment_has_a_token_of_terraform_of_its_own() -> None:
+    """One that is stored for the whole repository by mistake would otherwise serve both."""
+    tokens: dict[str, set[str]] = {}
+    for job in read(DEPLOY)["jobs"].values():
+        for step in job["steps"]:
+            if token := step.get("env", {}).get("TF_TOKEN_app_terraform_io"):
+                tokens.setdefault(job["environment"], set()).add(token)
+
+    assert tokens == {"stage": {"${{ secrets.STAGE_TF_TOKEN }}"}, "prod": {"${{ secrets.PROD_TF_TOKEN }}"}}
+
+
+def test_production_is_rolled_back_after_a_failure_a_cancellation_and_a_timeout() -> None:
+    job = read(DEPLOY)["jobs"]["production"]
+    *before, last = job["steps"]
+
+    assert last["run"] == "make rollback ENVIRONMENT=prod"
+    assert last["if"] == "(failure() || cancelled()) && steps.before.outputs.version"
+    # A step that hangs ends by its own limit, which is a failure, and the job has time left.
+    limits = [step["timeout-minutes"] for step in (*before, last) if "run" in step]
+    assert sum(limits) + 10 <= job["timeout-minutes"]
+    runs = [step["run"] for step in before if "run" in step]
+    assert runs.index("make status ENVIRONMENT=prod") + 1 == runs.index("make rollout ENVIRONMENT=prod")
+
+
+def test_production_applies_the_plan_that_its_reviewers_saw() -> None:
+    jobs = read(DEPLOY)["jobs"]
+
+    assert jobs["plan"]["env"]["PLAN"] == jobs["production"]["env"]["PLAN"]
+    assert "plan" in jobs["production"]["needs"]
+    made, used = ([step.get("run", "") for step in jobs[name]["steps"]] for name in ("plan", "production"))
+    assert any(line.startswith("make plan ENVIRONMENT=prod") for line in made)
+    assert any(line.endswith('>> "$GITHUB_STEP_SUMMARY"') for line in made)
+    assert "make apply ENVIRONMENT=prod" in used
+    assert "make deploy ENVIRONMENT=prod" not in used  # it would make a plan of its own
+    [uploaded] = [
+        step["with"]["path"] for step in jobs["plan"]["steps"] if "upload-artifact" in step.get("uses", "")
+    ]
+    assert uploaded == f"{jobs['plan']['env']['PLAN']}.sealed"  # whoever reads the repository can download it
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)

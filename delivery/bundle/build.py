@@ -71,7 +71,7 @@ def build_bundle(
     Raises:
         DeliveryError: something is missing, invalid or too large.
     """
-    if not (ROOT / "constraints.txt").is_file():
+    if not (ROOT / "hashes.txt").is_file():
         raise MissingTool("the project's source", "bundles are built in a clone of it")
     model = model or default_model_path()
     info = check_model(model)  # invalid input is reported before half a minute is spent

@@ -29,7 +29,7 @@ class Package:
     """A package in the folder."""
 
     name: str  # as in its own metadata
-    version: str  # that constraints.txt pins
+    version: str  # that hashes.txt pins
     files: frozenset[str]  # paths relative to the folder, with / as separator
 
 
@@ -39,7 +39,7 @@ def gather(
     """Put wheels, source, a model and a library into a folder; nothing is pruned or compiled yet.
 
     Args:
-        root: of the project, with pyproject.toml and constraints.txt.
+        root: of the project, with pyproject.toml and hashes.txt.
         folder: to write to.
         model: an ONNX file.
         target: that the wheels must fit.
@@ -47,7 +47,7 @@ def gather(
 
     Raises:
         MissingTool: uv is not on this machine.
-        FailedStep: there is no wheel of a package for this target.
+        FailedStep: there is no wheel of a package for this target, or a wheel has another hash.
         InvalidModel: the function could not load the model.
         InvalidLibrary: the function could not use the library.
     """
@@ -89,12 +89,13 @@ def check_library(library: Path, model: Path) -> LibraryInfo:
 
 
 def _install_wheels(root: Path, folder: Path, target: Target) -> list[Package]:
-    """Install wheels only: a package built here would be for this machine."""
+    """Install wheels only, because a package built here would be for this machine."""
     command = [
         *(_find_uv(), "pip", "install", "--quiet", "--target", str(folder), "--python", sys.executable),
         *("--python-version", target.python, "--python-platform", target.platform),
         *("--only-binary", ":all:", "--no-compile-bytecode", "--link-mode", "copy"),
-        *("--constraint", str(root / "constraints.txt"), "--requirement", str(root / "pyproject.toml")),
+        *("--require-hashes", "--constraint", str(root / "hashes.txt")),
+        *("--requirement", str(root / "pyproject.toml")),
         *("--extra", EXTRA),
     ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from delivery.candidate import fetch_candidate
+from delivery.commands.outputs import Outputs, write_outputs
 from delivery.cost import FREE_GB_S, FREE_REQUESTS, MEMORIES_MB, Measurement, best, plan
 from services.terminal import Json, report
 
@@ -18,15 +19,7 @@ from services.terminal import Json, report
 def candidate(
     *,
     out: Annotated[Path, typer.Option(metavar="FILE", help="Where to write the model file.")],
-    outputs: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            envvar="GITHUB_OUTPUT",
-            help="Append alias, version and model_version, as GitHub Actions reads them.",
-            show_default=False,
-        ),
-    ] = None,
+    outputs: Outputs = None,
     as_json: Json = False,
 ) -> None:
     """Download the challenger from the registry; without one, the champion.
@@ -41,9 +34,7 @@ def candidate(
     reached.
     """
     found = fetch_candidate(out)
-    if outputs is not None:
-        with outputs.open("a", encoding="utf-8") as file:
-            file.writelines(f"{name}={value}\n" for name, value in found.items())
+    write_outputs(outputs, found)
     report(
         as_json,
         {**found, "path": str(out)},

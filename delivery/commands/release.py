@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from delivery.commands.outputs import Outputs, write_outputs
 from delivery.errors import UnknownFunction
 from delivery.request import address_asker
 from delivery.smoke import Checked, Expected, smoke_test
@@ -192,8 +193,12 @@ def smoke(
     report(as_json, {"target": where, "checks": _checks_json(checks)}, _checks_text(checks))
 
 
-def status(function: FunctionName, *, alias: AliasName = "live", as_json: Json = False) -> None:
+def status(
+    function: FunctionName, *, alias: AliasName = "live", outputs: Outputs = None, as_json: Json = False
+) -> None:
     """Show the published versions, and which of them users get and got before.
+
+    A workflow keeps the output `version`, which users get, to go back to it with `rollback --to`.
 
     **Example**
 
@@ -207,6 +212,7 @@ def status(function: FunctionName, *, alias: AliasName = "live", as_json: Json =
     alias_now, versions = target.alias(), target.versions()
     shares = {version: f"{share:.0%}" for version, share in alias_now.weights.items()}
     roles = {alias_now.version: "live", **shares}
+    write_outputs(outputs, {"version": alias_now.version})
     if alias_now.before:
         roles.setdefault(alias_now.before, "before")
     lines = [

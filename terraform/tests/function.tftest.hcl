@@ -5,12 +5,20 @@ mock_provider "aws" {
 }
 
 variables {
-  environment = "stage"
-  bundle      = "tests/function.tftest.hcl" # any file stands for a zip here
+  environment          = "stage"
+  bundle               = "tests/function.tftest.hcl" # any file stands for a zip here
+  open_to_everyone     = true
+  reserved_concurrency = 5
 }
 
 run "function" {
   command = plan
+
+  variables {
+    reserved_concurrency = null
+  }
+
+  expect_failures = [check.cost_is_limited]
 
   assert {
     condition     = aws_lambda_function.analyzer.function_name == "gif-analyzer-stage"
@@ -110,5 +118,21 @@ run "options" {
       GIF_ANALYZER_MAX_FRAMES = "2000"
     })
     error_message = "The settings did not reach the function."
+  }
+}
+
+run "open_to_everyone_or_with_keys" {
+  command = plan
+
+  variables {
+    open_to_everyone     = false
+    reserved_concurrency = null
+    secret_settings      = { GIF_ANALYZER_API_KEYS = "one,two" }
+  }
+
+  # No warning: only those with a key can cost anything.
+  assert {
+    condition     = nonsensitive(aws_lambda_function.analyzer.environment[0].variables["GIF_ANALYZER_API_KEYS"]) == "one,two"
+    error_message = "The keys did not reach the function."
   }
 }

@@ -5,8 +5,10 @@ mock_provider "aws" {
 }
 
 variables {
-  environment = "stage"
-  bundle      = "tests/github.tftest.hcl"
+  environment          = "stage"
+  bundle               = "tests/github.tftest.hcl"
+  open_to_everyone     = true
+  reserved_concurrency = 5
 }
 
 run "nobody_without_a_repository" {
@@ -31,15 +33,24 @@ run "one_environment_of_one_repository" {
   }
 
   assert {
-    condition = { for condition in data.aws_iam_policy_document.github_may_assume[0].statement[0].condition : condition.variable => {
-      test = condition.test, values = condition.values
-      } } == {
-      "token.actions.githubusercontent.com:aud" = { test = "StringEquals", values = tolist(["sts.amazonaws.com"]) }
-      "token.actions.githubusercontent.com:sub" = {
-        test = "StringEquals", values = tolist(["repo:owner/gif-analyzer:environment:stage"])
-      }
+    condition = {
+      for condition in data.aws_iam_policy_document.github_may_assume[0].statement[0].condition :
+      trimprefix(condition.variable, "token.actions.githubusercontent.com:") => condition.values
+      } == {
+      aud              = tolist(["sts.amazonaws.com"])
+      environment      = tolist(["stage"])
+      job_workflow_ref = tolist(["owner/gif-analyzer/.github/workflows/deploy.yml@refs/heads/main"])
+      ref              = tolist(["refs/heads/main"])
+      repository       = tolist(["owner/gif-analyzer"])
     }
-    error_message = "The role can be assumed by more than one environment's jobs."
+    error_message = "The role can be assumed by other jobs than those of deploy.yml on main, in this environment."
+  }
+
+  assert {
+    condition = alltrue([
+      for condition in data.aws_iam_policy_document.github_may_assume[0].statement[0].condition : condition.test == "StringEquals"
+    ])
+    error_message = "A claim is compared by a pattern."
   }
 }
 

@@ -5,8 +5,10 @@ mock_provider "aws" {
 }
 
 variables {
-  environment = "stage"
-  bundle      = "tests/variables.tftest.hcl"
+  environment          = "stage"
+  bundle               = "tests/variables.tftest.hcl"
+  open_to_everyone     = true
+  reserved_concurrency = 5
 }
 
 run "missing_bundle" {
@@ -79,4 +81,25 @@ run "repository_with_wildcard" {
   }
 
   expect_failures = [var.github_repository, var.github_environment]
+}
+
+run "closed_without_keys" {
+  command = plan
+
+  variables {
+    open_to_everyone = false
+    secret_settings  = { GIF_ANALYZER_API_KEYS = " , " }
+  }
+
+  expect_failures = [var.open_to_everyone]
+}
+
+run "open_with_keys" {
+  command = plan
+
+  variables {
+    settings = { GIF_ANALYZER_API_KEYS = "one" }
+  }
+
+  expect_failures = [var.open_to_everyone]
 }

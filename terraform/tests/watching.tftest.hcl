@@ -5,8 +5,10 @@ mock_provider "aws" {
 }
 
 variables {
-  environment = "stage"
-  bundle      = "tests/watching.tftest.hcl"
+  environment          = "stage"
+  bundle               = "tests/watching.tftest.hcl"
+  open_to_everyone     = true
+  reserved_concurrency = 5
 }
 
 run "alarms_of_the_alias" {

@@ -1,7 +1,7 @@
 """The whole deploy.yml on one machine: MLflow with a password, AWS on loopback, Lambda's emulator.
 
-A shell runs the `run` lines of the steps as GitHub's runner does; the actions are replaced. The bundle is the
-real one, with a small model that knows three colours.
+A shell runs the `run` lines of the steps as GitHub's runner does; the actions and `gh` are replaced. The
+bundle is the real one, with a small model that knows three colours.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import re
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,16 +29,21 @@ from tests.support.programs import run
 from tests.support.terraform import Terraform, needs_terraform
 
 WORKFLOW = ROOT / ".github/workflows/deploy.yml"
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
 STAGE, PROD = "gif-analyzer-stage", "gif-analyzer-prod"
 
-pytestmark = [needs_terraform, needs_emulator_for(PYTHON)]
+pytestmark = [
+    needs_terraform,
+    needs_emulator_for(PYTHON),
+    pytest.mark.timeout(3600),  # seconds: five deployments, each of minutes on a busy machine
+]
 
 
 # GitHub Actions: the `run` lines of a workflow's steps, job by job. The test replaces the actions that steps
-# use. Of GitHub's expressions only names with dots, `==`, `&&` and the status functions are supported.
+# use. Of GitHub's expressions only names with dots, texts, operators and the status functions are supported.
 
 Replacement = Callable[["Step"], Mapping[str, str]]
-SUCCESS, FAILURE, SKIPPED = "success", "failure", "skipped"
+SUCCESS, FAILURE, CANCELLED, SKIPPED = "success", "failure", "cancelled", "skipped"
 
 
 @dataclass(frozen=True)
@@ -47,7 +52,7 @@ class Step:
 
     job: str  # name of its job
     name: str  # its `run` line, or the action that it uses
-    outcome: str = SUCCESS  # success, failure or skipped
+    outcome: str = SUCCESS  # success, failure, cancelled or skipped
     inputs: Mapping[str, str] = field(default_factory=dict)  # its `with`, expressions replaced
     printed: str = ""  # what it wrote on standard output and standard error
     outputs: Mapping[str, str] = field(default_factory=dict)  # what it wrote to $GITHUB_OUTPUT
@@ -73,9 +78,11 @@ def rehearse(
     environ: Mapping[str, str],
     overrides: Mapping[str, str],
     variables: Mapping[str, Mapping[str, str]],
-    secrets: Mapping[str, str],
+    secrets: Mapping[str, Mapping[str, str]],
+    github: Mapping[str, Any],
     replacements: Mapping[str, Replacement],
     scratch: Path,
+    cancel: tuple[str, str] | None = None,
 ) -> Rehearsal:
     """Run a workflow.
 
@@ -83,11 +90,13 @@ def rehearse(
         workflow: the YAML file.
         cwd: the checkout that all jobs share.
         environ: variables of every step, added to those of the workflow.
-        overrides: replace what the workflow sets for all its jobs.
+        overrides: replace variables that the workflow or a job sets.
         variables: `vars` by the name of the job's environment.
-        secrets: of every environment.
+        secrets: by the name of the job's environment.
+        github: the event and the repository.
         replacements: of actions, by the name before the `@`; they return variables for later steps.
         scratch: folder for the outputs of steps.
+        cancel: a job and the step at whose end somebody cancels the run.
 
     Raises:
         ValueError: the workflow uses something unsupported.
@@ -101,30 +110,38 @@ def rehearse(
         if any(outcomes[needed] != SUCCESS for needed in needs):
             outcomes[name] = SKIPPED
             continue
+        environment = job.get("environment", "")
         context: dict[str, Any] = {
-            "vars": variables.get(job.get("environment", ""), {}),
-            "secrets": secrets,
+            "github": github,
+            "vars": variables.get(environment, {}),
+            "secrets": secrets.get(environment, {}),
             "needs": {needed: {"outputs": outputs[needed]} for needed in needs},
             "steps": {},
         }
-        given = {**environ, **_texts(plan.get("env", {}), context), **overrides}
-        failed = False
+        if not _holds(job.get("if", "success()"), context, SUCCESS):
+            outcomes[name] = SKIPPED
+            continue
+        given = {**_texts(plan.get("env", {}), context), **_texts(job.get("env", {}), context)}
+        given = {**environ, **given, **{key: text for key, text in overrides.items() if key in given}}
+        status = SUCCESS
         for number, entry in enumerate(job["steps"]):
             step = _take(
                 name,
                 entry,
                 context=context,
                 given=given,
-                failed=failed,
+                status=status,
                 replacements=replacements,
                 cwd=cwd,
                 scratch=scratch / f"{name}-{number}",
             )
+            if cancel is not None and name == cancel[0] and step.name.startswith(cancel[1]):
+                step = replace(step, outcome=CANCELLED)
             done.append(step)
-            failed = failed or step.outcome == FAILURE
+            status = step.outcome if status == SUCCESS and step.outcome != SKIPPED else status
             if "id" in entry:
                 context["steps"][entry["id"]] = {"outputs": step.outputs, "outcome": step.outcome}
-        outcomes[name] = FAILURE if failed else SUCCESS
+        outcomes[name] = status
         outputs[name] = _texts(job.get("outputs", {}), context)
     return Rehearsal(outcomes, tuple(done))
 
@@ -146,14 +163,14 @@ def _take(
     *,
     context: dict[str, Any],
     given: dict[str, str],
-    failed: bool,
+    status: str,
     replacements: Mapping[str, Replacement],
     cwd: Path,
     scratch: Path,
 ) -> Step:
     name = entry.get("run") or entry["uses"].split("@")[0]
     inputs = _texts(entry.get("with", {}), context)
-    if not _holds(entry.get("if", "success()"), context, failed):
+    if not _holds(entry.get("if", "success()"), context, status):
         return Step(job, name, SKIPPED, inputs)
     if "uses" in entry:
         given.update(replacements[name](Step(job, name, inputs=inputs)))
@@ -198,15 +215,18 @@ def _value(expression: str, context: dict[str, Any]) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _holds(condition: str, context: dict[str, Any], failed: bool) -> bool:
-    """Whether a step runs; after a failure only if its condition names a status function."""
-    parts = [part.strip() for part in condition.split("&&")]
-    status = {"success()": not failed, "failure()": failed, "always()": True}
-    asked = [status[part] for part in parts if part in status] or [not failed]
-    return all(asked) and all(
-        _value(left.strip(), context) == _value(right.strip(), context)
-        for left, _, right in (part.partition("==") for part in parts if part not in status)
-    )
+def _holds(condition: str, context: dict[str, Any], status: str) -> bool:
+    """Whether a step runs; unless the job goes well, only if its condition names a status function."""
+    functions = {f"{each}()": status == each for each in (SUCCESS, FAILURE, CANCELLED)} | {"always()": True}
+    operators = {"&&": " and ", "||": " or "}
+
+    def in_python(found: re.Match[str]) -> str:
+        word = found[0]
+        return operators.get(word) or repr(functions[word] if word in functions else _value(word, context))
+
+    expression = re.sub(r"'[^']*'|[a-z]+\(\)|[a-z][\w.-]*|&&|\|\|", in_python, condition)
+    asked = any(function in condition for function in functions)
+    return bool(eval(expression)) and (asked or status == SUCCESS)
 
 
 # Variables of this machine that a runner does not have, and that would change the run.
@@ -216,6 +236,15 @@ _FOREIGN = ("AWS_", "GIF_", "GITHUB_", "MLFLOW_", "TF_VAR_", "MAKE", "MFLAGS")
 def shell_environ(**changes: str) -> dict[str, str]:
     """The variables of this machine without those that would change a workflow, and with `changes`."""
     return {**{k: v for k, v in os.environ.items() if not k.startswith(_FOREIGN)}, **changes}
+
+
+def fake_gh(folder: Path, commit: str) -> Path:
+    """A folder with a `gh` that prints a commit as the newest one whose checks passed; "" for none."""
+    program = folder / "bin/gh"
+    program.parent.mkdir(exist_ok=True)
+    program.write_text(f"#!/bin/sh\necho sha={commit}\n", "utf-8")
+    program.chmod(0o755)
+    return program.parent
 
 
 # The services around it
@@ -235,11 +264,12 @@ class Services:
     meanwhile: list[tuple[str, ...]] = field(default_factory=list)
     runs: int = 0
 
-    def deploy(self) -> Rehearsal:
+    def deploy(self, *, cancel: tuple[str, str] | None = None) -> Rehearsal:
         """Run deploy.yml once."""
         self.runs += 1
         scratch = self.folder / f"run-{self.runs}"
         scratch.mkdir()
+        sign_in = {"MLFLOW_TRACKING_USERNAME": ADMIN, "MLFLOW_TRACKING_PASSWORD": PASSWORD}
         return rehearse(
             WORKFLOW,
             cwd=ROOT,
@@ -248,16 +278,25 @@ class Services:
                 PYTHON_OF_BUNDLE=PYTHON,
                 BUNDLE=str(self.folder / "lambda.zip"),
                 STATES=str(self.folder),
+                PATH=f"{fake_gh(self.folder, COMMIT)}:{os.environ['PATH']}",
             ),
-            overrides={"MODEL": str(self.folder / "candidate.onnx")},
+            overrides={
+                "MODEL": str(self.folder / "candidate.onnx"),
+                "PLAN": str(self.folder / "prod.tfplan"),
+            },
             variables={
                 "registry": {
                     "MLFLOW_TRACKING_URI": self.server.address,
                     "EVALUATION": str(self.folder / "evaluation.csv"),
                 },
-                "prod": {"MLFLOW_TRACKING_URI": self.server.address},
+                "prod": {"MLFLOW_TRACKING_URI": self.server.address, "OPEN_TO_EVERYONE": "true"},
             },
-            secrets={"MLFLOW_TRACKING_USERNAME": ADMIN, "MLFLOW_TRACKING_PASSWORD": PASSWORD},
+            secrets={"registry": sign_in, "prod": {**sign_in, "PLAN_KEY": PASSWORD}},
+            github={
+                "event_name": "workflow_run",
+                "event": {"workflow_run": {"event": "push", "conclusion": "success"}},
+                "repository": "owner/gif-analyzer",
+            },
             replacements={
                 "actions/checkout": self._nothing,
                 "actions/setup-python": self._nothing,
@@ -267,6 +306,7 @@ class Services:
                 "aws-actions/configure-aws-credentials": self._credentials,
             },
             scratch=scratch,
+            cancel=cancel,
         )
 
     def register(self, version: str, *, shows: tuple[str, ...] = SHOWS) -> None:
@@ -326,19 +366,23 @@ def printed(rehearsal: Rehearsal) -> str:
 
 
 def test_a_challenger_becomes_champion_or_nothing_changes(services: Services) -> None:
+    all_of_them = dict.fromkeys(("commit", "candidate", "staging", "plan", "production"), SUCCESS)
+
     # the first model
     services.register("1.0")
     first = services.deploy()
-    assert first.jobs == {"candidate": SUCCESS, "staging": SUCCESS, "production": SUCCESS}, printed(first)
+    assert first.jobs == all_of_them, printed(first)
     assert services.aliases() == {"champion": "1"}
     assert (services.model_in(STAGE), services.model_in(PROD)) == ("1.0", "1.0")
     assert first.step("production", "make rollback").outcome == SKIPPED
+    assert {step.inputs["ref"] for step in first.steps if step.name == "actions/checkout"} == {COMMIT}
 
     # staging answers badly: production stays as it is, and the challenger is not promoted
     services.register("2.0")
     services.settings["staging"] = {"GIF_ANALYZER_MAX_FRAMES": "1"}
     second = services.deploy()
-    assert second.jobs == {"candidate": SUCCESS, "staging": FAILURE, "production": SKIPPED}, printed(second)
+    left = {"staging": FAILURE, "plan": SKIPPED, "production": SKIPPED}
+    assert second.jobs == all_of_them | left, printed(second)
     assert services.aliases() == {"champion": "1", "challenger": "2"}
     assert (services.model_in(STAGE), services.model_in(PROD)) == ("1.0", "1.0")
 
@@ -346,18 +390,28 @@ def test_a_challenger_becomes_champion_or_nothing_changes(services: Services) ->
     services.settings.clear()
     services.meanwhile.append(("3.0",))
     third = services.deploy()
-    assert third.jobs == {"candidate": SUCCESS, "staging": SUCCESS, "production": FAILURE}, printed(third)
+    assert third.jobs == all_of_them | {"production": FAILURE}, printed(third)
     assert third.step("production", "make promote").outcome == FAILURE
     assert third.step("production", "make rollback").outcome == SUCCESS
     assert services.aliases() == {"champion": "1", "challenger": "3"}
     assert (services.model_in(STAGE), services.model_in(PROD)) == ("2.0", "1.0")
 
+    # somebody cancels the run when users have the new version: production is rolled back
+    fourth = services.deploy(cancel=("production", "make rollout"))
+    assert fourth.jobs == all_of_them | {"production": CANCELLED}, printed(fourth)
+    assert fourth.step("production", "make promote").outcome == SKIPPED
+    assert fourth.step("production", "make rollback").outcome == SUCCESS
+    assert services.aliases() == {"champion": "1", "challenger": "3"}
+    assert (services.model_in(STAGE), services.model_in(PROD)) == ("3.0", "1.0")
+
     # a worse challenger does not reach staging
     services.register("4.0", shows=(GREEN, RED, BLUE))
-    fourth = services.deploy()
-    assert fourth.jobs == {"candidate": FAILURE, "staging": SKIPPED, "production": SKIPPED}, printed(fourth)
-    assert "does not pass" in fourth.step("candidate", "make compare").printed
+    fifth = services.deploy()
+    left = dict.fromkeys(("staging", "plan", "production"), SKIPPED)
+    assert fifth.jobs == all_of_them | {"candidate": FAILURE} | left, printed(fifth)
+    assert "does not pass" in fifth.step("candidate", "make compare").printed
     assert services.model_in(PROD) == "1.0"
 
-    # no step printed the password
-    assert PASSWORD not in printed(first) + printed(second) + printed(third) + printed(fourth)
+    # reviewers saw the plan, and no step printed the password
+    assert "Plan: " in first.step("plan", "make plan").printed
+    assert all(PASSWORD not in printed(each) for each in (first, second, third, fourth, fifth))

@@ -298,17 +298,21 @@ def test_the_first_version_cannot_be_rolled_back(cloud: Cloud, function: str) ->
     assert isinstance(deliver("rollback", function).exception, NoVersionBefore)
 
 
-def test_status_lists_the_versions_and_which_is_live(cloud: Cloud, function: str, publish: Any) -> None:
+def test_status_lists_the_versions_and_which_is_live(
+    cloud: Cloud, function: str, publish: Any, tmp_path: Path
+) -> None:
     publish("2.0")
     assert roll(function).exit_code == 0
     publish("3.0")
 
-    as_json, as_text = deliver("status", function, "--json"), deliver("status", function)
+    as_json = deliver("status", function, "--json")
+    as_text = deliver("status", function, "--outputs", str(tmp_path / "outputs"))
 
     answer = json.loads(as_json.stdout)
     assert (answer["version"], answer["before"]) == ("2", "1")
     assert [version["version"] for version in answer["versions"]] == ["1", "2", "3"]
     assert f"{function}:live is version 2" in as_text.stdout
+    assert (tmp_path / "outputs").read_text("utf-8") == "version=2\n"
 
 
 def test_a_zip_is_published_and_rolled_out(cloud: Cloud, function: str, tmp_path: Path) -> None:

@@ -15,7 +15,12 @@ from services.errors import catalogue
 from tests.support.documents import commands
 from tests.support.paths import ROOT
 
-DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+DOCUMENTS = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    ROOT / "SECURITY.md",
+    *sorted((ROOT / "docs").rglob("*.md")),
+]
 MODULES = {
     "gif-analyzer": "gateway.cli",
     "gif-deliver": "delivery.cli",

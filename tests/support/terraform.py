@@ -36,14 +36,14 @@ class Terraform:
             "TF_DATA_DIR": str(folder / "data"),
             **environment,
         }
-        # A copy, because init writes a lock file into the configuration.
+        # A copy, so that no file of a developer is in it.
         self.configuration = folder / "terraform"
         shutil.copytree(
             FOLDER,
             self.configuration,
-            ignore=shutil.ignore_patterns(".terraform*", "*.tfstate*", "cloud_override.tf", "hcp"),
+            ignore=shutil.ignore_patterns(".terraform", "*.tfstate*", "*.tfplan", "cloud_override.tf", "hcp"),
         )
-        done = self.run("init", "-input=false", self.backend, check=False)
+        done = self.run("init", "-input=false", "-lockfile=readonly", self.backend, check=False)
         if done.returncode != 0:
             pytest.skip(f"Terraform cannot install its provider: {' '.join(done.stderr.split())}")
 

@@ -63,6 +63,19 @@ def test_checkov_finds_nothing_that_is_not_explained() -> None:
         assert len(skipped["check_result"]["suppress_comment"]) > 20, skipped["check_id"]
 
 
+def test_the_provider_is_locked_for_every_platform() -> None:
+    lock = (FOLDER / ".terraform.lock.hcl").read_text("utf-8")
+    [version] = re.findall(
+        r'^ +version = "([\d.]+)"', (FOLDER / "versions.tf").read_text("utf-8"), re.MULTILINE
+    )
+
+    assert re.findall(r'^ +version += "(.*)"', lock, re.MULTILINE) == [version]
+    assert (
+        len(set(re.findall(r'"zh:[0-9a-f]{64}"', lock))) == 15
+    )  # an archive for each platform, and their list
+    assert re.search(r'"h1:[A-Za-z0-9+/]{43}="', lock)  # of an unpacked folder, as in a mirror
+
+
 def test_it_only_names_settings_of_the_program() -> None:
     texts = [path.read_text("utf-8") for path in (*FOLDER.glob("*.tf"), *FOLDER.glob("*.tfvars"))]
     named = set(re.findall(r"GIF_ANALYZER_[A-Z_]*[A-Z]", "".join(texts)))

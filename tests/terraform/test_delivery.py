@@ -116,8 +116,8 @@ def test_what_terraform_uploaded_is_what_runs(cloud: Cloud, terraform: Terraform
     assert everything_in(cloud) == []
 
 
-def make(cloud: Cloud, terraform: Terraform, verb: str, *options: str) -> str:
-    """Run a target of the Makefile with this configuration and state, as a workflow does."""
+def make(cloud: Cloud, terraform: Terraform, verb: str, *options: str, fails: bool = False) -> str:
+    """Run a target of the Makefile with this configuration and state, as a workflow does; what it printed."""
     done = subprocess.run(
         [
             *("make", "-s", "-o", ".venv/deliver", verb, "CI=true", f"BIN={Path(sys.executable).parent}"),
@@ -135,8 +135,30 @@ def make(cloud: Cloud, terraform: Terraform, verb: str, *options: str) -> str:
         check=False,
         timeout=300,
     )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    assert (done.returncode != 0) == fails, done.stdout + done.stderr
+    return done.stderr if fails else done.stdout
+
+
+def test_exactly_the_plan_that_was_shown_is_applied(
+    cloud: Cloud, terraform: Terraform, tmp_path: Path
+) -> None:
+    one, two, three = (small_bundle(tmp_path / f"{n}.zip", model=f"{n}.0") for n in (1, 2, 3))
+    plan = f"PLAN={tmp_path / 'stage.tfplan'}"
+    make(cloud, terraform, "apply", f"BUNDLE={one}")
+
+    # It was shown before somebody else changed the function.
+    shown = make(cloud, terraform, "plan", f"BUNDLE={two}", plan)
+    make(cloud, terraform, "apply", f"BUNDLE={three}")
+
+    assert "Plan: 0 to add, 1 to change, 0 to destroy." in shown
+    assert "Saved plan is stale" in make(cloud, terraform, "apply", plan, fails=True)
+    assert cloud.uploaded(NAME, "$LATEST") == three.read_bytes()
+
+    # It was shown and nothing changed. BUNDLE at the time of the change makes no difference.
+    make(cloud, terraform, "plan", f"BUNDLE={two}", plan)
+    make(cloud, terraform, "apply", f"BUNDLE={one}", plan)
+
+    assert cloud.uploaded(NAME, "$LATEST") == two.read_bytes()
 
 
 def test_the_workflows_role_suffices_to_deploy(cloud: Cloud, terraform: Terraform, tmp_path: Path) -> None:

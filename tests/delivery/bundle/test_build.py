@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import struct
 import sys
 import zipfile
@@ -13,12 +14,14 @@ import onnx
 import pytest
 
 from delivery.bundle import UNZIPPED_LIMIT, ZIPPED_LIMIT, Bundle, Target, build, build_bundle
+from delivery.bundle.packages import gather
 from delivery.bundle.prune import read_rules
-from delivery.errors import BundleTooLarge, InvalidModel
+from delivery.errors import BundleTooLarge, FailedStep, InvalidModel
 from services.inference import default_model_path
 from tests.support.documents import constraints
 from tests.support.library import add_gifs
 from tests.support.models import mean_colour_model
+from tests.support.paths import ROOT
 from tests.support.programs import call
 
 EM_AARCH64 = 183  # in the head of an ELF file
@@ -102,6 +105,23 @@ def test_every_package_has_its_pinned_version(built: Bundle) -> None:
     assert len(others) > 15
     for size in others:
         assert pins[size.name.lower().replace("_", "-")] == size.version
+
+
+def test_a_wheel_with_another_hash_is_refused(built: Bundle, tmp_path: Path) -> None:
+    """A project whose hashes.txt expects other bytes of one package."""
+    root, folder = tmp_path / "project", tmp_path / "task"
+    root.mkdir()
+    folder.mkdir()
+    (root / "pyproject.toml").write_bytes((ROOT / "pyproject.toml").read_bytes())
+    hashes = (ROOT / "hashes.txt").read_text("utf-8")
+    [mangum] = re.findall(r"^mangum==.*?(?=^\w)", hashes, re.MULTILINE | re.DOTALL)
+    other = re.sub(r"[0-9a-f]{64}", "0" * 64, mangum)
+    (root / "hashes.txt").write_text(hashes.replace(mangum, other), "utf-8")
+
+    with pytest.raises(FailedStep, match=r"installing the wheels.*mangum"):
+        gather(root, folder, model=default_model_path(), target=built.target)
+
+    assert not (folder / "mangum").exists()
 
 
 def test_every_byte_is_counted_once(built: Bundle, entries: dict[str, zipfile.ZipInfo]) -> None:
