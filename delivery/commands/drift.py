@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from collections import Counter
 from pathlib import Path
@@ -11,6 +12,7 @@ import typer
 
 from delivery.answers import STDIN, read_cloudwatch, read_logs
 from delivery.candidate import fetch_reference
+from delivery.commands.outputs import Outputs, write_outputs
 from delivery.errors import InvalidAnswers, TooFewAnswers
 from services.errors import os_reason
 from services.inference.answers import Answer, Summary
@@ -51,6 +53,7 @@ def drift(
     page: Annotated[
         Path | None, typer.Option("--report", metavar="FILE", help="Write an HTML page as well.")
     ] = None,
+    outputs: Outputs = None,
     as_json: Json = False,
 ) -> None:
     """Compare the answers in a log with the reference of their model.
@@ -88,6 +91,7 @@ def drift(
     found = compare(expected, window, alpha=alpha)
     if page is not None:
         write_page(found, page)
+    write_outputs(outputs, {"drifted": json.dumps(bool(found.drifted)), "conclusion": conclusion(found)})
     print_report(as_json, _plain(found, conclusion(found)), table(found))
     if found.drifted:
         raise typer.Exit(DRIFTED)
