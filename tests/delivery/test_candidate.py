@@ -58,19 +58,15 @@ def test_the_challenger_is_delivered_or_else_the_champion(run: Run, tmp_path: Pa
 
 
 def test_answers_are_compared_with_the_reference_of_the_champion(run: Run, tmp_path: Path) -> None:
-    log, same = tmp_path / "log", tmp_path / "same.log"
+    log, same, first = (tmp_path / f"{name}.log" for name in ("now", "same", "first"))
     other = replace(Traffic(), levels=(0.1, 0.1, 0.1, 0.7))
-    for path, traffic, seed in (
-        (log, other, 1),
-        (same, Traffic(), 2),
-        (tmp_path / "first.log", Traffic(), 3),
-    ):
+    for path, traffic, seed in ((log, other, 1), (same, Traffic(), 2), (first, Traffic(), 3)):
         path.write_text("\n".join(map(as_line, traffic.answers(300, seed, model="1.0"))), "utf-8")
     register(run, tmp_path, "1.0")
     assert run("gif-train", "promote", "--force", "a test").returncode == 0
 
     missing = run("gif-deliver", "drift", str(log))
-    made = run("gif-train", "reference", "champion", "--answers", str(tmp_path / "first.log"))
+    made = run("gif-train", "reference", "champion", "--answers", str(first))
     drifted, quiet = (run("gif-deliver", "drift", str(path)) for path in (log, same))
 
     assert missing.returncode == 2
