@@ -23,7 +23,7 @@ from gateway.pipeline import Pipeline, local
 from gateway.rest.app import Fetch, create_app
 from gateway.rest.problem import MEDIA_TYPE, problem_json
 from gateway.settings import RestSettings, Settings
-from services.errors import InvalidRequest
+from services.errors import InvalidRequest, InvalidSetting
 from services.process import keep_freed_memory, log_as_json
 
 EVENT_BYTES = 6 * 1024 * 1024  # limit of Lambda for an event: JSON that contains the body in base64
@@ -88,6 +88,11 @@ def _not_http(event: object) -> dict[str, Any]:
 
 
 def _build(settings: Settings) -> Handler:
+    for name in ("feedback_file", "feedback_gifs"):
+        if (path := getattr(settings.rest, name)) is not None:
+            expected = "left out in AWS Lambda, where feedback is a line of the log and no GIF is kept"
+            raise InvalidSetting(f"GIF_ANALYZER_{name.upper()}", expected=expected, found=str(path))
+
     @functools.cache
     def fetcher() -> Fetch:
         from gateway.fetch.fetcher import Fetcher  # noqa: PLC0415 - imported when the first address is given

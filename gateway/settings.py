@@ -52,6 +52,10 @@ class RestSettings:
         api_keys: one of which must be sent; none lets everybody in. Never logged.
         cors_origins: whose pages may send requests from a browser, such as https://example.org, or * for all.
         metrics: whether /metrics answers.
+        feedback: whether feedback on answers is taken.
+        feedback_per_minute: at least 1; more is refused.
+        feedback_file: to append feedback to; None writes it to the log.
+        feedback_gifs: folder for GIFs that users give for training, which takes a key; None keeps none.
         interface: that the log names with each answer; not a variable of the environment.
     """
 
@@ -68,6 +72,10 @@ class RestSettings:
     api_keys: tuple[str, ...] = field(default=(), repr=False)
     cors_origins: tuple[str, ...] = ()
     metrics: bool = True
+    feedback: bool = True
+    feedback_per_minute: int = 60
+    feedback_file: Path | None = None
+    feedback_gifs: Path | None = None
     interface: Interface = "rest"
 
 
@@ -285,14 +293,32 @@ def _read_rest(read: _Environ, defaults: RestSettings, *, max_bytes: int) -> Res
                 found=_without_secrets(origin),
             )
     numbers = {"workers": 1, "in_flight": 1, "fetches": 1, "connections": 1, "body_s": 0.001}
-    numbers |= {"body_bytes_per_s": 0, "keep_alive_s": 1, "cache_bytes": 0}
+    numbers |= {"body_bytes_per_s": 0, "keep_alive_s": 1, "cache_bytes": 0, "feedback_per_minute": 1}
+    feedback, keys = read.switch("FEEDBACK"), tuple(read.words("API_KEYS"))
+    file, gifs = read.path("FEEDBACK_FILE"), read.path("FEEDBACK_GIFS")
+    if file is not None and not _can_append(file):
+        expected = "a file that can be appended to"
+        raise InvalidSetting(PREFIX + "FEEDBACK_FILE", expected=expected, found=str(file))
+    if gifs is not None and not (gifs.is_dir() and os.access(gifs, os.W_OK)):
+        expected = "a folder that can be written to"
+        raise InvalidSetting(PREFIX + "FEEDBACK_GIFS", expected=expected, found=str(gifs))
+    if gifs is not None and not keys:
+        expected = "set together with GIF_ANALYZER_API_KEYS"
+        raise InvalidSetting(PREFIX + "FEEDBACK_GIFS", expected=expected, found=str(gifs))
     return RestSettings(
         **read.numbers(defaults, numbers),
         max_body_bytes=read.count("MAX_BODY_BYTES", max_bytes + ENVELOPE_BYTES),
-        api_keys=tuple(read.words("API_KEYS")),
+        api_keys=keys,
         cors_origins=tuple(origins),
         metrics=metrics if metrics is not None else defaults.metrics,
+        feedback=feedback if feedback is not None else defaults.feedback,
+        feedback_file=file,
+        feedback_gifs=gifs,
     )
+
+
+def _can_append(path: Path) -> bool:
+    return os.access(path if path.exists() else path.parent, os.W_OK) and not path.is_dir()
 
 
 def _without_secrets(text: str) -> str:

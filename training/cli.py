@@ -18,6 +18,7 @@ from training.commands.collect import collect, cut, regroup
 from training.commands.compare import compare
 from training.commands.evaluate import effort, evaluate, footage, teaching
 from training.commands.export import export
+from training.commands.feedback import feedback
 from training.commands.fit import fit
 from training.commands.library import library
 from training.commands.measure import measure
@@ -55,6 +56,7 @@ for command in (
     teaching,
     footage,
     export,
+    feedback,
 ):
     app.command()(command)
 for of_registry in (register, compare, promote, rollback, pull, status, reference):

@@ -21,6 +21,7 @@ from gateway.answer import prediction_json
 from gateway.library import ServedLibrary
 from gateway.pipeline import Pipeline
 from gateway.rest import schemas
+from gateway.rest.feedback import add_feedback
 from gateway.rest.identifier import Identifier
 from gateway.rest.library import add_library
 from gateway.rest.limits import BodyLimit, Gate
@@ -75,10 +76,12 @@ def create_app(
         library: the one that the pipeline searches, if it is a file of this machine.
 
     Raises:
-        ValueError: the library can be taught, and no key protects it.
+        ValueError: the library can be taught or GIFs are kept, and no key protects that.
     """
     if library is not None and library.writable and not settings.api_keys:
         raise ValueError("a library that can be taught needs API keys")
+    if settings.feedback_gifs is not None and not settings.api_keys:
+        raise ValueError("keeping GIFs needs API keys")
     app = FastAPI(
         title="GIF Analyzer",
         version=VERSION,
@@ -101,6 +104,7 @@ def create_app(
     _add_model(app, identifier, settings)
     authorized = _authorization(settings)
     add_library(app, pipeline, library, fetched, workers=workers, gate=gate, authorized=authorized)
+    add_feedback(app, pipeline, fetched, settings, workers=workers, gate=gate, authorized=authorized)
     _add_health(app, pipeline)
     add_page(app)
     add_problems(app)

@@ -29,7 +29,7 @@ def test_an_empty_variable_leaves_the_default() -> None:
     assert read(MODEL="", THREADS=" ") == Settings()
 
 
-def test_every_variable_reaches_its_setting() -> None:
+def test_every_variable_reaches_its_setting(tmp_path: Path) -> None:
     general = read(
         **{"MODEL": "/models/mine.onnx", "THREADS": "4", "EARLY_EXIT": "on", "MAX_BYTES": "1_000"},
         **{"MAX_CANVAS_PIXELS": "2000", "MAX_FRAMES": " 30 ", "MAX_DECODED_PIXELS": "40000"},
@@ -38,6 +38,8 @@ def test_every_variable_reaches_its_setting() -> None:
         **{"MAX_BODY_BYTES": "1_000", "WORKERS": "3", "IN_FLIGHT": "5", "FETCHES": "6", "CONNECTIONS": "7"},
         **{"BODY_S": "8.5", "BODY_BYTES_PER_S": "0", "KEEP_ALIVE_S": "620", "CACHE_BYTES": "0"},
         **{"API_KEYS": "one, two", "CORS_ORIGINS": "https://a.example http://localhost:3000"},
+        **{"FEEDBACK": "off", "FEEDBACK_PER_MINUTE": "9"},
+        **{"FEEDBACK_FILE": str(tmp_path / "log"), "FEEDBACK_GIFS": str(tmp_path)},
         METRICS="off",
     )
     server = read(
@@ -67,6 +69,10 @@ def test_every_variable_reaches_its_setting() -> None:
         api_keys=("one", "two"),
         cors_origins=("https://a.example", "http://localhost:3000"),
         metrics=False,
+        feedback=False,
+        feedback_per_minute=9,
+        feedback_file=tmp_path / "log",
+        feedback_gifs=tmp_path,
     )
     assert "two" not in repr(rest)
     assert server.server == ServerSettings(
@@ -106,6 +112,11 @@ INVALID = [
     *(("FETCH_TIMEOUT_S", value, f"{SECONDS} 0.001") for value in ("0", "-1", "soon", "nan", "inf")),
     ("FETCH_CONNECT_S", "0", f"{SECONDS} 0.001"),
     ("METRICS", "yes", "on or off"),
+    ("FEEDBACK", "yes", "on or off"),
+    ("FEEDBACK_PER_MINUTE", "0", f"{COUNT} 1"),
+    ("FEEDBACK_FILE", "/nowhere/feedback.log", "a file that can be appended to"),
+    ("FEEDBACK_GIFS", "/nowhere", "a folder that can be written to"),
+    ("FEEDBACK_GIFS", "/tmp", "set together with GIF_ANALYZER_API_KEYS"),
     ("TLS", "maybe", "on or off"),
     *(("CORS_ORIGINS", value, "origins such as") for value in ("example.org", "https://a.example/path")),
     *(
