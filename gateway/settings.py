@@ -20,6 +20,7 @@ from gateway.fetch.address import FetchSettings, HostRule
 from services.errors import InvalidSetting, UnknownSetting
 from services.inference import default_model_path
 from services.inference.answers import Interface
+from services.inference.shadow import SHARE, Shadow
 from services.names import UNREADABLE, plain_address
 from services.preprocess import Budget
 from services.rpc.settings import ChannelSettings, ClientTls, ServerSettings, ServerTls
@@ -93,6 +94,8 @@ class Settings:
         rest: of the REST gateway that is started here.
         early_exit: whether a classification may stop when the first frames decide.
         library: path of a library of known clips; None uses none.
+        shadow_model: path of a challenger that servers ask beside the model; None asks none.
+        shadow_share: of the GIFs, above 0 and at most 1, that it is asked about.
     """
 
     model: Path = field(default_factory=default_model_path)
@@ -104,6 +107,16 @@ class Settings:
     rest: RestSettings = field(default_factory=RestSettings)
     early_exit: bool = False
     library: Path | None = None
+    shadow_model: Path | None = None
+    shadow_share: float = SHARE
+
+    def open_shadow(self) -> Shadow | None:
+        """Load the challenger; None without one.
+
+        Raises:
+            ModelError: the file is not a usable model.
+        """
+        return None if self.shadow_model is None else Shadow(self.shadow_model, share=self.shadow_share)
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ) -> Settings:
@@ -135,6 +148,8 @@ class Settings:
             rest=_read_rest(read, defaults.rest, max_bytes=budget.max_bytes),
             early_exit=read.switch("EARLY_EXIT") or False,
             library=read.path("LIBRARY"),
+            shadow_model=read.path("SHADOW_MODEL"),
+            shadow_share=read.share("SHADOW_SHARE", defaults.shadow_share),
         )
 
     @classmethod
@@ -213,6 +228,17 @@ class _Environ:
             expected = f"a number of seconds, at least {least:g}"
             raise InvalidSetting(PREFIX + name, expected=expected, found=text)
         return seconds
+
+    def share(self, name: str, default: float) -> float:
+        """Read a number above 0 and at most 1."""
+        text = self.text(name).strip()
+        try:
+            share = float(text) if text else default
+        except ValueError:
+            share = math.nan
+        if not 0 < share <= 1:  # and so never NaN
+            raise InvalidSetting(PREFIX + name, expected="a number above 0 and at most 1", found=text)
+        return share
 
     def numbers(self, defaults: object, least: Mapping[str, float]) -> dict[str, Any]:
         """Read numbers for fields of `defaults`, a settings object; `least` has their smallest values."""

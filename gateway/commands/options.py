@@ -112,6 +112,7 @@ def open_pipeline(
         library=settings.library,
         budget=settings.budget,
         backend=backend,
+        shadow=settings.open_shadow() if gifs is None else None,
     )
 
 

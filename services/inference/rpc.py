@@ -30,6 +30,7 @@ from services.inference.prediction import (
     TimeSpan,
     Verdict,
 )
+from services.inference.shadow import SHARE, Shadow
 from services.rpc.channel import Client
 from services.rpc.program import option
 from services.rpc.server import RpcServer, request_id_of
@@ -49,6 +50,7 @@ _log = logging.getLogger(__name__)
 
 
 def open_classifier(
+    *,
     model: Annotated[Path, option(_MODEL, "An ONNX file.", metavar="PATH")] = DEFAULT_MODEL,
     threads: Annotated[int, option(_MODEL, "Threads of one classification.", min=1, metavar="N")] = 1,
     early_exit: Annotated[
@@ -63,14 +65,22 @@ def open_classifier(
         Path | None,
         option(_MODEL, "A library of known clips, which is read again when it changes.", metavar="FILE"),
     ] = None,
+    shadow_model: Annotated[
+        Path | None,
+        option(_MODEL, "A challenger to ask beside it, whose answers are only logged.", metavar="PATH"),
+    ] = None,
+    shadow_share: Annotated[
+        float, option(_MODEL, "Share of the clips that the challenger is asked about.", min=0.0001, max=1)
+    ] = SHARE,
 ) -> Classifier:
     """Load the model as the options of the service say.
 
     Raises:
-        ModelError: the file is missing or is not a model of this project.
+        ModelError: a file is missing or is not a model of this project.
         LibraryError: the library cannot be used with this model.
     """
-    return Classifier(model, threads=threads, early_exit=early_exit, library=library)
+    shadow = None if shadow_model is None else Shadow(shadow_model, share=shadow_share)
+    return Classifier(model, threads=threads, early_exit=early_exit, library=library, shadow=shadow)
 
 
 def add_inference(server: RpcServer, classifier: Classifier) -> None:
