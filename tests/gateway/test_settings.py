@@ -32,6 +32,7 @@ def test_an_empty_variable_leaves_the_default() -> None:
 def test_every_variable_reaches_its_setting(tmp_path: Path) -> None:
     general = read(
         **{"MODEL": "/models/mine.onnx", "THREADS": "4", "EARLY_EXIT": "on", "MAX_BYTES": "1_000"},
+        **{"SHADOW_MODEL": "/models/next.onnx", "SHADOW_SHARE": "0.5"},
         **{"MAX_CANVAS_PIXELS": "2000", "MAX_FRAMES": " 30 ", "MAX_DECODED_PIXELS": "40000"},
     )
     rest = read(
@@ -62,6 +63,8 @@ def test_every_variable_reaches_its_setting(tmp_path: Path) -> None:
         fetch=FetchSettings(max_bytes=1_000),
         rest=RestSettings(max_body_bytes=1_000 + ENVELOPE_BYTES),
         early_exit=True,
+        shadow_model=Path("/models/next.onnx"),
+        shadow_share=0.5,
     )
     assert rest.rest == RestSettings(
         **{"max_body_bytes": 1_000, "workers": 3, "in_flight": 5, "fetches": 6, "connections": 7},
@@ -113,6 +116,7 @@ INVALID = [
     ("FETCH_CONNECT_S", "0", f"{SECONDS} 0.001"),
     ("METRICS", "yes", "on or off"),
     ("FEEDBACK", "yes", "on or off"),
+    *(("SHADOW_SHARE", value, "a number above 0 and at most 1") for value in ("0", "1.5", "nan", "some")),
     ("FEEDBACK_PER_MINUTE", "0", f"{COUNT} 1"),
     ("FEEDBACK_FILE", "/nowhere/feedback.log", "a file that can be appended to"),
     ("FEEDBACK_GIFS", "/nowhere", "a folder that can be written to"),

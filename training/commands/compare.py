@@ -44,8 +44,8 @@ def compare(
 
     The verdict is printed as Markdown. Exit code 0: it passes; 1: it does not.
 
-    With --shadow, nothing is judged or recorded: it prints how often the challenger agreed with what users got,
-    and how long both took. GIFs of users have no labels, so it does not say which of the two was right.
+    With --shadow, nothing is judged or recorded: it prints how often the challenger agreed with what users
+    got, and how long both took. GIFs of users have no labels, so it does not say which of them was right.
 
     **Examples**
 
