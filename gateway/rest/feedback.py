@@ -44,7 +44,7 @@ AnswerId = Annotated[
         examples=["0123456789abcdef0123456789abcdef"],
     ),
 ]
-Right = Annotated[bool | None, Query(description="Whether the answer was right; left out with show.")]
+Right = Annotated[bool, Query(description="Whether the answer was right.", examples=[True])]
 Show = Annotated[
     str, Query(description="Title of the right show, for a wrong answer.", examples=["Big Buck Bunny"])
 ]
@@ -136,7 +136,7 @@ def add_feedback(
         status_code=201,
         response_model=schemas.FeedbackTaken,
         responses=problems(
-            InvalidRequest("say either right or show"),
+            InvalidRequest("a right answer needs no other show"),
             InvalidArgument("answer", expected="the id of an answer", found="''"),
             FeedbackClosed("feedback"),
             RateLimited(per_minute=60, retry_after_s=1),
@@ -150,18 +150,18 @@ def add_feedback(
     async def take_feedback(
         request: Request,
         answer: AnswerId,
-        right: Right = None,
+        right: Right,
         show: Show = "",
         consent: Consent = False,
     ) -> dict[str, object]:
-        """Say whether an answer was right, or which show is; with consent, give the GIF for training."""
+        """Say whether an answer was right, and which show is; with consent, give the GIF for training."""
         if not settings.feedback:
             raise FeedbackClosed("feedback")
         if not PLAIN_ID.fullmatch(answer):
             raise InvalidArgument("answer", expected="the id of an answer", found=repr(answer)[:80])
         title = " ".join(show.split())
-        if (right is None) == (title == ""):
-            raise InvalidRequest("say either right or show")
+        if title and right:
+            raise InvalidRequest("a right answer needs no other show")
         if title:
             checked_text("show", title)
         if consent and folder is None:
@@ -176,6 +176,6 @@ def add_feedback(
                 name = await workers.run(keep, gif, folder)
         elif await request.body():
             raise InvalidRequest("a GIF is only taken with consent=true")
-        feedback = Feedback(answer, right is True, title, name)
+        feedback = Feedback(answer, right, title, name)
         await run_in_threadpool(write, feedback)
         return {"answer": answer, "kept_gif": name != ""}

@@ -67,7 +67,7 @@ export function describeFeedback(key) {
 
 /**
  * Say whether an answer was right.
- * @param {{answer: string, right?: boolean, show?: string}} said
+ * @param {{answer: string, right: boolean, show?: string}} said
  * @param {{file?: File, address?: string} | null} question - the GIF, if it may be kept for training
  */
 export function giveFeedback(said, question, key) {

@@ -401,7 +401,7 @@ byId("wrong").addEventListener("click", () => {
 byId("feedback-form").addEventListener("submit", (event) => {
   event.preventDefault();
   const show = byId("right-show").value.trim();
-  sendFeedback(show ? { show } : { right: false }, byId("consent").checked);
+  sendFeedback({ right: false, ...(show && { show }) }, byId("consent").checked);
 });
 
 async function sendFeedback(said, consent) {

@@ -24,6 +24,7 @@ from tests.support.serving import Served
 Serve = Callable[[FastAPI], Served]
 Open = Callable[..., httpx.Client]
 ANSWER = "0123456789abcdef0123456789abcdef"
+GIVEN = {"answer": ANSWER, "right": False, "show": "A", "consent": True}
 
 
 @pytest.fixture
@@ -63,7 +64,9 @@ def test_feedback_is_a_line_of_the_log(open_client: Open, caplog: pytest.LogCapt
 
     with caplog.at_level(logging.INFO):
         right = client.post("/v1/feedback", params={"answer": ANSWER, "right": True})
-        wrong = client.post("/v1/feedback", params={"answer": ANSWER, "show": " Green  Show "})
+        wrong = client.post(
+            "/v1/feedback", params={"answer": ANSWER, "right": False, "show": " Green  Show "}
+        )
 
     assert (right.status_code, right.json()) == (201, {"answer": ANSWER, "kept_gif": False})
     assert wrong.status_code == 201
@@ -105,7 +108,7 @@ def test_a_gif_is_kept_with_a_key_and_consent(
         {"json": {"url": "https://a.example/b.gif"}} if by_address else {"files": {"file": ("b.gif", gif)}}
     )
 
-    said = {"answer": ANSWER, "show": "Green Show", "consent": True}
+    said = {"answer": ANSWER, "right": False, "show": "Green Show", "consent": True}
     done = client.post("/v1/feedback", params=said, **body)
 
     assert (done.status_code, done.json()["kept_gif"]) == (201, True)
@@ -120,21 +123,25 @@ def test_a_gif_is_kept_with_a_key_and_consent(
     [
         ({"answer": ANSWER}, {}, (400, "INVALID_REQUEST")),
         ({"right": True}, {}, (400, "INVALID_REQUEST")),
-        ({"answer": ANSWER, "right": False, "show": "A"}, {}, (400, "INVALID_REQUEST")),
+        ({"answer": ANSWER, "right": True, "show": "A"}, {}, (400, "INVALID_REQUEST")),
         ({"answer": "a b", "right": True}, {}, (400, "INVALID_ARGUMENT")),
-        ({"answer": ANSWER, "show": "A\x07"}, {}, (400, "INVALID_ARGUMENT")),
-        ({"answer": ANSWER, "show": "A" * 251}, {}, (400, "INVALID_ARGUMENT")),
+        ({"answer": ANSWER, "right": False, "show": "A\x07"}, {}, (400, "INVALID_ARGUMENT")),
+        ({"answer": ANSWER, "right": False, "show": "A" * 251}, {}, (400, "INVALID_ARGUMENT")),
         ({"answer": ANSWER, "right": "maybe"}, {}, (400, "INVALID_ARGUMENT")),
         ({"answer": ANSWER, "right": True, "sure": 1}, {}, (400, "INVALID_REQUEST")),
         ({"answer": ANSWER, "right": True}, {"content": b"GIF89a"}, (400, "INVALID_REQUEST")),
-        ({"answer": ANSWER, "show": "A", "consent": True}, {"content": b""}, (415, "UNSUPPORTED_MEDIA")),
         (
-            {"answer": ANSWER, "show": "A", "consent": True},
+            GIVEN,
+            {"content": b""},
+            (415, "UNSUPPORTED_MEDIA"),
+        ),
+        (
+            GIVEN,
             {"content": b"no", "headers": {"Content-Type": "image/gif"}},
             (415, "NOT_A_GIF"),
         ),
         (
-            {"answer": ANSWER, "show": "A", "consent": True},
+            GIVEN,
             {"json": {"url": "https://refused/a.gif"}},
             (403, "ADDRESS_REFUSED"),
         ),
@@ -169,7 +176,7 @@ def test_feedback_can_be_switched_off(open_client: Open) -> None:
 
 
 def test_a_server_that_keeps_no_gifs_takes_none(open_client: Open, gif: bytes) -> None:
-    said = {"answer": ANSWER, "show": "A", "consent": True}
+    said = GIVEN
 
     answer = open_client().post("/v1/feedback", params=said, files={"file": gif})
 
