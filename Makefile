@@ -174,7 +174,7 @@ OUTPUT = $$($(TERRAFORM) output -raw $(1))
 # A variable of a workflow that is not set is an empty string, which Terraform would take as a value.
 $(foreach name,$(filter TF_VAR_%,$(.VARIABLES)),$(if $(value $(name)),,$(eval unexport $(name))))
 
-.PHONY: init plan seal unseal apply deploy rollout status rollback destroy
+.PHONY: init plan seal unseal apply deploy rollout status rollback drift destroy
 init:
 	@test -z "$(TF_CLOUD_ORGANIZATION)" || cp terraform/hcp/cloud_override.tf terraform/
 	@$(TERRAFORM) init -input=false -lockfile=readonly $(BACKEND) > /dev/null
@@ -212,6 +212,11 @@ status: .venv/deliver init ## show the versions in ENVIRONMENT, and which of the
 
 rollback: .venv/deliver init ## switch users back to the version before, or to version TO
 	@AWS_REGION=$(call OUTPUT,region) $(BIN)/gif-deliver rollback $(call OUTPUT,function_name) $(if $(TO),--to $(TO))
+
+# Exit code 1 says drift. A workflow reads that from its outputs instead, and goes on.
+drift: .venv/registry ## compare the answers of FUNCTION in the last week with the reference of the champion
+	@mkdir -p build
+	@$(BIN)/gif-deliver drift --function $(FUNCTION) --report build/drift.html $(if $(GITHUB_OUTPUT),|| test $$? -eq 1)
 
 # Sends whole requests over the network and compares each answer with this machine's. Without conftest.py, which imports
 # packages that .venv/live does not hold.

@@ -55,12 +55,12 @@ class Function:
         self.name = name
         self.alias_name = alias
         self.label = f"{name}:{alias}"
-        with _aws_errors(self.label):
+        with aws_errors(self.label):
             self._client = boto3.client("lambda", config=CONFIG)
 
     def alias(self) -> Alias:
         """Return which versions the alias points to."""
-        with _aws_errors(f"function {self.name} with an alias {self.alias_name}"):
+        with aws_errors(f"function {self.name} with an alias {self.alias_name}"):
             found = self._client.get_alias(FunctionName=self.name, Name=self.alias_name)
         before = BEFORE.fullmatch(found.get("Description") or "")
         return Alias(
@@ -87,13 +87,13 @@ class Function:
         }
         if revision:
             wanted["RevisionId"] = revision
-        with _aws_errors(f"version {to.version} of {self.name}", alias=self.label):
+        with aws_errors(f"version {to.version} of {self.name}", alias=self.label):
             self._client.update_alias(FunctionName=self.name, Name=self.alias_name, **wanted)
         return self.alias()
 
     def versions(self) -> list[dict[str, Any]]:
         """Return the published versions, oldest first: version, published, sha256, size_bytes, memory_mb."""
-        with _aws_errors(f"function {self.name}"):
+        with aws_errors(f"function {self.name}"):
             pages = self._client.get_paginator("list_versions_by_function").paginate(FunctionName=self.name)
             found = [version for page in pages for version in page["Versions"]]
         return sorted(
@@ -127,7 +127,7 @@ class Function:
             raise InvalidBundle(
                 str(bundle), f"{len(content):,} bytes are more than the {MAX_ZIP_BYTES:,} that Lambda takes"
             )
-        with _aws_errors(f"function {self.name}"):
+        with aws_errors(f"function {self.name}"):
             uploaded = self._client.update_function_code(
                 FunctionName=self.name, ZipFile=content, Publish=True
             )
@@ -139,7 +139,7 @@ class Function:
         Raises:
             CheckFailed: it did not become active in a few minutes.
         """
-        with _aws_errors(f"version {version} of {self.name}"):
+        with aws_errors(f"version {version} of {self.name}"):
             try:
                 self._client.get_waiter("published_version_active").wait(
                     FunctionName=self.name, Qualifier=version
@@ -154,7 +154,7 @@ class Function:
 
         def ask(request: Request) -> Response:
             where = f"{self.name}:{qualifier}"
-            with _aws_errors(f"version or alias {qualifier} of {self.name}"):
+            with aws_errors(f"version or alias {qualifier} of {self.name}"):
                 answer = self._client.invoke(
                     FunctionName=self.name,
                     Qualifier=qualifier,
@@ -205,7 +205,7 @@ class Alarms:
     def _read(self) -> list[dict[str, Any]]:
         if not self._names:
             return []
-        with _aws_errors("alarm"):
+        with aws_errors("alarm"):
             client = boto3.client("cloudwatch")
             found: list[dict[str, Any]] = client.describe_alarms(AlarmNames=self._names)["MetricAlarms"]
         missing = set(self._names) - {alarm["AlarmName"] for alarm in found}
@@ -223,7 +223,7 @@ def _crash(result: object) -> str:
 
 
 @contextmanager
-def _aws_errors(what: str, *, alias: str = "") -> Iterator[None]:
+def aws_errors(what: str, *, alias: str = "") -> Iterator[None]:
     """Convert errors of boto3 to ours; `what` may be what is missing."""
     try:
         yield

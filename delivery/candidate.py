@@ -1,5 +1,6 @@
-"""Downloads the model to deliver from the registry: the challenger, or without one the champion.
+"""Downloads from the registry: the model to deliver, and the reference of a version.
 
+The model is the challenger, or without one the champion. The reference is what answers are compared with.
 Delivery must not import training, so it runs `gif-train`.
 """
 
@@ -39,6 +40,20 @@ def fetch_candidate(out: Path) -> dict[str, str]:
     # By its number, because the alias may move in the meantime.
     pulled = _gif_train("pull", aliases[alias], "--out", str(out))
     return {"alias": alias, **{key: str(pulled[key]) for key in ("version", "model_version")}}
+
+
+def fetch_reference(which: str, out: Path) -> Path:
+    """Download the reference of a version, and return `out`.
+
+    Args:
+        which: an alias or a number.
+        out: where to write it.
+
+    Raises:
+        FailedStep: `gif-train` failed; says what it printed.
+    """
+    _gif_train("reference", which, "--out", str(out))
+    return out
 
 
 def _gif_train(*words: str) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """The program gif-deliver, which brings a bundle to users.
 
-Exit codes: 0 done, 1 a check failed and users get what they got before, 2 the command could not run,
-3 an alias could not be moved back, 130 interrupted.
+Exit codes: 0 done, 1 drift, or a check failed and users get what they got before, 2 the command could not
+run, 3 an alias could not be moved back, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 
 from delivery.commands.build import bundle, candidate, cost
+from delivery.commands.drift import drift
 from delivery.commands.release import rollback, rollout, smoke, status
 from delivery.errors import CheckFailed, DeliveryError, RollbackFailed
 from services.extras import advice
@@ -19,7 +20,7 @@ USAGE = 2  # the command cannot run
 UNKNOWN = 3  # it is unknown what users get
 
 app = program("gif-deliver", "Bring a model to users by AWS Lambda, and take it back.")
-for command in (candidate, bundle, cost, rollout, rollback, status, smoke):
+for command in (candidate, bundle, cost, rollout, rollback, status, smoke, drift):
     app.command()(command)
 
 

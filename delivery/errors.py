@@ -16,7 +16,9 @@ DeliveryError
 ├── NoCandidate          NO_CANDIDATE
 ├── StaleRule            STALE_RULE
 ├── BundleTooLarge       BUNDLE_TOO_LARGE
-└── InvalidMeasurement   INVALID_MEASUREMENT
+├── InvalidMeasurement   INVALID_MEASUREMENT
+├── InvalidAnswers       INVALID_ANSWERS
+└── TooFewAnswers        TOO_FEW_ANSWERS
 """
 
 from __future__ import annotations
@@ -189,3 +191,28 @@ class NoCandidate(DeliveryError):
 
     def __init__(self) -> None:
         super().__init__("the registry has neither a challenger nor a champion; gif-train register makes one")
+
+
+class InvalidAnswers(DeliveryError):
+    """A file or log cannot be read, or the line of an answer in it is damaged."""
+
+    reason = "INVALID_ANSWERS"
+
+    def __init__(self, path: str, why: str) -> None:
+        super().__init__(f"{path}: {why}", path=path, why=why)
+
+
+class TooFewAnswers(DeliveryError):
+    """There are too few answers of a model to say whether it has drifted."""
+
+    reason = "TOO_FEW_ANSWERS"
+
+    def __init__(self, what: str, model: str, *, found: int, least: int, others: str = "") -> None:
+        beside = f"; it has answers of {others}" if others else ""
+        super().__init__(
+            f"{what} has {found} answers of model {model}, {least} are needed{beside}",
+            what=what,
+            model=model,
+            found=str(found),
+            least=str(least),
+        )

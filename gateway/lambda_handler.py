@@ -23,7 +23,8 @@ from gateway.pipeline import Pipeline, local
 from gateway.rest.app import Fetch, create_app
 from gateway.rest.problem import MEDIA_TYPE, problem_json
 from gateway.settings import RestSettings, Settings
-from services.errors import InvalidRequest
+from services.errors import InvalidRequest, InvalidSetting
+from services.inference.shadow import Shadow
 from services.process import keep_freed_memory, log_as_json
 
 EVENT_BYTES = 6 * 1024 * 1024  # limit of Lambda for an event: JSON that contains the body in base64
@@ -46,11 +47,14 @@ def build_handler(
     rest: RestSettings | None = None,
     *,
     library: ServedLibrary | None = None,
+    shadow: Shadow | None = None,
 ) -> Handler:
     """Make the function that answers events; Lambda calls it with one at a time.
 
     An event that is no HTTP request, such as that of a schedule or a queue, is logged and answered as a bad
     request, not an error of the function: Lambda would try such an event again, to no use.
+
+    With a shadow, an answer waits until its challenger has finished: Lambda stops all threads after it.
     """
     rest = rest or RestSettings()
     narrowed = dataclasses.replace(
@@ -58,6 +62,7 @@ def build_handler(
         max_body_bytes=min(rest.max_body_bytes, MAX_BODY_BYTES),
         body_advice=ADVICE,
         metrics=False,  # no client could read those of each instance
+        interface="lambda",
     )
     app = create_app(pipeline, fetch, settings=narrowed, library=library)
     adapter = Mangum(app, lifespan="off", text_mime_types=TEXTS)
@@ -68,7 +73,10 @@ def build_handler(
             cycle = HTTPCycle(reader.scope, reader.body)
         except (RuntimeError, LookupError, TypeError, ValueError, AttributeError):
             return _not_http(event)
-        return reader(cycle(app))
+        answer = reader(cycle(app))
+        if shadow is not None:
+            shadow.drain()
+        return answer
 
     return handle
 
@@ -87,6 +95,11 @@ def _not_http(event: object) -> dict[str, Any]:
 
 
 def _build(settings: Settings) -> Handler:
+    for name in ("feedback_file", "feedback_gifs"):
+        if (path := getattr(settings.rest, name)) is not None:
+            expected = "left out in AWS Lambda, where feedback is a line of the log and no GIF is kept"
+            raise InvalidSetting(f"GIF_ANALYZER_{name.upper()}", expected=expected, found=str(path))
+
     @functools.cache
     def fetcher() -> Fetch:
         from gateway.fetch.fetcher import Fetcher  # noqa: PLC0415 - imported when the first address is given
@@ -96,6 +109,7 @@ def _build(settings: Settings) -> Handler:
     async def fetch(url: str) -> bytes:
         return await fetcher()(url)
 
+    shadow = settings.open_shadow()
     library = settings.library or (BUNDLED_LIBRARY if BUNDLED_LIBRARY.exists() else None)
     pipeline = local(
         settings.model,
@@ -103,9 +117,10 @@ def _build(settings: Settings) -> Handler:
         early_exit=settings.early_exit,
         library=library,
         budget=settings.budget,
+        shadow=shadow,
     )
     served = None if library is None else ServedLibrary(library)  # which is only read
-    return build_handler(pipeline, fetch, settings.rest, library=served)
+    return build_handler(pipeline, fetch, settings.rest, library=served, shadow=shadow)
 
 
 # This module works at import because it is the program: Lambda imports it in the INIT phase of a cold start,

@@ -10,6 +10,7 @@ from typing import Protocol
 from services.clip import Clip
 from services.inference import Classifier, LibraryInfo, ModelInfo, Prediction, default_model_path
 from services.inference.library import KnownClip
+from services.inference.shadow import Shadow
 from services.preprocess import Budget, decode_gif
 from services.preprocess.backend import Backend, fastest
 
@@ -85,6 +86,7 @@ def local(
     library: Path | None = None,
     budget: Budget | None = None,
     backend: Callable[[], Backend] = fastest,
+    shadow: Shadow | None = None,
 ) -> Pipeline:
     """Make a pipeline whose steps run in this process; threads may share it.
 
@@ -95,13 +97,18 @@ def local(
         library: of known clips, to search and to learn shows from; it is read again when it changes.
         budget: what a GIF may cost; None is the default budget.
         backend: returns what moves the pixels; called for each GIF.
+        shadow: a challenger that is asked beside the model; its answers are only logged.
 
     Raises:
         LibraryError: the library cannot be used with the model.
         ModelError: the file is not a usable model, or has no rule for early exit although it is on.
     """
     classifier = Classifier(
-        model_path or default_model_path(), threads=threads, early_exit=early_exit, library=library
+        model_path or default_model_path(),
+        threads=threads,
+        early_exit=early_exit,
+        library=library,
+        shadow=shadow,
     )
     backend()  # loaded before the first GIF comes, not by it
     limits = budget or Budget()

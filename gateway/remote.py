@@ -17,6 +17,7 @@ def remote(
     *,
     channel: ChannelSettings = DEFAULT_CHANNEL,
     budget: Budget | None = None,
+    logs_answers: bool = False,
 ) -> Pipeline:
     """Make a pipeline whose steps are computed by services; threads may share it.
 
@@ -27,11 +28,14 @@ def remote(
         inference: HOST:PORT of gif_analyzer.v1.InferenceService; both may be the same.
         channel: deadline of each step, tries, keepalive, TLS.
         budget: what a GIF may cost, beside the limits of the service; None leaves it to the service.
+        logs_answers: whether the caller writes the line of each answer into its log, so that the service
+            does not.
 
     Raises:
         UnreadableFile: one of the TLS files.
     """
-    decoder, classifier = RemotePreprocess(preprocess, channel), RemoteClassifier(inference, channel)
+    decoder = RemotePreprocess(preprocess, channel)
+    classifier = RemoteClassifier(inference, channel, logs_answers=logs_answers)
 
     def check() -> None:
         decoder.check()

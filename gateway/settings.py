@@ -20,6 +20,8 @@ from typing import Any
 from gateway.fetch.address import FetchSettings, HostRule
 from services.errors import InvalidSetting, UnknownSetting
 from services.inference import default_model_path
+from services.inference.answers import Interface
+from services.inference.shadow import SHARE, Shadow
 from services.names import UNREADABLE, plain_address
 from services.preprocess import Budget
 from services.rpc.settings import ChannelSettings, ClientTls, ServerSettings, ServerTls
@@ -56,6 +58,11 @@ class RestSettings:
         allowed_hosts: for which the gateway answers: names, *.name or *; none for all. `gateway.rest.server`
             adds the names of this machine where only it can connect.
         metrics: whether /metrics answers.
+        feedback: whether feedback on answers is taken.
+        feedback_per_minute: at least 1; more is refused.
+        feedback_file: to append feedback to; None writes it to the log.
+        feedback_gifs: folder for GIFs that users give for training, which takes a key; None keeps none.
+        interface: that the log names with each answer; not a variable of the environment.
     """
 
     max_body_bytes: int = 25_000_000 + ENVELOPE_BYTES
@@ -73,6 +80,11 @@ class RestSettings:
     cors_origins: tuple[str, ...] = ()
     allowed_hosts: tuple[str, ...] = ()
     metrics: bool = True
+    feedback: bool = True
+    feedback_per_minute: int = 60
+    feedback_file: Path | None = None
+    feedback_gifs: Path | None = None
+    interface: Interface = "rest"
 
 
 @dataclass(frozen=True)
@@ -89,6 +101,8 @@ class Settings:
         rest: of the REST gateway that is started here.
         early_exit: whether a classification may stop when the first frames decide.
         library: path of a library of known clips; None uses none.
+        shadow_model: path of a challenger that servers ask beside the model; None asks none.
+        shadow_share: of the GIFs, above 0 and at most 1, that it is asked about.
     """
 
     model: Path = field(default_factory=default_model_path)
@@ -100,6 +114,16 @@ class Settings:
     rest: RestSettings = field(default_factory=RestSettings)
     early_exit: bool = False
     library: Path | None = None
+    shadow_model: Path | None = None
+    shadow_share: float = SHARE
+
+    def open_shadow(self) -> Shadow | None:
+        """Load the challenger; None without one.
+
+        Raises:
+            ModelError: the file is not a usable model.
+        """
+        return None if self.shadow_model is None else Shadow(self.shadow_model, share=self.shadow_share)
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ) -> Settings:
@@ -131,6 +155,8 @@ class Settings:
             rest=_read_rest(read, defaults.rest, max_bytes=budget.max_bytes),
             early_exit=read.switch("EARLY_EXIT") or False,
             library=read.path("LIBRARY"),
+            shadow_model=read.path("SHADOW_MODEL"),
+            shadow_share=read.share("SHADOW_SHARE", defaults.shadow_share),
         )
 
     @classmethod
@@ -217,6 +243,17 @@ class _Environ:
             expected = f"a number of seconds, at least {least:g}"
             raise InvalidSetting(PREFIX + name, expected=expected, found=text)
         return seconds
+
+    def share(self, name: str, default: float) -> float:
+        """Read a number above 0 and at most 1."""
+        text = self.text(name).strip()
+        try:
+            share = float(text) if text else default
+        except ValueError:
+            share = math.nan
+        if not 0 < share <= 1:  # and so never NaN
+            raise InvalidSetting(PREFIX + name, expected="a number above 0 and at most 1", found=text)
+        return share
 
     def numbers(self, defaults: object, least: Mapping[str, float]) -> dict[str, Any]:
         """Read numbers for fields of `defaults`, a settings object; `least` has their smallest values."""
@@ -305,16 +342,34 @@ def _read_rest(read: _Environ, defaults: RestSettings, *, max_bytes: int) -> Res
             )
     max_body_bytes = read.count("MAX_BODY_BYTES", max_bytes + ENVELOPE_BYTES)
     numbers = {"workers": 1, "in_flight": 1, "fetches": 1, "connections": 1, "body_s": 0.001}
-    numbers |= {"body_bytes_per_s": 0, "keep_alive_s": 1, "cache_bytes": 0}
+    numbers |= {"body_bytes_per_s": 0, "keep_alive_s": 1, "cache_bytes": 0, "feedback_per_minute": 1}
+    feedback, keys = read.switch("FEEDBACK"), tuple(read.words("API_KEYS"))
+    file, gifs = read.path("FEEDBACK_FILE"), read.path("FEEDBACK_GIFS")
+    if file is not None and not _can_append(file):
+        expected = "a file that can be appended to"
+        raise InvalidSetting(PREFIX + "FEEDBACK_FILE", expected=expected, found=str(file))
+    if gifs is not None and not (gifs.is_dir() and os.access(gifs, os.W_OK)):
+        expected = "a folder that can be written to"
+        raise InvalidSetting(PREFIX + "FEEDBACK_GIFS", expected=expected, found=str(gifs))
+    if gifs is not None and not keys:
+        expected = "set together with GIF_ANALYZER_API_KEYS"
+        raise InvalidSetting(PREFIX + "FEEDBACK_GIFS", expected=expected, found=str(gifs))
     return RestSettings(
         **read.numbers(defaults, numbers),
         max_body_bytes=max_body_bytes,
         held_bytes=read.count("HELD_BYTES", max(defaults.held_bytes, max_body_bytes), least=max_body_bytes),
-        api_keys=tuple(read.words("API_KEYS")),
+        api_keys=keys,
         cors_origins=tuple(origins),
         allowed_hosts=tuple(hosts),
         metrics=metrics if metrics is not None else defaults.metrics,
+        feedback=feedback if feedback is not None else defaults.feedback,
+        feedback_file=file,
+        feedback_gifs=gifs,
     )
+
+
+def _can_append(path: Path) -> bool:
+    return os.access(path if path.exists() else path.parent, os.W_OK) and not path.is_dir()
 
 
 def _without_secrets(text: str) -> str:

@@ -15,6 +15,7 @@
     ├── LibraryError        LIBRARY_ERROR
     ├── LibraryReadOnly     LIBRARY_READ_ONLY
     ├── NotInLibrary        NOT_IN_LIBRARY
+    ├── FeedbackClosed      FEEDBACK_CLOSED
     ├── CannotServe         CANNOT_SERVE
     ├── RequestError        the HTTP request itself is invalid
     │   ├── UnknownPath         UNKNOWN_PATH
@@ -23,6 +24,7 @@
     │   ├── UnsupportedMedia    UNSUPPORTED_MEDIA
     │   ├── RequestTooLarge     REQUEST_TOO_LARGE
     │   ├── RequestTooSlow      REQUEST_TOO_SLOW
+    │   ├── RateLimited         RATE_LIMITED
     │   └── Unauthorized        UNAUTHORIZED
     ├── FetchError          a GIF cannot be fetched from its address
     │   ├── InvalidAddress      INVALID_ADDRESS
@@ -220,6 +222,13 @@ class LibraryReadOnly(
         super().__init__("this server has no library that can be taught")
 
 
+class FeedbackClosed(AnalyzerError, reason="FEEDBACK_CLOSED", grpc_code="PERMISSION_DENIED", http_status=403):
+    """This server takes no feedback on its answers, or keeps no GIFs for training."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"this server takes no {what}", what=what)
+
+
 class NotInLibrary(AnalyzerError, reason="NOT_IN_LIBRARY", grpc_code="NOT_FOUND", http_status=404):
     """The library of known clips has no clip of this name, or no thumbnail of it."""
 
@@ -337,6 +346,14 @@ class RequestTooSlow(RequestError, reason="REQUEST_TOO_SLOW", grpc_code="DEADLIN
 
     def __init__(self, why: str) -> None:
         super().__init__(f"request too slow: {why}", why=why)
+
+
+class RateLimited(RequestError, reason="RATE_LIMITED", grpc_code="RESOURCE_EXHAUSTED", http_status=429):
+    """More requests of this kind came in a minute than the service takes."""
+
+    def __init__(self, *, per_minute: int, retry_after_s: float) -> None:
+        message = f"too many: {per_minute} a minute are taken; try again in {retry_after_s:.0f} s"
+        super().__init__(message, per_minute=str(per_minute), retry_after_s=f"{retry_after_s:g}")
 
 
 class Unauthorized(RequestError, reason="UNAUTHORIZED", grpc_code="UNAUTHENTICATED", http_status=401):

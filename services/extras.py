@@ -64,7 +64,7 @@ EXTRAS = (
     Extra("batch", "batch", ("daft", "httpcore", "pyarrow")),
     Extra("ray", "batch on a Ray cluster", ("daft", "httpcore", "pyarrow", "ray")),
     Extra("lambda", "the function in AWS Lambda", (*_HTTP, "mangum")),
-    Extra("deliver", "gif-deliver", ("boto3", "httpx")),
+    Extra("deliver", "gif-deliver", ("boto3", "httpx", "scipy")),
     Extra("registry", "gif-train register, promote, rollback, pull and status", ("mlflow",)),
     Extra("gate", "gif-train compare", ("mlflow", "pydantic", "scipy", "sklearn")),
     Extra(

@@ -102,6 +102,7 @@ locals {
         Resource = concat(
           [aws_iam_role.function.arn],
           aws_iam_role.deploy[*].arn,
+          aws_iam_role.drift[*].arn,
           aws_iam_openid_connect_provider.github[*].arn,
           data.aws_iam_openid_connect_provider.github[*].arn,
         )
@@ -117,12 +118,13 @@ locals {
         Resource = concat(
           [aws_cloudformation_stack.url_permission.id, aws_cloudwatch_log_group.function.arn],
           [for alarm in aws_cloudwatch_metric_alarm.live : alarm.arn],
+          aws_cloudwatch_metric_alarm.unknown[*].arn,
         )
       },
       # These actions cannot be limited to a resource.
       {
         Sid      = "ReadLists"
-        Action   = ["cloudwatch:DescribeAlarms", "iam:ListOpenIDConnectProviders", "logs:DescribeLogGroups"]
+        Action   = ["cloudwatch:DescribeAlarms", "iam:ListOpenIDConnectProviders", "logs:DescribeLogGroups", "logs:DescribeMetricFilters"]
         Resource = ["*"]
       },
     ],

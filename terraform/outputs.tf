@@ -44,3 +44,8 @@ output "deploy_role" {
   description = "Role for the workflows: the variable AWS_ROLE of the repository's environment. null without a repository."
   value       = one(aws_iam_role.deploy[*].arn)
 }
+
+output "drift_role" {
+  description = "Role for the workflow `drift`: the variable AWS_ROLE of the repository's environment `watch`. null without a repository."
+  value       = one(aws_iam_role.drift[*].arn)
+}

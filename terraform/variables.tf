@@ -166,6 +166,17 @@ variable "log_retention_days" {
   }
 }
 
+variable "unknown_share" {
+  description = "Share of unknown among the answers of a day, 0 to 1, above which an alarm goes on; null creates no alarm."
+  type        = number
+  default     = 0.8
+
+  validation {
+    condition     = var.unknown_share == null || try(var.unknown_share > 0 && var.unknown_share < 1, false)
+    error_message = "The share must be above 0 and below 1, or null for no alarm."
+  }
+}
+
 variable "notify_email" {
   description = "E-mail address for notices of alarms and of the budget. AWS asks it for consent first. null sends none."
   type        = string

@@ -69,9 +69,9 @@ def test_a_job_only_has_the_permissions_that_it_names(path: Path) -> None:
     for name, job in workflow["jobs"].items():
         assert job["permissions"]["contents"] == "read", name
         assert job["timeout-minutes"] <= 90, name
-        # Every job runs code of a commit, so none may write to the repository or to a pull request.
+        # A job that runs code of a commit may not write to the repository, an issue or a pull request.
         written = {scope for scope, access in job["permissions"].items() if access != "read"}
-        assert written <= {"id-token"}, name
+        assert written <= ({"id-token"} if "actions/checkout" in str(job["steps"]) else {"issues"}), name
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
@@ -231,3 +231,43 @@ def test_a_step_is_one_command_that_also_runs_locally(path: Path) -> None:
         assert "\n" not in step["run"].strip(), step["run"]
         if words[0] == "make":
             assert words[1] in verbs, step["run"]
+
+
+# Drift.
+
+
+def test_drift_is_looked_for_each_week_and_told_in_one_issue() -> None:
+    path = FOLDER / "workflows/drift.yml"
+    compared, told = read(path)["jobs"]["compare"], read(path)["jobs"]["issue"]
+
+    assert re.fullmatch(r"\d+ \d+ \* \* [0-6]", read(path)["on"]["schedule"][0]["cron"])
+    assert compared["environment"] == "watch"
+    assert any(step.get("run", "").startswith("make drift") for step in compared["steps"])
+    assert told["if"] == "needs.compare.outputs.drifted == 'true'"
+    assert "secrets." not in str(told)
+    assert set(compared["outputs"]) == {"drifted", "conclusion"}
+
+
+@pytest.mark.parametrize(("number", "expected"), [("", ["create"]), ("7", ["comment"])])
+def test_the_issue_is_opened_once_and_then_updated(tmp_path: Path, number: str, expected: list[str]) -> None:
+    """The steps of the job, with a `gh` that notes what it is asked."""
+    gh, output, asked = tmp_path / "gh", tmp_path / "output", tmp_path / "asked"
+    gh.write_text(f'#!/bin/sh\necho "$2" >> {asked}\n[ "$2" != list ] || echo "number={number}"\n', "utf-8")
+    gh.chmod(0o755)
+    job = read(FOLDER / "workflows/drift.yml")["jobs"]["issue"]
+    environment = {
+        "PATH": f"{tmp_path}:{os.environ['PATH']}",
+        "GITHUB_OUTPUT": str(output),
+        "TITLE": job["env"]["TITLE"],
+        "CONCLUSION": "drift in verdicts",
+        "RUN": "https://example.org/run",
+        "NUMBER": number,
+    }
+
+    for step in job["steps"]:
+        condition = step.get("if", "")
+        if not condition or ("== ''" in condition) == (number == ""):
+            subprocess.run(["bash", "-eo", "pipefail", "-c", step["run"]], env=environment, check=True)
+
+    assert output.read_text("utf-8") == f"number={number}\n"
+    assert asked.read_text("utf-8").split() == ["list", *expected]

@@ -18,10 +18,12 @@ from training.commands.collect import collect, cut, regroup
 from training.commands.compare import compare
 from training.commands.evaluate import effort, evaluate, footage, teaching
 from training.commands.export import export
+from training.commands.feedback import feedback
 from training.commands.fit import fit
 from training.commands.library import library
 from training.commands.measure import measure
 from training.commands.prepare import prepare
+from training.commands.reference import reference
 from training.commands.registry import promote, pull, register, rollback, status
 from training.commands.review import review
 from training.errors import InvalidOptions, QuotaExhausted, TrainingError
@@ -54,9 +56,10 @@ for command in (
     teaching,
     footage,
     export,
+    feedback,
 ):
     app.command()(command)
-for of_registry in (register, compare, promote, rollback, pull, status):
+for of_registry in (register, compare, promote, rollback, pull, status, reference):
     app.command(rich_help_panel="Registry")(of_registry)
 app.add_typer(review, name="review")
 

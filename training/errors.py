@@ -9,6 +9,7 @@
     │   ├── InvalidManifest         INVALID_MANIFEST
     │   ├── InvalidRun              INVALID_RUN
     │   ├── InvalidAnnotations      INVALID_ANNOTATIONS
+    │   ├── InvalidLog              INVALID_LOG
     │   ├── InvalidVideo            INVALID_VIDEO
     │   └── InvalidCollection       INVALID_COLLECTION
     ├── ExportFailed            EXPORT_FAILED
@@ -106,6 +107,12 @@ class InvalidAnnotations(FileError):
     """Annotations cannot be read, or GIFs cannot be prepared for annotation."""
 
     reason = "INVALID_ANNOTATIONS"
+
+
+class InvalidLog(FileError):
+    """A log cannot be read, a line of it is damaged, or it holds none of what is looked for."""
+
+    reason = "INVALID_LOG"
 
 
 class InvalidVideo(FileError):

@@ -24,6 +24,7 @@ from training.files import relative_path, replacing, sha256_of, write_csv, write
 CHOICE, IMAGE = "show", "gif"  # names of the control and of its object in Label Studio
 NONE_OF_THESE = "none of these"
 LOCAL_FILES = "/data/local-files/?d="  # prefix of files below Label Studio's document root
+NOTHING: Mapping[str, str] = {}
 ADDED = ("original_show", "annotator", "annotated_at")  # columns of a corrected manifest
 
 
@@ -38,12 +39,15 @@ def label_config(shows: Sequence[str]) -> str:
     )
 
 
-def tasks(predictions: Sequence[Prediction], root: Path) -> list[dict[str, Any]]:
+def tasks(
+    predictions: Sequence[Prediction], root: Path, suggestions: Mapping[str, str] = NOTHING
+) -> list[dict[str, Any]]:
     """Return Label Studio's tasks, with the predictions of the model.
 
     Args:
         predictions: of the GIFs to review.
         root: Label Studio's LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT, a folder above all of the GIFs.
+        suggestions: what users said, by the digest of the GIF: a show, or `NONE_OF_THESE`.
 
     Raises:
         InvalidAnnotations: a GIF is not below the root.
@@ -54,31 +58,40 @@ def tasks(predictions: Sequence[Prediction], root: Path) -> list[dict[str, Any]]
             place = each.path.resolve().relative_to(root.resolve()).as_posix()
         except ValueError:
             raise InvalidAnnotations(str(each.path), f"it is not below {root}") from None
-        result = {
-            "id": each.sha256[:10],
-            "from_name": CHOICE,
-            "to_name": IMAGE,
-            "type": "choices",
-            "value": {"choices": [each.named]},
-        }
-        prediction = {"model_version": "gif-train", "score": round(each.confidence, 6), "result": [result]}
+        said = [("gif-train", each.named, round(each.confidence, 6))]
+        if each.sha256 in suggestions:
+            said.append(("users", suggestions[each.sha256], 1.0))
         data = {
             IMAGE: f"{LOCAL_FILES}{quote(place)}",
             "sha256": each.sha256,
             "manifest_show": each.show,
         }
-        found.append({"data": data, "predictions": [prediction]})
+        found.append({"data": data, "predictions": [_prediction(each.sha256, *one) for one in said]})
     return found
 
 
-def write_label_studio(predictions: Sequence[Prediction], out: Path, root: Path) -> None:
-    """Write tasks.json and config.xml into a folder.
+def _prediction(sha256: str, by: str, show: str, score: float) -> dict[str, Any]:
+    result = {
+        "id": sha256[:10],
+        "from_name": CHOICE,
+        "to_name": IMAGE,
+        "type": "choices",
+        "value": {"choices": [show]},
+    }
+    return {"model_version": by, "score": score, "result": [result]}
+
+
+def write_label_studio(
+    predictions: Sequence[Prediction], out: Path, root: Path, suggestions: Mapping[str, str] = NOTHING
+) -> None:
+    """Write tasks.json and config.xml into a folder; arguments as of `tasks`.
 
     Raises:
         InvalidAnnotations: as `tasks`.
     """
-    made = tasks(predictions, root)
-    shows = sorted({show for each in predictions for show in (*each.probabilities, each.show)})
+    made = tasks(predictions, root, suggestions)
+    named = {show for each in predictions for show in (*each.probabilities, each.show)}
+    shows = sorted((named | set(suggestions.values())) - {NONE_OF_THESE})
     out.mkdir(parents=True, exist_ok=True)
     write_json(out / "tasks.json", made, ensure_ascii=False)
     write_text(out / "config.xml", label_config(shows))

@@ -56,6 +56,7 @@ def build_bundle(
     *,
     model: Path | None = None,
     library: Path | None = None,
+    shadow: Path | None = None,
     target: Target = DEFAULT_TARGET,
     say: Callable[[str], None] = lambda step: None,
 ) -> Bundle:
@@ -65,6 +66,7 @@ def build_bundle(
         out: the zip to write; an existing one stays until the new one is complete.
         model: an ONNX file; None is the packaged one.
         library: of known clips, which the function searches; None for none.
+        shadow: model file of a challenger to ask beside the model; None for none.
         target: the runtime that it is for.
         say: called with the name of each step that begins.
 
@@ -75,6 +77,8 @@ def build_bundle(
         raise MissingTool("the project's source", "bundles are built in a clone of it")
     model = model or default_model_path()
     info = check_model(model)  # invalid input is reported before half a minute is spent
+    if shadow is not None:
+        check_model(shadow)
     known = check_library(library, model) if library is not None else None
     find_python(target.python)
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -82,7 +86,7 @@ def build_bundle(
         folder, archive = Path(work, "task"), Path(work, "zip")
         folder.mkdir()
         say("installing wheels")
-        packages = gather(ROOT, folder, model=model, target=target, library=library)
+        packages = gather(ROOT, folder, model=model, target=target, library=library, shadow=shadow)
         say("pruning")
         pruned = prune(folder, read_rules())
         say("compiling")

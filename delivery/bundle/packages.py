@@ -22,6 +22,7 @@ MODEL = "services/inference/default.onnx"  # where the function loads it from
 LIBRARY = (
     "gateway/bundled.library"  # where the function looks for one: `gateway.lambda_handler.BUNDLED_LIBRARY`
 )
+SHADOW = "gateway/shadow.onnx"  # for GIF_ANALYZER_SHADOW_MODEL; the function starts in the folder above
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,13 @@ class Package:
 
 
 def gather(
-    root: Path, folder: Path, *, model: Path, target: Target, library: Path | None = None
+    root: Path,
+    folder: Path,
+    *,
+    model: Path,
+    target: Target,
+    library: Path | None = None,
+    shadow: Path | None = None,
 ) -> list[Package]:
     """Put wheels, source, a model and a library into a folder; nothing is pruned or compiled yet.
 
@@ -44,6 +51,7 @@ def gather(
         model: an ONNX file.
         target: that the wheels must fit.
         library: of known clips, made with that model; None for none.
+        shadow: a challenger's model file, which the function uses if a setting names it; None for none.
 
     Raises:
         MissingTool: uv is not on this machine.
@@ -59,6 +67,9 @@ def gather(
         version = check_library(library, model).sha256[:12]
         shutil.copyfile(library, folder / LIBRARY)
         packages.append(Package("library", version, frozenset({LIBRARY})))
+    if shadow is not None:
+        packages.append(Package("challenger", check_model(shadow).version, frozenset({SHADOW})))
+        shutil.copyfile(shadow, folder / SHADOW)
     return packages
 
 

@@ -56,6 +56,14 @@ def bundle(
             show_default=False,
         ),
     ] = None,
+    shadow: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="A challenger to ask beside the model; docs/registry.md says what it costs.",
+            show_default=False,
+        ),
+    ] = None,
     out: Annotated[Path, typer.Option(metavar="FILE", help="The zip to write.")] = Path("build/lambda.zip"),
     architecture: Annotated[str, typer.Option(metavar="NAME", help="x86_64 or arm64.")] = "x86_64",
     python: Annotated[
@@ -87,7 +95,9 @@ def bundle(
     console = Console(stderr=True)
     target = Target(python, architecture)
     with console.status("bundling") as status:
-        built = build_bundle(out, model=model, library=library, target=target, say=status.update)
+        built = build_bundle(
+            out, model=model, library=library, shadow=shadow, target=target, say=status.update
+        )
     report(
         as_json,
         {

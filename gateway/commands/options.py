@@ -113,7 +113,10 @@ def open_pipeline(
     if preprocess is not None and inference is not None:
         from gateway.remote import remote  # noqa: PLC0415 - grpc is an extra
 
-        return remote(preprocess, inference, channel=settings.channel, budget=settings.budget)
+        serves = gifs is None  # and logs its answers
+        return remote(
+            preprocess, inference, channel=settings.channel, budget=settings.budget, logs_answers=serves
+        )
     backend = FastestSoFar() if gifs is None else portable if gifs < MANY else fastest
     return local(
         settings.model,
@@ -122,6 +125,7 @@ def open_pipeline(
         library=settings.library,
         budget=settings.budget,
         backend=backend,
+        shadow=settings.open_shadow() if gifs is None else None,
     )
 
 

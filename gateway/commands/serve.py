@@ -23,6 +23,7 @@ from gateway.commands.terminal import usage_errors
 from gateway.library import ServedLibrary
 from gateway.settings import Settings, is_loopback
 from services import tracing
+from services.errors import InvalidSetting
 from services.inference import Classifier
 from services.otel import start_export
 
@@ -102,7 +103,13 @@ def serve_both(
         # REST ends first, so that the services still answer the requests it has begun.
         with serving(lambda: build_pair(listening, classifier, settings.budget)) as bound:
             address = server.nearby(grpc_host, bound)
-            pipeline = remote(address, address, channel=settings.channel, budget=settings.budget)
+            pipeline = remote(
+                address,
+                address,
+                channel=settings.channel,
+                budget=settings.budget,
+                logs_answers=True,
+            )
             server.serve(pipeline, settings, host=host, port=port, library=served, opened=_say_where)
     _end()
 
@@ -136,7 +143,9 @@ def serve_rest(
     GIF_ANALYZER_BODY_S, GIF_ANALYZER_BODY_BYTES_PER_S, GIF_ANALYZER_IN_FLIGHT, GIF_ANALYZER_FETCHES,
     GIF_ANALYZER_HELD_BYTES, GIF_ANALYZER_ALLOWED_HOSTS,
     GIF_ANALYZER_CONNECTIONS, GIF_ANALYZER_KEEP_ALIVE_S, GIF_ANALYZER_CACHE_BYTES, GIF_ANALYZER_API_KEYS,
-    GIF_ANALYZER_CORS_ORIGINS, GIF_ANALYZER_METRICS, GIF_ANALYZER_WORKERS, GIF_ANALYZER_GRACE_S and
+    GIF_ANALYZER_CORS_ORIGINS, GIF_ANALYZER_METRICS, GIF_ANALYZER_FEEDBACK,
+    GIF_ANALYZER_FEEDBACK_PER_MINUTE, GIF_ANALYZER_FEEDBACK_FILE, GIF_ANALYZER_FEEDBACK_GIFS,
+    GIF_ANALYZER_SHADOW_MODEL, GIF_ANALYZER_SHADOW_SHARE, GIF_ANALYZER_WORKERS, GIF_ANALYZER_GRACE_S and
     GIF_ANALYZER_NOTICE_S.
     """
     check_services(preprocess, inference, model, library=library)
@@ -148,6 +157,10 @@ def serve_rest(
         log_as_json()
         start_export("gif-analyzer-gateway")
         of_service = inference is not None
+        if of_service and settings.shadow_model is not None:
+            expected = "left out where classifying is a service, which has its own --shadow-model"
+            found = str(settings.shadow_model)
+            raise InvalidSetting("GIF_ANALYZER_SHADOW_MODEL", expected=expected, found=found)
         served = _open_library(settings, teach=teach, keep_thumbnails=keep_thumbnails, of_service=of_service)
         pipeline = open_pipeline(settings, preprocess, inference)
         server.serve(pipeline, settings, host=host, port=port, library=served, opened=_say_where)
@@ -203,7 +216,11 @@ def _check_keys(settings: Settings, host: str, option: str) -> None:
 
 def _open_classifier(settings: Settings) -> Classifier:
     return Classifier(
-        settings.model, threads=settings.threads, early_exit=settings.early_exit, library=settings.library
+        settings.model,
+        threads=settings.threads,
+        early_exit=settings.early_exit,
+        library=settings.library,
+        shadow=settings.open_shadow(),
     )
 
 

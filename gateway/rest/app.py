@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import dataclasses
 import difflib
 import hmac
-from collections.abc import Awaitable, Callable
+import logging
+import time
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, Query, Request, Response
@@ -18,6 +21,7 @@ from gateway.answer import prediction_json
 from gateway.library import ServedLibrary
 from gateway.pipeline import Pipeline
 from gateway.rest import schemas
+from gateway.rest.feedback import add_feedback
 from gateway.rest.identifier import Identifier
 from gateway.rest.library import add_library
 from gateway.rest.limits import AllowedHosts, BodyLimit, Gate
@@ -28,12 +32,15 @@ from gateway.rest.schemas import API_KEY, problems
 from gateway.rest.traced import Traced
 from gateway.rest.upload import read_upload
 from gateway.settings import RestSettings
-from services.errors import InvalidRequest, ServiceUnavailable, Unauthorized
+from services.errors import AnalyzerError, InvalidRequest, ServiceUnavailable, Unauthorized
+from services.inference.answers import MESSAGE, Interface, answer_line, answer_of, error_of
 from services.tracing import TRACEPARENT, TRACESTATE
 from services.workers import Workers
 
 VERSION = "1"
 DESCRIPTION = "Tells which TV show an animated GIF came from."
+_log = logging.getLogger(__name__)
+
 MAX_NAME = 80  # characters of an unknown parameter that the error repeats
 
 Fetch = Callable[[str], Awaitable[bytes]]
@@ -71,10 +78,12 @@ def create_app(
         library: the one that the pipeline searches, if it is a file of this machine.
 
     Raises:
-        ValueError: the library can be taught, and no key protects it.
+        ValueError: the library can be taught or GIFs are kept, and no key protects that.
     """
     if library is not None and library.writable and not settings.api_keys:
         raise ValueError("a library that can be taught needs API keys")
+    if settings.feedback_gifs is not None and not settings.api_keys:
+        raise ValueError("keeping GIFs needs API keys")
     app = FastAPI(
         title="GIF Analyzer",
         version=VERSION,
@@ -102,6 +111,7 @@ def create_app(
     _add_model(app, identifier, settings)
     authorized = _authorization(settings)
     add_library(app, pipeline, library, fetched, workers=workers, gate=gate, authorized=authorized)
+    add_feedback(app, pipeline, fetched, settings, workers=workers, gate=gate, authorized=authorized)
     _add_health(app, pipeline)
     add_page(app)
     add_problems(app)
@@ -142,9 +152,20 @@ def _add_identify(
     authorized = _authorization(settings)
 
     async def answer(request: Request, source: str, gif: bytes, **asked: Any) -> Response:
+        start = time.perf_counter()
         with gate.enter():  # only now, so that slow clients and slow hosts take no place
             found = await identifier.identify(gif, **asked)
         request.state.kept = found.kept
+        line = answer_of(
+            found.prediction,
+            request_id=request.state.request_id,
+            interface=settings.interface,
+            duration_ms=1000 * (time.perf_counter() - start),
+            decode_ms=found.decode_ms,
+            classify_ms=found.classify_ms,
+            kept=found.classify_ms is None,
+        )
+        _log.info(MESSAGE, extra=answer_line(line))
         headers = {"ETag": found.etag, "Cache-Control": "private, no-cache"}
         if request.method == "GET" and is_held(request, found.etag):
             return Response(status_code=304, headers=headers)
@@ -169,10 +190,11 @@ def _add_identify(
         request: Request, top_k: TopK = 5, pictures: Pictures = False, exact: Exact = False
     ) -> Response:
         """Name the show of a GIF that is sent, or of the one at an address."""
-        gate.check()  # before the body is read: it would be refused anyway
-        upload = await read_upload(request)
-        gif = await fetched(upload.source) if upload.gif is None else upload.gif
-        return await answer(request, upload.source, gif, top_k=top_k, pictures=pictures, exact=exact)
+        with _errors_logged(request, settings.interface):
+            gate.check()  # before the body is read: it would be refused anyway
+            upload = await read_upload(request)
+            gif = await fetched(upload.source) if upload.gif is None else upload.gif
+            return await answer(request, upload.source, gif, top_k=top_k, pictures=pictures, exact=exact)
 
     @app.get(
         "/v1/identify",
@@ -191,8 +213,25 @@ def _add_identify(
         request: Request, url: Url, top_k: TopK = 5, pictures: Pictures = False, exact: Exact = False
     ) -> Response:
         """Name the show of the GIF at an address."""
-        gate.check()
-        return await answer(request, url, await fetched(url), top_k=top_k, pictures=pictures, exact=exact)
+        with _errors_logged(request, settings.interface):
+            gate.check()
+            gif = await fetched(url)
+            return await answer(request, url, gif, top_k=top_k, pictures=pictures, exact=exact)
+
+
+@contextlib.contextmanager
+def _errors_logged(request: Request, interface: Interface) -> Iterator[None]:
+    """Log the line of an error that a request to identify a GIF gets."""
+    start = time.perf_counter()
+    try:
+        yield
+    except AnalyzerError as error:
+        duration_ms = 1000 * (time.perf_counter() - start)
+        line = error_of(
+            error.reason, request_id=request.state.request_id, interface=interface, duration_ms=duration_ms
+        )
+        _log.info(MESSAGE, extra=answer_line(line))
+        raise
 
 
 def _add_model(app: FastAPI, identifier: Identifier, settings: RestSettings) -> None:

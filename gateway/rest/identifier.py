@@ -41,18 +41,24 @@ class Identified:
         pictures: a JPEG file for each frame if requested, else none.
         etag: names this answer: its form, the GIF, the model, the library and the request.
         kept: whether it came from the cache.
+        decode_ms: that preprocessing took; None for an answer from the cache.
+        classify_ms: that classification took; None where only the pictures were drawn.
     """
 
     prediction: Prediction
     pictures: tuple[bytes, ...]
     etag: str
     kept: bool
+    decode_ms: float | None = None
+    classify_ms: float | None = None
 
 
 @dataclass(frozen=True)
 class _Entry:
     prediction: Prediction  # with all shows
     pictures: tuple[bytes, ...] = ()
+    decode_ms: float | None = None
+    classify_ms: float | None = None
 
     @property
     def size_bytes(self) -> int:
@@ -127,7 +133,10 @@ class Identifier:
         prediction = dataclasses.replace(entry.prediction, shows=entry.prediction.shows[:top_k])
         asked = f"{FORM}/{key[0]}/{prediction.model.version}/{library}/{top_k}/{pictures}/{exact or pictures}"
         etag = f'"{hashlib.sha256(asked.encode()).hexdigest()[:32]}"'
-        return Identified(prediction, entry.pictures if pictures else (), etag, kept)
+        drawn = entry.pictures if pictures else ()
+        if kept:
+            return Identified(prediction, drawn, etag, kept)
+        return Identified(prediction, drawn, etag, kept, entry.decode_ms, entry.classify_ms)
 
     def _find(self, key: Key) -> _Entry | None:
         """Return the kept entry; for an exact request also one that classified all ten frames anyway."""
@@ -171,9 +180,13 @@ class Identifier:
             return False
 
     def _work(self, gif: bytes, shows: int, pictures: bool, exact: bool, before: _Entry | None) -> _Entry:
+        start = time.perf_counter()
         clip = self._pipeline.decode(gif)
+        decoded = time.perf_counter()
         prediction = before.prediction if before else self._pipeline.classify(clip, shows, exact=exact)
-        return _Entry(prediction, _draw_pictures(clip, prediction.votes) if pictures else ())
+        classify_ms = None if before else 1000 * (time.perf_counter() - decoded)
+        drawn = _draw_pictures(clip, prediction.votes) if pictures else ()
+        return _Entry(prediction, drawn, 1000 * (decoded - start), classify_ms)
 
 
 def _digest(description: ModelDescription) -> str:

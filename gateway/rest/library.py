@@ -97,13 +97,13 @@ def add_library(
     )
     async def teach(request: Request, show: Show, name: NewName = "") -> dict[str, object]:
         """Put a GIF that is sent, or the one at an address, into the library as a clip of a show."""
-        known, title = must_be_writable(), _checked("show", " ".join(show.split()))
+        known, title = must_be_writable(), checked_text("show", " ".join(show.split()))
         gate.check()  # before the body is read: it would be refused anyway
         upload = await read_upload(request)
         gif = await fetched(upload.source) if upload.gif is None else upload.gif
         source = upload.source if upload.gif is not None else plain_address(upload.source) or ""
         given = name or source
-        named = _checked("name", given) if given else ""
+        named = checked_text("name", given) if given else ""
         sha256 = hashlib.sha256(gif).hexdigest()
 
         def work() -> Taught:
@@ -164,7 +164,7 @@ def add_library(
         return Response(picture, media_type="image/jpeg", headers=headers)
 
 
-def _checked(field: str, text: str) -> str:
+def checked_text(field: str, text: str) -> str:
     """Return a title or name as it is.
 
     Raises:

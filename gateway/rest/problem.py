@@ -23,6 +23,7 @@ from services.errors import (
     InvalidRequest,
     MethodNotAllowed,
     Overloaded,
+    RateLimited,
     RequestTooLarge,
     RequestTooSlow,
     Unauthorized,
@@ -36,7 +37,7 @@ MEDIA_TYPE = "application/problem+json"
 def problem(error: AnalyzerError, request_id: str) -> Response:
     """Return an error as the answer to a request."""
     headers = {"Cache-Control": "no-store"}
-    if isinstance(error, Overloaded):
+    if isinstance(error, Overloaded | RateLimited):
         headers["Retry-After"] = str(math.ceil(float(error.details["retry_after_s"])))
     if isinstance(error, Unauthorized):
         headers["WWW-Authenticate"] = "Bearer"

@@ -211,6 +211,20 @@ class TaughtAnswer(BaseModel):
     clip_count: Annotated[Count, Field(description="how many the library has of this show now", examples=[1])]
 
 
+class FeedbackAnswer(BaseModel):
+    """What feedback this server takes."""
+
+    open: Annotated[bool, Field(description="whether feedback is taken")]
+    keeps_gifs: Annotated[bool, Field(description="whether GIFs are kept for training, with consent")]
+
+
+class FeedbackTaken(BaseModel):
+    """A feedback that was written down."""
+
+    answer: Annotated[str, Field(description="id of the answer", examples=["0123456789abcdef"])]
+    kept_gif: Annotated[bool, Field(description="whether the GIF was kept for training")]
+
+
 class Health(BaseModel):
     """How the gateway is."""
 

@@ -1,5 +1,6 @@
 """Step two: a `Clip` to ranked shows."""
 
+from services.inference.answers import Answer, Summary
 from services.inference.classifier import INPUT, OUTPUTS, Classifier, default_library_path, default_model_path
 from services.inference.metadata import CONTRACT
 from services.inference.prediction import (
@@ -21,6 +22,7 @@ __all__ = [
     "CONTRACT",
     "INPUT",
     "OUTPUTS",
+    "Answer",
     "Classifier",
     "EarlyExit",
     "FrameVote",
@@ -32,6 +34,7 @@ __all__ = [
     "Neighbour",
     "Prediction",
     "ShowProbability",
+    "Summary",
     "TimeSpan",
     "Verdict",
     "VerdictRule",

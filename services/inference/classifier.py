@@ -7,6 +7,8 @@ temperature of the calibration are part of the file's graph.
 from __future__ import annotations
 
 import stat
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -69,6 +71,8 @@ class Classifier:
         early_exit: whether `classify` may stop when the first frames decide, by the rule in the file.
         library: of known clips, made with this model: see docs/library.md. Then all frames are computed. A
             library that changes is read again, see `services.inference.library.CurrentLibrary`.
+        shadow: called after each answer with the clip, the prediction and the milliseconds that it took, such
+            as a `services.inference.shadow.Shadow`; it must return at once and raise nothing.
 
     Attributes:
         shows: titles of the shows that the model knows, in the order of its outputs.
@@ -94,10 +98,11 @@ class Classifier:
         threads: int = 1,
         early_exit: bool = False,
         library: str | Path | None = None,
+        shadow: Callable[[Clip, Prediction, float], None] | None = None,
     ) -> None:
         if threads < 1:
             raise ValueError(f"threads must be at least 1, this is {threads}")
-        self._path = str(path)
+        self._path, self._shadow = str(path), shadow
         self._session = _open_session(Path(path), threads)
         metadata = self._check_contract()
         self.shows, self.model, self.threshold = metadata.shows, metadata.info, metadata.unknown_threshold
@@ -134,9 +139,10 @@ class Classifier:
         if top_k < 1:
             raise InvalidArgument("top_k", expected="at least 1", found=str(top_k))
         check_clip(clip)
+        start = time.perf_counter()
         library = None if self._library is None else self._library.get()
         scores, verdict = self.score(clip.frames, exact=exact or library is not None)
-        shows, probabilities = self.shows, scores.probabilities
+        shows, probabilities, familiarity = self.shows, scores.probabilities, scores.familiarity
         matches: tuple[Match, ...] = ()
         neighbours: tuple[Neighbour, ...] = ()
         if library is not None and scores.embedding is not None:
@@ -149,7 +155,7 @@ class Classifier:
         # Stable: shows of equal probability keep the model's order.
         ranked = np.argsort(-probabilities, kind="stable")[:top_k]
         best = scores.frame_probabilities.argmax(axis=1)
-        return Prediction(
+        prediction = Prediction(
             shows=tuple(ShowProbability(shows[show], float(probabilities[show])) for show in ranked),
             verdict=verdict,
             votes=tuple(
@@ -160,7 +166,11 @@ class Classifier:
             format=clip.source.format if clip.source else "",
             matches=matches,
             neighbours=neighbours,
+            familiarity=float(familiarity),
         )
+        if self._shadow is not None:
+            self._shadow(clip, prediction, 1000 * (time.perf_counter() - start))
+        return prediction
 
     def describe_clip(self, clip: Clip, *, show: str, name: str, offset_ms: int = 0) -> KnownClip:
         """Compute what a library keeps of a clip.

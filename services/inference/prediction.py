@@ -208,6 +208,8 @@ class Prediction:
         format: of the file, a key of `services.clip.FORMATS`; "" if the clip does not say.
         matches: clips of the library with the same footage, best first; none without a library.
         neighbours: clips of the library that look most similar, best first; none without a library.
+        familiarity: of the clip, as the verdict uses it: larger is more like the training data. None if a
+            service from before this field answered.
     """
 
     shows: tuple[ShowProbability, ...]
@@ -217,6 +219,7 @@ class Prediction:
     format: str = ""
     matches: tuple[Match, ...] = ()
     neighbours: tuple[Neighbour, ...] = ()
+    familiarity: float | None = None
 
     @property
     def known(self) -> bool:

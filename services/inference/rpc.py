@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import time
 from pathlib import Path
 from typing import Annotated, Any, cast, get_args
 
@@ -11,6 +13,8 @@ from gif_analyzer.v1 import inference_pb2_grpc as pb_grpc
 from grpc import aio
 
 from services.clip import Clip
+from services.errors import AnalyzerError
+from services.inference.answers import MESSAGE, Answer, answer_line, answer_of, error_of
 from services.inference.classifier import Classifier, default_model_path
 from services.inference.oip import add_open_inference
 from services.inference.prediction import (
@@ -26,9 +30,10 @@ from services.inference.prediction import (
     TimeSpan,
     Verdict,
 )
+from services.inference.shadow import SHARE, Shadow
 from services.rpc.channel import Client
 from services.rpc.program import option
-from services.rpc.server import RpcServer
+from services.rpc.server import RpcServer, request_id_of
 from services.rpc.settings import DEFAULT_CHANNEL, ChannelSettings
 from services.rpc.wire import read_clip, write_clip
 from services.workers import Workers
@@ -37,10 +42,15 @@ SERVICE = "gif_analyzer.v1.InferenceService"
 DEFAULT_TOP_K = 5
 INT32 = range(-(2**31), 2**31)
 DEFAULT_MODEL = default_model_path()
+# Metadata of a caller that writes the line of the answer itself, as a gateway does.
+ANSWER_LOGGED = ("x-answer-logged", "yes")
 _MODEL = "The model"
+
+_log = logging.getLogger(__name__)
 
 
 def open_classifier(
+    *,
     model: Annotated[Path, option(_MODEL, "An ONNX file.", metavar="PATH")] = DEFAULT_MODEL,
     threads: Annotated[int, option(_MODEL, "Threads of one classification.", min=1, metavar="N")] = 1,
     early_exit: Annotated[
@@ -55,14 +65,22 @@ def open_classifier(
         Path | None,
         option(_MODEL, "A library of known clips, which is read again when it changes.", metavar="FILE"),
     ] = None,
+    shadow_model: Annotated[
+        Path | None,
+        option(_MODEL, "A challenger to ask beside it, whose answers are only logged.", metavar="PATH"),
+    ] = None,
+    shadow_share: Annotated[
+        float, option(_MODEL, "Share of the clips that the challenger is asked about.", min=0.0001, max=1)
+    ] = SHARE,
 ) -> Classifier:
     """Load the model as the options of the service say.
 
     Raises:
-        ModelError: the file is missing or is not a model of this project.
+        ModelError: a file is missing or is not a model of this project.
         LibraryError: the library cannot be used with this model.
     """
-    return Classifier(model, threads=threads, early_exit=early_exit, library=library)
+    shadow = None if shadow_model is None else Shadow(shadow_model, share=shadow_share)
+    return Classifier(model, threads=threads, early_exit=early_exit, library=library, shadow=shadow)
 
 
 def add_inference(server: RpcServer, classifier: Classifier) -> None:
@@ -91,7 +109,27 @@ class InferenceServicer(pb_grpc.InferenceServiceServicer):
     async def Classify(  # noqa: N802, D102 - documented in the contract
         self, request: pb.ClassifyRequest, context: aio.ServicerContext[Any, Any]
     ) -> pb.ClassifyResponse:
-        return await self._workers.run(self._classify, request)
+        start = time.perf_counter()
+        request_id = request_id_of(context)
+
+        def took_ms() -> float:
+            return 1000 * (time.perf_counter() - start)
+
+        try:
+            prediction, classify_ms = await self._workers.run(self._classify, request)
+        except AnalyzerError as error:
+            failed = error_of(error.reason, request_id=request_id, interface="grpc", duration_ms=took_ms())
+            _log_answer(failed, context)
+            raise
+        line = answer_of(
+            prediction,
+            request_id=request_id,
+            interface="grpc",
+            duration_ms=took_ms(),
+            classify_ms=classify_ms,
+        )
+        _log_answer(line, context)
+        return _to_message(prediction)
 
     async def GetModel(  # noqa: N802, D102 - documented in the contract
         self, request: pb.GetModelRequest, context: aio.ServicerContext[Any, Any]
@@ -109,31 +147,29 @@ class InferenceServicer(pb_grpc.InferenceServiceServicer):
             library=None if library is None else pb.LibraryInfo(**vars(library)),
         )
 
-    def _classify(self, request: pb.ClassifyRequest) -> pb.ClassifyResponse:
+    def _classify(self, request: pb.ClassifyRequest) -> tuple[Prediction, float]:
+        """Return the prediction, and the milliseconds that it took."""
         top_k = request.top_k if request.HasField("top_k") else DEFAULT_TOP_K
-        prediction = self._classifier.classify(read_clip(request.clip), top_k, exact=request.exact)
-        verdict = prediction.verdict
-        return pb.ClassifyResponse(
-            shows=[pb.ShowProbability(**vars(ranked)) for ranked in prediction.shows],
-            known=prediction.known,
-            votes=[pb.FrameVote(**vars(vote)) for vote in prediction.votes],
-            model=_model_to_message(prediction.model),
-            verdict=pb.Verdict(level=verdict.level, names=verdict.names, text=verdict.text),
-            matches=map(_match_to_message, prediction.matches),
-            neighbours=[pb.Neighbour(**vars(each)) for each in prediction.neighbours],
-        )
+        clip = read_clip(request.clip)
+        start = time.perf_counter()
+        prediction = self._classifier.classify(clip, top_k, exact=request.exact)
+        return prediction, 1000 * (time.perf_counter() - start)
 
 
 class RemoteClassifier(Client):
     """A `services.inference.Classifier` on another machine. Arguments and errors as of `Client`.
 
-    Every property is requested from the service when it is read.
+    Every property is requested from the service when it is read. With `logs_answers` the caller writes the
+    line of each answer into its own log, and the service writes none: otherwise an answer would count twice.
     """
 
     service = SERVICE
 
-    def __init__(self, address: str, settings: ChannelSettings = DEFAULT_CHANNEL) -> None:
+    def __init__(
+        self, address: str, settings: ChannelSettings = DEFAULT_CHANNEL, *, logs_answers: bool = False
+    ) -> None:
         super().__init__(address, settings)
+        self._metadata = (ANSWER_LOGGED,) if logs_answers else ()
         self._stub = pb_grpc.InferenceServiceStub(self._channel)
 
     @property
@@ -174,7 +210,7 @@ class RemoteClassifier(Client):
         top_k = min(max(top_k, INT32.start), INT32.stop - 1)
         request = pb.ClassifyRequest(top_k=top_k, exact=exact)
         write_clip(clip, request.clip)
-        response = self._call(self._stub.Classify, request)
+        response = self._call(self._stub.Classify, request, metadata=self._metadata)
         return Prediction(
             shows=tuple(ShowProbability(ranked.show, ranked.probability) for ranked in response.shows),
             verdict=_verdict_from_message(response),
@@ -186,6 +222,7 @@ class RemoteClassifier(Client):
                 Neighbour(each.show, each.name, _read_similarity(each.similarity))
                 for each in response.neighbours
             ),
+            familiarity=response.familiarity if response.HasField("familiarity") else None,
         )
 
     def describe(self) -> tuple[ModelInfo, tuple[str, ...], float, int, LibraryInfo | None]:
@@ -205,6 +242,25 @@ class RemoteClassifier(Client):
 
     def _get_model(self) -> pb.GetModelResponse:
         return self._call(self._stub.GetModel, pb.GetModelRequest())
+
+
+def _log_answer(line: Answer, context: aio.ServicerContext[Any, Any]) -> None:
+    if ANSWER_LOGGED not in tuple(context.invocation_metadata() or ()):
+        _log.info(MESSAGE, extra=answer_line(line))
+
+
+def _to_message(prediction: Prediction) -> pb.ClassifyResponse:
+    verdict = prediction.verdict
+    return pb.ClassifyResponse(
+        shows=[pb.ShowProbability(**vars(ranked)) for ranked in prediction.shows],
+        known=prediction.known,
+        votes=[pb.FrameVote(**vars(vote)) for vote in prediction.votes],
+        model=_model_to_message(prediction.model),
+        verdict=pb.Verdict(level=verdict.level, names=verdict.names, text=verdict.text),
+        matches=map(_match_to_message, prediction.matches),
+        neighbours=[pb.Neighbour(**vars(each)) for each in prediction.neighbours],
+        familiarity=prediction.familiarity,
+    )
 
 
 def _model_to_message(model: ModelInfo) -> pb.Model:

@@ -81,7 +81,13 @@ class Client:
     ) -> None:
         self.close()
 
-    def _call(self, method: grpc.UnaryUnaryMultiCallable[Request, Response], request: Request) -> Response:
+    def _call(
+        self,
+        method: grpc.UnaryUnaryMultiCallable[Request, Response],
+        request: Request,
+        *,
+        metadata: tuple[tuple[str, str], ...] = (),
+    ) -> Response:
         """Call a method within the deadline, and within the current trace.
 
         gRPC itself retries UNAVAILABLE. An error with a RetryInfo, which is OVERLOADED, is retried here after
@@ -95,7 +101,9 @@ class Client:
         with tracing.step(rpc, "client", {"rpc.system": "grpc", "rpc.method": rpc}):
             for left in reversed(range(self._attempts)):
                 try:
-                    return method(request, timeout=end - time.monotonic(), metadata=tracing.outgoing())
+                    return method(
+                        request, timeout=end - time.monotonic(), metadata=(*metadata, *tracing.outgoing())
+                    )
                 except grpc.RpcError as error:
                     delay_s = read_retry_delay_s(error)
                     # Not all at the same time: those that were refused together would be refused again.

@@ -317,6 +317,12 @@ class CallObserver(aio.ServerInterceptor):
         self.in_flight -= 1
 
 
+def request_id_of(context: aio.ServicerContext[Any, Any]) -> str:
+    """Return the id of the call that a servicer answers, which its observer has set."""
+    found = dict(context.trailing_metadata() or ())
+    return str(found.get(REQUEST_ID, ""))
+
+
 async def serve(server: RpcServer) -> None:
     """Serve until SIGTERM or SIGINT, then drain."""
     signalled = asyncio.Event()

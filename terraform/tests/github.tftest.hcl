@@ -101,3 +101,30 @@ run "least_rights" {
     error_message = "An action has a wildcard."
   }
 }
+
+run "drift_only_reads_the_log" {
+  command = apply
+
+  variables {
+    github_repository = "owner/gif-analyzer"
+  }
+
+  assert {
+    condition     = flatten([for statement in jsondecode(aws_iam_role_policy.drift[0].policy).Statement : statement.Action]) == ["logs:FilterLogEvents"]
+    error_message = "The workflow drift may do more than read the log."
+  }
+
+  assert {
+    condition = {
+      for condition in data.aws_iam_policy_document.drift_may_assume[0].statement[0].condition :
+      trimprefix(condition.variable, "token.actions.githubusercontent.com:") => one(condition.values)
+      } == {
+      aud              = "sts.amazonaws.com"
+      environment      = "watch"
+      job_workflow_ref = "owner/gif-analyzer/.github/workflows/drift.yml@refs/heads/main"
+      ref              = "refs/heads/main"
+      repository       = "owner/gif-analyzer"
+    }
+    error_message = "The role can be assumed by other jobs than those of drift.yml on main, in the environment watch."
+  }
+}

@@ -14,8 +14,9 @@ variables {
 run "alarms_of_the_alias" {
   command = plan
 
+  # The alarm of an expression counts once for each of its metrics.
   assert {
-    condition     = length(aws_cloudwatch_metric_alarm.live) <= 5
+    condition     = length(aws_cloudwatch_metric_alarm.live) + 2 * length(aws_cloudwatch_metric_alarm.unknown) <= 5
     error_message = "Two environments would need more than the ten alarms that are free."
   }
 
@@ -35,6 +36,48 @@ run "alarms_of_the_alias" {
   assert {
     condition     = length(aws_sns_topic.notices) == 0 && length(aws_budgets_budget.month) == 0
     error_message = "There are notices or a budget although none were set."
+  }
+}
+
+run "share_of_unknown" {
+  command = plan
+
+  assert {
+    condition = {
+      for name, filter in aws_cloudwatch_log_metric_filter.unknown :
+      filter.pattern => one(filter.metric_transformation).value
+      } == {
+      "{ ($.message = \"answer\") && ($.error IS NULL) && ($.verdict = \"unknown\") }"  = "1"
+      "{ ($.message = \"answer\") && ($.error IS NULL) && ($.verdict != \"unknown\") }" = "0"
+    }
+    error_message = "The metric is not 1 for unknown and 0 for other answers."
+  }
+
+  assert {
+    condition = length(distinct([
+      for filter in aws_cloudwatch_log_metric_filter.unknown : one(filter.metric_transformation).name
+    ])) == 1
+    error_message = "The mean of the metric is not the share: its two values have two names."
+  }
+
+  assert {
+    condition = {
+      for query in aws_cloudwatch_metric_alarm.unknown[0].metric_query : query.id => one(query.metric).stat if length(query.metric) == 1
+    } == { answers = "SampleCount", share = "Average" }
+    error_message = "The alarm does not watch the share and the number of answers."
+  }
+}
+
+run "no_alarm_of_unknown" {
+  command = plan
+
+  variables {
+    unknown_share = null
+  }
+
+  assert {
+    condition     = length(aws_cloudwatch_metric_alarm.unknown) == 0
+    error_message = "There is an alarm although it was switched off."
   }
 }
 

@@ -74,7 +74,9 @@ def document(tmp_path_factory: pytest.TempPathFactory) -> schemathesis.BaseSchem
         return answer
 
     taught = ServedLibrary(library, teacher=Classifier(path), keep_thumbnails=True)
-    keyed = RestSettings(api_keys=("key",))
+    gifs = path.with_name("gifs")
+    gifs.mkdir()
+    keyed = RestSettings(api_keys=("key",), feedback_gifs=gifs)
     app = create_app(local(path, library=library), fetch, settings=keyed, library=taught)
     return schemathesis.openapi.from_asgi("/openapi.json", app)
 
@@ -88,6 +90,8 @@ OPERATIONS = (
     ("POST", "/v1/library"),
     ("DELETE", "/v1/library"),
     ("GET", "/v1/library/thumbnail"),
+    ("GET", "/v1/feedback"),
+    ("POST", "/v1/feedback"),
     ("GET", "/health/live"),
     ("GET", "/health/ready"),
 )
@@ -120,7 +124,8 @@ def test_every_answer_is_documented(document: schemathesis.BaseSchema, method: s
     statuses = send(document[path][method], {"X-API-Key": "key"}, examples=200)
 
     names_a_clip = (method, path) in (("DELETE", "/v1/library"), ("GET", "/v1/library/thumbnail"))
-    assert (201 if (method, path) == ("POST", "/v1/library") else 404 if names_a_clip else 200) in statuses
+    makes = method == "POST" and path in ("/v1/library", "/v1/feedback")
+    assert (201 if makes else 404 if names_a_clip else 200) in statuses
     if (method, path) == ("GET", "/v1/identify"):  # of the bodies of POST, few have an address
         assert {400, 403, 422, 502, 504} <= statuses
 

@@ -6,12 +6,14 @@ import functools
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tests.support.models import save_candidate
+from tests.support.models import draw_evaluation, save_candidate
 from tests.support.programs import Done, call
+from tests.support.traffic import Traffic, as_line
 
 Run = Callable[..., Done]
 
@@ -53,6 +55,37 @@ def test_the_challenger_is_delivered_or_else_the_champion(run: Run, tmp_path: Pa
     ]
     assert out.read_bytes() == (tmp_path / "2.0.onnx").read_bytes()
     assert outputs.read_text().splitlines()[:3] == ["alias=challenger", "version=1", "model_version=1.0"]
+
+
+def test_answers_are_compared_with_the_reference_of_the_champion(run: Run, tmp_path: Path) -> None:
+    log, same, first = (tmp_path / f"{name}.log" for name in ("now", "same", "first"))
+    other = replace(Traffic(), levels=(0.1, 0.1, 0.1, 0.7))
+    for path, traffic, seed in ((log, other, 1), (same, Traffic(), 2), (first, Traffic(), 3)):
+        path.write_text("\n".join(map(as_line, traffic.answers(300, seed, model="1.0"))), "utf-8")
+    register(run, tmp_path, "1.0")
+    assert run("gif-train", "promote", "--force", "a test").returncode == 0
+
+    missing = run("gif-deliver", "drift", str(log))
+    made = run("gif-train", "reference", "champion", "--answers", str(first))
+    drifted, quiet = (run("gif-deliver", "drift", str(path)) for path in (log, same))
+
+    assert missing.returncode == 2
+    assert "has no reference of version 1 in the registry" in missing.stderr
+    assert made.returncode == 0, made.stderr
+    assert (drifted.returncode, quiet.returncode) == (1, 0), drifted.stderr + quiet.stderr
+    assert "drift in verdicts" in drifted.stdout
+
+
+def test_held_out_answers_become_the_reference_at_registration(run: Run, tmp_path: Path) -> None:
+    path = save_candidate(tmp_path / "1.0.onnx", version="1.0")
+    manifest = draw_evaluation(tmp_path / "evaluation.csv")
+
+    done = run("gif-train", "register", str(path), "--held-out", str(manifest), "--json")
+    read = run("gif-train", "reference", "challenger", "--json")
+
+    assert json.loads(done.stdout)["reference_answers"] == 36, done.stderr
+    found = json.loads(read.stdout)
+    assert (found["model_version"], found["answers"], found["source"]) == ("1.0", 36, "held-out GIFs")
 
 
 def test_an_unreachable_registry_is_one_line(

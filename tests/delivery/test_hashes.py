@@ -75,7 +75,18 @@ def test_it_names_whatever_those_packages_need() -> None:
 @pytest.mark.skipif(shutil.which("make") is None, reason="This test needs make, which is not installed.")
 @pytest.mark.parametrize(
     "verb",
-    ["candidate", "compare", "bundle", "plan", "apply", "rollout", "test-live", "promote", "rollback"],
+    [
+        "candidate",
+        "compare",
+        "bundle",
+        "plan",
+        "apply",
+        "rollout",
+        "test-live",
+        "promote",
+        "rollback",
+        "drift",
+    ],
 )
 def test_no_verb_of_the_deployment_installs_anything_after_setup(verb: str) -> None:
     """What `make -n` would run when `make setup-deploy` has run."""

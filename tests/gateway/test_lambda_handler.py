@@ -132,6 +132,15 @@ def test_a_bad_setting_ends_the_cold_start_and_is_named() -> None:
     assert "GIF_ANALYZER_THREADS must be a whole number" in done.stderr
 
 
+def test_lambda_keeps_no_gif_and_writes_no_file(tmp_path: Path) -> None:
+    kept = {"GIF_ANALYZER_FEEDBACK_GIFS": str(tmp_path), "GIF_ANALYZER_API_KEYS": "key"}
+
+    done = run_fresh("import gateway.lambda_handler", **kept)
+
+    assert done.returncode != 0
+    assert "GIF_ANALYZER_FEEDBACK_GIFS must be left out in AWS Lambda" in done.stderr
+
+
 def test_settings_reach_the_handler() -> None:
     event = to_event(Request("GET", "/v1/identify", "url=http%3A%2F%2Fgiphy.com%2Fa.gif"))
 
@@ -139,9 +148,10 @@ def test_settings_reach_the_handler() -> None:
 
     problem = from_result(json.loads(done.stdout)).json()
     assert problem["reason"] == "ADDRESS_REFUSED"
-    [line] = [json.loads(line) for line in done.stderr.splitlines()]  # the log, one JSON object a line
-    assert line["reason"] == "ADDRESS_REFUSED"
-    assert "a.gif" not in str(line)
+    # The log, one JSON object a line.
+    answer, request = [json.loads(line) for line in done.stderr.splitlines()]
+    assert answer["error"] == request["reason"] == "ADDRESS_REFUSED"
+    assert "a.gif" not in done.stderr
 
 
 # Events

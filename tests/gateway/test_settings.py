@@ -29,9 +29,10 @@ def test_an_empty_variable_leaves_the_default() -> None:
     assert read(MODEL="", THREADS=" ") == Settings()
 
 
-def test_every_variable_reaches_its_setting() -> None:
+def test_every_variable_reaches_its_setting(tmp_path: Path) -> None:
     general = read(
         **{"MODEL": "/models/mine.onnx", "THREADS": "4", "EARLY_EXIT": "on", "MAX_BYTES": "1_000"},
+        **{"SHADOW_MODEL": "/models/next.onnx", "SHADOW_SHARE": "0.5"},
         **{"MAX_CANVAS_PIXELS": "2000", "MAX_FRAMES": " 30 ", "MAX_DECODED_PIXELS": "40000"},
     )
     rest = read(
@@ -39,6 +40,8 @@ def test_every_variable_reaches_its_setting() -> None:
         **{"BODY_S": "8.5", "BODY_BYTES_PER_S": "0", "KEEP_ALIVE_S": "620", "CACHE_BYTES": "0"},
         **{"API_KEYS": "one, two", "CORS_ORIGINS": "https://a.example http://localhost:3000"},
         **{"METRICS": "off", "HELD_BYTES": "1000", "ALLOWED_HOSTS": "gifs.example, *.example.org [::1] *"},
+        **{"FEEDBACK": "off", "FEEDBACK_PER_MINUTE": "9"},
+        **{"FEEDBACK_FILE": str(tmp_path / "log"), "FEEDBACK_GIFS": str(tmp_path)},
     )
     server = read(
         **{"WORKERS": "3", "WAITING": "0", "GRACE_S": "1.5", "NOTICE_S": "2", "METRICS_PORT": "9090"},
@@ -60,6 +63,8 @@ def test_every_variable_reaches_its_setting() -> None:
         fetch=FetchSettings(max_bytes=1_000),
         rest=RestSettings(max_body_bytes=1_000 + ENVELOPE_BYTES),
         early_exit=True,
+        shadow_model=Path("/models/next.onnx"),
+        shadow_share=0.5,
     )
     assert rest.rest == RestSettings(
         **{"max_body_bytes": 1_000, "workers": 3, "in_flight": 5, "fetches": 6, "connections": 7},
@@ -69,6 +74,10 @@ def test_every_variable_reaches_its_setting() -> None:
         allowed_hosts=("gifs.example", "*.example.org", "[::1]", "*"),
         held_bytes=1_000,
         metrics=False,
+        feedback=False,
+        feedback_per_minute=9,
+        feedback_file=tmp_path / "log",
+        feedback_gifs=tmp_path,
     )
     assert "two" not in repr(rest)
     assert server.server == ServerSettings(
@@ -113,6 +122,12 @@ INVALID = [
     *(("FETCH_TIMEOUT_S", value, f"{SECONDS} 0.001") for value in ("0", "-1", "soon", "nan", "inf")),
     ("FETCH_CONNECT_S", "0", f"{SECONDS} 0.001"),
     ("METRICS", "yes", "on or off"),
+    ("FEEDBACK", "yes", "on or off"),
+    *(("SHADOW_SHARE", value, "a number above 0 and at most 1") for value in ("0", "1.5", "nan", "some")),
+    ("FEEDBACK_PER_MINUTE", "0", f"{COUNT} 1"),
+    ("FEEDBACK_FILE", "/nowhere/feedback.log", "a file that can be appended to"),
+    ("FEEDBACK_GIFS", "/nowhere", "a folder that can be written to"),
+    ("FEEDBACK_GIFS", "/tmp", "set together with GIF_ANALYZER_API_KEYS"),
     ("TLS", "maybe", "on or off"),
     *(("CORS_ORIGINS", value, "origins such as") for value in ("example.org", "https://a.example/path")),
     *(

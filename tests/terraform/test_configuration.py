@@ -110,6 +110,7 @@ def test_it_only_creates_resources_that_are_free() -> None:
         "aws_budgets_budget",
         "aws_cloudformation_stack",
         "aws_cloudwatch_log_group",
+        "aws_cloudwatch_log_metric_filter",
         "aws_cloudwatch_metric_alarm",
         "aws_iam_openid_connect_provider",
         "aws_iam_role",

@@ -20,10 +20,16 @@ REFUSED = 1
 
 def compare(
     manifests: Annotated[
-        list[Path],
-        typer.Argument(metavar="MANIFEST", help="The evaluation set: GIFs that neither model learned from."),
-    ],
+        list[Path] | None,
+        typer.Argument(
+            metavar="[MANIFEST]…", help="The evaluation set: GIFs that neither model learned from."
+        ),
+    ] = None,
     *,
+    shadow: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="LOG", help="Instead: a log of servers that asked a challenger as well."),
+    ] = None,
     options: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="YAML or JSON of margins, alone or under `gate`."),
@@ -38,13 +44,26 @@ def compare(
 
     The verdict is printed as Markdown. Exit code 0: it passes; 1: it does not.
 
+    With --shadow, nothing is judged or recorded: it prints how often the challenger agreed with what users
+    got, and how long both took. GIFs of users have no labels, so it does not say which of them was right.
+
     **Examples**
 
         gif-train compare evaluation.csv
 
         gif-train compare evaluation.csv --options params.yaml --json
+
+        gif-train compare --shadow gateway.log
     """
-    rows = read_manifests(manifests)
+    if bool(manifests) == bool(shadow):
+        raise typer.BadParameter("name an evaluation set, or a log", param_hint="MANIFEST, --shadow")
+    if shadow:
+        from training.registry.shadow import measure_shadow, read_shadow
+
+        found = measure_shadow(read_shadow(shadow))
+        report(as_json, found.to_json(), found.markdown())
+        return
+    rows = read_manifests(manifests or [])
     try:
         from training.registry.contender import examine
         from training.registry.gate import GateOptions, judge

@@ -17,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from services.terminal import Json, report
-from training.commands.terminal import progress
+from training.commands.terminal import CACHE, CacheDir, progress
 
 if TYPE_CHECKING:
     from training.registry.promotion import Record
@@ -45,26 +45,47 @@ def register(
         Path | None,
         typer.Option(metavar="FILE", help="JSON file of figures; the PNG files beside it are its plots."),
     ] = None,
+    held_out: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="MANIFEST",
+            help="GIFs that it did not learn from: its answers to them become its reference.",
+        ),
+    ] = None,
+    cache: CacheDir = CACHE,
     as_json: Json = False,
 ) -> None:
     """Register a model file as a new version, and make it the challenger.
 
-    MLFLOW_TRACKING_URI names the registry, by default the file runs/mlflow.db; see docs/registry.md.
+    MLFLOW_TRACKING_URI names the registry, by default the file runs/mlflow.db; see docs/registry.md. With the
+    reference, `gif-deliver drift` says whether the answers of users differ.
 
     **Examples**
 
         gif-train register default.onnx
 
         gif-train register default.onnx --run runs/default --evaluation docs/evaluation/evaluation.json
+
+        gif-train register default.onnx --held-out evaluation.csv --held-out unknown.csv
     """
     from services.inference import Classifier
+    from training.data.clips import load_clips
+    from training.data.manifest import read_manifests
+    from training.registry.reference import answer_held_out, write_reference
     from training.registry.registration import Candidate
     from training.registry.registration import register as register_model
 
     candidate = Candidate.gather(model, run, evaluation)
     Classifier(model)  # refuses a file that is no model before anything is sent
-    with progress().status("registering"):
-        version = register_model(open_registry(), candidate)
+    console, reference = progress(), None
+    if held_out:
+        clips = load_clips(read_manifests(held_out), cache, console=console)
+        reference = answer_held_out(model, clips, console=console)
+    registry = open_registry()
+    with console.status("registering"):
+        version = register_model(registry, candidate)
+        if reference is not None:
+            write_reference(registry, version, reference)
     report(
         as_json,
         {
@@ -73,6 +94,7 @@ def register(
             "sha256": version.sha256,
             "run_id": version.run_id,
             "aliases": list(version.aliases),
+            "reference_answers": reference.answers if reference else 0,
         },
         f"{model} is version {version.number}, the challenger; sha256 {version.sha256}",
     )

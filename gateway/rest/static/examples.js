@@ -10,7 +10,7 @@ export function examples({ name, path, parameters = [], requestBody, responses, 
   for (const { name: key, required, schema } of parameters) if (required) url.searchParams.set(key, schema.examples[0]);
   const method = name.split(" ")[0];
   const needsKey = security.length > 0 && security.every((one) => Object.keys(one).length > 0);
-  const forms = requestBody ? Object.entries(requestBody.content).filter(([form]) => form in FORMS) : [[null, {}]];
+  const forms = requestBody?.required ? Object.entries(requestBody.content).filter(([form]) => form in FORMS) : [[null, {}]];
   return forms.map(([form, { example }]) => {
     const picture = "image/jpeg" in (responses["200"]?.content ?? {});
     const asked = { method, url: url.href, form, json: example, picture, headers: needsKey ? { Authorization: "Bearer KEY" } : {} };
@@ -27,7 +27,7 @@ function curl({ method, url, form, json, picture, headers }) {
   if (form === "multipart/form-data") options.push(`-F file=@${FILE}`);
   else if (json) options.push(`--json '${JSON.stringify(json)}'`);
   else if (form) options.push(`--data-binary @${FILE}`);
-  if (method === "DELETE") options.push(`-X ${method}`);
+  if (method === "DELETE" || (method === "POST" && !form)) options.push(`-X ${method}`);
   if (picture) options.push(`-o ${PICTURE}`);
   return ["curl", ...options, `'${url}'`].join(" ");
 }

@@ -27,7 +27,8 @@ export function identify(question, { key, signal, onSent }) {
     request.upload.onprogress = (event) => event.lengthComputable && onSent(event.loaded / event.total);
     request.onload = () => {
       const body = parsed(request.responseText);
-      if (request.status === 200 && body?.shows?.length > 0) resolve(body);
+      const id = request.getResponseHeader("X-Request-Id"); // feedback names the answer by it
+      if (request.status === 200 && body?.shows?.length > 0) resolve({ ...body, id });
       else reject(refusal(body, request.getResponseHeader("Retry-After")));
     };
     request.onerror = () => reject(new Problem({ reason: navigator.onLine ? "NO_ANSWER" : "OFFLINE" }));
@@ -57,6 +58,21 @@ export function teach(question, show, key) {
 /** Remove a GIF from the library, by its name there. */
 export function forget(name, key) {
   return call("DELETE", `v1/library?${new URLSearchParams({ name })}`, { key });
+}
+
+/** What feedback the server takes: {open, keeps_gifs}. */
+export function describeFeedback(key) {
+  return call("GET", "v1/feedback", { key });
+}
+
+/**
+ * Say whether an answer was right.
+ * @param {{answer: string, right: boolean, show?: string}} said
+ * @param {{file?: File, address?: string} | null} question - the GIF, if it may be kept for training
+ */
+export function giveFeedback(said, question, key) {
+  const query = new URLSearchParams({ ...said, ...(question && { consent: true }) });
+  return call("POST", `v1/feedback?${query}`, { key, ...(question && bodyOf(question)) });
 }
 
 /** The small picture of a GIF of the library; null if there is none. */

@@ -5,20 +5,31 @@ import { drawAnswer } from "./answer.js";
 import { byId, make } from "./dom.js";
 import { drawEvidence } from "./evidence.js";
 import { givenIn, heldIn, nameOf, written } from "./given.js";
-import { Problem, describe, describeLibrary, forget, identify, teach, thumbnail } from "./identify.js";
+import {
+  Problem,
+  describe,
+  describeFeedback,
+  describeLibrary,
+  forget,
+  giveFeedback,
+  identify,
+  teach,
+  thumbnail,
+} from "./identify.js";
 import * as screen from "./screen.js";
 import { capital, explain, inShort, taughtWords, teachWords, verdict } from "./words.js";
 
 const EXAMPLE = new URL("example.gif", import.meta.url);
 const FOR_ALL = ["UNAUTHORIZED", "OFFLINE"]; // problems that every other item would have, too
 
-// The GIFs: {question, name, state, row of the list; sent 0..1, answer or problem, what was taught with it}.
+// The GIFs: {question, name, state, row of the list; sent 0..1, answer or problem, what was taught with it, and
+// feedback: null, "wrong" while the show is asked for, or "sent"}.
 // State: waiting -> working -> answered or failed.
 let items = [];
 let shown = null; // the item on the page; null on the empty page
 let running = null; // AbortController of the requests
 let key = ""; // for this server; only in memory
-let server = null; // {shows, library: {writable, thumbnails, keeps_thumbnails} or null}
+let server = null; // {shows, library: {writable, thumbnails, keeps_thumbnails} or null, feedback: {open, keeps_gifs}}
 let countdown = null;
 
 // Input
@@ -113,7 +124,7 @@ async function work() {
       const answer = await identify(item.question, { key, signal: mine.signal, onSent });
       await learn(); // it may have failed without a key
       if (mine.signal.aborted) return;
-      change(item, { state: "answered", answer });
+      change(item, { state: "answered", answer, feedback: null });
     } catch (problem) {
       if (mine.signal.aborted) return;
       if (problem.reason === "OVERLOADED" && items.length > 1) {
@@ -239,6 +250,7 @@ function draw() {
   if (state === "answered") {
     drawAnswer(answer);
     drawEvidence(answer, server?.library?.thumbnails ? (of) => thumbnail(of, key) : null);
+    drawFeedback();
     drawTeaching();
     byId("copy").hidden = !question.address || !navigator.clipboard; // which browsers give to https and localhost
     byId("copy").textContent = "Copy link";
@@ -355,7 +367,7 @@ async function learn(again = false) {
   if (server && !again) return;
   try {
     const { shows, library } = await describe(key);
-    server = { shows, library: library ? await describeLibrary(key) : null };
+    server = { shows, library: library ? await describeLibrary(key) : null, feedback: await describeFeedback(key) };
     const taught = library ? library.shows.filter((show) => !shows.includes(show)) : [];
     const titles = [...shows, ...taught];
     byId("titles").replaceChildren(...titles.map((show) => make("li", { textContent: show })));
@@ -365,6 +377,49 @@ async function learn(again = false) {
   } catch (problem) {
     byId("known-note").textContent = explain(problem).title;
     if (!(problem instanceof Problem)) throw problem;
+  }
+}
+
+// Feedback
+
+function drawFeedback() {
+  const { answer, feedback } = shown;
+  byId("feedback").hidden = !server?.feedback.open || !answer.id;
+  byId("feedback-question").hidden = Boolean(feedback);
+  byId("feedback-form").hidden = feedback !== "wrong";
+  byId("consent-label").hidden = !server?.feedback.keeps_gifs;
+  byId("feedback-text").textContent = feedback === "sent" ? "Thank you." : "";
+  if (!feedback) byId("feedback-form").reset();
+}
+
+byId("right").addEventListener("click", () => sendFeedback({ right: true }, false));
+byId("wrong").addEventListener("click", () => {
+  shown.feedback = "wrong";
+  drawFeedback();
+  byId("right-show").focus();
+});
+byId("feedback-form").addEventListener("submit", (event) => {
+  event.preventDefault();
+  const show = byId("right-show").value.trim();
+  sendFeedback({ right: false, ...(show && { show }) }, byId("consent").checked);
+});
+
+async function sendFeedback(said, consent) {
+  const item = shown;
+  const buttons = document.querySelectorAll("#feedback button");
+  for (const button of buttons) button.disabled = true;
+  try {
+    await giveFeedback({ answer: item.answer.id, ...said }, consent ? item.question : null, key);
+    item.feedback = "sent";
+    if (item === shown) drawFeedback();
+    say("Thank you.");
+  } catch (problem) {
+    if (!(problem instanceof Problem)) throw problem;
+    const words = explain(problem, item.question, key !== "");
+    if (item === shown) byId("feedback-text").textContent = `${words.title} ${words.text}`;
+    say(`${words.title} ${words.text}`);
+  } finally {
+    for (const button of buttons) button.disabled = false;
   }
 }
 

@@ -166,6 +166,8 @@ export function explain(problem, question, keyWasGiven = false) {
     OVERLOADED: ["Many are asking right now.", `Your turn should come ${soon(problem.retryAfterS)}.`, true],
     DEADLINE_EXCEEDED: ["This took too long.", "The answer did not come in time. Try again in a moment.", true],
     SERVICE_UNAVAILABLE: ["The model is not there right now.", `It may be starting. Try again ${soon(problem.retryAfterS)}.`, true],
+    RATE_LIMITED: ["Many are saying something right now.", `Try again ${soon(problem.retryAfterS)}.`, true],
+    FEEDBACK_CLOSED: ["This server takes no feedback.", "Its answers stay as they are."],
     LIBRARY_READ_ONLY: ["This server does not learn.", "Its library can only be read."],
     LIBRARY_ERROR: ["The library did not take it.", sentence(about.why), true],
     INTERNAL_ERROR: ["Something broke on our side.", "It is not your GIF's fault alone. Trying once more may help.", true],

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from gif_analyzer.v1 import clip_pb2 as gif__analyzer_dot_v1_dot_clip__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fgif_analyzer/v1/inference.proto\x12\x0fgif_analyzer.v1\x1a\x1agif_analyzer/v1/clip.proto\"c\n\x0f\x43lassifyRequest\x12#\n\x04\x63lip\x18\x01 \x01(\x0b\x32\x15.gif_analyzer.v1.Clip\x12\x12\n\x05top_k\x18\x02 \x01(\x05H\x00\x88\x01\x01\x12\r\n\x05\x65xact\x18\x03 \x01(\x08\x42\x08\n\x06_top_k\"\xa8\x02\n\x10\x43lassifyResponse\x12/\n\x05shows\x18\x01 \x03(\x0b\x32 .gif_analyzer.v1.ShowProbability\x12\r\n\x05known\x18\x02 \x01(\x08\x12)\n\x05votes\x18\x03 \x03(\x0b\x32\x1a.gif_analyzer.v1.FrameVote\x12%\n\x05model\x18\x04 \x01(\x0b\x32\x16.gif_analyzer.v1.Model\x12)\n\x07verdict\x18\x05 \x01(\x0b\x32\x18.gif_analyzer.v1.Verdict\x12\'\n\x07matches\x18\x06 \x03(\x0b\x32\x16.gif_analyzer.v1.Match\x12.\n\nneighbours\x18\x07 \x03(\x0b\x32\x1a.gif_analyzer.v1.Neighbour\"5\n\x07Verdict\x12\r\n\x05level\x18\x01 \x01(\t\x12\r\n\x05names\x18\x02 \x03(\t\x12\x0c\n\x04text\x18\x03 \x01(\t\"4\n\x0fShowProbability\x12\x0c\n\x04show\x18\x01 \x01(\t\x12\x13\n\x0bprobability\x18\x02 \x01(\x02\"A\n\tFrameVote\x12\x11\n\toffset_ms\x18\x01 \x01(\x03\x12\x0c\n\x04show\x18\x02 \x01(\t\x12\x13\n\x0bprobability\x18\x03 \x01(\x02\"\xb2\x01\n\x05Match\x12\x0c\n\x04show\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x12\n\nsimilarity\x18\x03 \x01(\x02\x12\x13\n\x0b\x66rame_count\x18\x04 \x01(\x05\x12(\n\x05query\x18\x05 \x01(\x0b\x32\x19.gif_analyzer.v1.TimeSpan\x12(\n\x05known\x18\x06 \x01(\x0b\x32\x19.gif_analyzer.v1.TimeSpan\x12\x10\n\x08mirrored\x18\x07 \x01(\x08\",\n\x08TimeSpan\x12\x10\n\x08start_ms\x18\x01 \x01(\x03\x12\x0e\n\x06\x65nd_ms\x18\x02 \x01(\x03\";\n\tNeighbour\x12\x0c\n\x04show\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x12\n\nsimilarity\x18\x03 \x01(\x02\"U\n\x05Model\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x1c\n\x14training_data_sha256\x18\x03 \x01(\t\x12\x0f\n\x07licence\x18\x04 \x01(\t\"\x11\n\x0fGetModelRequest\"\xbb\x01\n\x10GetModelResponse\x12%\n\x05model\x18\x01 \x01(\x0b\x32\x16.gif_analyzer.v1.Model\x12\r\n\x05shows\x18\x02 \x03(\t\x12\x19\n\x11unknown_threshold\x18\x03 \x01(\x01\x12\x16\n\x0e\x65mbedding_size\x18\x04 \x01(\x05\x12\x32\n\x07library\x18\x05 \x01(\x0b\x32\x1c.gif_analyzer.v1.LibraryInfoH\x00\x88\x01\x01\x42\n\n\x08_library\"@\n\x0bLibraryInfo\x12\x12\n\nclip_count\x18\x01 \x01(\x05\x12\r\n\x05shows\x18\x02 \x03(\t\x12\x0e\n\x06sha256\x18\x03 \x01(\t2\xb4\x01\n\x10InferenceService\x12O\n\x08\x43lassify\x12 .gif_analyzer.v1.ClassifyRequest\x1a!.gif_analyzer.v1.ClassifyResponse\x12O\n\x08GetModel\x12 .gif_analyzer.v1.GetModelRequest\x1a!.gif_analyzer.v1.GetModelResponseBR\n\x0egifanalyzer.v1B\x0eInferenceProtoP\x01Z\x1dgif_analyzer/v1;gifanalyzerv1\xaa\x02\x0eGifAnalyzer.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fgif_analyzer/v1/inference.proto\x12\x0fgif_analyzer.v1\x1a\x1agif_analyzer/v1/clip.proto\"c\n\x0f\x43lassifyRequest\x12#\n\x04\x63lip\x18\x01 \x01(\x0b\x32\x15.gif_analyzer.v1.Clip\x12\x12\n\x05top_k\x18\x02 \x01(\x05H\x00\x88\x01\x01\x12\r\n\x05\x65xact\x18\x03 \x01(\x08\x42\x08\n\x06_top_k\"\xd2\x02\n\x10\x43lassifyResponse\x12/\n\x05shows\x18\x01 \x03(\x0b\x32 .gif_analyzer.v1.ShowProbability\x12\r\n\x05known\x18\x02 \x01(\x08\x12)\n\x05votes\x18\x03 \x03(\x0b\x32\x1a.gif_analyzer.v1.FrameVote\x12%\n\x05model\x18\x04 \x01(\x0b\x32\x16.gif_analyzer.v1.Model\x12)\n\x07verdict\x18\x05 \x01(\x0b\x32\x18.gif_analyzer.v1.Verdict\x12\'\n\x07matches\x18\x06 \x03(\x0b\x32\x16.gif_analyzer.v1.Match\x12.\n\nneighbours\x18\x07 \x03(\x0b\x32\x1a.gif_analyzer.v1.Neighbour\x12\x18\n\x0b\x66\x61miliarity\x18\x08 \x01(\x01H\x00\x88\x01\x01\x42\x0e\n\x0c_familiarity\"5\n\x07Verdict\x12\r\n\x05level\x18\x01 \x01(\t\x12\r\n\x05names\x18\x02 \x03(\t\x12\x0c\n\x04text\x18\x03 \x01(\t\"4\n\x0fShowProbability\x12\x0c\n\x04show\x18\x01 \x01(\t\x12\x13\n\x0bprobability\x18\x02 \x01(\x02\"A\n\tFrameVote\x12\x11\n\toffset_ms\x18\x01 \x01(\x03\x12\x0c\n\x04show\x18\x02 \x01(\t\x12\x13\n\x0bprobability\x18\x03 \x01(\x02\"\xb2\x01\n\x05Match\x12\x0c\n\x04show\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x12\n\nsimilarity\x18\x03 \x01(\x02\x12\x13\n\x0b\x66rame_count\x18\x04 \x01(\x05\x12(\n\x05query\x18\x05 \x01(\x0b\x32\x19.gif_analyzer.v1.TimeSpan\x12(\n\x05known\x18\x06 \x01(\x0b\x32\x19.gif_analyzer.v1.TimeSpan\x12\x10\n\x08mirrored\x18\x07 \x01(\x08\",\n\x08TimeSpan\x12\x10\n\x08start_ms\x18\x01 \x01(\x03\x12\x0e\n\x06\x65nd_ms\x18\x02 \x01(\x03\";\n\tNeighbour\x12\x0c\n\x04show\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x12\n\nsimilarity\x18\x03 \x01(\x02\"U\n\x05Model\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x1c\n\x14training_data_sha256\x18\x03 \x01(\t\x12\x0f\n\x07licence\x18\x04 \x01(\t\"\x11\n\x0fGetModelRequest\"\xbb\x01\n\x10GetModelResponse\x12%\n\x05model\x18\x01 \x01(\x0b\x32\x16.gif_analyzer.v1.Model\x12\r\n\x05shows\x18\x02 \x03(\t\x12\x19\n\x11unknown_threshold\x18\x03 \x01(\x01\x12\x16\n\x0e\x65mbedding_size\x18\x04 \x01(\x05\x12\x32\n\x07library\x18\x05 \x01(\x0b\x32\x1c.gif_analyzer.v1.LibraryInfoH\x00\x88\x01\x01\x42\n\n\x08_library\"@\n\x0bLibraryInfo\x12\x12\n\nclip_count\x18\x01 \x01(\x05\x12\r\n\x05shows\x18\x02 \x03(\t\x12\x0e\n\x06sha256\x18\x03 \x01(\t2\xb4\x01\n\x10InferenceService\x12O\n\x08\x43lassify\x12 .gif_analyzer.v1.ClassifyRequest\x1a!.gif_analyzer.v1.ClassifyResponse\x12O\n\x08GetModel\x12 .gif_analyzer.v1.GetModelRequest\x1a!.gif_analyzer.v1.GetModelResponseBR\n\x0egifanalyzer.v1B\x0eInferenceProtoP\x01Z\x1dgif_analyzer/v1;gifanalyzerv1\xaa\x02\x0eGifAnalyzer.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,27 +36,27 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CLASSIFYREQUEST']._serialized_start=80
   _globals['_CLASSIFYREQUEST']._serialized_end=179
   _globals['_CLASSIFYRESPONSE']._serialized_start=182
-  _globals['_CLASSIFYRESPONSE']._serialized_end=478
-  _globals['_VERDICT']._serialized_start=480
-  _globals['_VERDICT']._serialized_end=533
-  _globals['_SHOWPROBABILITY']._serialized_start=535
-  _globals['_SHOWPROBABILITY']._serialized_end=587
-  _globals['_FRAMEVOTE']._serialized_start=589
-  _globals['_FRAMEVOTE']._serialized_end=654
-  _globals['_MATCH']._serialized_start=657
-  _globals['_MATCH']._serialized_end=835
-  _globals['_TIMESPAN']._serialized_start=837
-  _globals['_TIMESPAN']._serialized_end=881
-  _globals['_NEIGHBOUR']._serialized_start=883
-  _globals['_NEIGHBOUR']._serialized_end=942
-  _globals['_MODEL']._serialized_start=944
-  _globals['_MODEL']._serialized_end=1029
-  _globals['_GETMODELREQUEST']._serialized_start=1031
-  _globals['_GETMODELREQUEST']._serialized_end=1048
-  _globals['_GETMODELRESPONSE']._serialized_start=1051
-  _globals['_GETMODELRESPONSE']._serialized_end=1238
-  _globals['_LIBRARYINFO']._serialized_start=1240
-  _globals['_LIBRARYINFO']._serialized_end=1304
-  _globals['_INFERENCESERVICE']._serialized_start=1307
-  _globals['_INFERENCESERVICE']._serialized_end=1487
+  _globals['_CLASSIFYRESPONSE']._serialized_end=520
+  _globals['_VERDICT']._serialized_start=522
+  _globals['_VERDICT']._serialized_end=575
+  _globals['_SHOWPROBABILITY']._serialized_start=577
+  _globals['_SHOWPROBABILITY']._serialized_end=629
+  _globals['_FRAMEVOTE']._serialized_start=631
+  _globals['_FRAMEVOTE']._serialized_end=696
+  _globals['_MATCH']._serialized_start=699
+  _globals['_MATCH']._serialized_end=877
+  _globals['_TIMESPAN']._serialized_start=879
+  _globals['_TIMESPAN']._serialized_end=923
+  _globals['_NEIGHBOUR']._serialized_start=925
+  _globals['_NEIGHBOUR']._serialized_end=984
+  _globals['_MODEL']._serialized_start=986
+  _globals['_MODEL']._serialized_end=1071
+  _globals['_GETMODELREQUEST']._serialized_start=1073
+  _globals['_GETMODELREQUEST']._serialized_end=1090
+  _globals['_GETMODELRESPONSE']._serialized_start=1093
+  _globals['_GETMODELRESPONSE']._serialized_end=1280
+  _globals['_LIBRARYINFO']._serialized_start=1282
+  _globals['_LIBRARYINFO']._serialized_end=1346
+  _globals['_INFERENCESERVICE']._serialized_start=1349
+  _globals['_INFERENCESERVICE']._serialized_end=1529
 # @@protoc_insertion_point(module_scope)

@@ -68,8 +68,13 @@ class ClassifyResponse(_message.Message):
     VERDICT_FIELD_NUMBER: _builtins.int
     MATCHES_FIELD_NUMBER: _builtins.int
     NEIGHBOURS_FIELD_NUMBER: _builtins.int
+    FAMILIARITY_FIELD_NUMBER: _builtins.int
     known: _builtins.bool
     """Whether the verdict names shows; if not, `shows` are the nearest guesses."""
+    familiarity: _builtins.float
+    """How similar the clip is to the training data, as the verdict uses it; any finite number, larger is more similar. A
+    clip with less than `GetModelResponse.unknown_threshold` is unknown.
+    """
     @_builtins.property
     def shows(self) -> _containers.RepeatedCompositeFieldContainer[Global___ShowProbability]:
         """Most probable first."""
@@ -108,12 +113,15 @@ class ClassifyResponse(_message.Message):
         verdict: Global___Verdict | None = ...,
         matches: _abc.Iterable[Global___Match] | None = ...,
         neighbours: _abc.Iterable[Global___Neighbour] | None = ...,
+        familiarity: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["model", b"model", "verdict", b"verdict"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_familiarity", b"_familiarity", "familiarity", b"familiarity", "model", b"model", "verdict", b"verdict"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["known", b"known", "matches", b"matches", "model", b"model", "neighbours", b"neighbours", "shows", b"shows", "verdict", b"verdict", "votes", b"votes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_familiarity", b"_familiarity", "familiarity", b"familiarity", "known", b"known", "matches", b"matches", "model", b"model", "neighbours", b"neighbours", "shows", b"shows", "verdict", b"verdict", "votes", b"votes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__familiarity: _TypeAlias = _typing.Literal["familiarity"]  # noqa: Y015
+    _WhichOneofArgType__familiarity: _TypeAlias = _typing.Literal["_familiarity", b"_familiarity"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__familiarity) -> _WhichOneofReturnType__familiarity | None: ...
 
 Global___ClassifyResponse: _TypeAlias = ClassifyResponse  # noqa: Y015
 

@@ -28,6 +28,8 @@ OPERATIONS = {
     "POST /v1/library": 3,
     "DELETE /v1/library": 1,
     "GET /v1/library/thumbnail": 1,
+    "GET /v1/feedback": 1,
+    "POST /v1/feedback": 1,
     "GET /health/live": 1,
     "GET /health/ready": 1,
 }  # and how many examples each has in a language
