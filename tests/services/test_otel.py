@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,9 +11,12 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import StatusCode
 
+from gateway.fetch.address import ANY_HOST, FetchSettings
+from gateway.fetch.fetcher import Fetcher
 from gateway.pipeline import local
 from services import otel, tracing
 from services.errors import InvalidSetting, NotAGif
+from tests.support.local_host import NO_TRUST, Detour, LocalHost, Names, http_answer
 
 PARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
@@ -75,6 +79,27 @@ def test_a_failed_step_has_the_reason_and_no_message(
     assert preprocess.attributes == {"error.type": "NOT_A_GIF"}
     assert preprocess.events == ()
     assert request.status.status_code is StatusCode.UNSET  # the error was answered
+
+
+def test_a_fetch_is_a_span_with_the_host_alone_which_gets_no_header(exported: InMemorySpanExporter) -> None:
+    host = LocalHost({"/private.gif?key=secret": http_answer(b"GIF89a")})
+    settings = FetchSettings(hosts=ANY_HOST)
+
+    async def fetch() -> bytes:
+        fetcher = Fetcher(settings, resolver=Names(), connector=Detour(host), tls=NO_TRUST)
+        with tracing.receive("request", [PARENT]):
+            return await fetcher("http://example.org/private.gif?key=secret")
+
+    try:
+        assert asyncio.run(fetch()) == b"GIF89a"
+    finally:
+        host.close()
+    span, _ = exported.get_finished_spans()
+    assert (span.name, span.attributes) == (
+        "fetch",
+        {"server.address": "example.org", "gif_analyzer.bytes": 6},
+    )
+    assert "traceparent" not in host.asked[0].lower()
 
 
 def test_what_nobody_wants_to_see_is_not_recorded(exported: InMemorySpanExporter) -> None:
