@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -78,13 +79,17 @@ def test_the_sbom_is_reproducible_and_valid(tmp_path: Path) -> None:
         r"cyclonedx-py (environment .*?)-o ", (ROOT / "Makefile").read_text("utf-8"), re.DOTALL
     )
     words = line.replace("\\\n", " ").split()
-    made = []
+    made, python = [], tmp_path / "venv/bin/python"
+    run(BIN / "uv", "venv", "-q", "-p", sys.executable, tmp_path / "venv", **os.environ)
+    packages = ("-c", ROOT / "constraints.txt", "pillow")
+    installed = run(BIN / "uv", "pip", "install", "-q", "-p", python, *packages, **os.environ)
+    assert installed.returncode == 0, installed.stderr
     for name in ("first.json", "second.json"):
-        done = run(BIN / "cyclonedx-py", *words, "-o", tmp_path / name, sys.executable)
+        done = run(BIN / "cyclonedx-py", *words, "-o", tmp_path / name, python)
         assert done.returncode == 0, done.stderr  # it validates what it writes
         made.append((tmp_path / name).read_bytes())
     sbom = json.loads(made[0])
 
     assert made[0] == made[1]
     assert (sbom["bomFormat"], sbom["metadata"]["component"]["name"]) == ("CycloneDX", "gif-analyzer")
-    assert {"numpy", "onnxruntime", "pillow"} <= {each["name"] for each in sbom["components"]}
+    assert [each["name"] for each in sbom["components"]] == ["pillow"]
