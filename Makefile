@@ -260,6 +260,39 @@ setup-deploy: .venv/live .venv/registry ## install what deploys, each archive ch
 	@$(CHECKED) --extra deliver --extra gate --extra registry $(call PIN,dvc)
 	@touch $@
 
+# The SBOM names what is in this environment: the packages of a user of the servers.
+.venv/released/ready: .venv/serve
+	@$(BIN)/uv venv -q --clear -p $(BIN)/python .venv/released
+	@$(BIN)/uv pip install -q -p .venv/released/bin/python --require-hashes -c hashes.txt -r pyproject.toml \
+		--extra fast --extra grpc --extra rest
+	@touch $@
+
+.venv/release: .venv/deliver
+	@$(CHECKED) --extra deliver $(call PIN,cyclonedx-bom) $(call PIN,hatchling)
+	@touch $@
+
+# With TAG, it must be that of the version in pyproject.toml. All files are the same bytes if they are built again.
+TAG ?=
+VERSION = $$(awk -F'"' '/^version = / {print $$2; exit}' pyproject.toml)
+.PHONY: release dist notes
+release: dist .venv/released/ready ## build all that a release has: dist and build/release
+	@rm -rf build/release && mkdir -p build/release
+	@$(BIN)/python -m delivery bundle --out build/release/gif-analyzer-$(VERSION)-lambda.zip
+	@cp services/inference/default.onnx build/release/gif-analyzer-$(VERSION).onnx
+	@$(BIN)/cyclonedx-py environment --output-reproducible --pyproject pyproject.toml --mc-type application \
+		-o build/release/gif-analyzer-$(VERSION).cdx.json .venv/released
+	@$(MAKE) -s notes > build/release/notes.md
+
+dist: .venv/release ## build wheel and sdist into dist
+	@test -z "$(TAG)" || test "$(TAG)" = "v$(VERSION)" || \
+		{ echo "error: the tag $(TAG) is not v$(VERSION), the version of pyproject.toml" >&2; exit 2; }
+	@rm -rf dist
+	@SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) $(BIN)/python -m hatchling build -d dist
+
+notes: ## print the section of CHANGELOG.md on this version
+	@awk -v version="$(VERSION)" '/^## / {on = $$2 == version; found += on; next} on; END {exit !found}' CHANGELOG.md || \
+		{ echo "error: CHANGELOG.md has no section on $(VERSION)" >&2; exit 2; }
+
 hashes: .venv/serve ## write hashes.txt again, after a change of constraints.txt or of what deploys
 	@printf '%s\n' cyclonedx-bom dvc hatchling pytest setuptools uv | $(BIN)/uv pip compile -q --universal --python-version 3.11 \
 		--generate-hashes --no-header --no-annotate -c constraints.txt -o hashes.txt pyproject.toml - \

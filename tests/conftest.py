@@ -67,6 +67,8 @@ MARKERS = {
     "services/preprocess/test_bombs.py": (SERIAL,),
     "services/preprocess/test_chromium_live.py": ("browser",),
     "terraform": ("cloud",),
+    "test_release.py": ("tools",),
+    "test_wheel.py": ("tools",),
     "test_workflows.py": ("tools",),
     "training/commands": ("registry",),
     "training/evaluation": ("tensorflow",),

@@ -123,7 +123,7 @@ def test_a_server_serves_and_ends(serving: Path, name: str, tmp_path: Path) -> N
                 if len(addresses) == (2 if name == "serve" else 1):
                     break
             if name in ("serve", "serve rest"):  # REST is the last to serve
-                with urllib.request.urlopen(addresses[-1], timeout=60) as page:
+                with urllib.request.urlopen(f"http://{addresses[-1]}", timeout=60) as page:
                     assert b"<title>" in page.read()
         finally:
             process.send_signal(signal.SIGTERM)

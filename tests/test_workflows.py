@@ -67,11 +67,16 @@ def test_a_job_only_has_the_permissions_that_it_names(path: Path) -> None:
 
     assert workflow["permissions"] == {}
     for name, job in workflow["jobs"].items():
-        assert job["permissions"]["contents"] == "read", name
+        assert "contents" in job["permissions"], name
         assert job["timeout-minutes"] <= 90, name
         # A job that runs code of a commit may not write to the repository, an issue or a pull request.
         written = {scope for scope, access in job["permissions"].items() if access != "read"}
-        assert written <= ({"id-token"} if "actions/checkout" in str(job["steps"]) else {"issues"}), name
+        allowed = {"id-token"} if runs_the_commit(job) else {"attestations", "contents", "id-token", "issues"}
+        assert written <= allowed, name
+
+
+def runs_the_commit(job: dict[str, Any]) -> bool:
+    return any("actions/checkout" in step.get("uses", "") for step in job["steps"])
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
@@ -110,6 +115,8 @@ def test_dependabot_follows_every_kind_of_dependency() -> None:
     updates = read(FOLDER / "dependabot.yml")["updates"]
 
     assert {(update["package-ecosystem"], update["directory"]) for update in updates} == {
+        ("docker", "/"),
+        ("docker-compose", "/"),
         ("github-actions", "/"),
         ("pip", "/"),
         ("terraform", "/terraform"),
@@ -218,6 +225,24 @@ def test_production_applies_the_plan_that_its_reviewers_saw() -> None:
         step["with"]["path"] for step in jobs["plan"]["steps"] if "upload-artifact" in step.get("uses", "")
     ]
     assert uploaded == f"{jobs['plan']['env']['PLAN']}.sealed"  # whoever reads the repository can download it
+
+
+def test_a_release_is_built_without_credentials_and_published_without_stored_ones() -> None:
+    path = FOLDER / "workflows/release.yml"
+    jobs = read(path)["jobs"]
+
+    assert read(path)["on"] == {"push": {"tags": ["v*"]}}
+    assert "secrets." not in path.read_text("utf-8")
+    assert [name for name, job in jobs.items() if runs_the_commit(job)] == ["build"]
+    assert jobs["build"]["permissions"] == {"contents": "read"}
+    assert {name: job.get("needs") for name, job in jobs.items()} == {
+        "build": None,
+        "attest": "build",
+        "pypi": "attest",
+        "github": "pypi",
+    }
+    assert jobs["pypi"]["environment"] == "pypi"
+    assert jobs["pypi"]["permissions"] == {"contents": "read", "id-token": "write"}
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)

@@ -198,3 +198,9 @@ def test_prometheus_asks_every_program_that_compose_starts() -> None:
     mounted = [volume.split(":")[0] for volume in COMPOSE["services"]["prometheus"]["volumes"]]
     assert [name for name in mounted if Path(name).suffix and not (ROOT / name).is_file()] == []
     assert config["rule_files"] == ["alerts.yml"]
+
+
+def test_the_alerts_are_documented() -> None:
+    rows = re.findall(r"^\| `([A-Z]\w+)` \|", (ROOT / "docs/run.md").read_text("utf-8"), re.MULTILINE)
+
+    assert rows == [rule["alert"] for rule in RULES]
