@@ -22,6 +22,7 @@ from benchmarks.harness.servers import start_services
 from gateway.rest.server import allow_open_files, listen
 from gateway.settings import RestSettings
 from tests.support.paths import ROOT
+from tests.support.private_log import private_part
 from tests.support.programs import call, command, environ
 
 START_S = 120.0  # to import everything on a busy machine
@@ -69,6 +70,7 @@ def started(*words: str, **variables: str) -> Iterator[Program]:
         finally:
             process.kill()
             process.wait()
+            assert not private_part(log.read_text("utf-8"))
 
 
 def ask(program: Program, gif: bytes, path: str = "/v1/identify") -> httpx.Response:
