@@ -166,7 +166,7 @@ def test_graceful_end_of_a_request_in_flight(model_path: Path, gif: bytes) -> No
     with started(*words, GIF_ANALYZER_NOTICE_S="1") as program:
         host, port = program.url.removeprefix("http://").split(":")
         head = (
-            f"POST /v1/identify HTTP/1.1\r\nHost: x\r\nContent-Type: image/gif\r\nContent-Length: {len(gif)}"
+            f"POST /v1/identify HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/gif\r\nContent-Length: {len(gif)}"
         )
         with socket.create_connection((host, int(port)), timeout=60) as connection:
             connection.sendall(f"{head}\r\n\r\n".encode() + gif[:20])
