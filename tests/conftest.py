@@ -18,6 +18,7 @@ from PIL import Image, ImageColor
 from services.clip import Clip
 from tests.support.models import early_exit_model, familiar_model, make_clip, mean_colour_model, striped
 from tests.support.paths import SHARED
+from tests.support.private_log import PrivateLog
 
 # How many examples a property is tried on: `make test` takes the quick profile, `make test-all` the thorough
 # one. How long an example takes is the machine's business, so there is no deadline.
@@ -84,11 +85,15 @@ MARKERS = {
 LONGEST_FIRST = ("cloud", "tensorflow", "bundle", "registry", "cluster", "browser")
 
 
+PRIVATE_LOG = PrivateLog()
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--quick", action="store_true", help="Leave out the tests of all tiers.")
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    PRIVATE_LOG.install()
     for tier, needs in TIERS.items():
         config.addinivalue_line("markers", f"{tier}: needs {needs}")
     config.addinivalue_line("markers", f"{SERIAL}: measures time or memory, so nothing runs beside it")
@@ -150,6 +155,13 @@ def _forbid_skip(report: Any) -> Any:
 def _place(item: pytest.Item) -> int:
     tiers = [tier for tier in LONGEST_FIRST if item.get_closest_marker(tier)]
     return LONGEST_FIRST.index(tiers[0]) if tiers else len(LONGEST_FIRST)
+
+
+@pytest.fixture(autouse=True)
+def private_log() -> Iterator[PrivateLog]:
+    """Fail a test during which a line of the log said more of an address than its host."""
+    yield PRIVATE_LOG
+    assert not PRIVATE_LOG.take()
 
 
 @pytest.fixture

@@ -39,7 +39,7 @@ from services.errors import (
     LibraryError,
     UnreadableFile,
 )
-from services.names import name_from_text
+from services.names import UNREADABLE, name_from_text, plain_address
 from services.process import keep_freed_memory
 
 CHANGED = "it was changed while the batch used it: run the same command again, with a copy if others write it"
@@ -51,6 +51,11 @@ _KEPT = pa.field("kept", pa.bool_())
 ROW, CLIP_ROW = (daft.DataType.from_arrow_type(pa.struct([*schema, _KEPT])) for schema in (SCHEMA, CLIPS))
 
 _log = logging.getLogger(__name__)
+
+
+def _without_query(name: str) -> str:
+    """Return what the log says of a source: an address may hold a key."""
+    return (plain_address(name) or UNREADABLE) if is_address(name) else name
 
 
 class _Reader:
@@ -90,7 +95,7 @@ class _Reader:
         except AnalyzerError as found:
             error = found
         except Exception:  # a bug that one GIF in millions reveals: the others go on
-            _log.exception("cannot answer", extra={"source": name})
+            _log.exception("cannot answer", extra={"source": _without_query(name)})
             error = InternalError()
         return self._row(name, sha256, error) | {"kept": False}
 

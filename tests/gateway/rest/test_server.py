@@ -22,6 +22,7 @@ from benchmarks.harness.servers import start_services
 from gateway.rest.server import allow_open_files, listen
 from gateway.settings import RestSettings
 from tests.support.paths import ROOT
+from tests.support.private_log import private_part
 from tests.support.programs import call, command, environ
 
 START_S = 120.0  # to import everything on a busy machine
@@ -69,6 +70,7 @@ def started(*words: str, **variables: str) -> Iterator[Program]:
         finally:
             process.kill()
             process.wait()
+            assert not private_part(log.read_text("utf-8"))
 
 
 def ask(program: Program, gif: bytes, path: str = "/v1/identify") -> httpx.Response:
@@ -164,7 +166,7 @@ def test_graceful_end_of_a_request_in_flight(model_path: Path, gif: bytes) -> No
     with started(*words, GIF_ANALYZER_NOTICE_S="1") as program:
         host, port = program.url.removeprefix("http://").split(":")
         head = (
-            f"POST /v1/identify HTTP/1.1\r\nHost: x\r\nContent-Type: image/gif\r\nContent-Length: {len(gif)}"
+            f"POST /v1/identify HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/gif\r\nContent-Length: {len(gif)}"
         )
         with socket.create_connection((host, int(port)), timeout=60) as connection:
             connection.sendall(f"{head}\r\n\r\n".encode() + gif[:20])
