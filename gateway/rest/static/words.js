@@ -133,7 +133,7 @@ function sure(probability) {
 
 /** The words for a problem: {title, text, again: whether trying again may help}. */
 export function explain(problem, question, keyWasGiven = false) {
-  const about = problem.messages ?? {};
+  const about = problem.details ?? {};
   const host = about.host ?? "that host";
   const say = {
     OFFLINE: ["You are offline.", "Your GIF has not left this device. Connect, and try again.", true],

@@ -54,6 +54,7 @@ def test_identify_calls_the_services_which_keep_their_own_limits(
     assert failed["error"] == {
         "reason": "GIF_TOO_LARGE",
         "message": "file too large: animation is limited to 2 frames, this one has 3",
+        "details": {"limit": "animation", "allowed": "2", "found": "3", "unit": "frames"},
     }
 
 
