@@ -366,8 +366,8 @@ learn();
 async function learn(again = false) {
   if (server && !again) return;
   try {
-    const { shows, library } = await describe(key);
-    server = { shows, library: library ? await describeLibrary(key) : null, feedback: await describeFeedback(key) };
+    const [{ shows, library }, feedback] = await Promise.all([describe(key), describeFeedback(key)]);
+    server = { shows, library: library ? await describeLibrary(key) : null, feedback };
     const taught = library ? library.shows.filter((show) => !shows.includes(show)) : [];
     const titles = [...shows, ...taught];
     byId("titles").replaceChildren(...titles.map((show) => make("li", { textContent: show })));

@@ -14,7 +14,7 @@ import onnx
 import pytest
 
 from delivery.bundle import UNZIPPED_LIMIT, ZIPPED_LIMIT, Bundle, Target, build, build_bundle
-from delivery.bundle.packages import gather
+from delivery.bundle.packages import SHADOW, gather
 from delivery.bundle.prune import read_rules
 from delivery.errors import BundleTooLarge, FailedStep, InvalidModel
 from services.inference import default_model_path
@@ -168,7 +168,8 @@ def test_the_command_bundles_another_model_with_a_library_and_prints_json(
     library = add_gifs(tmp_path / "my.library", model, {"Purple Show": [save_gif("purple.gif", "purple")]})
     version = f"3.{sys.version_info.minor}"
 
-    words = ("--json", "--python", version, "--model", model, "--library", library, "--out", out)
+    words = ("--json", "--python", version, "--model", model, "--library", library, "--shadow", model)
+    words = (*words, "--out", out)
     done = call("gif-deliver", "bundle", *words)
 
     assert done.returncode == 0, done.stderr
@@ -183,6 +184,7 @@ def test_the_command_bundles_another_model_with_a_library_and_prints_json(
     with zipfile.ZipFile(out) as archive:
         assert archive.read("services/inference/default.onnx") == model.read_bytes()
         assert archive.read("gateway/bundled.library") == library.read_bytes()
+        assert archive.read(SHADOW) == model.read_bytes()
 
 
 def test_a_bundle_for_arm64_has_shared_objects_for_arm64(built: Bundle, tmp_path: Path) -> None:

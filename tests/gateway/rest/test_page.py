@@ -149,4 +149,4 @@ def test_the_page_is_small() -> None:
     sizes = {path.name: path.stat().st_size for path in STATIC.iterdir()}
 
     assert sizes["example.gif"] < 110_000
-    assert sum(size for name, size in sizes.items() if name != "example.gif") < 82_000
+    assert sum(size for name, size in sizes.items() if name != "example.gif") < 86_000
