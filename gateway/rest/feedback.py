@@ -122,6 +122,8 @@ def add_feedback(
 
     @app.get(
         "/v1/feedback",
+        operation_id="getFeedback",
+        tags=["feedback"],
         dependencies=authorized,
         response_model=schemas.FeedbackAnswer,
         responses=problems(schemas.OF_NAMES, *schemas.OF_KEYS),
@@ -132,6 +134,8 @@ def add_feedback(
 
     @app.post(
         "/v1/feedback",
+        operation_id="giveFeedback",
+        tags=["feedback"],
         dependencies=authorized,
         status_code=201,
         response_model=schemas.FeedbackTaken,

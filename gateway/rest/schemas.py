@@ -283,6 +283,7 @@ TAGS = [
     {"name": "identify", "description": "Name the show of a GIF."},
     {"name": "model", "description": "The model that answers, and the shows that it knows."},
     {"name": "library", "description": "The library of known clips."},
+    {"name": "feedback", "description": "What users say of answers."},
     {"name": "health", "description": "Whether the server runs, and whether it can answer."},
 ]
 _TEXT = {"schema": {"type": "string"}}

@@ -30,6 +30,8 @@ STATUSES = {
     "POST /v1/library": {"201", "400", "401", "500"} | BODY | GIF | SERVICE,
     "DELETE /v1/library": {"200", "400", "401", "403", "404", "500"},
     "GET /v1/library/thumbnail": {"200", "304", "400", "401", "404", "500"},
+    "GET /v1/feedback": {"200", "400", "401"},
+    "POST /v1/feedback": {"201", "400", "401", "500"} | BODY | GIF | SERVICE,
     "GET /health/live": {"200"},
     "GET /health/ready": {"200", "500", "503", "504"},
 }

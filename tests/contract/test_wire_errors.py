@@ -39,6 +39,7 @@ NOT_WRITTEN = {
     "UNKNOWN_SETTING": "only when a program starts",
     "LIBRARY_ERROR": "only when a program starts: a service keeps the library that it has read",
     "LIBRARY_READ_ONLY": "only over HTTP: the services change no library",
+    "FEEDBACK_CLOSED": "only over HTTP: the services take no feedback",
     "NOT_IN_LIBRARY": "only over HTTP: the services change no library",
     "CANNOT_SERVE": "only when a server starts",
     "SERVICE_UNAVAILABLE": "from the client: no service answered",

@@ -95,7 +95,7 @@ def test_every_ratio_lies_within_its_spread(document: Path) -> None:
             assert low <= float(cells[header.index("ratio")]) <= high, line
 
 
-@pytest.mark.parametrize(("name", "rows"), [("rest.md", 26), ("grpc.md", 9), ("fetch.md", 6)])
+@pytest.mark.parametrize(("name", "rows"), [("rest.md", 27), ("grpc.md", 9), ("fetch.md", 6)])
 def test_the_tables_of_errors_are_those_of_the_code(name: str, rows: int) -> None:
     text = (ROOT / "docs" / name).read_text("utf-8")
     table = re.search(r"^\| reason \|.*?(?=\n\n|\Z)", text, re.MULTILINE | re.DOTALL)

@@ -76,7 +76,7 @@ def test_the_answer_it_shows_has_the_form_of_an_answer(address: str) -> None:
 def test_the_table_of_settings_has_the_defaults_of_the_code() -> None:
     rows = re.findall(r"^\| `GIF_ANALYZER_(\w+)` \| .* \| ([\d,]+) \|$", TEXT, re.MULTILINE)
 
-    assert len(rows) == 8
+    assert len(rows) == 9
     for name, default in rows:
         assert getattr(RestSettings(), name.lower()) == float(default.replace(",", ""))
 

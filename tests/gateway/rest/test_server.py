@@ -165,9 +165,8 @@ def test_graceful_end_of_a_request_in_flight(model_path: Path, gif: bytes) -> No
     words = ("rest", "--port", "0", "--model", str(model_path))
     with started(*words, GIF_ANALYZER_NOTICE_S="1") as program:
         host, port = program.url.removeprefix("http://").split(":")
-        head = (
-            f"POST /v1/identify HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/gif\r\nContent-Length: {len(gif)}"
-        )
+        form = f"Content-Type: image/gif\r\nContent-Length: {len(gif)}"
+        head = f"POST /v1/identify HTTP/1.1\r\nHost: localhost\r\n{form}"
         with socket.create_connection((host, int(port)), timeout=60) as connection:
             connection.sendall(f"{head}\r\n\r\n".encode() + gif[:20])
             assert httpx.get(f"{program.url}/health/ready", trust_env=False).status_code == 200
