@@ -143,6 +143,10 @@ def test_errors_are_rows(run_batch: RunBatch, folder: Path, tmp_path: Path) -> N
         "": "UNREADABLE_FILE",
     }
     assert rows["none.gif"]["error_message"] == "cannot read the file: there is no such file"
+    assert rows["none.gif"]["error_details"] == [
+        {"name": "path", "value": "none.gif"},
+        {"name": "why", "value": "there is no such file"},
+    ]
     assert rows["none.gif"]["sha256"] is None
     assert rows["page.gif"]["sha256"] == hashlib.sha256(page.read_bytes()).hexdigest()
     for column in ("known", "verdict", "names", "show", "shows"):

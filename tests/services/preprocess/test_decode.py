@@ -58,7 +58,7 @@ def test_a_clip_fits_the_contract_and_knows_its_source() -> None:
         "format": "gif",
         "width": 9,
         "height": 7,
-        "frames": 4,
+        "frame_count": 4,
         "duration_ms": 400,
         "size_bytes": len(gif),
         "sha256": hashlib.sha256(gif).hexdigest(),

@@ -85,7 +85,7 @@ def test_after_a_problem_the_next_gif_is_answered(visit: Visit, server: str, tmp
     [
         ("a bunny in a meadow", "That is not an address.", "^It .+ It should look like https://"),
         ("https://example.com/a.gif", "This page may not ask example.com.", "This host is not allowed"),
-        (f"{HOST}/none.gif", "Media.giphy.com did not give the GIF.", "It answered 404 Not Found"),
+        (f"{HOST}/none.gif", "Media.giphy.com has no GIF there.", "It answered 404 Not Found"),
         (f"{HOST}/grpc_client.py", "That is not a GIF.", "^It is "),
     ],
 )
