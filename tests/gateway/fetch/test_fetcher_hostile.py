@@ -184,7 +184,8 @@ def test_names_of_this_machine_are_refused(open_host: OpenHost, name: str) -> No
 
     error = refused(Fetcher(any_host(host.port), connector=spy, tls=NO_TRUST), f"http://{name}:{host.port}/")
 
-    assert isinstance(error, AddressRefused | NotFetchable | FetchFailed)  # not every machine knows each of these names
+    # Not every machine knows each of these names.
+    assert isinstance(error, AddressRefused | NotFetchable | FetchFailed)
     assert (spy.dialled, host.connections) == ([], 0)
 
 
