@@ -41,6 +41,7 @@ def test_the_committed_document_is_current() -> None:
     assert FILE.read_text("utf-8") == write(make_document()), "docs/openapi.json is stale: run make openapi"
 
 
+@pytest.mark.tools
 def test_the_document_is_valid() -> None:
     validator = pytest.importorskip(
         "openapi_spec_validator", reason="This test needs openapi-spec-validator, which make setup installs."

@@ -12,7 +12,6 @@ from pathlib import Path
 import boto3
 import pytest
 from click.testing import Result
-from moto import mock_aws
 from typer.testing import CliRunner
 
 from delivery.answers import read_cloudwatch
@@ -240,6 +239,8 @@ def function(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "testing")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+    from moto import mock_aws
+
     with mock_aws():
         client = boto3.client("logs")
         group = "/aws/lambda/gif-analyzer-prod"
@@ -257,12 +258,14 @@ def function(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         yield "gif-analyzer-prod"
 
 
+@pytest.mark.tools
 def test_the_log_of_a_function_is_read_to_its_end(function: str) -> None:
     week, month = (len(list(read_cloudwatch(function, days=days))) for days in (7, 30))
 
     assert (week, month) == (2 * WEEK, 3 * WEEK)
 
 
+@pytest.mark.tools
 def test_a_function_is_compared_with_its_reference(function: str, first_week: Path) -> None:
     week = drift("--function", function, "--reference", first_week)
     month = drift("--function", function, "--reference", first_week, "--days", "30")
@@ -271,6 +274,7 @@ def test_a_function_is_compared_with_its_reference(function: str, first_week: Pa
     assert month.exit_code == 1, month.output
 
 
+@pytest.mark.tools
 def test_a_function_without_a_log_is_named(function: str) -> None:
     with pytest.raises(UnknownFunction, match="log group /aws/lambda/other"):
         list(read_cloudwatch("other", days=7))

@@ -65,7 +65,7 @@ def test_the_client_in_shell_names_the_shows(address: str) -> None:
     answer = json.loads(done.stdout)
     assert {ranked["show"] for ranked in answer["shows"]} == set(SHOWS)
     assert answer["verdict"]["text"] in ("unknown", *SHOWS)
-    assert len(answer["frames"]) == 10
+    assert len(answer["votes"]) == 10
     assert answer["model"]["name"] == "mean-colour"
 
 

@@ -160,7 +160,7 @@ def test_with_a_library_it_finds_the_same_footage(tmp_path: Path, folder: Path, 
     assert found.structured_content["matches"][0]["name"] == "some.gif"
     assert found.structured_content["neighbours"][0]["show"] == "Red Show"
     assert "Red Show" in shows.structured_content["shows"]
-    assert shows.structured_content["library"]["clips"] == 1
+    assert shows.structured_content["library"]["clip_count"] == 1
 
 
 def test_a_missing_folder_is_a_usage_error(tmp_path: Path) -> None:

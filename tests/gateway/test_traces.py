@@ -85,7 +85,7 @@ def test_a_trace_goes_through_the_logs_of_all_three(run: Run, save_gif: Callable
     url, end = run()
 
     assert ask(url, save_gif("a.gif", "red").read_bytes(), traceparent=f"00-{TRACE}-{SPAN}-01") == 200
-    assert ask(url, b"<html>", traceparent=f"00-{TRACE.upper()}-{SPAN}-01") == 415
+    assert ask(url, b"<html>", traceparent=f"00-{TRACE.upper()}-{SPAN}-01") == 422
     gateway, preprocess, inference = end()
 
     traced, new = (line for line in gateway if line["message"] == "request")
@@ -168,6 +168,6 @@ def test_lambda_logs_the_trace_too(save_gif: Callable[..., Path]) -> None:
         timeout=120,
     )
 
-    [line] = [json.loads(text) for text in done.stderr.splitlines()]
-    assert (line["message"], line["trace_id"]) == ("request", TRACE)
-    assert len(line["span_id"]) == 16 and line["span_id"] != SPAN
+    lines = [json.loads(text) for text in done.stderr.splitlines()]
+    assert [(line["message"], line["trace_id"]) for line in lines] == [("answer", TRACE), ("request", TRACE)]
+    assert all(len(line["span_id"]) == 16 and line["span_id"] != SPAN for line in lines)

@@ -54,7 +54,7 @@ def test_the_steps_of_a_pipeline_are_spans_that_do_not_identify_the_file(
     assert dict(preprocess.attributes) == {
         "gif_analyzer.format": "gif",
         "gif_analyzer.bytes": len(gif),
-        "gif_analyzer.frames": 2,
+        "gif_analyzer.frame_count": 2,
         "gif_analyzer.width": 64,
         "gif_analyzer.height": 48,
     }

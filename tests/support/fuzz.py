@@ -165,8 +165,10 @@ def outcome(data: bytes, backend: Backend) -> tuple[str, ...]:
         return error.reason, error.message
     check_clip(clip)
     assert clip.source is not None
-    made = [f"a clip of {clip.source.frames} frames", str(clip.source), str(clip.timestamps_ms)]
-    frames = render_frames(data, range(min(clip.source.frames, RENDERED)), budget=BUDGET, backend=backend)
+    made = [f"a clip of {clip.source.frame_count} frames", str(clip.source), str(clip.timestamps_ms)]
+    frames = render_frames(
+        data, range(min(clip.source.frame_count, RENDERED)), budget=BUDGET, backend=backend
+    )
     try:
         made += [hashlib.sha256(frame.tobytes()).hexdigest() for frame in frames]
     except AnalyzerError as error:  # of a later frame, which the clip does not need

@@ -100,7 +100,7 @@ def test_a_library_together_with_services_is_refused(run: Run, library: Path, wo
     [
         ["identify", "purple.gif"],
         ["sort", ".", "--into", "sorted"],
-        ["batch", ".", "--out", "a.csv"],
+        pytest.param(["batch", ".", "--out", "a.csv"], marks=pytest.mark.cluster),
         ["shows"],
         ["serve", "rest", "--port", "0"],
         ["serve", "--port", "0", "--grpc-port", "0"],
@@ -108,8 +108,6 @@ def test_a_library_together_with_services_is_refused(run: Run, library: Path, wo
     ids=" ".join,
 )
 def test_a_library_that_cannot_be_used_is_one_line(run: Run, purple: Path, words: list[str]) -> None:
-    if words[0] == "batch":
-        pytest.importorskip("daft", reason="This test needs Daft, which is not installed: make setup.")
     done = run(*words, "--library", "none.library")
 
     assert (done.returncode, done.stdout) == (2, "")

@@ -138,7 +138,7 @@ def test_a_gif_is_kept_with_a_key_and_consent(
         (
             GIVEN,
             {"content": b"no", "headers": {"Content-Type": "image/gif"}},
-            (415, "NOT_A_GIF"),
+            (422, "NOT_A_GIF"),
         ),
         (
             GIVEN,
