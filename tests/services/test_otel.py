@@ -59,7 +59,7 @@ def test_the_steps_of_a_pipeline_are_spans_that_do_not_identify_the_file(
         "gif_analyzer.height": 48,
     }
     assert set(inference.attributes) == {
-        f"gif_analyzer.{name}" for name in ("model", "verdict", "frames", "matches")
+        f"gif_analyzer.{name}" for name in ("model", "verdict", "votes", "matches")
     }
     assert clip.source is not None
     assert clip.source.sha256 not in str([each.to_json() for each in exported.get_finished_spans()])
