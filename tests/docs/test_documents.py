@@ -151,6 +151,20 @@ def test_the_table_of_taught_shows_is_what_was_measured() -> None:
     assert f"training on the show gives {measured['trained']['value']:.2f}" in text
 
 
+def test_the_tables_of_same_footage_are_what_was_measured() -> None:
+    text = (ROOT / "docs/library.md").read_text("utf-8")
+    measured = json.loads((ROOT / "docs/evaluation/footage.json").read_text("utf-8"))
+
+    for each in measured["changes"]:
+        found = each["found"]
+        cells = f"{found['value']:.3f} | {found['low']:.3f} to {found['high']:.3f}"
+        assert f"| {each['change']} | {cells} | {each['false_in_10_000']['value']:.2f} |" in text
+    for each in measured["absent"]:
+        cells = f"{100 * each['matched']['value']:.1f} % | {each['false_in_10_000']['value']:.2f}"
+        assert f"| {each['change']} | {cells} |" in text
+    assert f"Frames agree if {measured['same_whole']} of their signs are equal" in text
+
+
 def test_the_rule_of_early_exit_is_the_one_that_was_found() -> None:
     from training.fit.operating import read_rule
 
