@@ -91,7 +91,7 @@ def metrics(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, list
                 ).status_code
                 for content in (gif, gif, b"<!doctype html>")
             ]
-            assert statuses == [200, 200, 415]
+            assert statuses == [200, 200, 422]
             pages = [httpx.get(page).text for page in (f"{address}/metrics", f"http://127.0.0.1:{of_steps}")]
         finally:
             gateway.terminate()
