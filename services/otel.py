@@ -112,11 +112,11 @@ class _Recording:
         )
 
     def set(self, attributes: Attributes) -> None:
-        """Add attributes."""
+        """Add attributes to the span; those of the same name are replaced."""
         self._span.set_attributes(dict(attributes))
 
     def rename(self, name: str) -> None:
-        """Set the name."""
+        """Set the name, where it is only known at the end."""
         self._span.update_name(name)
 
     def end(self, error: str | None) -> None:

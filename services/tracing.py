@@ -93,7 +93,7 @@ class Recording(Protocol):
         """Its place in the trace."""
 
     def set(self, attributes: Attributes) -> None:
-        """Add attributes."""
+        """Add attributes to the span; those of the same name are replaced."""
 
     def rename(self, name: str) -> None:
         """Set the name, where it is only known at the end."""

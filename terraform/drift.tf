@@ -64,41 +64,12 @@ resource "aws_cloudwatch_metric_alarm" "unknown" {
   ok_actions    = aws_sns_topic.notices[*].arn
 }
 
-# Only jobs of the environment `watch`, in the workflow that looks for drift, on main.
-data "aws_iam_policy_document" "drift_may_assume" {
-  count = local.by_github
-
-  statement {
-    actions = ["sts:AssumeRoleWithWebIdentity"]
-
-    principals {
-      type        = "Federated"
-      identifiers = concat(aws_iam_openid_connect_provider.github[*].arn, data.aws_iam_openid_connect_provider.github[*].arn)
-    }
-
-    dynamic "condition" {
-      for_each = {
-        aud              = "sts.amazonaws.com"
-        environment      = local.drift_environment
-        job_workflow_ref = "${var.github_repository}/.github/workflows/drift.yml@refs/heads/main"
-        ref              = "refs/heads/main"
-        repository       = var.github_repository
-      }
-
-      content {
-        test     = "StringEquals"
-        variable = "${local.github_host}:${condition.key}"
-        values   = [condition.value]
-      }
-    }
-  }
-}
-
+# Jobs of the environment `watch` take this role: see github.tf.
 resource "aws_iam_role" "drift" {
   count                = local.by_github
   name                 = "${local.function}-drift"
   description          = "What reads the log of ${local.function} to look for drift"
-  assume_role_policy   = data.aws_iam_policy_document.drift_may_assume[0].json
+  assume_role_policy   = data.aws_iam_policy_document.github_may_assume["drift"].json
   max_session_duration = 3600 # seconds
 }
 

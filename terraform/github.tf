@@ -19,8 +19,13 @@ data "aws_iam_openid_connect_provider" "github" {
   url   = "https://${local.github_host}"
 }
 
+# Only jobs of one environment, in one workflow, on main; never a pull request. The environment of deployments needs approvals.
+# The claim `sub` is not compared: for repositories made or renamed since June 2026 it holds numbers beside the names.
 data "aws_iam_policy_document" "github_may_assume" {
-  count = local.by_github
+  for_each = local.by_github == 0 ? {} : {
+    deploy = local.github_environment
+    drift  = local.drift_environment
+  }
 
   statement {
     actions = ["sts:AssumeRoleWithWebIdentity"]
@@ -30,13 +35,11 @@ data "aws_iam_policy_document" "github_may_assume" {
       identifiers = concat(aws_iam_openid_connect_provider.github[*].arn, data.aws_iam_openid_connect_provider.github[*].arn)
     }
 
-    # Only jobs of this environment, which need its approvals, in the workflow that deploys, on main; never a pull request.
-    # The claim `sub` is not compared: for repositories made or renamed since June 2026 it holds numbers beside the names.
     dynamic "condition" {
       for_each = {
         aud              = "sts.amazonaws.com"
-        environment      = local.github_environment
-        job_workflow_ref = "${var.github_repository}/.github/workflows/deploy.yml@refs/heads/main"
+        environment      = each.value
+        job_workflow_ref = "${var.github_repository}/.github/workflows/${each.key}.yml@refs/heads/main"
         ref              = "refs/heads/main"
         repository       = var.github_repository
       }
@@ -54,7 +57,7 @@ resource "aws_iam_role" "deploy" {
   count                = local.by_github
   name                 = "${local.function}-deploy"
   description          = "What workflows of ${var.github_repository} deploy ${local.function} as"
-  assume_role_policy   = data.aws_iam_policy_document.github_may_assume[0].json
+  assume_role_policy   = data.aws_iam_policy_document.github_may_assume["deploy"].json
   max_session_duration = 3600 # seconds
 }
 

@@ -75,7 +75,7 @@ class BodyLimit:
         self._held = 0  # bytes of all requests
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
+        """Pass a request on with a body that is counted while it is read."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -146,7 +146,7 @@ class AllowedHosts:
         self._app, self._hosts = app, [host.lower() for host in hosts]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
+        """Pass a request on, or refuse it for its Host."""
         if scope["type"] == "http" and not scope["path"].startswith(HEALTH):
             sent = dict(scope["headers"]).get(b"host", b"").decode("latin-1").lower()
             host = sent if sent.endswith("]") else sent.rpartition(":")[0] or sent  # without its port

@@ -81,7 +81,7 @@ class Observer:
         self._app, self._metrics = app, metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
+        """Pass a request on with an id, and log and count its answer."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return

@@ -34,7 +34,7 @@ run "one_environment_of_one_repository" {
 
   assert {
     condition = {
-      for condition in data.aws_iam_policy_document.github_may_assume[0].statement[0].condition :
+      for condition in data.aws_iam_policy_document.github_may_assume["deploy"].statement[0].condition :
       trimprefix(condition.variable, "token.actions.githubusercontent.com:") => condition.values
       } == {
       aud              = tolist(["sts.amazonaws.com"])
@@ -48,7 +48,7 @@ run "one_environment_of_one_repository" {
 
   assert {
     condition = alltrue([
-      for condition in data.aws_iam_policy_document.github_may_assume[0].statement[0].condition : condition.test == "StringEquals"
+      for condition in data.aws_iam_policy_document.github_may_assume["deploy"].statement[0].condition : condition.test == "StringEquals"
     ])
     error_message = "A claim is compared by a pattern."
   }
@@ -116,7 +116,7 @@ run "drift_only_reads_the_log" {
 
   assert {
     condition = {
-      for condition in data.aws_iam_policy_document.drift_may_assume[0].statement[0].condition :
+      for condition in data.aws_iam_policy_document.github_may_assume["drift"].statement[0].condition :
       trimprefix(condition.variable, "token.actions.githubusercontent.com:") => one(condition.values)
       } == {
       aud              = "sts.amazonaws.com"

@@ -111,9 +111,7 @@ class Library:
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         try:
-            with self.path.open("rb") as file:
-                self._stamp = _stamp(os.fstat(file.fileno()))
-                content = file.read()
+            content = self.path.read_bytes()
         except OSError as error:
             raise LibraryError(str(path), f"it cannot be read: {os_reason(error)}") from error
         self._read(memoryview(content))
@@ -142,13 +140,6 @@ class Library:
                 self.distinct[clip],
                 self.digests[clip].tobytes(),
             )
-
-    def is_current(self) -> bool:
-        """Whether the file is still the one that was read."""
-        try:
-            return _stamp(self.path.stat()) == self._stamp
-        except OSError:
-            return True  # it was removed: what was read remains usable
 
     def _read(self, content: memoryview) -> None:
         magic, length, checksum = (
@@ -290,8 +281,3 @@ def _locked(path: Path) -> Iterator[None]:
     with path.with_name(f".{path.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
-
-
-def _stamp(status: os.stat_result) -> tuple[int, int, int]:
-    """What tells one version of a file from the next: its inode, time of change, and length."""
-    return status.st_ino, status.st_mtime_ns, status.st_size

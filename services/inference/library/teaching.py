@@ -118,25 +118,20 @@ class TaughtShows:
         self._base = base
         places = [place for place, title in enumerate(library.titles) if title not in trained]
         self.titles = tuple(library.titles[place] for place in places)
-        weight, first, second = base.weight, base.weight * base.mean, base.weight * base.moments
-        sums, weights, gains = [], [], []
-        for place in places:
-            vectors = library.embeddings[library.shows == place] / EMBEDDING_SCALE
-            each = len(vectors) ** -BALANCE
-            sums.append(each * vectors.sum(axis=0))
-            weights.append(each * len(vectors))
-            gains.append(gain(len(vectors)))
-            second = second + each * vectors.T @ vectors
-        if not places:
-            self._matrix, self._bias = np.zeros((EMBEDDING_SIZE, 0)), np.zeros(0)
-            return
-        weight += sum(weights)
-        mean = (first + np.sum(sums, axis=0)) / weight
-        targets = np.array(weights) / weight
+        is_of = library.shows[:, None] == np.array(places, np.intp)  # [clip, taught show]
+        taught = is_of.any(axis=1)
+        vectors, counts = library.embeddings[taught] / EMBEDDING_SCALE, is_of.sum(axis=0)
+        weights = is_of[taught] * counts**-BALANCE  # of each clip for its show
+        weight = base.weight + weights.sum()
+        sums = vectors.T @ weights
+        mean = (base.weight * base.mean + sums.sum(axis=1)) / weight
+        targets = weights.sum(axis=0) / weight
+        second = base.weight * base.moments + (vectors * weights.sum(axis=1, keepdims=True)).T @ vectors
         covariance = second / weight - np.outer(mean, mean)
         penalty = REGULARISATION * np.trace(covariance) / EMBEDDING_SIZE
-        products = np.stack(sums, axis=1) / weight - np.outer(mean, targets)
+        products = sums / weight - np.outer(mean, targets)
         matrix = np.linalg.solve(covariance + penalty * np.eye(EMBEDDING_SIZE), products)
+        gains = np.array([gain(count) for count in counts.tolist()])
         self._matrix, self._bias = matrix * gains, (targets - mean @ matrix) * gains
 
     def join(

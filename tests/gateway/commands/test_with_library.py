@@ -58,7 +58,7 @@ def test_the_option_and_the_variable_do_the_same(run: Run, library: Path, purple
     assert "Purple Show" not in without.stdout
     assert by_option.stdout.startswith(f"{purple}: Purple Show\n")
     assert "  same footage: Purple Show, purple.gif at 0.03 s\n" in by_option.stdout
-    assert "  same footage: Purple Show, purple.gif at 0.03 s\n" in by_option.stdout
+    assert "looks like" not in by_option.stdout  # the match says more
     assert by_variable.stdout == by_option.stdout
 
 
