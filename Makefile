@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve test test-all fuzz check audit proto openapi pipeline evaluation effort teaching footage model bench docs format clean
+.PHONY: help setup demo serve test test-all fuzz check audit proto openapi pipeline evaluation effort teaching footage model card bench docs format clean
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,7 +25,7 @@ PIN = $$(grep '^$(1)==' constraints.txt)
 	@touch $@
 
 .venv/dev: .venv/serve
-	@$(INSTALL) -c constraints.txt -e ".[grpc,rest,lambda,batch,ray,fast,video,mcp,otel,train,docs,dev]"
+	@$(INSTALL) -c constraints.txt -e ".[grpc,rest,lambda,batch,ray,fast,video,mcp,otel,train,hub,docs,dev]"
 	@touch $@
 
 setup: .venv/dev ## install everything for development into .venv
@@ -355,6 +355,11 @@ model: .venv/dev runs/big-buck-bunny/manifest.csv ## train the default model aga
 	@$(BIN)/gif-train export runs/default --compare $(SHOWS)/shows/shows.csv --model-version $(MODEL_VERSION) \
 		--int8 --evaluation docs/evaluation/evaluation.json --early-exit docs/evaluation/effort.json \
 		--out services/inference/default.onnx
+	@$(MAKE) -s card
+
+card: .venv/dev ## write version and figures of the default model into the front matter of its card
+	@$(BIN)/gif-train card --evaluation docs/evaluation/evaluation.json \
+		--system "style first, covariances, augmented, int8"
 
 # The peers in the benchmarks, an environment for each; one that cannot be installed is reported as absent.
 .venv/peers/ready: .venv/dev benchmarks/bench/peers.txt

@@ -66,6 +66,7 @@ EXTRAS = (
     Extra("lambda", "the function in AWS Lambda", (*_HTTP, "mangum")),
     Extra("deliver", "gif-deliver", ("boto3", "httpx", "scipy")),
     Extra("registry", "gif-train register, promote, rollback, pull and status", ("mlflow",)),
+    Extra("hub", "gif-train publish", ("huggingface_hub",)),
     Extra("gate", "gif-train compare", ("mlflow", "pydantic", "scipy", "sklearn")),
     Extra(
         "train",

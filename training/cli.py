@@ -23,6 +23,7 @@ from training.commands.fit import fit
 from training.commands.library import library
 from training.commands.measure import measure
 from training.commands.prepare import prepare
+from training.commands.publish import card, publish
 from training.commands.reference import reference
 from training.commands.registry import promote, pull, register, rollback, status
 from training.commands.review import review
@@ -59,7 +60,7 @@ for command in (
     feedback,
 ):
     app.command()(command)
-for of_registry in (register, compare, promote, rollback, pull, status, reference):
+for of_registry in (register, compare, promote, rollback, pull, status, reference, card, publish):
     app.command(rich_help_panel="Registry")(of_registry)
 app.add_typer(review, name="review")
 

@@ -9,6 +9,7 @@
     │   ├── InvalidManifest         INVALID_MANIFEST
     │   ├── InvalidRun              INVALID_RUN
     │   ├── InvalidAnnotations      INVALID_ANNOTATIONS
+    │   ├── InvalidCard             INVALID_CARD
     │   ├── InvalidLog              INVALID_LOG
     │   ├── InvalidVideo            INVALID_VIDEO
     │   └── InvalidCollection       INVALID_COLLECTION
@@ -17,7 +18,7 @@
     ├── ProviderUnavailable     PROVIDER_UNAVAILABLE
     ├── QuotaExhausted          QUOTA_EXHAUSTED
     ├── MissingPackage          MISSING_PACKAGE
-    └── RegistryError           a call to the model registry failed
+    └── RegistryError           a call to the model registry or to the Hub failed
         ├── RegistryUnavailable     REGISTRY_UNAVAILABLE
         ├── RegistryDenied          REGISTRY_DENIED
         ├── RegistryUnsupported     REGISTRY_UNSUPPORTED
@@ -25,6 +26,7 @@
         ├── NotRegistered           NOT_REGISTERED
         ├── DamagedModel            DAMAGED_MODEL
         ├── PromotionRefused        PROMOTION_REFUSED
+        ├── NotPublished            NOT_PUBLISHED
         └── RegistryConflict        REGISTRY_CONFLICT
 
 A GIF that cannot be read has its own error in services.errors.
@@ -109,6 +111,12 @@ class InvalidAnnotations(FileError):
     reason = "INVALID_ANNOTATIONS"
 
 
+class InvalidCard(FileError):
+    """A model card cannot be read, lacks a picture, or is about another model."""
+
+    reason = "INVALID_CARD"
+
+
 class InvalidLog(FileError):
     """A log cannot be read, a line of it is damaged, or it holds none of what is looked for."""
 
@@ -186,7 +194,7 @@ class MissingPackage(TrainingError):
 
 
 class RegistryError(TrainingError):
-    """The base of errors of the model registry."""
+    """The base of errors of the model registry and of the Hugging Face Hub."""
 
     reason = "REGISTRY_ERROR"
 
@@ -260,6 +268,15 @@ class PromotionRefused(RegistryError):
 
     def __init__(self, version: str, why: str) -> None:
         super().__init__(f"version {version} is not promoted: {why}", version=version, why=why)
+
+
+class NotPublished(RegistryError):
+    """A model may not be published under a version that another model has."""
+
+    reason = "NOT_PUBLISHED"
+
+    def __init__(self, repository: str, why: str) -> None:
+        super().__init__(f"{repository} stays as it is: {why}", repository=repository, why=why)
 
 
 class RegistryConflict(RegistryError):

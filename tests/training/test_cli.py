@@ -99,6 +99,16 @@ def test_a_folder_of_shows_becomes_a_model_with_a_card(tmp_path, shows_in):
     for part in ("Red Rings has 6 GIFs", "What is answered", "<td>Blue Bars</td>", "data:image/png;base64,"):
         assert part in page
     assert not re.search(r"(src|href)=\"(?!data:)|<script|@import", page)
+    card = (tmp_path / "model" / "MODEL_CARD.md").read_text("utf-8")
+    for part in (
+        "version: '1'\n",
+        "model-index:",
+        "Red Rings has 6 GIFs",
+        "| Blue Bars |",
+        "![recall by show](shows.png)",
+    ):
+        assert part in card
+    assert (tmp_path / "model" / "shows.png").exists()
 
     again = gif_train(*words, cwd=tmp_path)
     # Keras numbers its layers anew in one process, and their names are a part of the file.

@@ -28,7 +28,7 @@ from training.data.manifest import Row, read_manifest
 from training.errors import InvalidCollection, InvalidOptions
 from training.fit.recipes import CHOSEN, RECIPES
 
-MODEL, CARD = "model.onnx", "card.html"
+MODEL, PAGE = "model.onnx", "card.html"
 # The share of the time that each step takes, measured with the default recipe.
 STEPS = {
     "reading the GIFs": 0.1,
@@ -90,6 +90,7 @@ def train_all(
     from training.evaluation.card import make_card, weaknesses
     from training.fit.operating import Operating
     from training.fit.run import fit, held_out
+    from training.registry.hub import CARD
 
     for warning in weaknesses(clips):
         console.print(f"warning: {warning}", style="yellow", markup=False, highlight=False, soft_wrap=True)
@@ -104,12 +105,13 @@ def train_all(
     card = make_card(MODEL, clips, held_out(clips, options, run), operating)
     steps.begin("exporting")
     exported = write_model(run, clips.rows, out / MODEL, version=version, cache=cache, console=console)
-    card.write(out / CARD)
+    card.write(out / MODEL, out / PAGE, out / CARD)
     best = card.accuracy.top(1).value
     report(
         as_json,
         {
             "model": str(out / MODEL),
+            "page": str(out / PAGE),
             "card": str(out / CARD),
             "shows": len(fitted.shows),
             "clips": len(clips),
@@ -119,7 +121,7 @@ def train_all(
             "warnings": list(card.warnings),
         },
         f"{out / MODEL}: {len(fitted.shows)} shows from {int(clips.known.sum())} GIFs; of GIFs whose source"
-        f" it did not learn from, {best:.0%} are named right\n{out / CARD}: more about it\n"
+        f" it did not learn from, {best:.0%} are named right\n{out / PAGE}: more about it\n"
         f"try it: gif-analyzer --model {out / MODEL} some.gif",
     )
 

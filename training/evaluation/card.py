@@ -1,34 +1,43 @@
-"""The model card of `gif-train all`: one HTML page with the figures of a model.
+"""Model cards: what a model is for and how good it is.
 
-The figures are of answers by models that had not learned from the clip's source, as with new GIFs. The page
-loads nothing from other addresses and shows no footage.
+`gif-train all` writes an HTML page, which loads nothing from other addresses, and a card in Markdown in the
+form of the Hugging Face Hub (https://huggingface.co/docs/hub/model-cards). Neither shows footage. The figures
+are of answers by models that had not learned from the clip's source, as with new GIFs.
 """
 
 from __future__ import annotations
 
 import base64
-import tempfile
+import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from services.inference import Classifier
 from training.data.clips import Clips
-from training.errors import SplitImpossible
+from training.errors import InvalidOptions, InvalidRun, SplitImpossible
 from training.evaluation.levels import LevelReport, level_table, measure_known_and_others, verdicts_in_folds
 from training.files import write_text
 from training.fit.crossvalidate import PLAIN, HeldOut
 from training.fit.operating import Operating
+from training.registry.hub import read_card
 from training.statistics.calibration import CalibrationReport, measure_calibration
 from training.statistics.estimate import Bootstrap
 from training.statistics.metrics import AccuracyReport, measure_accuracy
 from training.statistics.plots import plot_confusion, plot_shows
+from training.statistics.report import to_plain
 
 FEW_GIFS = 20  # of a show: with fewer it is often taken for another
 FEW_SOURCES = 3  # of a show: with fewer a model learns who made its GIFs
+PLOTS = {
+    "shows.png": ("recall by show", plot_shows),
+    "confusion.png": ("shows taken for others", plot_confusion),
+}
 
 
 @dataclass(frozen=True)
@@ -49,29 +58,140 @@ class Card:
     levels: tuple[LevelReport, ...]
     warnings: tuple[str, ...]
 
-    def write(self, path: Path) -> None:
-        """Write the page, whole or not at all."""
-        tables = [level_table(self.levels), *self.accuracy.tables()]
-        warnings = "".join(f"<li>{escape(warning)}</li>" for warning in self.warnings)
-        plots = {"recall by show": plot_shows, "which show is taken for which": plot_confusion}
-        pictures = []
-        with tempfile.TemporaryDirectory() as folder:
-            for alt, plot in plots.items():
-                file = Path(folder) / "plot.png"
-                plot(self.accuracy, file)
-                data = base64.b64encode(file.read_bytes()).decode()
-                pictures.append(f'<img alt="{alt}" src="data:image/png;base64,{data}">')
+    @property
+    def summary(self) -> str:
+        """How often it is right, in two sentences."""
         best = self.accuracy.top(1)
-        judged = f"{self.accuracy.clips:,} GIFs, each by a model that had not seen its source"
+        return (
+            f"Of {self.accuracy.clips:,} GIFs, each by a model that had not seen its source, {best.value:.0%}"
+            f" are named right (95 % interval {best.low:.0%} to {best.high:.0%}). Its own probabilities"
+            f" expect {self.calibration.confidence:.0%}."
+        )
+
+    def write(self, model: Path, page: Path, card: Path) -> None:
+        """Write the page, the card in Markdown, and beside that its plots.
+
+        Args:
+            model: the exported file.
+            page: HTML file.
+            card: Markdown file, whose front matter keeps what others wrote into it.
+        """
+        tables = [level_table(self.levels), *self.accuracy.tables()]
+        pictures, links = [], []
+        for name, (alt, plot) in PLOTS.items():
+            file = card.with_name(name)
+            plot(self.accuracy, file)
+            data = base64.b64encode(file.read_bytes()).decode()
+            pictures.append(f'<img alt="{alt}" src="data:image/png;base64,{data}">')
+            links.append(f"![{alt}]({name})\n")
+        warnings = "".join(f"<li>{escape(warning)}</li>" for warning in self.warnings)
         text = _PAGE.format(
             name=escape(self.name),
-            summary=f"Of {judged}, {best.value:.0%} are named right (95 % interval {best.low:.0%} to"
-            f" {best.high:.0%}). Its own probabilities expect {self.calibration.confidence:.0%}.",
+            summary=self.summary,
             warnings=f"<h2>Beware</h2><ul>{warnings}</ul>" if warnings else "",
             tables="\n".join(table.html() for table in tables),
             pictures="\n".join(pictures),
         )
-        write_text(path, text)
+        write_text(page, text)
+        beware = "".join(f"- {warning}\n" for warning in self.warnings)
+        parts = [
+            f"# {self.name}",
+            "Tells which TV show an animated GIF came from, with GIF Analyzer: `gif-analyzer --model "
+            f"{self.name} some.gif`.",
+            self.summary,
+            *(["## Beware", beware] if beware else []),
+            "## Figures",
+            *(table.markdown() for table in tables),
+            *links,
+        ]
+        write_card(card, model, to_plain(self.accuracy), "\n\n".join(part.strip() for part in parts) + "\n")
+
+
+def write_card(path: Path, model: Path, measured: Mapping[str, Any], text: str | None = None) -> None:
+    """Write a card with the front matter of a model: its version, and its figures as `model-index`.
+
+    Other keys that the front matter has already, such as `license`, stay as they are.
+
+    Args:
+        path: of the card, whose folder exists.
+        model: ONNX file.
+        measured: figures of an `AccuracyReport`, or of a system in a comparison, as JSON.
+        text: what stands below the front matter; by default what is there.
+
+    Raises:
+        InvalidCard: there is a card that cannot be read, or none although `text` is not given.
+        ModelError: gif-analyzer cannot use the model.
+    """
+    import yaml  # noqa: PLC0415 - comes with MLflow
+
+    front, found = read_card(path) if text is None or path.exists() else ({}, "")
+    written = yaml.safe_dump(
+        {**front, **_front_matter(model, measured)},
+        sort_keys=False,
+        allow_unicode=True,
+        default_flow_style=None,
+        width=100,
+    )
+    write_text(path, f"---\n{written}---\n{found if text is None else text}")
+
+
+def measured_in(evaluation: Path, system: str = "") -> dict[str, Any]:
+    """Return the figures of a system in evaluation.json, for `write_card`.
+
+    Args:
+        evaluation: file of `gif-train evaluate`.
+        system: its name; "" for the chosen recipe.
+
+    Raises:
+        InvalidRun: the file is not that of an evaluation.
+        InvalidOptions: it has no such system.
+    """
+    try:
+        found = json.loads(evaluation.read_text(encoding="utf-8"))
+        systems = {each["name"]: each for each in found["comparison"]["systems"]}
+        chosen = found["accuracy"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InvalidRun(str(evaluation), "it is not the evaluation.json of gif-train evaluate") from error
+    if not system:
+        return dict(chosen)
+    if system not in systems:
+        raise InvalidOptions("system", expected=f"one of {', '.join(systems)}", found=system)
+    return {**systems[system], "clips": found["comparison"]["clips"]}
+
+
+def _front_matter(model: Path, measured: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the Hub reads: https://huggingface.co/docs/hub/model-cards#model-card-metadata."""
+    classifier = Classifier(model)
+    figures = [
+        *(("accuracy", f"top-{each['k']} accuracy", each["accuracy"]) for each in measured["top_k"]),
+        ("f1", "macro-F1", measured["macro_f1"]),
+        ("recall", "mean recall of the shows", measured["mean_of_shows"]),
+    ]
+    results = {
+        "task": {"type": "video-classification", "name": "TV show of an animated GIF"},
+        "dataset": {
+            "type": "gifs-by-show",
+            "name": f"{measured['clips']:,} GIFs, each answered by a model that had not seen its source",
+        },
+        "metrics": [
+            {"type": kind, "name": name, "value": round(figure["value"], 3), **_interval(figure)}
+            for kind, name, figure in figures
+        ],
+    }
+    return {
+        "version": classifier.model.version,
+        "library_name": "onnx",
+        "pipeline_tag": "video-classification",
+        "tags": ["gif", "onnx"],
+        "metrics": ["accuracy", "f1", "recall"],
+        "model-index": [{"name": classifier.model.name, "results": [results]}],
+    }
+
+
+def _interval(figure: Mapping[str, Any]) -> dict[str, Any]:
+    if figure["low"] is None:
+        return {}
+    return {"args": {"interval_95": [round(figure["low"], 3), round(figure["high"], 3)]}}
 
 
 def make_card(name: str, clips: Clips, found: HeldOut, operating: Operating) -> Card:

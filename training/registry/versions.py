@@ -48,9 +48,9 @@ MODEL_FILE = "model.onnx"  # in the folder of a version, as mlflow.onnx names it
 CHALLENGER, CHAMPION, PREVIOUS, ROLLED_BACK = "challenger", "champion", "previous", "rolled_back"
 ALIASES = (CHALLENGER, CHAMPION, PREVIOUS, ROLLED_BACK)
 LOCAL = "sqlite:///runs/mlflow.db"
-SECRETS = ("MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN")
+SECRETS = ("MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN", "HF_TOKEN")
 ADDRESSES = ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI")
-LONGEST = 300  # characters of a message of MLflow
+LONGEST = 300  # characters of a message of a registry
 HINTS = {
     CHALLENGER: "register one with gif-train register",
     CHAMPION: "promote one with gif-train promote",
@@ -294,7 +294,7 @@ def _translate(error: Exception, address: str) -> Exception:
     # MLflow reports a missing alias as an invalid parameter.
     missing = code == "RESOURCE_DOES_NOT_EXIST" or (code == "INVALID_PARAMETER_VALUE" and "alias" in message)
     if from_registry and missing:
-        return NotRegistered("the model", "such version", hint=_clean(message))
+        return NotRegistered("the model", "such version", hint=one_line(message))
     status: int = error.get_http_status_code()  # type: ignore[no-untyped-call]
     return _by_status(status, address, message)
 
@@ -310,8 +310,8 @@ def _by_status(status: int, address: str, text: str) -> TrainingError:
     if status == 404:
         return RegistryUnsupported(address)
     if status >= 500 or status in (408, 429):
-        return RegistryUnavailable(address, f"failed: {_clean(text)}")
-    return RegistryRefused(address, _clean(text))
+        return RegistryUnavailable(address, f"failed: {one_line(text)}")
+    return RegistryRefused(address, one_line(text))
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
@@ -322,7 +322,7 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         current = current.__cause__ or (None if current.__suppress_context__ else current.__context__)
 
 
-def _clean(text: str) -> str:
+def one_line(text: str) -> str:
     """Return a message on one line, shortened, without passwords and other secrets."""
     for variable in ADDRESSES:
         if address := os.environ.get(variable, "").strip():
