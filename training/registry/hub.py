@@ -35,7 +35,8 @@ if TYPE_CHECKING:
 CARD = "MODEL_CARD.md"  # beside a model file
 PUBLISHED_CARD = "README.md"  # the name by which the Hub shows it
 HUB = "https://huggingface.co"
-PICTURE = re.compile(r"(!\[[^\]]*\]\()([^)\s:]+)(\))")  # a picture of the card in a file, not at an address
+# A picture of the card in a file, not at an address; nothing else that a card names is uploaded.
+PICTURE = re.compile(r"(!\[[^\]]*\]\()([^)\s:]+\.(?:png|jpe?g|gif|webp|svg))(\))")
 FRONT_MATTER = re.compile(r"\A---\n(.*?)^---\n", re.DOTALL | re.MULTILINE)
 
 # Otherwise huggingface_hub reports usage, and retries for ten minutes while it cannot reach the servers for

@@ -24,6 +24,7 @@ version: 7
 
 ![recall](plots/shows.png)
 ![from elsewhere](https://example.org/badge.svg)
+![no picture](plots/secrets.txt)
 """
 
 
