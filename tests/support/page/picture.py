@@ -9,6 +9,7 @@ from PIL import Image
 
 from gateway.pipeline import local
 from gateway.rest.app import create_app
+from services.inference import default_library_path
 from tests.support.page.browser import CHROMIUM, open_browser
 from tests.support.page.server import EXAMPLES, LocalAddresses, serving
 from tests.support.paths import ROOT
@@ -23,7 +24,8 @@ def main() -> None:
     """Upload the GIF, wait for the answer, and save the page down to the strip of frames."""
     if CHROMIUM is None:
         sys.exit("make picture: needs chromium or google-chrome on this machine")
-    with serving(create_app(local(), LocalAddresses())) as address, open_browser() as browser:
+    app = create_app(local(library=default_library_path()), LocalAddresses())
+    with serving(app) as address, open_browser() as browser:
         page = browser.new_page(
             viewport={"width": WIDTH, "height": HEIGHT}, color_scheme="light", reduced_motion="reduce"
         )
