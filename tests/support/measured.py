@@ -1,4 +1,4 @@
-"""What decoding a file costs a fresh process: **a path, a backend's name** -> **answer, seconds, megabytes**.
+"""What decoding a file costs a fresh process: **a path, a backend's name** -> **answer, seconds of processor time, megabytes**.
 
 The processes are forked from a server that has imported everything already, which takes milliseconds, and
 each decodes one file alone, so that the peak of its memory is that file's.
@@ -20,7 +20,10 @@ from tests.support.paths import EXAMPLES
 
 
 def measure(path: Path, backend_name: str) -> tuple[str, float, float]:
-    """Decode a file in a fresh process: the answer, seconds, and megabytes above what the process had."""
+    """Decode a file in a fresh process: the answer, seconds, and megabytes above what the process had.
+
+    The seconds are those of the processor, so they do not depend on what else the machine does.
+    """
     return _pool().submit(_decode, path, backend_name).result(timeout=60)
 
 
@@ -36,12 +39,12 @@ def _decode(path: Path, backend_name: str) -> tuple[str, float, float]:
     decode_gif((EXAMPLES / "spinner.gif").read_bytes(), backend=mover)  # loads what is loaded at first use
     gif = path.read_bytes()
     before = _peak_bytes()
-    start = time.perf_counter()
+    start = time.process_time()
     try:
         answer = f"{decode_gif(gif, backend=mover).source.frame_count} frames"
     except GifError as refused:
         answer = refused.message
-    seconds = time.perf_counter() - start
+    seconds = time.process_time() - start
     return answer, seconds, (_peak_bytes() - before) / 1e6
 
 
