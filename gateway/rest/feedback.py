@@ -9,7 +9,6 @@ from __future__ import annotations
 import datetime
 import json
 import logging
-import os
 import re
 import threading
 import time
@@ -30,6 +29,7 @@ from gateway.rest.schemas import problems
 from gateway.rest.upload import read_upload
 from gateway.settings import RestSettings
 from services.errors import FeedbackClosed, InvalidArgument, InvalidRequest, RateLimited
+from services.files import replacing
 from services.inference.answers import TIME
 from services.inference.feedback import MESSAGE, Feedback, feedback_line
 from services.workers import Workers
@@ -115,9 +115,8 @@ def add_feedback(
     def keep(gif: bytes, into: Path) -> str:
         source = pipeline.decode(gif).source
         name = f"{uuid.uuid4().hex}.{source.format if source else 'gif'}"
-        partial = into / f".{name}"
-        partial.write_bytes(gif)
-        os.replace(partial, into / name)  # noqa: PTH105 - atomic, and named so
+        with replacing(into / name) as partial:
+            partial.write_bytes(gif)
         return name
 
     @app.get(

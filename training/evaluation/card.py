@@ -16,10 +16,10 @@ from pathlib import Path
 
 import numpy as np
 
+from services.files import write_text
 from training.data.clips import Clips
 from training.errors import SplitImpossible
 from training.evaluation.levels import LevelReport, level_table, measure_known_and_others, verdicts_in_folds
-from training.files import write_text
 from training.fit.crossvalidate import PLAIN, HeldOut
 from training.fit.operating import Operating
 from training.statistics.calibration import CalibrationReport, measure_calibration

@@ -14,9 +14,7 @@ import contextlib
 import fcntl
 import hashlib
 import json
-import os
 import struct
-import tempfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -28,6 +26,7 @@ from numpy.typing import NDArray
 
 from services.clip import CLIP_FRAMES
 from services.errors import LibraryError, os_reason
+from services.files import replacing
 from services.inference.library.embedding import EMBEDDING_SIZE
 from services.inference.library.fingerprint import FINGERPRINT_BYTES
 from services.inference.prediction import ModelInfo
@@ -190,7 +189,9 @@ def update_library(
                 library = Library(path)
                 check_model(library, model)
                 clips = list(library.clips())
-            _replace(path, _pack(path, model, change(clips)))
+            content = _pack(path, model, change(clips))
+            with replacing(path) as partial, partial.open("wb") as file:
+                file.writelines(content)
             return Library(path)
     except OSError as error:
         raise LibraryError(str(path), f"it cannot be written: {os_reason(error)}") from error
@@ -258,21 +259,6 @@ def _pack(path: Path, model: ModelInfo, clips: Sequence[KnownClip]) -> list[byte
 
 def _padded(content: bytes) -> bytes:
     return content + bytes(-len(content) % _ALIGNMENT)
-
-
-def _replace(path: Path, parts: Sequence[bytes]) -> None:
-    """Write a file beside the old one, bring it to the disk, and put it in the old one's place."""
-    handle, partial = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            os.fchmod(handle, 0o644)
-            file.writelines(parts)
-            file.flush()
-            os.fsync(handle)
-        Path(partial).replace(path)
-    except BaseException:
-        Path(partial).unlink(missing_ok=True)
-        raise
 
 
 @contextlib.contextmanager
