@@ -174,6 +174,8 @@ def update_library(
 ) -> Library:
     """Change a library, or make it; other writers wait.
 
+    If no clip changes, the file stays as it is: servers would load another one.
+
     Args:
         path: of the file; its folder must exist.
         model: whose embeddings the clips have.
@@ -184,12 +186,12 @@ def update_library(
     """
     try:
         with _locked(path):
-            clips: list[KnownClip] = []
-            if path.exists():
-                library = Library(path)
-                check_model(library, model)
-                clips = list(library.clips())
-            content = _pack(path, model, change(clips))
+            before = Library(path) if path.exists() else None
+            if before is not None:
+                check_model(before, model)
+            sha256, content = _pack(path, model, change(list(before.clips()) if before else []))
+            if before is not None and before.sha256 == sha256:
+                return before
             with replacing(path) as partial, partial.open("wb") as file:
                 file.writelines(content)
             return Library(path)
@@ -222,8 +224,8 @@ def check_model(library: Library, model: ModelInfo) -> None:
         )
 
 
-def _pack(path: Path, model: ModelInfo, clips: Sequence[KnownClip]) -> list[bytes]:
-    """Return the parts of a file, in their order."""
+def _pack(path: Path, model: ModelInfo, clips: Sequence[KnownClip]) -> tuple[str, list[bytes]]:
+    """Return the digest of the header of a file, and its parts in their order."""
     titles = {title: place for place, title in enumerate(dict.fromkeys(clip.show for clip in clips))}
     if len(titles) > MAX_SHOWS:
         raise LibraryError(str(path), f"a library has at most {MAX_SHOWS:,} shows, this has {len(titles):,}")
@@ -254,7 +256,7 @@ def _pack(path: Path, model: ModelInfo, clips: Sequence[KnownClip]) -> list[byte
         }
     ).encode()
     start = _PREFIX.pack(MAGIC, len(header), zlib.crc32(header)) + header
-    return [_padded(part) for part in (start, *columns.values())]
+    return hashlib.sha256(header).hexdigest(), [_padded(part) for part in (start, *columns.values())]
 
 
 def _padded(content: bytes) -> bytes:
