@@ -38,7 +38,7 @@ class BuildSummary:
         kept: GIFs that the library had already.
         reasons: how many failed for each reason, the most frequent first.
         changed: whether the library has other content than before.
-        clips: GIFs that the library has.
+        clip_count: GIFs that the library has.
         shows: shows that it has.
     """
 
@@ -46,7 +46,7 @@ class BuildSummary:
     kept: int
     reasons: dict[str, int]
     changed: bool
-    clips: int
+    clip_count: int
     shows: int
 
     @property

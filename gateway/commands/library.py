@@ -156,7 +156,7 @@ def build(
     lines = [
         f"{file}: {f'{summary.added:,} GIFs added' if summary.changed else 'nothing changed'}, "
         f"{summary.kept:,} were there, {summary.failed:,} failed; "
-        f"it has {summary.clips:,} of {summary.shows:,} shows",
+        f"it has {summary.clip_count:,} of {summary.shows:,} shows",
         *(f"  {gifs:,} failed: {reason}" for reason, gifs in summary.reasons.items()),
     ]
     report(
@@ -180,7 +180,7 @@ def list_shows(*, file: File, as_json: Json = False) -> None:
     counts = Counter(found.show(clip) for clip in range(len(found)))
     report(
         as_json,
-        {"library": str(file), "model": vars(found.model), "clips": len(found), "shows": dict(counts)},
+        {"library": str(file), "model": vars(found.model), "clip_count": len(found), "shows": dict(counts)},
         "\n".join(f"{count:>7,}  {printable(show)}" for show, count in counts.items()) or "it is empty",
     )
 
@@ -222,7 +222,7 @@ def remove(
     removed = len(before) - len(left)
     report(
         as_json,
-        {"library": str(file), "removed": removed, "clips": len(left)},
+        {"library": str(file), "removed": removed, "clip_count": len(left)},
         f"{file}: {removed:,} GIFs removed, {len(left):,} left",
     )
     if not removed:
@@ -260,7 +260,7 @@ def merge(
                 Thumbnails(file).discard(names)  # of earlier GIFs of these names
     report(
         as_json,
-        {"library": str(file), "clips": len(merged), "shows": len(merged.titles)},
+        {"library": str(file), "clip_count": len(merged), "shows": len(merged.titles)},
         f"{file}: {len(merged):,} GIFs of {len(merged.titles):,} shows",
     )
 
@@ -293,7 +293,7 @@ def check(*, file: File, model: Model = None, as_json: Json = False) -> None:
     ]
     report(
         as_json,
-        {"library": str(file), "clips": len(found), "thin": thin, "alike": alike},
+        {"library": str(file), "clip_count": len(found), "thin": thin, "alike": alike},
         "\n".join(lines) or f"{file}: {len(found):,} GIFs of {len(counts):,} shows, all well",
     )
     if lines:

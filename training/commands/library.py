@@ -94,7 +94,7 @@ def library(
             "kept": kept,
             "failed": failed,
             "changed": changed,
-            "clips": len(found),
+            "clip_count": len(found),
             "shows": dict(shows),
         },
         f"{file}: {f'{shows.total():,} GIFs added' if changed else 'nothing changed'}, "

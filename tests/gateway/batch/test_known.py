@@ -61,7 +61,7 @@ def test_a_folder_of_shows_becomes_what_the_classifier_describes(
         "kept": 0,
         "reasons": {"NOT_A_GIF": 1},
         "changed": True,
-        "clips": 3,
+        "clip_count": 3,
         "shows": 2,
     }
     library = Library(tmp_path / "my.library")

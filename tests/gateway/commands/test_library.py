@@ -108,7 +108,7 @@ def test_libraries_are_merged(run: Run, save_gif: SaveGif, tmp_path: Path) -> No
 
     done = run("merge", other, "--json")
 
-    assert json.loads(done.stdout)["clips"] == 3
+    assert json.loads(done.stdout)["clip_count"] == 3
     assert json.loads(run("list", "--json").stdout)["shows"] == {"Severance": 2, "Lost": 1}
 
 

@@ -51,7 +51,7 @@ def test_gifs_are_named_by_their_id_or_path(build, tmp_path):
         "kept": 0,
         "failed": 0,
         "changed": True,
-        "clips": 3,
+        "clip_count": 3,
         "shows": {"Red Rings": 2, "Blue Bars": 1},
     }
     found = Library(tmp_path / "my.library")
@@ -69,7 +69,7 @@ def test_only_what_changed_is_computed_again(build, manifest, tmp_path):
     def counts():
         said = json.loads(build().stdout)
         assert said["changed"] == (said["added"] > 0)
-        return said["added"], said["kept"], said["clips"]
+        return said["added"], said["kept"], said["clip_count"]
 
     assert counts() == (0, 3, 3)
     assert (tmp_path / "my.library").stat().st_mtime_ns == written  # servers do not load it again
@@ -97,7 +97,7 @@ def test_a_gif_that_cannot_be_read_is_named_and_the_others_are_added(build, mani
         "kept": 0,
         "failed": 2,
         "changed": True,
-        "clips": 1,
+        "clip_count": 1,
         "shows": {},
     }
     lines = done.stderr.splitlines()
