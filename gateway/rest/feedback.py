@@ -9,7 +9,6 @@ from __future__ import annotations
 import datetime
 import json
 import logging
-import re
 import threading
 import time
 import uuid
@@ -23,7 +22,7 @@ from starlette.concurrency import run_in_threadpool
 from gateway.rest import schemas
 from gateway.rest.access import AUTHORIZED
 from gateway.rest.library import checked_text
-from gateway.rest.observer import REQUEST_ID
+from gateway.rest.observer import PLAIN_ID, REQUEST_ID
 from gateway.rest.schemas import problems
 from gateway.rest.upload import Intake
 from gateway.settings import RestSettings
@@ -33,7 +32,6 @@ from services.files import replacing
 from services.inference.answers import TIME
 from services.inference.feedback import MESSAGE, Feedback, feedback_line
 
-PLAIN_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")  # ids of requests that the gateway makes or accepts
 MINUTE_S = 60.0
 
 AnswerId = Annotated[
