@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Sequence
 from html import escape
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 from delivery.drift import LEAST_CHANGE, Aspect, Drift
 from delivery.errors import InvalidOption
 from services.errors import os_reason
+from services.files import write_text
 
 SHOWN = 12  # categories of an aspect on the page
 WIDTH, HEIGHT = 480, 160  # of a plot, in pixels
@@ -61,9 +61,7 @@ def write_page(drift: Drift, path: Path) -> None:
         InvalidOption: the file cannot be written.
     """
     try:
-        with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, delete=False) as file:
-            file.writelines(_page(drift))
-        Path(file.name).replace(path)
+        write_text(path, "".join(_page(drift)))
     except OSError as error:
         raise InvalidOption(
             "--report", expected="a file that can be written", found=f"{path}: {os_reason(error)}"

@@ -20,8 +20,9 @@ from mangum.protocols import HTTPCycle
 
 from gateway.library import ServedLibrary
 from gateway.pipeline import Pipeline, local
-from gateway.rest.app import Fetch, create_app
+from gateway.rest.app import create_app
 from gateway.rest.problem import MEDIA_TYPE, problem_json
+from gateway.rest.upload import Fetch
 from gateway.settings import RestSettings, Settings
 from services.errors import InvalidRequest, InvalidSetting
 from services.inference.shadow import Shadow

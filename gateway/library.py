@@ -123,7 +123,7 @@ class ServedLibrary:
             other = next((each for each in before if each.name == described.name), None)
             if other is not None and not _is_same(described, other):
                 taught = dataclasses.replace(described, name=_with_digest(described.name, sha256))
-            after = [*(each for each in before if each.name != taught.name), taught]
+            after = list({each.name: each for each in (*before, taught)}.values())
             clips = _count(after, show)
             return after
 

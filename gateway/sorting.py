@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any, Literal, TextIO, get_args
 
 from services.errors import UnreadableFile, os_reason
+from services.files import write_text
 from services.inference import Level, Verdict
 from services.names import name_from_text, name_text
 
@@ -191,10 +192,8 @@ def undo(into: Path) -> tuple[int, list[tuple[str, str]]]:
             if name:
                 _remove_if_empty(into / name_from_text(name))
         if left:
-            unfinished = home / _UNFINISHED
             noted = [{"made": name} for name in made] + left
-            unfinished.write_text("".join(json.dumps(line) + "\n" for line in noted), encoding="utf-8")
-            unfinished.replace(log)
+            write_text(log, "".join(json.dumps(line) + "\n" for line in noted))
         else:
             log.unlink()
         last = not _logs(home)

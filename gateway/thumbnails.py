@@ -10,7 +10,6 @@ import contextlib
 import hashlib
 import io
 import math
-import uuid
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from PIL import Image
 
 from services.clip import CLIP_FRAMES, CLIP_SIZE, Clip
 from services.errors import LibraryError, os_reason
+from services.files import replacing
 
 QUALITY = 80  # of JPEG, 1..95: about 10 KB a frame
 SIDE = 120  # a thumbnail has the pixels of a square of this side: 160 x 90 for a GIF of 16:9
@@ -56,15 +56,10 @@ class Thumbnails:
         Raises:
             LibraryError: it cannot be written.
         """
-        path = self._path(name)
-        partial = path.with_name(f".{uuid.uuid4().hex}")
         with self._errors("written"):
             self.folder.mkdir(exist_ok=True)
-            try:
+            with replacing(self._path(name)) as partial:
                 partial.write_bytes(picture)
-                partial.replace(path)
-            finally:
-                partial.unlink(missing_ok=True)
 
     def discard(self, names: Iterable[str]) -> None:
         """Remove the files of these clips, where there are any.

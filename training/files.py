@@ -1,36 +1,16 @@
-"""Files: writes them whole or not at all, and tells digests and relative paths."""
+"""Files: writes JSON and CSV, and tells digests and relative paths."""
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import hashlib
 import json
 import os
-import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-
-@contextlib.contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path` that replaces it on success and is removed on failure."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
-    os.close(handle)
-    partial = Path(name)
-    try:
-        yield partial
-        partial.chmod(0o644)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text file in UTF-8."""
-    with replacing(path) as partial:
-        partial.write_text(text, encoding="utf-8")
+from services.files import replacing, write_text
 
 
 def write_json(path: Path, values: Any, **options: Any) -> None:

@@ -16,10 +16,11 @@ from urllib.parse import quote
 from xml.sax.saxutils import quoteattr
 
 from services.errors import os_reason
+from services.files import replacing, write_text
 from training.data.manifest import read_lines, read_manifest
 from training.errors import InvalidAnnotations
 from training.evaluation.predictions import Prediction
-from training.files import relative_path, replacing, sha256_of, write_csv, write_json, write_text
+from training.files import relative_path, sha256_of, write_csv, write_json
 
 CHOICE, IMAGE = "show", "gif"  # names of the control and of its object in Label Studio
 NONE_OF_THESE = "none of these"

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure as Canvas
 
 from benchmarks.bench.report import TITLES
 from benchmarks.bench.results import BY_FRAMES, BY_SIZE, REAL, THIS, Results, Section, compare, medians
-from training.files import replacing
+from services.files import replacing
 
 DIGEST = "results-sha256"  # of the PNG's text chunks: which results it shows
 _OURS, _PEER = "#d1495b", "#66717e"

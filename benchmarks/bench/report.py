@@ -7,7 +7,7 @@ from pathlib import Path
 
 from benchmarks.bench.results import THIS, Figure, Results, Section, compare
 from benchmarks.harness.timing import table
-from training.files import write_text
+from services.files import write_text
 
 ENOUGH = 5  # rounds; with fewer, ratios are not to be quoted
 TITLES = {

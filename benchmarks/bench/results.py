@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.harness.timing import Ratio
-from training.files import write_text
+from services.files import write_text
 
 THIS = "this project"  # the names of its own contenders begin with this
 REAL, BY_FRAMES, BY_SIZE = "real GIFs", "by frames", "by canvas"  # groups of the section decode

@@ -18,10 +18,10 @@ from benchmarks.bench.contenders import Contender
 from benchmarks.bench.environments import read_list
 from benchmarks.bench.results import BY_FRAMES, BY_SIZE, REAL, THIS, Item
 from benchmarks.harness.gifs import draw, real_gifs
+from services.files import replacing
 from services.inference import default_model_path
 from services.preprocess import Budget, decode_gif
 from services.preprocess.formats import read
-from training.files import replacing
 
 WORK = ROOT / "runs/bench"
 NAMES = ("decode", "classify", "serve", "line")

@@ -10,7 +10,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 
 from benchmarks import EXAMPLES, ROOT
-from training.files import replacing
+from services.files import replacing
 
 
 def shared_folder() -> Path:

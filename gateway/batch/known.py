@@ -37,14 +37,16 @@ class BuildSummary:
         added: GIFs that were computed.
         kept: GIFs that the library had already.
         reasons: how many failed for each reason, the most frequent first.
-        clips: GIFs that the library has.
+        changed: whether the library has other content than before.
+        clip_count: GIFs that the library has.
         shows: shows that it has.
     """
 
     added: int
     kept: int
     reasons: dict[str, int]
-    clips: int
+    changed: bool
+    clip_count: int
     shows: int
 
     @property
@@ -86,12 +88,10 @@ def build_library(
         CannotServe: there is no such Ray cluster.
     """
     model = Classifier(settings.model).model
-    library = add_clips(file, model, ())  # says whether it can be written
+    before = add_clips(file, model, ())  # says whether it can be written
     io_config = store_config(s3_endpoint)
     with open_parts(file, base_terms(settings), CLIPS) as parts:
-        parts.have(
-            (library.name(clip), library.digests[clip].tobytes().hex()) for clip in range(len(library))
-        )
+        parts.have((before.name(clip), before.digests[clip].tobytes().hex()) for clip in range(len(before)))
         run = choose_engine(Describer, workers, ray, (sent_settings(settings), io_config))
         total = None if is_stored(given) else sum(1 for _ in _with_shows(given, io_config))
         compute(_with_shows(given, io_config), total, parts, run, library=None, progress=progress)
@@ -100,7 +100,8 @@ def build_library(
             raise UnreadableFile(given, "it names no GIF")
         library = _write(file, model, parts)
         parts.remove()
-    return BuildSummary(added, kept, reasons, len(library), len(library.titles))
+    changed = library.sha256 != before.sha256
+    return BuildSummary(added, kept, reasons, changed, len(library), len(library.titles))
 
 
 def _with_shows(given: str, io_config: IOConfig) -> Iterator[Source]:

@@ -10,7 +10,7 @@ import heapq
 import io
 import itertools
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
@@ -158,17 +158,6 @@ def check_report(path: Path) -> None:
         raise InvalidArgument(
             "report", expected="a file in a folder that can be written to", found=name_text(str(path))
         )
-
-
-def write_page(pieces: Iterable[str], path: Path) -> None:
-    """Write a page, whole or not at all."""
-    unfinished = path.with_name(f".{path.name}.unfinished")
-    try:
-        with unfinished.open("w", encoding="utf-8") as file:
-            file.writelines(pieces)
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
 
 
 _HEAD = """<!doctype html>

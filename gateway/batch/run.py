@@ -24,10 +24,11 @@ from daft.io import IOConfig, S3Config
 from gateway.answer import JsonObject, Tally
 from gateway.batch.inputs import Source, is_stored, list_sources
 from gateway.batch.parts import Parts, open_parts
-from gateway.batch.report import Report, check_report, write_page
+from gateway.batch.report import Report, check_report
 from gateway.batch.worker import CHANGED, Describer, Worker
 from gateway.settings import RestSettings, Settings
 from services.errors import CannotServe, LibraryError, UnreadableFile
+from services.files import write_text
 from services.inference import Classifier
 
 ROUND_ROWS = 50_000  # sources of a round, about 10 MB; each round starts its workers anew
@@ -128,7 +129,7 @@ def run_batch(
         page = Report(settings.budget)
         parts.merge(*([] if report is None else [page]))
         if report is not None:
-            write_page(page.page(out), report)
+            write_text(report, "".join(page.page(out)))
     return summary
 
 

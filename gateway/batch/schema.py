@@ -10,7 +10,6 @@ import contextlib
 import csv
 import io
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, Protocol
@@ -20,6 +19,7 @@ import pyarrow.parquet as pq
 
 from gateway.answer import CSV_COLUMNS, JsonObject, csv_cells, row_json
 from services.errors import InvalidArgument
+from services.files import replacing
 from services.names import name_text
 
 _SHOW = pa.struct({"show": pa.string(), "probability": pa.float64()})
@@ -153,23 +153,12 @@ def _first_line(file: BinaryIO) -> str:
 
 @contextlib.contextmanager
 def writing(path: Path, schema: pa.Schema) -> Iterator[Writer]:
-    """Yield a writer to a temporary file, which replaces `path` once it is whole and on the disk.
-
-    The temporary file always has the same name: only one run may write an output, and the next run
-    overwrites what a killed one left.
-    """
-    unfinished = path.with_name(f".{path.name}.unfinished")
-    try:
-        with unfinished.open("wb") as file:
-            if path.suffix == ".csv":
-                yield _Csv(file)
-            elif path.suffix == ".jsonl":
-                yield _JsonLines(file)
-            else:
-                with pq.ParquetWriter(file, schema, compression="zstd") as writer:
-                    yield writer
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    """Yield a writer to a file that replaces `path` once it is whole and on the disk."""
+    with replacing(path) as partial, partial.open("wb") as file:
+        if path.suffix == ".csv":
+            yield _Csv(file)
+        elif path.suffix == ".jsonl":
+            yield _JsonLines(file)
+        else:
+            with pq.ParquetWriter(file, schema, compression="zstd") as writer:
+                yield writer

@@ -82,7 +82,7 @@ def add(
     with usage_errors():
         settings = read_settings(model)
         classifier = Classifier(settings.model, threads=settings.threads)
-        update_library(file, classifier.model, lambda before: before)  # can it be written?
+        before = add_clips(file, classifier.model, ())  # can it be written?
         names = [name for source in sources for name in find_gifs(source)]
         console = Console(stderr=True)
         for name in track(names, "adding", console=console, transient=True):
@@ -92,16 +92,17 @@ def add(
                 clips.append(classifier.describe_clip(clip, show=show, name=name_text(name)))
                 if keep_thumbnails:
                     pictures[name_text(name)] = draw_thumbnail(clip)
+                added += 1
             except AnalyzerError as error:
                 failed += 1
                 complain(f"{name_text(name)}: {error.message}")
             if len(clips) == _WRITTEN:
-                added += _put(file, classifier, clips, pictures)
-        added += _put(file, classifier, clips, pictures)
+                _put(file, classifier, clips, pictures)
+        changed = _put(file, classifier, clips, pictures).sha256 != before.sha256
     report(
         as_json,
-        {"library": str(file), "show": show, "added": added, "failed": failed},
-        f"{file}: {added:,} GIFs of {printable(show)} added",
+        {"library": str(file), "show": show, "added": added, "failed": failed, "changed": changed},
+        f"{file}: {f'{added:,} GIFs of {printable(show)} added' if changed else 'nothing changed'}",
     )
     if failed:
         raise typer.Exit(FAILED)
@@ -153,8 +154,9 @@ def build(
                 progress=progress,
             )
     lines = [
-        f"{file}: {summary.added:,} GIFs added, {summary.kept:,} were there, {summary.failed:,} failed; "
-        f"it has {summary.clips:,} of {summary.shows:,} shows",
+        f"{file}: {f'{summary.added:,} GIFs added' if summary.changed else 'nothing changed'}, "
+        f"{summary.kept:,} were there, {summary.failed:,} failed; "
+        f"it has {summary.clip_count:,} of {summary.shows:,} shows",
         *(f"  {gifs:,} failed: {reason}" for reason, gifs in summary.reasons.items()),
     ]
     report(
@@ -178,7 +180,7 @@ def list_shows(*, file: File, as_json: Json = False) -> None:
     counts = Counter(found.show(clip) for clip in range(len(found)))
     report(
         as_json,
-        {"library": str(file), "model": vars(found.model), "clips": len(found), "shows": dict(counts)},
+        {"library": str(file), "model": vars(found.model), "clip_count": len(found), "shows": dict(counts)},
         "\n".join(f"{count:>7,}  {printable(show)}" for show, count in counts.items()) or "it is empty",
     )
 
@@ -220,7 +222,7 @@ def remove(
     removed = len(before) - len(left)
     report(
         as_json,
-        {"library": str(file), "removed": removed, "clips": len(left)},
+        {"library": str(file), "removed": removed, "clip_count": len(left)},
         f"{file}: {removed:,} GIFs removed, {len(left):,} left",
     )
     if not removed:
@@ -258,7 +260,7 @@ def merge(
                 Thumbnails(file).discard(names)  # of earlier GIFs of these names
     report(
         as_json,
-        {"library": str(file), "clips": len(merged), "shows": len(merged.titles)},
+        {"library": str(file), "clip_count": len(merged), "shows": len(merged.titles)},
         f"{file}: {len(merged):,} GIFs of {len(merged.titles):,} shows",
     )
 
@@ -291,21 +293,20 @@ def check(*, file: File, model: Model = None, as_json: Json = False) -> None:
     ]
     report(
         as_json,
-        {"library": str(file), "clips": len(found), "thin": thin, "alike": alike},
+        {"library": str(file), "clip_count": len(found), "thin": thin, "alike": alike},
         "\n".join(lines) or f"{file}: {len(found):,} GIFs of {len(counts):,} shows, all well",
     )
     if lines:
         raise typer.Exit(FAILED)
 
 
-def _put(file: Path, classifier: Classifier, clips: list[KnownClip], pictures: dict[str, bytes]) -> int:
-    """Write clips and their thumbnails to the library and forget them; returns how many clips they were."""
-    new = list(clips)
-    add_clips(file, classifier.model, new)
-    _put_thumbnails(file, [clip.name for clip in new], pictures.get)
+def _put(file: Path, classifier: Classifier, clips: list[KnownClip], pictures: dict[str, bytes]) -> Library:
+    """Write clips and their thumbnails to the library, and forget them."""
+    found = add_clips(file, classifier.model, clips)
+    _put_thumbnails(file, [clip.name for clip in clips], pictures.get)
     clips.clear()
     pictures.clear()
-    return len(new)
+    return found
 
 
 def _put_thumbnails(file: Path, names: Iterable[str], picture: Callable[[str], bytes | None]) -> None:

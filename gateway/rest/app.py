@@ -5,14 +5,12 @@ from __future__ import annotations
 import base64
 import contextlib
 import dataclasses
-import difflib
-import hmac
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from typing import Annotated, Any
 
-from fastapi import Depends, FastAPI, Query, Request, Response
+from fastapi import FastAPI, Query, Request, Response
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
@@ -21,29 +19,26 @@ from gateway.answer import prediction_json
 from gateway.library import ServedLibrary
 from gateway.pipeline import Pipeline
 from gateway.rest import schemas
+from gateway.rest.access import AUTHORIZED
 from gateway.rest.feedback import add_feedback
 from gateway.rest.identifier import Identifier
 from gateway.rest.library import add_library
-from gateway.rest.limits import AllowedHosts, BodyLimit, Gate
+from gateway.rest.limits import AllowedHosts, BodyLimit
 from gateway.rest.observer import REQUEST_ID, Metrics, Observer
 from gateway.rest.page import add_page, is_held
 from gateway.rest.problem import add_problems
 from gateway.rest.schemas import API_KEY, problems
 from gateway.rest.traced import Traced
-from gateway.rest.upload import read_upload
+from gateway.rest.upload import Fetch, Intake
 from gateway.settings import RestSettings
-from services.errors import AnalyzerError, InvalidRequest, ServiceUnavailable, Unauthorized
+from services.errors import AnalyzerError, InvalidRequest, ServiceUnavailable
 from services.inference.answers import MESSAGE, Interface, answer_line, answer_of, error_of
 from services.tracing import TRACEPARENT, TRACESTATE
-from services.workers import Workers
 
 VERSION = "1"
 DESCRIPTION = "Tells which TV show an animated GIF came from."
 _log = logging.getLogger(__name__)
 
-MAX_NAME = 80  # characters of an unknown parameter that the error repeats
-
-Fetch = Callable[[str], Awaitable[bytes]]
 TopK = Annotated[int, Query(ge=1, le=1000, description="How many shows to name.")]
 Pictures = Annotated[bool, Query(description="Whether the frames are wanted, as JPEG files in base64.")]
 Exact = Annotated[
@@ -99,29 +94,24 @@ def create_app(
     )
     app.state.settings = settings
     app.state.draining = False  # the server sets it on SIGTERM
-    workers = Workers(settings.workers, settings.in_flight)
-    identifier = Identifier(pipeline, workers, cache_bytes=settings.cache_bytes)
-    gate, fetching = Gate(settings.in_flight), Gate(settings.fetches)
-
-    async def fetched(url: str) -> bytes:
-        with fetching.enter():
-            return await fetch(url)
-
-    _add_identify(app, identifier, fetched, gate, settings)
-    _add_model(app, identifier, settings)
-    authorized = _authorization(settings)
-    add_library(app, pipeline, library, fetched, workers=workers, gate=gate, authorized=authorized)
-    add_feedback(app, pipeline, fetched, settings, workers=workers, gate=gate, authorized=authorized)
+    intake = Intake(pipeline, fetch, settings)
+    identifier = Identifier(pipeline, intake.workers, cache_bytes=settings.cache_bytes)
+    _add_identify(app, identifier, intake, settings)
+    _add_model(app, identifier)
+    add_library(app, library, intake)
+    add_feedback(app, settings, intake)
     _add_health(app, pipeline)
     add_page(app)
     add_problems(app)
     metrics = None
     if settings.metrics:
-        metrics = Metrics(in_flight=lambda: gate.inside, cache_bytes=lambda: identifier.cache_size_bytes)
+        metrics = Metrics(
+            in_flight=lambda: intake.gate.inside, cache_bytes=lambda: identifier.cache_size_bytes
+        )
         page, media_type = metrics.page, metrics.media_type
 
         # No coroutine, so it runs in a thread: making the page takes time, and others are answered meanwhile.
-        @app.get("/metrics", dependencies=authorized, include_in_schema=False)
+        @app.get("/metrics", dependencies=AUTHORIZED, include_in_schema=False)
         def read_metrics() -> Response:
             return Response(page(), media_type=media_type)
 
@@ -146,14 +136,10 @@ def create_app(
     return app
 
 
-def _add_identify(
-    app: FastAPI, identifier: Identifier, fetched: Fetch, gate: Gate, settings: RestSettings
-) -> None:
-    authorized = _authorization(settings)
-
+def _add_identify(app: FastAPI, identifier: Identifier, intake: Intake, settings: RestSettings) -> None:
     async def answer(request: Request, source: str, gif: bytes, **asked: Any) -> Response:
         start = time.perf_counter()
-        with gate.enter():  # only now, so that slow clients and slow hosts take no place
+        with intake.gate.enter():  # only now, so that slow clients and slow hosts take no place
             found = await identifier.identify(gif, **asked)
         request.state.kept = found.kept
         line = answer_of(
@@ -178,7 +164,7 @@ def _add_identify(
         "/v1/identify",
         operation_id="identifyGif",
         tags=["identify"],
-        dependencies=authorized,
+        dependencies=AUTHORIZED,
         response_model=schemas.Identification,
         responses={
             **schemas.WITH_ETAG,
@@ -191,16 +177,14 @@ def _add_identify(
     ) -> Response:
         """Name the show of a GIF that is sent, or of the one at an address."""
         with _errors_logged(request, settings.interface):
-            gate.check()  # before the body is read: it would be refused anyway
-            upload = await read_upload(request)
-            gif = await fetched(upload.source) if upload.gif is None else upload.gif
+            upload, gif = await intake.read(request)
             return await answer(request, upload.source, gif, top_k=top_k, pictures=pictures, exact=exact)
 
     @app.get(
         "/v1/identify",
         operation_id="identifyAddress",
         tags=["identify"],
-        dependencies=authorized,
+        dependencies=AUTHORIZED,
         response_model=schemas.Identification,
         responses={
             **schemas.WITH_ETAG,
@@ -214,8 +198,7 @@ def _add_identify(
     ) -> Response:
         """Name the show of the GIF at an address."""
         with _errors_logged(request, settings.interface):
-            gate.check()
-            gif = await fetched(url)
+            gif = await intake.fetch(url)
             return await answer(request, url, gif, top_k=top_k, pictures=pictures, exact=exact)
 
 
@@ -234,15 +217,14 @@ def _errors_logged(request: Request, interface: Interface) -> Iterator[None]:
         raise
 
 
-def _add_model(app: FastAPI, identifier: Identifier, settings: RestSettings) -> None:
-    authorized = _authorization(settings)
+def _add_model(app: FastAPI, identifier: Identifier) -> None:
     documented = problems(*schemas.OF_ANY, *schemas.OF_SERVICES)
 
     @app.get(
         "/v1/model",
         operation_id="getModel",
         tags=["model"],
-        dependencies=authorized,
+        dependencies=AUTHORIZED,
         response_model=schemas.ModelAnswer,
         responses=documented,
     )
@@ -255,7 +237,7 @@ def _add_model(app: FastAPI, identifier: Identifier, settings: RestSettings) -> 
         "/v1/shows",
         operation_id="listShows",
         tags=["model"],
-        dependencies=authorized,
+        dependencies=AUTHORIZED,
         response_model=schemas.ShowsAnswer,
         responses=documented,
     )
@@ -283,36 +265,6 @@ def _add_health(app: FastAPI, pipeline: Pipeline) -> None:
             raise ServiceUnavailable("this gateway", "it is about to end")
         await run_in_threadpool(pipeline.check)
         return {"status": "ready"}
-
-
-def _authorization(settings: RestSettings) -> list[Any]:
-    """Return what every request at /v1 must fulfil: known parameters, and a key if keys are set."""
-
-    async def check_key(request: Request) -> None:
-        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-        sent = request.headers.get(API_KEY) or (token.strip() if scheme.lower() == "bearer" else "")
-        if not sent:
-            raise Unauthorized(schemas.KEY_ADVICE)
-        # Every key is compared, each in constant time, so that the time taken tells nothing about them.
-        matches = [hmac.compare_digest(sent.encode(), key.encode()) for key in settings.api_keys]
-        if not any(matches):
-            raise Unauthorized("this key is not known here")
-
-    named = Depends(_check_parameters)
-    return [Depends(check_key), named] if settings.api_keys else [named]
-
-
-async def _check_parameters(request: Request) -> None:
-    """Refuse an unknown parameter, which would silently do nothing, and one that is given twice."""
-    known = sorted(parameter.alias for parameter in request.scope["route"].dependant.query_params)
-    given = [name for name, _ in request.query_params.multi_items()]
-    for name in given:
-        if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            what = f"; did you mean {near[0]}?" if near else f"; known are {', '.join(known) or 'none'}"
-            raise InvalidRequest(f"unknown parameter {name[:MAX_NAME]!r}{what}")
-        if given.count(name) > 1:
-            raise InvalidRequest(f"the parameter {name} is given more than once")
 
 
 def _describe(app: FastAPI, settings: RestSettings) -> None:

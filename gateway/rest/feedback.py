@@ -9,32 +9,29 @@ from __future__ import annotations
 import datetime
 import json
 import logging
-import os
-import re
 import threading
 import time
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import FastAPI, Query, Request
 from starlette.concurrency import run_in_threadpool
 
-from gateway.pipeline import Pipeline
 from gateway.rest import schemas
+from gateway.rest.access import AUTHORIZED
 from gateway.rest.library import checked_text
-from gateway.rest.limits import Gate
-from gateway.rest.observer import REQUEST_ID
+from gateway.rest.observer import PLAIN_ID, REQUEST_ID
 from gateway.rest.schemas import problems
-from gateway.rest.upload import read_upload
+from gateway.rest.upload import Intake
 from gateway.settings import RestSettings
+from services.clip import GifSource
 from services.errors import FeedbackClosed, InvalidArgument, InvalidRequest, RateLimited
+from services.files import replacing
 from services.inference.answers import TIME
 from services.inference.feedback import MESSAGE, Feedback, feedback_line
-from services.workers import Workers
 
-PLAIN_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")  # ids of requests that the gateway makes or accepts
 MINUTE_S = 60.0
 
 AnswerId = Annotated[
@@ -79,26 +76,13 @@ class Rate:
         self._left -= 1
 
 
-def add_feedback(
-    app: FastAPI,
-    pipeline: Pipeline,
-    fetched: Callable[[str], Awaitable[bytes]],
-    settings: RestSettings,
-    *,
-    workers: Workers,
-    gate: Gate,
-    authorized: list[Any],
-) -> None:
+def add_feedback(app: FastAPI, settings: RestSettings, intake: Intake) -> None:
     """Add feedback to an application.
 
     Args:
         app: the application.
-        pipeline: decodes the GIFs that are kept, so that nothing else is.
-        fetched: address -> bytes.
         settings: whether feedback is taken, how often, and where it and GIFs are kept.
-        workers: threads that compute, shared with identification.
-        gate: counts the GIFs in progress.
-        authorized: what every request must fulfil.
+        intake: takes the GIFs that are kept. They are decoded, so that nothing else is kept.
     """
     rate, lock = Rate(settings.feedback_per_minute), threading.Lock()
     folder = settings.feedback_gifs if settings.feedback else None
@@ -112,19 +96,17 @@ def add_feedback(
         with lock, settings.feedback_file.open("a", encoding="utf-8") as file:
             file.write(line)
 
-    def keep(gif: bytes, into: Path) -> str:
-        source = pipeline.decode(gif).source
+    def keep(gif: bytes, into: Path, source: GifSource | None) -> str:
         name = f"{uuid.uuid4().hex}.{source.format if source else 'gif'}"
-        partial = into / f".{name}"
-        partial.write_bytes(gif)
-        os.replace(partial, into / name)  # noqa: PTH105 - atomic, and named so
+        with replacing(into / name) as partial:
+            partial.write_bytes(gif)
         return name
 
     @app.get(
         "/v1/feedback",
         operation_id="getFeedback",
         tags=["feedback"],
-        dependencies=authorized,
+        dependencies=AUTHORIZED,
         response_model=schemas.FeedbackAnswer,
         responses=problems(schemas.OF_NAMES, *schemas.OF_KEYS),
     )
@@ -136,7 +118,7 @@ def add_feedback(
         "/v1/feedback",
         operation_id="giveFeedback",
         tags=["feedback"],
-        dependencies=authorized,
+        dependencies=AUTHORIZED,
         status_code=201,
         response_model=schemas.FeedbackTaken,
         responses=problems(
@@ -173,11 +155,8 @@ def add_feedback(
         rate.take()
         name = ""
         if consent and folder is not None:
-            gate.check()
-            upload = await read_upload(request)
-            gif = await fetched(upload.source) if upload.gif is None else upload.gif
-            with gate.enter():
-                name = await workers.run(keep, gif, folder)
+            _, gif = await intake.read(request)
+            name = await intake.use(gif, lambda clip: keep(gif, folder, clip.source))
         elif await request.body():
             raise InvalidRequest("a GIF is only taken with consent=true")
         feedback = Feedback(answer, right, title, name)

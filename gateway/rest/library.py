@@ -5,22 +5,19 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import unicodedata
-from collections.abc import Awaitable, Callable
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import FastAPI, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
-from gateway.library import ServedLibrary, Taught
-from gateway.pipeline import Pipeline
+from gateway.library import ServedLibrary
 from gateway.rest import schemas
-from gateway.rest.limits import Gate
+from gateway.rest.access import AUTHORIZED
 from gateway.rest.page import is_held
 from gateway.rest.schemas import problems
-from gateway.rest.upload import read_upload
+from gateway.rest.upload import Intake
 from services.errors import InvalidArgument, InvalidRequest, LibraryReadOnly, NotInLibrary
 from services.names import plain_address
-from services.workers import Workers
 
 MAX_TEXT = 250  # characters of a title, and of the name of a GIF
 OF_CONTROL = ("Cc", "Cs")  # Unicode's categories of control characters, and of halves of characters
@@ -32,26 +29,13 @@ NewName = Annotated[
 Name = Annotated[str, Query(description="Name of the GIF in the library.", examples=["meadow.gif"])]
 
 
-def add_library(
-    app: FastAPI,
-    pipeline: Pipeline,
-    library: ServedLibrary | None,
-    fetched: Callable[[str], Awaitable[bytes]],
-    *,
-    workers: Workers,
-    gate: Gate,
-    authorized: list[Any],
-) -> None:
+def add_library(app: FastAPI, library: ServedLibrary | None, intake: Intake) -> None:
     """Add the library to an application.
 
     Args:
         app: the application.
-        pipeline: decodes the GIFs that are taught.
         library: None for a server without one.
-        fetched: address -> bytes.
-        workers: threads that compute, shared with identification.
-        gate: counts the GIFs in progress, those that are identified among them.
-        authorized: what every request must fulfil.
+        intake: takes the GIFs that are taught.
     """
 
     def must_be_writable() -> ServedLibrary:
@@ -63,7 +47,7 @@ def add_library(
         "/v1/library",
         operation_id="getLibrary",
         tags=["library"],
-        dependencies=authorized,
+        dependencies=AUTHORIZED,
         response_model=schemas.LibraryAnswer,
         responses=problems(*schemas.OF_ANY, *schemas.OF_LIBRARY),
     )
@@ -82,7 +66,7 @@ def add_library(
         "/v1/library",
         operation_id="teachGif",
         tags=["library"],
-        dependencies=authorized,
+        dependencies=AUTHORIZED,
         status_code=201,
         response_model=schemas.TaughtAnswer,
         responses=problems(
@@ -98,25 +82,18 @@ def add_library(
     async def teach(request: Request, show: Show, name: NewName = "") -> dict[str, object]:
         """Put a GIF that is sent, or the one at an address, into the library as a clip of a show."""
         known, title = must_be_writable(), checked_text("show", " ".join(show.split()))
-        gate.check()  # before the body is read: it would be refused anyway
-        upload = await read_upload(request)
-        gif = await fetched(upload.source) if upload.gif is None else upload.gif
-        source = upload.source if upload.gif is not None else plain_address(upload.source) or ""
-        given = name or source
-        named = checked_text("name", given) if given else ""
+        upload, gif = await intake.read(request)
+        name = name or (plain_address(upload.source) or "" if upload.gif is None else upload.source)
+        named = checked_text("name", name) if name else ""
         sha256 = hashlib.sha256(gif).hexdigest()
-
-        def work() -> Taught:
-            return known.teach(pipeline.decode(gif), show=title, name=named, sha256=sha256)
-
-        with gate.enter():
-            return dataclasses.asdict(await workers.run(work))
+        taught = await intake.use(gif, lambda clip: known.teach(clip, show=title, name=named, sha256=sha256))
+        return dataclasses.asdict(taught)
 
     @app.delete(
         "/v1/library",
         operation_id="forgetGif",
         tags=["library"],
-        dependencies=authorized,
+        dependencies=AUTHORIZED,
         response_model=schemas.TaughtAnswer,
         responses=problems(
             *schemas.OF_ANY,
@@ -134,7 +111,7 @@ def add_library(
         "/v1/library/thumbnail",
         operation_id="getThumbnail",
         tags=["library"],
-        dependencies=authorized,
+        dependencies=AUTHORIZED,
         response_class=Response,
         responses={
             200: {

@@ -24,7 +24,7 @@ REQUEST_ID = "X-Request-Id"
 METHODS = {"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "CONNECT"}
 OTHER = "OTHER"  # all other methods: each that a client invents would add a time series
 GONE = 499  # nginx's status for a client that disconnected before the answer
-_PLAIN = re.compile(r"[A-Za-z0-9._-]{1,128}")
+PLAIN_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")  # ids of requests that the gateway makes or accepts
 _BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
 _log = logging.getLogger(__name__)
@@ -37,7 +37,7 @@ class Metrics:
         import prometheus_client as prometheus  # noqa: PLC0415 - not installed in AWS Lambda
 
         self.media_type = prometheus.CONTENT_TYPE_LATEST
-        self._registry = registry = prometheus.CollectorRegistry()
+        registry = prometheus.CollectorRegistry()
         self._requests = prometheus.Counter(
             "gif_analyzer_http_requests_total",
             "Requests answered.",
@@ -86,7 +86,7 @@ class Observer:
             await self._app(scope, receive, send)
             return
         sent = Headers(scope=scope).get(REQUEST_ID, "")
-        request_id = sent if _PLAIN.fullmatch(sent) else uuid.uuid4().hex
+        request_id = sent if PLAIN_ID.fullmatch(sent) else uuid.uuid4().hex
         state = scope.setdefault("state", {})
         state["request_id"] = request_id
         start, status = time.perf_counter(), 0

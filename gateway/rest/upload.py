@@ -1,4 +1,4 @@
-"""Reads the GIF, or its address, out of the body of a request.
+"""Takes the GIFs of requests: reads one, or its address, out of a body, and computes with it.
 
 A body has one of three forms, by Content-Type: multipart/form-data with one part `file`, with or without a
 file name; image/gif or the type of another format, the bytes themselves; and application/json with one member
@@ -9,12 +9,18 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Awaitable, Callable
 from email.message import Message
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from starlette.requests import Request
 
+from gateway.pipeline import Pipeline
+from gateway.rest.limits import Gate
+from gateway.settings import RestSettings
+from services.clip import Clip
 from services.errors import InvalidRequest, UnsupportedMedia
+from services.workers import Workers
 
 # Media types of the bytes themselves. The bytes decide what they are: a wrong one of these does no harm.
 MEDIA_TYPES = (
@@ -26,6 +32,8 @@ EXPECTED = "multipart/form-data, the media type of a picture such as image/gif, 
 MAX_JSON_BYTES = 65_536
 MAX_PARTS = 8  # of a form
 MAX_HEAD = 4_096  # bytes of the headers of a part: the time of `email` grows with the square of their length
+Fetch = Callable[[str], Awaitable[bytes]]
+T = TypeVar("T")
 _CHARSETS = ("utf-8", "iso-8859-1")  # of RFC 8187, which `filename*` follows
 
 
@@ -34,6 +42,48 @@ class Upload(NamedTuple):
 
     source: str  # the file's name, the address, or "" where neither was given
     gif: bytes | None  # None for an address
+
+
+class Intake:
+    """Takes GIFs within the limits of a server. Used from one event loop.
+
+    Args:
+        pipeline: decodes them.
+        fetch: address -> bytes; raises `FetchError` and `GifTooLarge`.
+        settings: how many GIFs may be computed, wait and be fetched at once.
+
+    Attributes:
+        gate: counts the GIFs in progress.
+        workers: threads that compute.
+    """
+
+    def __init__(self, pipeline: Pipeline, fetch: Fetch, settings: RestSettings) -> None:
+        self._pipeline, self._fetch, self._fetching = pipeline, fetch, Gate(settings.fetches)
+        self.gate = Gate(settings.in_flight)
+        self.workers = Workers(settings.workers, settings.in_flight)
+
+    async def read(self, request: Request) -> tuple[Upload, bytes]:
+        """Read a request's body; return it and its GIF, or the one at the address there.
+
+        Raises:
+            Overloaded: too many GIFs are in progress or fetched.
+            InvalidRequest, UnsupportedMedia, RequestTooLarge, RequestTooSlow: as `read_upload`.
+            FetchError, GifTooLarge: as `fetch`.
+        """
+        self.gate.check()  # before the body is read: it would be refused anyway
+        upload = await read_upload(request)
+        return upload, await self.fetch(upload.source) if upload.gif is None else upload.gif
+
+    async def fetch(self, url: str) -> bytes:
+        """Fetch the GIF at an address; raises as `read`."""
+        self.gate.check()
+        with self._fetching.enter():
+            return await self._fetch(url)
+
+    async def use(self, gif: bytes, work: Callable[[Clip], T]) -> T:
+        """Decode a GIF and return work(clip), both in a thread; raises what they raise, and Overloaded."""
+        with self.gate.enter():  # only now, so that slow clients and slow hosts take no place
+            return await self.workers.run(lambda: work(self._pipeline.decode(gif)))
 
 
 class Part(NamedTuple):

@@ -1,4 +1,4 @@
-"""What decoding a file costs a fresh process: **a path, a backend's name** -> **answer, seconds of processor time, megabytes**.
+"""What decoding a file costs a fresh process: **a path, a backend's name** -> **answer, seconds, megabytes**.
 
 The processes are forked from a server that has imported everything already, which takes milliseconds, and
 each decodes one file alone, so that the peak of its memory is that file's.

@@ -11,7 +11,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from training.files import write_csv, write_text
+from services.files import write_text
+from training.files import write_csv
 
 MANIFEST = "manifest.csv"
 SET_ASIDE = "set-aside.csv"

@@ -20,13 +20,14 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from services.errors import AnalyzerError, NotAGif
+from services.files import replacing
 from services.preprocess import Budget, decode_gif
 from training.collect.collection import Collection, Entry, Refused
 from training.collect.grouping import Fingerprint, fingerprint, group
 from training.collect.journal import Contents, GifFile, Journal
 from training.collect.providers import MAX_GIF_BYTES, Found, Gone, Provider, Search
 from training.errors import ProviderUnavailable, TrainingError
-from training.files import relative_path, replacing
+from training.files import relative_path
 
 T = TypeVar("T")
 

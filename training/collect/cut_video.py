@@ -23,13 +23,13 @@ from PIL import Image
 from rich.console import Console
 
 from services.errors import os_reason
+from services.files import replacing
 from services.names import name_text
 from services.preprocess import decode_gif
 from training.collect.collection import MANIFEST, Entry, write_table
 from training.collect.grouping import Fingerprint, fingerprint, group
 from training.data.manifest import Row
 from training.errors import InvalidOptions, InvalidVideo
-from training.files import replacing
 
 SHORTEST_S = 1.0  # shorter scenes are left out: flashes and fades
 STEP_S = 2.0  # from the start of one GIF to the start of the next

@@ -57,7 +57,8 @@ def library(
     rows = _named(manifest)
     classifier = Classifier(model or default_model_path())
     # Also checks that the file can be written, and was made with this model.
-    known = _Known(add_clips(file, classifier.model, ()))
+    before = add_clips(file, classifier.model, ())
+    known = _Known(before)
     console = progress()
     failed, kept, shows, new = 0, 0, Counter[str](), list[KnownClip]()
     written = time.monotonic()
@@ -84,6 +85,7 @@ def library(
                 new, written = [], time.monotonic()
     finally:  # also when interrupted
         found = add_clips(file, classifier.model, new)
+    changed = found.sha256 != before.sha256
     report(
         as_json,
         {
@@ -91,10 +93,12 @@ def library(
             "added": shows.total(),
             "kept": kept,
             "failed": failed,
-            "clips": len(found),
+            "changed": changed,
+            "clip_count": len(found),
             "shows": dict(shows),
         },
-        f"{file}: {shows.total():,} GIFs added, {kept:,} were there, {failed:,} failed; "
+        f"{file}: {f'{shows.total():,} GIFs added' if changed else 'nothing changed'}, "
+        f"{kept:,} were there, {failed:,} failed; "
         f"it has {len(found):,} of {len(found.titles):,} shows",
     )
     if failed:

@@ -17,10 +17,10 @@ from rich.console import Console
 from rich.progress import track
 
 from services.errors import AnalyzerError, UnreadableFile, os_reason
+from services.files import replacing
 from services.preprocess import PIXELS_VERSION, decode_gif
 from training.data.manifest import Row
 from training.errors import InvalidManifest
-from training.files import replacing
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from services.files import replacing
 from training.data.manifest import Row
-from training.files import replacing
 
 # The version of the pictures. Raise it when any of them changes: it names the folder of the GIFs. A golden
 # test fails when the pictures change and the version does not.

@@ -18,11 +18,11 @@ from typing import Any
 
 import numpy as np
 
+from services.files import write_text
 from services.inference import Classifier
 from training.data.clips import Clips
 from training.errors import InvalidOptions, InvalidRun, SplitImpossible
 from training.evaluation.levels import LevelReport, level_table, measure_known_and_others, verdicts_in_folds
-from training.files import write_text
 from training.fit.crossvalidate import PLAIN, HeldOut
 from training.fit.operating import Operating
 from training.registry.hub import read_card

@@ -14,6 +14,7 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 from numpy.typing import NDArray
 
 from services.clip import CLIP_FRAMES
+from services.files import write_text
 from services.inference import EarlyExit
 from training.evaluation.exit_rule import (
     CHANGED_AT_MOST,
@@ -25,7 +26,7 @@ from training.evaluation.exit_rule import (
     find_rule,
     spread,
 )
-from training.files import write_json, write_text
+from training.files import write_json
 from training.fit.operating import Operating, find_operating
 from training.statistics.comparison import paired_difference
 from training.statistics.estimate import Bootstrap, Estimate, weighted_mean

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from services.files import write_text
 from training.data.clips import Clips
 from training.data.splits import components
 from training.evaluation.levels import (
@@ -22,7 +23,7 @@ from training.evaluation.levels import (
     measure_levels,
     verdicts_in_folds,
 )
-from training.files import write_json, write_text
+from training.files import write_json
 from training.fit.crossvalidate import HeldOut
 from training.fit.operating import Operating, find_operating
 from training.statistics.calibration import CalibrationReport, fit_temperature, measure_calibration, softmax

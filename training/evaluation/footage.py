@@ -22,6 +22,7 @@ from rich.progress import track
 
 from services.clip import Clip
 from services.errors import GifError
+from services.files import write_text
 from services.inference import Classifier
 from services.inference.library import (
     KnownClip,
@@ -35,7 +36,7 @@ from training.data.augment import Frames, with_crop
 from training.data.manifest import Row
 from training.data.splits import components
 from training.evaluation.perturb import PERTURB_VERSION, PERTURBATIONS, perturb
-from training.files import write_json, write_text
+from training.files import write_json
 from training.fit.crossvalidate import run_name
 from training.statistics.estimate import Bootstrap, Estimate, weighted_mean, wilson
 from training.statistics.report import Result, Table, columns

@@ -20,13 +20,13 @@ from rich.console import Console
 from rich.progress import track
 
 from services.clip import CLIP_FRAMES, CLIP_SIZE
+from services.files import replacing
 from services.preprocess import PIXELS_VERSION, decode_gif
 from training.data.clips import Clips, load_clips
 from training.data.drawn import draw_gifs
 from training.data.manifest import Row, as_others
 from training.data.splits import folds
 from training.evaluation.perturb import PERTURB_VERSION, PERTURBATIONS, perturb
-from training.files import replacing
 from training.fit.crossvalidate import ALWAYS
 
 MIN_SOURCES = 3

@@ -23,6 +23,7 @@ from matplotlib.ticker import PercentFormatter
 from numpy.typing import NDArray
 from rich.console import Console
 
+from services.files import replacing, write_text
 from services.inference import Verdict
 from services.inference.library import TaughtShows, TeachingBase
 from services.inference.prediction import decide
@@ -31,7 +32,7 @@ from training.data.augment import AUGMENT_VERSION
 from training.data.clips import Clips
 from training.data.splits import components
 from training.errors import InvalidOptions
-from training.files import replacing, write_json, write_text
+from training.files import write_json
 from training.fit.crossvalidate import ALWAYS, run_name
 from training.fit.operating import Operating, find_operating
 from training.fit.trainer import RIDGE_OTHERS, Trainer, clip_weights, fit_parts, short_embeddings

@@ -24,12 +24,12 @@ from onnx import TensorProto, helper, numpy_helper
 
 from services.clip import CLIP_SHAPE
 from services.errors import ModelError
+from services.files import replacing
 from services.inference import CONTRACT, Classifier, EarlyExit, Verdict
 from services.inference.metadata import write_early_exit, write_verdict
 from services.inference.scoring import score
 from training.errors import ExportFailed
 from training.export.int8 import RANGED, fit_head, put_head, quantize
-from training.files import replacing
 from training.network.backbone import Backbone, fold_batch_norm
 from training.network.head import Head, Linear
 from training.network.model import OUTPUTS, FittedModel, clip_model, to_onnx

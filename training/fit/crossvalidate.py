@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 
+from services.files import replacing
 from training.data.clips import Clips
-from training.files import replacing
 from training.network.head import Answer, Array, Head
 
 Numbers = NDArray[np.intp]

@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 
+from services.files import replacing
 from training.data.augment import AUGMENT_VERSION
 from training.data.clips import Clips
 from training.data.view import PLAIN, View
-from training.files import replacing
 from training.network.backbone import Backbone
 from training.network.head import Array, Tap
 from training.network.model import tap_model, to_onnx

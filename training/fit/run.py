@@ -17,12 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 
+from services.files import write_text
 from services.preprocess import PIXELS_VERSION
 from training.data.augment import AUGMENT_VERSION
 from training.data.clips import Clips
 from training.data.splits import folds
 from training.errors import InvalidRun, SplitImpossible
-from training.files import write_text
 from training.fit.crossvalidate import HeldOut, cross_validate
 from training.fit.operating import Operating, find_operating
 from training.fit.options import FitOptions

@@ -22,10 +22,10 @@ import onnx
 from numpy.typing import NDArray
 
 from services.clip import CLIP_SHAPE
+from services.files import replacing
 from services.inference import Verdict, VerdictRule
 from services.inference.prediction import decide
 from training.errors import ExportFailed, InvalidRun
-from training.files import replacing
 from training.network.backbone import Backbone
 from training.network.head import Head, Linear, Part, Tap
 from training.quiet import only_errors

@@ -28,6 +28,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from services.files import replacing
 from services.inference import Classifier
 from services.names import UNREADABLE, plain_address
 from training.errors import (
@@ -41,7 +42,7 @@ from training.errors import (
     RegistryUnsupported,
     TrainingError,
 )
-from training.files import replacing, sha256_of
+from training.files import sha256_of
 
 MODEL = "gif-shows"
 MODEL_FILE = "model.onnx"  # in the folder of a version, as mlflow.onnx names it
@@ -250,7 +251,7 @@ class Registry:
                 )
             classifier = Classifier(got)
             with replacing(path) as partial:
-                Path(got).replace(partial)
+                partial.write_bytes(Path(got).read_bytes())
         return classifier
 
     def _found(self, call: Callable[[], Any]) -> Any:

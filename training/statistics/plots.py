@@ -9,7 +9,6 @@ apart; no plot tells two things apart by colour alone.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +21,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 from numpy.typing import NDArray
 
+from services.files import replacing
 from training.statistics.calibration import CalibrationReport
 from training.statistics.comparison import RobustnessReport
 from training.statistics.estimate import Estimate
@@ -70,10 +70,8 @@ def drawing(path: Path, width: float, height: float) -> Iterator[Figure]:
         figure = Figure(figsize=(width, height), layout="constrained")
         yield figure
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.stem}-") as folder:
-            drawn = Path(folder) / path.name
+        with replacing(path) as drawn:
             figure.savefig(drawn, format=suffix[1:], metadata={"Date": None} if suffix == ".svg" else None)
-            drawn.replace(path)
 
 
 def bars(axes: Axes, names: Sequence[str], estimates: Sequence[Estimate], texts: Sequence[str]) -> None:

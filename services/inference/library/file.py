@@ -14,9 +14,7 @@ import contextlib
 import fcntl
 import hashlib
 import json
-import os
 import struct
-import tempfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -28,6 +26,7 @@ from numpy.typing import NDArray
 
 from services.clip import CLIP_FRAMES
 from services.errors import LibraryError, os_reason
+from services.files import replacing
 from services.inference.library.embedding import EMBEDDING_SIZE
 from services.inference.library.fingerprint import FINGERPRINT_BYTES
 from services.inference.prediction import ModelInfo
@@ -175,6 +174,8 @@ def update_library(
 ) -> Library:
     """Change a library, or make it; other writers wait.
 
+    If no clip changes, the file stays as it is: servers would load another one.
+
     Args:
         path: of the file; its folder must exist.
         model: whose embeddings the clips have.
@@ -185,12 +186,14 @@ def update_library(
     """
     try:
         with _locked(path):
-            clips: list[KnownClip] = []
-            if path.exists():
-                library = Library(path)
-                check_model(library, model)
-                clips = list(library.clips())
-            _replace(path, _pack(path, model, change(clips)))
+            before = Library(path) if path.exists() else None
+            if before is not None:
+                check_model(before, model)
+            sha256, content = _pack(path, model, change(list(before.clips()) if before else []))
+            if before is not None and before.sha256 == sha256:
+                return before
+            with replacing(path) as partial, partial.open("wb") as file:
+                file.writelines(content)
             return Library(path)
     except OSError as error:
         raise LibraryError(str(path), f"it cannot be written: {os_reason(error)}") from error
@@ -221,8 +224,8 @@ def check_model(library: Library, model: ModelInfo) -> None:
         )
 
 
-def _pack(path: Path, model: ModelInfo, clips: Sequence[KnownClip]) -> list[bytes]:
-    """Return the parts of a file, in their order."""
+def _pack(path: Path, model: ModelInfo, clips: Sequence[KnownClip]) -> tuple[str, list[bytes]]:
+    """Return the digest of the header of a file, and its parts in their order."""
     titles = {title: place for place, title in enumerate(dict.fromkeys(clip.show for clip in clips))}
     if len(titles) > MAX_SHOWS:
         raise LibraryError(str(path), f"a library has at most {MAX_SHOWS:,} shows, this has {len(titles):,}")
@@ -253,26 +256,11 @@ def _pack(path: Path, model: ModelInfo, clips: Sequence[KnownClip]) -> list[byte
         }
     ).encode()
     start = _PREFIX.pack(MAGIC, len(header), zlib.crc32(header)) + header
-    return [_padded(part) for part in (start, *columns.values())]
+    return hashlib.sha256(header).hexdigest(), [_padded(part) for part in (start, *columns.values())]
 
 
 def _padded(content: bytes) -> bytes:
     return content + bytes(-len(content) % _ALIGNMENT)
-
-
-def _replace(path: Path, parts: Sequence[bytes]) -> None:
-    """Write a file beside the old one, bring it to the disk, and put it in the old one's place."""
-    handle, partial = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            os.fchmod(handle, 0o644)
-            file.writelines(parts)
-            file.flush()
-            os.fsync(handle)
-        Path(partial).replace(path)
-    except BaseException:
-        Path(partial).unlink(missing_ok=True)
-        raise
 
 
 @contextlib.contextmanager

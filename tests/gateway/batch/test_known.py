@@ -60,7 +60,8 @@ def test_a_folder_of_shows_becomes_what_the_classifier_describes(
         "added": 3,
         "kept": 0,
         "reasons": {"NOT_A_GIF": 1},
-        "clips": 3,
+        "changed": True,
+        "clip_count": 3,
         "shows": 2,
     }
     library = Library(tmp_path / "my.library")
@@ -86,9 +87,13 @@ def test_a_second_run_computes_what_changed_and_keeps_what_is_elsewhere(
 
     again = build("gifs")
     renamed = build("list.csv")
+    written = (tmp_path / "my.library").stat().st_mtime_ns
+    same = build("list.csv")
 
-    assert (json.loads(again.stdout)["added"], json.loads(again.stdout)["kept"]) == (2, 1)
-    assert (json.loads(renamed.stdout)["added"], json.loads(renamed.stdout)["kept"]) == (0, 1)
+    said = [json.loads(done.stdout) for done in (again, renamed, same)]
+    assert [(one["added"], one["kept"]) for one in said] == [(2, 1), (0, 1), (0, 1)]
+    assert [one["changed"] for one in said] == [True, True, False]
+    assert (tmp_path / "my.library").stat().st_mtime_ns == written  # servers do not load it again
     assert shows_of(tmp_path / "my.library") == {
         "gifs/Red Show/red.gif": "Red Show",
         "gifs/Red Show/new.gif": "Red Show",

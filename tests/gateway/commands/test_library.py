@@ -42,6 +42,21 @@ def test_what_was_added_is_listed_and_can_be_removed(run: Run, save_gif: SaveGif
     assert run("list").stdout == "it is empty\n"
 
 
+def test_what_the_library_has_already_leaves_its_file_alone(
+    run: Run, save_gif: SaveGif, tmp_path: Path
+) -> None:
+    red, file = save_gif("red.gif", "red"), tmp_path / "my.library"
+    first = run("add", "Severance", red, "--json")
+    before = file.stat()
+
+    again, in_words = run("add", "Severance", red, "--json"), run("add", "Severance", red)
+
+    after = file.stat()
+    assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+    assert (json.loads(first.stdout)["changed"], json.loads(again.stdout)["changed"]) == (True, False)
+    assert (in_words.exit_code, in_words.stdout) == (0, f"{file}: nothing changed\n")
+
+
 def test_a_file_that_is_no_gif_is_reported_and_the_others_are_added(
     run: Run, save_gif: SaveGif, tmp_path: Path
 ) -> None:
@@ -93,7 +108,7 @@ def test_libraries_are_merged(run: Run, save_gif: SaveGif, tmp_path: Path) -> No
 
     done = run("merge", other, "--json")
 
-    assert json.loads(done.stdout)["clips"] == 3
+    assert json.loads(done.stdout)["clip_count"] == 3
     assert json.loads(run("list", "--json").stdout)["shows"] == {"Severance": 2, "Lost": 1}
 
 

@@ -5,16 +5,17 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import io
+import itertools
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from gateway.pipeline import ModelDescription, Pipeline, local
-from gateway.rest.identifier import DESCRIPTION_S, Identifier
+from gateway.rest.identifier import DESCRIPTION_S, Identified, Identifier
 from services.clip import Clip
 from services.errors import InvalidArgument, NotAGif, Overloaded, ServiceUnavailable
 from services.inference import LibraryInfo, Prediction
@@ -30,11 +31,14 @@ def anyio_backend() -> str:
 
 
 class Counted:
-    """A pipeline that counts its steps, and whose model can be exchanged; `gate` holds decoding up."""
+    """A pipeline that counts its steps, and whose model can be exchanged; `gate` holds decoding up.
+
+    Its identifiers have a clock that stands at `now`.
+    """
 
     def __init__(self, model_path: Path) -> None:
         self.inner = local(model_path)
-        self.version, self.library, self.gone = "1", "", False
+        self.version, self.library, self.gone, self.now = "1", "", False, 0.0
         self.decoded = self.classified = self.described = 0
         self.gate = threading.Event()
         self.gate.set()
@@ -82,13 +86,25 @@ def gif(save_gif: Callable[..., Path]) -> bytes:
     return save_gif("red-blue.gif", "red", "blue").read_bytes()
 
 
-def identifier(counted: Counted, workers: Workers, **options: object) -> Identifier:
-    return Identifier(counted.pipeline, workers, **{"cache_bytes": 10_000_000, **options})  # type: ignore[arg-type]
+def identifier(counted: Counted, workers: Workers, cache_bytes: int = 10_000_000) -> Identifier:
+    return Identifier(counted.pipeline, workers, cache_bytes=cache_bytes, clock=lambda: counted.now)
 
 
-async def test_same_gif_is_computed_once(counted: Counted, workers: Workers, gif: bytes) -> None:
-    asked = identifier(counted, workers)
+@pytest.fixture
+def asked(counted: Counted, workers: Workers) -> Identifier:
+    return identifier(counted, workers)
 
+
+async def begin(asked: Identifier, counted: Counted, gif: bytes) -> asyncio.Future[Identified]:
+    """Return a request that is decoding its GIF until `counted.gate` is set."""
+    counted.gate.clear()
+    begun = asyncio.ensure_future(asked.identify(gif, top_k=1, pictures=False))
+    while not counted.decoded:
+        await asyncio.sleep(0.001)
+    return begun
+
+
+async def test_same_gif_is_computed_once(asked: Identifier, counted: Counted, gif: bytes) -> None:
     one = await asked.identify(gif, top_k=1, pictures=False)
     three = await asked.identify(gif, top_k=9, pictures=False)
 
@@ -100,9 +116,8 @@ async def test_same_gif_is_computed_once(counted: Counted, workers: Workers, gif
 
 
 async def test_concurrent_requests_share_one_computation(
-    counted: Counted, workers: Workers, gif: bytes
+    asked: Identifier, counted: Counted, gif: bytes
 ) -> None:
-    asked = identifier(counted, workers)
     counted.gate.clear()
     waiting = [asyncio.ensure_future(asked.identify(gif, top_k=1, pictures=False)) for _ in range(5)]
     broken = [asyncio.ensure_future(asked.identify(b"none", top_k=1, pictures=False)) for _ in range(3)]
@@ -119,8 +134,7 @@ async def test_concurrent_requests_share_one_computation(
     assert counted.decoded == 2
 
 
-async def test_pictures_are_the_frames_of_the_clip(counted: Counted, workers: Workers, gif: bytes) -> None:
-    asked = identifier(counted, workers)
+async def test_pictures_are_the_frames_of_the_clip(asked: Identifier, counted: Counted, gif: bytes) -> None:
     plain = await asked.identify(gif, top_k=3, pictures=False)
 
     drawn = await asked.identify(gif, top_k=3, pictures=True)
@@ -137,22 +151,22 @@ async def test_pictures_are_the_frames_of_the_clip(counted: Counted, workers: Wo
         assert np.abs(seen - frame).mean() <= 4  # JPEG blurs the edges of the stripes
 
 
-def test_letterboxed_picture(counted: Counted, workers: Workers, letterboxed: bytes) -> None:
-    found = asyncio.run(identifier(counted, workers).identify(letterboxed, top_k=3, pictures=True))
-
-    assert {Image.open(io.BytesIO(picture)).size for picture in found.pictures} == {(299, 168)}  # 16:9
-
-
 @pytest.mark.parametrize(
-    ("size", "shape"), [((160, 90), (299, 168)), ((30, 120), (112, 448)), ((4000, 1), (14167, 4))]
+    ("size", "bars", "shape"),
+    [
+        ((160, 90), 0, (299, 168)),
+        ((160, 90), 15, (299, 168)),
+        ((30, 120), 0, (112, 448)),
+        ((4000, 1), 0, (14167, 4)),
+    ],
 )
-def test_shape_of_a_picture(
-    counted: Counted, workers: Workers, size: tuple[int, int], shape: tuple[int, int]
+async def test_shape_of_a_picture(
+    asked: Identifier, size: tuple[int, int], bars: int, shape: tuple[int, int]
 ) -> None:
     file = io.BytesIO()
-    Image.new("RGB", size, "red").save(file, "GIF")
+    ImageOps.expand(Image.new("RGB", size, "red"), (0, bars), "black").save(file, "GIF")
 
-    found = asyncio.run(identifier(counted, workers).identify(file.getvalue(), top_k=3, pictures=True))
+    found = await asked.identify(file.getvalue(), top_k=3, pictures=True)
 
     assert {Image.open(io.BytesIO(picture)).size for picture in found.pictures} == {shape}
 
@@ -165,10 +179,7 @@ async def test_each_vote_has_a_picture(familiar_path: Path, workers: Workers, gi
     assert [int(mean.argmax()) for mean in means] == [0, 2]
 
 
-async def test_form_changes_the_etag(
-    counted: Counted, workers: Workers, gif: bytes, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked = identifier(counted, workers)
+async def test_form_changes_the_etag(asked: Identifier, gif: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     before = await asked.identify(gif, top_k=1, pictures=False)
 
     monkeypatch.setattr("gateway.rest.identifier.FORM", "later")
@@ -176,23 +187,32 @@ async def test_form_changes_the_etag(
     assert (await asked.identify(gif, top_k=1, pictures=False)).etag != before.etag
 
 
-async def test_another_model_is_another_answer(counted: Counted, workers: Workers, gif: bytes) -> None:
-    now = 0.0
-    asked = identifier(counted, workers, clock=lambda: now)
-    before = await asked.identify(gif, top_k=1, pictures=False)
+@pytest.mark.parametrize(
+    ("changed", "kept", "versions"),
+    [
+        ("version", [False, True, True, False], ["a", "a", "a", "b"]),
+        ("library", [False, True, False, True], ["1", "1", "1", "1"]),  # it counts at once
+    ],
+)
+async def test_an_answer_counts_for_one_model_and_one_state_of_the_library(
+    asked: Identifier, counted: Counted, gif: bytes, *, changed: str, kept: list[bool], versions: list[str]
+) -> None:
+    setattr(counted, changed, "a")
+    answers = [await asked.identify(gif, top_k=1, pictures=False) for _ in range(2)]
 
-    counted.version = "2"
-    within = await asked.identify(gif, top_k=1, pictures=False)
-    now = DESCRIPTION_S
-    after = await asked.identify(gif, top_k=1, pictures=False)
+    setattr(counted, changed, "b")
+    for counted.now in (0.0, DESCRIPTION_S):
+        answers.append(await asked.identify(gif, top_k=1, pictures=False))
 
-    assert (before.prediction.model.version, within.kept) == ("1", True)
-    assert (after.prediction.model.version, after.kept) == ("2", False)
-    assert before.etag == within.etag != after.etag
+    assert [found.kept for found in answers] == kept
+    for earlier, later in itertools.pairwise(answers):
+        assert (later.etag == earlier.etag) == later.kept
+    assert [found.prediction.model.version for found in answers] == versions
 
 
-async def test_new_model_version_is_described_at_once(counted: Counted, workers: Workers, gif: bytes) -> None:
-    asked = identifier(counted, workers, clock=lambda: 0.0)
+async def test_new_model_version_is_described_at_once(
+    asked: Identifier, counted: Counted, gif: bytes
+) -> None:
     await asked.describe()
     counted.version = "2"
 
@@ -202,53 +222,30 @@ async def test_new_model_version_is_described_at_once(counted: Counted, workers:
     assert (await asked.identify(gif, top_k=1, pictures=False)).kept
 
 
-async def test_an_answer_counts_for_one_state_of_the_library(
-    counted: Counted, workers: Workers, gif: bytes
-) -> None:
-    asked = identifier(counted, workers, clock=lambda: 0.0)
-    counted.library = "a" * 64
-    before = await asked.identify(gif, top_k=1, pictures=False)
-    again = await asked.identify(gif, top_k=1, pictures=False)
-
-    counted.library = "b" * 64
-    after = await asked.identify(gif, top_k=1, pictures=False)
-
-    assert (before.kept, again.kept, after.kept) == (False, True, False)
-    assert before.etag == again.etag != after.etag
-
-
 async def test_an_answer_is_not_kept_if_the_library_changes_meanwhile(
-    counted: Counted, workers: Workers, gif: bytes
+    asked: Identifier, counted: Counted, gif: bytes
 ) -> None:
-    asked = identifier(counted, workers, clock=lambda: 0.0)
     counted.library = "a" * 64
-    counted.gate.clear()
-    waiting = asyncio.ensure_future(asked.identify(gif, top_k=1, pictures=False))
-    while not counted.decoded:
-        await asyncio.sleep(0.001)
+    begun = await begin(asked, counted, gif)
 
     counted.library = "b" * 64
     counted.gate.set()
-    await waiting
+    await begun
     counted.library = "a" * 64  # as it was before
 
     assert not (await asked.identify(gif, top_k=1, pictures=False)).kept
 
 
 async def test_a_service_that_is_gone_after_its_answer_loses_no_answer(
-    counted: Counted, workers: Workers, gif: bytes
+    asked: Identifier, counted: Counted, gif: bytes
 ) -> None:
-    asked = identifier(counted, workers, clock=lambda: 0.0)
     counted.library = "a" * 64
-    counted.gate.clear()
-    waiting = asyncio.ensure_future(asked.identify(gif, top_k=1, pictures=False))
-    while not counted.decoded:
-        await asyncio.sleep(0.001)
+    begun = await begin(asked, counted, gif)
 
     counted.gone = True
     counted.gate.set()
 
-    assert (await waiting).prediction.shows
+    assert (await begun).prediction.shows
     with pytest.raises(ServiceUnavailable):
         await asked.identify(gif, top_k=1, pictures=False)
 
@@ -264,30 +261,21 @@ async def test_without_a_cache_everything_is_computed_again(
     assert (counted.classified, asked.cache_size_bytes) == (2, 0)
 
 
-async def test_top_k_of_0_is_refused(counted: Counted, workers: Workers, gif: bytes) -> None:
+async def test_top_k_of_0_is_refused(asked: Identifier, counted: Counted, gif: bytes) -> None:
     with pytest.raises(InvalidArgument, match="top_k"):
-        await identifier(counted, workers).identify(gif, top_k=0, pictures=False)
+        await asked.identify(gif, top_k=0, pictures=False)
 
     assert counted.decoded == 0
 
 
-def test_requests_beyond_the_queue_are_refused(counted: Counted, save_gif: Callable[..., Path]) -> None:
-    gifs = [save_gif(f"{colour}.gif", colour).read_bytes() for colour in ("red", "lime", "blue")]
+async def test_requests_beyond_the_queue_are_refused(counted: Counted, save_gif: Callable[..., Path]) -> None:
+    workers = Workers(1, 0)
+    asked = identifier(counted, workers)
+    first = await begin(asked, counted, save_gif("red.gif", "red").read_bytes())
 
-    async def ask() -> None:
-        workers = Workers(1, 0)
-        asked = identifier(counted, workers)
-        await asked.describe()
-        counted.gate.clear()
-        first = asyncio.ensure_future(asked.identify(gifs[0], top_k=1, pictures=False))
-        while not counted.decoded:
-            await asyncio.sleep(0.001)
+    with pytest.raises(Overloaded):
+        await asked.identify(save_gif("lime.gif", "lime").read_bytes(), top_k=1, pictures=False)
 
-        with pytest.raises(Overloaded):
-            await asked.identify(gifs[1], top_k=1, pictures=False)
-
-        counted.gate.set()
-        assert (await first).prediction.shows[0].show == "Red Show"
-        workers.close()
-
-    asyncio.run(ask())
+    counted.gate.set()
+    assert (await first).prediction.shows[0].show == "Red Show"
+    workers.close()

@@ -50,7 +50,8 @@ def test_gifs_are_named_by_their_id_or_path(build, tmp_path):
         "added": 3,
         "kept": 0,
         "failed": 0,
-        "clips": 3,
+        "changed": True,
+        "clip_count": 3,
         "shows": {"Red Rings": 2, "Blue Bars": 1},
     }
     found = Library(tmp_path / "my.library")
@@ -63,13 +64,15 @@ def test_gifs_are_named_by_their_id_or_path(build, tmp_path):
 
 def test_only_what_changed_is_computed_again(build, manifest, tmp_path):
     build()
-    before = Library(tmp_path / "my.library")
+    before, written = Library(tmp_path / "my.library"), (tmp_path / "my.library").stat().st_mtime_ns
 
     def counts():
         said = json.loads(build().stdout)
-        return said["added"], said["kept"], said["clips"]
+        assert said["changed"] == (said["added"] > 0)
+        return said["added"], said["kept"], said["clip_count"]
 
     assert counts() == (0, 3, 3)
+    assert (tmp_path / "my.library").stat().st_mtime_ns == written  # servers do not load it again
     draw_gif(manifest.parent / "gifs" / "1.gif", "Red Rings", seed=9)
     assert counts() == (1, 2, 3)
     rewrite(manifest, show="Red Discs")
@@ -93,7 +96,8 @@ def test_a_gif_that_cannot_be_read_is_named_and_the_others_are_added(build, mani
         "added": 1,
         "kept": 0,
         "failed": 2,
-        "clips": 1,
+        "changed": True,
+        "clip_count": 1,
         "shows": {},
     }
     lines = done.stderr.splitlines()

@@ -6,7 +6,6 @@ from training.data import clips as dataset
 from training.data.clips import load_clips
 from training.data.manifest import read_manifest
 from training.errors import InvalidManifest
-from training.files import replacing
 
 
 def test_clips_are_those_of_preprocess_and_are_decoded_once(tmp_path, shows_in, monkeypatch):
@@ -50,13 +49,3 @@ def test_the_digest_does_not_depend_on_the_order(drawn_clips):
     order = np.arange(len(drawn_clips))
     assert drawn_clips.choose(order[::-1]).digest == drawn_clips.digest
     assert drawn_clips.choose(order[1:]).digest != drawn_clips.digest
-
-
-def test_an_unfinished_write_keeps_the_old_file(tmp_path):
-    path = tmp_path / "kept.txt"
-    path.write_text("old")
-    with pytest.raises(RuntimeError), replacing(path) as partial:
-        partial.write_text("half")
-        raise RuntimeError
-    assert path.read_text() == "old"
-    assert [file.name for file in tmp_path.iterdir()] == ["kept.txt"]

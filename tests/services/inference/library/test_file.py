@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from services.errors import LibraryError
 from services.inference.library.embedding import EMBEDDING_SIZE
-from services.inference.library.file import KnownClip, Library, update_library
+from services.inference.library.file import KnownClip, Library, add_clips, update_library
 from services.inference.library.fingerprint import FINGERPRINT_BYTES
 from services.inference.prediction import ModelInfo
 
@@ -116,6 +116,18 @@ def test_a_reader_keeps_what_it_read_and_sees_that_it_changed(tmp_path: Path) ->
     assert Library(path).sha256 != library.sha256
     assert [clip.name for clip in library.clips()] == ["a.gif"]
     assert [clip.name for clip in Library(path).clips()] == ["a.gif", "b.gif"]
+
+
+def test_a_change_that_changes_nothing_leaves_the_file_alone(tmp_path: Path) -> None:
+    path = tmp_path / "some.library"
+    library = add_clips(path, MODEL, [known_clip("Friends", "a.gif"), known_clip("Lost", "b.gif")])
+    before = path.stat()
+
+    same = add_clips(path, MODEL, [known_clip("Friends", "a.gif")])
+
+    after = path.stat()
+    assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+    assert same.sha256 == library.sha256
 
 
 def _add_many(path: Path, first: int) -> None:
