@@ -120,8 +120,8 @@ def train_all(
             "size_bytes": exported.size_bytes,
             "warnings": list(card.warnings),
         },
-        f"{out / MODEL}: {len(fitted.shows)} shows from {int(clips.known.sum())} GIFs; of GIFs whose source"
-        f" it did not learn from, {best:.0%} are named right\n{out / PAGE}: more about it\n"
+        f"{out / MODEL}: {len(fitted.shows)} shows from {int(clips.known.sum())} GIFs. {card.summary}\n"
+        f"{out / PAGE}: more about it\n"
         f"try it: gif-analyzer --model {out / MODEL} some.gif",
     )
 

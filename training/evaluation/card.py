@@ -61,11 +61,12 @@ class Card:
     @property
     def summary(self) -> str:
         """How often it is right, in two sentences."""
-        best = self.accuracy.top(1)
+        first, named = self.accuracy.top(1), self.levels[0].levels[0]
+        right = f", and is then right for {named.right.value:.0%}" if named.right else ""
         return (
-            f"Of {self.accuracy.clips:,} GIFs, each by a model that had not seen its source, {best.value:.0%}"
-            f" are named right (95 % interval {best.low:.0%} to {best.high:.0%}). Its own probabilities"
-            f" expect {self.calibration.confidence:.0%}."
+            f"Of {self.accuracy.clips:,} GIFs, each answered by a model that had not seen its source,"
+            f" the first show is right for {first.value:.0%} (95 % interval {first.low:.0%} to"
+            f" {first.high:.0%}). It names one show for {named.share.value:.0%}{right}."
         )
 
     def write(self, model: Path, page: Path, card: Path) -> None:
@@ -76,7 +77,7 @@ class Card:
             page: HTML file.
             card: Markdown file, whose front matter keeps what others wrote into it.
         """
-        tables = [level_table(self.levels), *self.accuracy.tables()]
+        tables = [level_table(self.levels), *self.accuracy.tables(), *self.calibration.tables()[:1]]
         pictures, links = [], []
         for name, (alt, plot) in PLOTS.items():
             file = card.with_name(name)
