@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import signal
@@ -38,23 +39,14 @@ Start = Callable[..., "tuple[subprocess.Popen[str], str]"]
 @pytest.fixture
 def start(model_path: Path) -> Iterator[Start]:
     """Start a program and wait until it serves; returns its process and its address."""
-    processes = []
+    with contextlib.ExitStack() as running:
 
-    def run(module: str, *options: str) -> tuple[subprocess.Popen[str], str]:
-        command = [sys.executable, "-m", module, "--port", "0", *options]
-        if module != "services.preprocess":
-            command += ["--model", str(model_path)]
-        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-        processes.append(process)
-        assert process.stderr is not None
-        line = json.loads(process.stderr.readline())
-        assert line["message"] == "serving"
-        return process, line["address"]
+        def run(module: str, *options: str) -> tuple[subprocess.Popen[str], str]:
+            model = () if module == "services.preprocess" else ("--model", str(model_path))
+            words = [sys.executable, "-m", module, "--port", "0", *options, *model]
+            return running.enter_context(programs.started(words))
 
-    yield run
-    for process in processes:
-        process.kill()
-        process.communicate()
+        yield run
 
 
 @pytest.mark.parametrize("module", PROGRAMS)

@@ -23,7 +23,7 @@ from gateway.rest.server import with_hosts
 from gateway.settings import RestSettings
 from services.clip import Clip
 from services.errors import AddressRefused, AnalyzerError, ServiceUnavailable
-from tests.support.serving import Served
+from tests.support.serving import Served, no_fetch
 
 Serve = Callable[[FastAPI], Served]
 Open = Callable[..., httpx.Client]
@@ -512,10 +512,7 @@ def test_client_that_disconnects_is_no_error(open_gateway: Open, caplog: Log) ->
 def test_an_application_works_without_a_server(pipeline: Pipeline, gif: bytes) -> None:
     """As in AWS Lambda: each request on an event loop of its own."""
 
-    async def fetch(url: str) -> bytes:
-        raise AssertionError
-
-    app = create_app(pipeline, fetch, settings=RestSettings(metrics=False))
+    app = create_app(pipeline, no_fetch, settings=RestSettings(metrics=False))
 
     async def ask() -> AsyncIterator[int]:
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://x") as client:
