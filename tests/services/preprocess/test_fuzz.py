@@ -17,6 +17,7 @@ from services.preprocess.backend.pillow_numpy import Portable
 from services.preprocess.container import Rect
 from services.preprocess.formats.gif import GifFrame
 from tests.support import fuzz
+from tests.support.gif_writer import Picture, plain, write_gif
 from tests.support.paths import ROOT
 
 # The compiled loops write up to SLACK bytes behind the last pixel: without these, beyond the array.
@@ -45,7 +46,13 @@ def failures(folder: Path) -> list[bytes]:
     return [path.read_bytes() for path in (folder / "failures").glob("*")]
 
 
-def test_a_planted_difference_is_found_and_its_input_is_kept(tmp_path: Path) -> None:
+def test_a_planted_difference_is_found_and_its_input_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = Picture(plain(4, 4, 2), interlaced=True, transparent=2)
+    (tmp_path / "seed.gif").write_bytes(write_gif(4, 4, [Picture(plain(4, 4, 3)), lines]))
+    monkeypatch.setattr(fuzz, "corpus_files", lambda: [tmp_path / "seed.gif"])
+
     with pytest.raises(AssertionError, match="faulty gives a clip"):
         fuzz.fuzz(tmp_path, seconds=300, rounds=10, backends=(portable(), Faulty()))
 
