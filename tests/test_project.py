@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import os
 import re
 import shutil
 import subprocess
@@ -20,6 +19,7 @@ from packaging.utils import canonicalize_name
 
 from tests.support.documents import constraints
 from tests.support.paths import ROOT
+from tests.support.programs import python
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 TRAINING_STACK = ("tensorflow", "keras", "tf2onnx", "onnx", "mlflow", "sklearn", "matplotlib", "torch")
@@ -174,9 +174,7 @@ for package in (services, gateway):
             importlib.import_module(module.name)
 print(len(sys.modules))
 """
-    done = subprocess.run(
-        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False, timeout=120
-    )
+    done = python(program)
 
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) > 50
@@ -222,15 +220,7 @@ from gif_analyzer.v1 import inference_pb2
 print(gif_analyzer.__file__, __version__, identify(GIF).verdict.text, identify(open(GIF, "rb").read()).known)
 """.replace("GIF", repr(str(ROOT / "examples/meadow.gif")))
 
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(tmp_path / "installed")},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
+    done = python(program, cwd=tmp_path, PYTHONPATH=str(tmp_path / "installed"))
 
     assert done.returncode == 0, done.stderr
     file, *answer = done.stdout.split(maxsplit=1)

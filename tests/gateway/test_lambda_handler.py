@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -76,20 +74,6 @@ def test_a_library_in_lambda_is_only_read(
 # A cold start
 
 
-def run_fresh(program: str, stdin: str = "", **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run a program in a process of its own."""
-    return subprocess.run(
-        [sys.executable, "-c", program],
-        input=stdin,
-        env=programs.environ(**variables),
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
-
-
 def test_a_cold_start_loads_little_and_answers_by_its_settings(tmp_path: Path) -> None:
     library = add_gifs(tmp_path / "my.library", default_model_path(), {"Meadows": [EXAMPLE]})
     headers = {**IMAGE, "traceparent": f"00-{TRACE}-{SPAN}-01"}
@@ -99,7 +83,7 @@ def test_a_cold_start_loads_little_and_answers_by_its_settings(tmp_path: Path) -
     )
     settings = {"GIF_ANALYZER_LIBRARY": str(library), "GIF_ANALYZER_FETCH_HOSTS": "example.org"}
 
-    done = run_fresh(COLD_START, json.dumps([to_event(request) for request in requests]), **settings)
+    done = programs.python(COLD_START, stdin=json.dumps(list(map(to_event, requests))), **settings)
 
     loaded, *results = json.loads(done.stdout)
     named, refused = map(from_result, results)
@@ -129,7 +113,7 @@ def test_a_cold_start_loads_little_and_answers_by_its_settings(tmp_path: Path) -
     ],
 )
 def test_a_bad_setting_ends_the_cold_start_and_is_named(variables: dict[str, str], says: str) -> None:
-    done = run_fresh("import gateway.lambda_handler", **variables)
+    done = programs.python("import gateway.lambda_handler", **variables)
 
     assert done.returncode != 0
     assert says in done.stderr

@@ -3,8 +3,6 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import re
-import subprocess
-import sys
 import tomllib
 
 import pytest
@@ -13,7 +11,7 @@ from packaging.utils import canonicalize_name
 
 from services.extras import EXTRAS, advice, missing
 from tests.support.paths import ROOT
-from tests.support.programs import call, environ
+from tests.support.programs import call, python
 
 DECLARED = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
 OF_DEVELOPERS = {"test", "docs", "dev"}
@@ -135,16 +133,8 @@ def without_extras(tmp_path_factory: pytest.TempPathFactory) -> Answers:
     (folder / "manifest.csv").write_text("\n".join(["path,show,group", *lines]))
     places = {"MANIFEST": str(folder / "manifest.csv"), "CACHE": str(folder)}
     commands = [[places.get(word, word) for word in words] for words in (*WORK, *ADVICE)]
-    done = subprocess.run(
-        [sys.executable, "-c", RUN_WITHOUT],
-        input=json.dumps([sorted(OPTIONAL), commands]),
-        env=environ(GIPHY_API_KEY="key", MLFLOW_TRACKING_URI="http://127.0.0.1:9"),
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=240,
-    )
+    given = json.dumps([sorted(OPTIONAL), commands])
+    done = python(RUN_WITHOUT, stdin=given, GIPHY_API_KEY="key", MLFLOW_TRACKING_URI="http://127.0.0.1:9")
     return dict(zip((*WORK, *ADVICE), map(tuple, json.loads(done.stdout)), strict=True))
 
 

@@ -77,6 +77,20 @@ def run(program: str, *words: str | Path, stdin: bytes = b"", cwd: Path = ROOT, 
     return Done(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
 
 
+def python(text: str, *words: str | Path, stdin: str = "", cwd: Path = ROOT, **variables: str) -> Done:
+    """Run the text of a program to its end in a process of its own, with the variables of `environ`."""
+    return subprocess.run(
+        [sys.executable, "-c", text, *words],
+        input=stdin,
+        env=environ(**variables),
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=TIMEOUT_S,
+    )
+
+
 @contextlib.contextmanager
 def started(words: list[str], **variables: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """A server of this project: its process, and the address that it says first. At the end it is killed."""

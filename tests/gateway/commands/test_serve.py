@@ -8,7 +8,6 @@ import pty
 import re
 import signal
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,7 +15,7 @@ import httpx
 import pytest
 
 from tests.support.paths import ROOT
-from tests.support.programs import Done, address_of, call, command, environ, started
+from tests.support.programs import address_of, call, command, environ, python, started
 
 SaveGif = Callable[..., Path]
 
@@ -203,20 +202,9 @@ main()
 """
     gif = save_gif("red.gif", "red")
 
-    def without_grpc(*words: str | Path) -> Done:
-        return subprocess.run(
-            [sys.executable, "-c", program, *words],
-            env=environ(GIF_ANALYZER_MODEL=str(model_path)),
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=240,
-        )
-
-    assert without_grpc("identify", gif).returncode == 0
+    assert python(program, "identify", gif, GIF_ANALYZER_MODEL=str(model_path)).returncode == 0
     for words in (("identify", *SERVICES, gif), ("serve", "grpc")):
-        done = without_grpc(*words)
+        done = python(program, *words, GIF_ANALYZER_MODEL=str(model_path))
         assert done.returncode == 2
         advice = "in the checkout run make setup, or pip install '.[grpc]'"
         assert re.fullmatch(
