@@ -27,14 +27,6 @@ from tests.support.serving import no_fetch, serving_app
 Logged = Callable[[], list[Compared]]
 
 
-@pytest.fixture(scope="module")
-def build_handler() -> Callable[..., Any]:
-    """The function that makes the Lambda handler. Its module sets up the log when it is imported."""
-    from gateway.lambda_handler import build_handler
-
-    return build_handler
-
-
 @pytest.fixture
 def challenger(tmp_path: Path) -> Path:
     path = tmp_path / "challenger.onnx"
