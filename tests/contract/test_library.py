@@ -28,7 +28,6 @@ from services.rpc.server import serving
 from services.rpc.settings import ServerSettings
 from tests.support.library import add_gifs
 from tests.support.paths import ROOT
-from tests.support.serving import no_fetch
 
 MODEL = default_model_path()
 MEADOW, BROOK, SPINNER = (ROOT / "examples" / f"{name}.gif" for name in ("meadow", "brook", "spinner"))
@@ -54,6 +53,10 @@ def address(library: Path) -> Iterator[str]:
 
 def answer_of(pipeline: Pipeline) -> Ask:
     return lambda gif: prediction_json("", pipeline.identify(gif.read_bytes()))
+
+
+async def no_fetch(url: str) -> bytes:
+    raise AssertionError(f"nothing is fetched here: {url}")
 
 
 @pytest.fixture(

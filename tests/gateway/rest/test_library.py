@@ -24,10 +24,9 @@ from services.errors import AddressRefused
 from services.inference import Classifier
 from services.inference.library import Library
 from tests.support.library import save_teaching_model
-from tests.support.serving import Served, no_fetch
+from tests.support.serving import Served
 
 Serve = Callable[[FastAPI], Served]
-Open = Callable[..., httpx.Client]
 SaveGif = Callable[..., Path]
 KEY = {"X-API-Key": "key"}
 MAGENTA = {"show": "Magenta Show"}
@@ -40,7 +39,9 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def open_client(model_path: Path, path: Path, gif: bytes, serve_app: Serve) -> Iterator[Open]:
+def open_client(
+    model_path: Path, path: Path, gif: bytes, serve_app: Serve
+) -> Iterator[Callable[..., httpx.Client]]:
     """A function that serves a gateway with a library, and returns a client of it."""
     clients: list[httpx.Client] = []
 
@@ -49,18 +50,11 @@ def open_client(model_path: Path, path: Path, gif: bytes, serve_app: Serve) -> I
             raise AddressRefused("10.0.0.1", "it is not on the public internet (private)")
         return gif
 
-    def start(
-        *,
-        teach: bool = True,
-        keep_thumbnails: bool = False,
-        model: Path = model_path,
-        over: Pipeline | None = None,
-        **settings: Any,
-    ) -> httpx.Client:
-        teacher = Classifier(model) if teach else None
+    def start(*, teach: bool = True, keep_thumbnails: bool = False, **settings: Any) -> httpx.Client:
+        teacher = Classifier(model_path) if teach else None
         library = ServedLibrary(path, teacher=teacher, keep_thumbnails=keep_thumbnails)
         rest = RestSettings(api_keys=("key",), **settings)
-        app = create_app(over or local(model, library=path), fetch, settings=rest, library=library)
+        app = create_app(local(model_path, library=path), fetch, settings=rest, library=library)
         clients.append(httpx.Client(base_url=serve_app(app).url, timeout=60, trust_env=False, headers=KEY))
         return clients[-1]
 
@@ -70,7 +64,7 @@ def open_client(model_path: Path, path: Path, gif: bytes, serve_app: Serve) -> I
 
 
 @pytest.fixture
-def client(open_client: Open) -> httpx.Client:
+def client(open_client: Callable[..., httpx.Client]) -> httpx.Client:
     """A client of a gateway that can be taught and keeps thumbnails."""
     return open_client(keep_thumbnails=True)
 
@@ -110,14 +104,23 @@ def test_a_gif_that_was_taught_is_found_at_once_and_forgotten_at_once(
     assert after["neighbours"][0]["similarity"] > 0.99
 
 
-def test_a_show_that_was_taught_is_ranked_first(open_client: Open, tmp_path: Path, save_gif: SaveGif) -> None:
-    client = open_client(model=save_teaching_model(tmp_path / "teaching.onnx"))
+def test_a_show_that_was_taught_is_ranked_first(
+    path: Path, tmp_path: Path, serve_app: Serve, save_gif: SaveGif
+) -> None:
+    async def fetch(url: str) -> bytes:
+        raise AssertionError
+
+    model = save_teaching_model(tmp_path / "teaching.onnx")
+    library = ServedLibrary(path, teacher=Classifier(model))
+    settings = RestSettings(api_keys=("key",))
+    app = create_app(local(model, library=path), fetch, settings=settings, library=library)
     yellow = save_gif("yellow.gif", "yellow").read_bytes()
 
-    before = client.post("/v1/identify", **send(yellow)).json()
-    client.post("/v1/library", params={"show": "Yellow Show"}, **send(yellow))
-    after = client.post("/v1/identify", **send(yellow)).json()
-    named = client.get("/v1/shows").json()["shows"]
+    with httpx.Client(base_url=serve_app(app).url, headers=KEY, trust_env=False, timeout=60) as client:
+        before = client.post("/v1/identify", **send(yellow)).json()
+        client.post("/v1/library", params={"show": "Yellow Show"}, **send(yellow))
+        after = client.post("/v1/identify", **send(yellow)).json()
+        named = client.get("/v1/shows").json()["shows"]
 
     assert "Yellow Show" not in {each["show"] for each in before["shows"]}
     assert after["shows"][0]["show"] == "Yellow Show"
@@ -214,7 +217,7 @@ def test_invalid_titles_and_names(
     ],
 )
 def test_a_body_without_a_usable_gif_changes_nothing(
-    open_client: Open, body: dict[str, Any], expected: tuple[int, str], path: Path
+    open_client: Callable[..., httpx.Client], body: dict[str, Any], expected: tuple[int, str], path: Path
 ) -> None:
     client = open_client(max_body_bytes=100_000)
     before = path.read_bytes()
@@ -224,7 +227,7 @@ def test_a_body_without_a_usable_gif_changes_nothing(
 
 
 def test_teaching_counts_among_the_requests_in_flight(
-    open_client: Open, pipeline: Pipeline, gif: bytes
+    model_path: Path, pipeline: Pipeline, path: Path, gif: bytes, serve_app: Serve
 ) -> None:
     begun, go = threading.Event(), threading.Event()
 
@@ -233,19 +236,25 @@ def test_teaching_counts_among_the_requests_in_flight(
         go.wait(60)
         return pipeline.decode(content)
 
-    over = Pipeline(held, pipeline.classify, pipeline.describe, pipeline.check)
-    client = open_client(over=over, in_flight=1, workers=1)
-    with ThreadPoolExecutor(1) as pool:
-        first = pool.submit(client.post, "/v1/library", params=MAGENTA, **send(gif))
-        assert begun.wait(60)
-        refused = client.post("/v1/library", params=MAGENTA, **send(gif, "other.gif"))
-        listed = client.get("/v1/library")  # which computes nothing, and so waits for nobody
-        go.set()
+    async def fetch(url: str) -> bytes:
+        raise AssertionError
 
-    assert reason(refused) == (429, "OVERLOADED")
-    assert listed.json()["clip_count"] == 0
-    assert first.result().status_code == 201
-    assert shows(client) == {"Magenta Show": 1}
+    over = Pipeline(held, pipeline.classify, pipeline.describe, pipeline.check)
+    library = ServedLibrary(path, teacher=Classifier(model_path))
+    settings = RestSettings(api_keys=("key",), in_flight=1, workers=1)
+    app = create_app(over, fetch, settings=settings, library=library)
+    with httpx.Client(base_url=serve_app(app).url, headers=KEY, trust_env=False, timeout=60) as client:
+        with ThreadPoolExecutor(1) as pool:
+            first = pool.submit(client.post, "/v1/library", params=MAGENTA, **send(gif))
+            assert begun.wait(60)
+            refused = client.post("/v1/library", params=MAGENTA, **send(gif, "other.gif"))
+            listed = client.get("/v1/library")  # which computes nothing, and so waits for nobody
+            go.set()
+
+        assert reason(refused) == (429, "OVERLOADED")
+        assert listed.json()["clip_count"] == 0
+        assert first.result().status_code == 201
+        assert shows(client) == {"Magenta Show": 1}
 
 
 @pytest.mark.parametrize(
@@ -266,7 +275,9 @@ def test_every_request_needs_the_key(client: httpx.Client, gif: bytes, method: s
     assert shows(client) == {"Magenta Show": 1}
 
 
-def test_a_library_that_is_only_read(open_client: Open, gif: bytes, path: Path) -> None:
+def test_a_library_that_is_only_read(
+    open_client: Callable[..., httpx.Client], gif: bytes, path: Path
+) -> None:
     open_client(keep_thumbnails=True).post("/v1/library", params=MAGENTA, **send(gif))
     client = open_client(teach=False)
     before = path.read_bytes()
@@ -281,7 +292,10 @@ def test_a_library_that_is_only_read(open_client: Open, gif: bytes, path: Path) 
 
 
 def test_a_gateway_without_a_library(pipeline: Pipeline, gif: bytes, serve_app: Serve) -> None:
-    with httpx.Client(base_url=serve_app(create_app(pipeline, no_fetch)).url, trust_env=False) as client:
+    async def fetch(url: str) -> bytes:
+        raise AssertionError
+
+    with httpx.Client(base_url=serve_app(create_app(pipeline, fetch)).url, trust_env=False) as client:
         about = client.get("/v1/library").json()
         taught = client.post("/v1/library", params=MAGENTA, **send(gif))
         picture = client.get("/v1/library/thumbnail", params={"name": "red.gif"})
@@ -298,8 +312,11 @@ def test_a_gateway_without_a_library(pipeline: Pipeline, gif: bytes, serve_app: 
 
 
 def test_a_library_without_keys_cannot_be_taught(pipeline: Pipeline, model_path: Path, path: Path) -> None:
+    async def fetch(url: str) -> bytes:
+        raise AssertionError
+
     with pytest.raises(ValueError, match="needs API keys"):
-        create_app(pipeline, no_fetch, library=ServedLibrary(path, teacher=Classifier(model_path)))
+        create_app(pipeline, fetch, library=ServedLibrary(path, teacher=Classifier(model_path)))
 
 
 def test_forgetting_what_the_library_does_not_have(client: httpx.Client, path: Path) -> None:
@@ -342,7 +359,7 @@ def test_only_names_of_the_library_have_thumbnails(client: httpx.Client, gif: by
     assert reason(client.get("/v1/library/thumbnail", params={"name": name})) == (404, "NOT_IN_LIBRARY")
 
 
-def test_a_clip_without_a_thumbnail(open_client: Open, gif: bytes, path: Path) -> None:
+def test_a_clip_without_a_thumbnail(open_client: Callable[..., httpx.Client], gif: bytes, path: Path) -> None:
     client = open_client()
     client.post("/v1/library", params=MAGENTA, **send(gif))
 
@@ -354,7 +371,9 @@ def test_a_clip_without_a_thumbnail(open_client: Open, gif: bytes, path: Path) -
     assert [each.name for each in path.parent.iterdir() if "thumbnail" in each.name] == []
 
 
-def test_two_gateways_share_a_library(open_client: Open, gif: bytes, save_gif: SaveGif) -> None:
+def test_two_gateways_share_a_library(
+    open_client: Callable[..., httpx.Client], gif: bytes, save_gif: SaveGif
+) -> None:
     first, second = open_client(), open_client()
 
     first.post("/v1/library", params=MAGENTA, **send(gif))

@@ -13,7 +13,7 @@ from onnx import TensorProto, helper
 
 from services.clip import CLIP_SHAPE, Clip
 from services.errors import InvalidArgument, ModelError
-from services.inference import Classifier, default_model_path
+from services.inference import Classifier
 from tests.support.models import mean_colour
 from tests.support.programs import python
 
@@ -329,13 +329,3 @@ def test_a_graph_that_fails_on_a_clip_is_an_error(save_model: SaveModel, clip_of
 
     with pytest.raises(ModelError, match="it does not run"):
         Classifier(save_model(edit=cut_to_seven)).classify(clip_of(RED))
-
-
-# The packaged model
-
-
-def test_the_default_model_fits_the_contract() -> None:
-    classifier = Classifier(default_model_path())
-
-    assert "Big Buck Bunny" in classifier.shows
-    assert default_model_path().stat().st_size <= 14_000_000

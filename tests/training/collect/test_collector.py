@@ -127,22 +127,6 @@ def test_an_interrupted_wait_says_how_to_continue(small, tmp_path):
     assert rest == "interrupted; the same command continues from here\n"
 
 
-def test_only_one_program_collects_into_a_folder(small, tmp_path):
-    shows, out = write_shows(tmp_path, {"Red Show": ("red",)}), tmp_path / "out"
-    small.faults["file red1"] = ["hang"]
-    running = subprocess.Popen(
-        command(small, shows, out, "--timeout", 60), env=environment(), stderr=subprocess.PIPE
-    )
-    assert small.hanging.wait(60)
-
-    second = collect(small, shows, out)
-    running.kill()
-    running.communicate(timeout=30)
-
-    assert second.returncode == 1
-    assert "another program collects into it" in second.stderr
-
-
 def test_transient_failures_are_retried(small, tmp_path):
     shows, out = write_shows(tmp_path, {"Red Show": ("red",)}), tmp_path / "out"
     small.faults["search red 0"] = ["cut", "500", "no json", "slow", "429"]

@@ -14,7 +14,7 @@ from services.clip import check_clip
 from services.errors import CorruptGif, GifTooLarge
 from services.preprocess import Budget, decode_gif, render_frames
 from services.preprocess.formats import png
-from tests.support.paths import CORPUS, corpus_files
+from tests.support.paths import corpus_files
 from tests.support.picture_writer import Part, chunk, riff, webp_file, write_apng, write_png, write_webp
 from tests.support.pictures import assert_clip_or_error, colours, exif, noise, saved, smooth, solid
 
@@ -192,16 +192,3 @@ def test_a_million_chunks_are_refused() -> None:
 
     with pytest.raises(GifTooLarge, match="structure is limited to 200,000 chunks"):
         decode_gif(file)
-
-
-def test_the_corpus_has_enough_animations() -> None:
-    def is_animated(path: Path) -> bool:
-        try:
-            source = decode_gif(path.read_bytes()).source
-        except CorruptGif:
-            return False
-        return source is not None and source.frame_count > 1
-
-    animated = [path.suffix for path in (CORPUS / "pictures").iterdir() if is_animated(path)]
-    assert animated.count(".png") >= 20
-    assert animated.count(".webp") >= 20
