@@ -95,12 +95,3 @@ def test_inputs_that_reach_new_lines_are_kept(tmp_path: Path, monkeypatch: pytes
 
     assert corpus.kept == 2
     assert set(fuzz.Corpus(tmp_path).seeds) >= {cut}
-
-
-def test_a_png_gets_its_checksums_again() -> None:
-    png = next(path for path in fuzz.corpus_files() if path.suffix == ".png").read_bytes()
-    broken = bytearray(png)
-    broken[29:33] = b"none"  # of the first chunk
-
-    assert fuzz.with_checksums(bytes(broken)) == fuzz.with_checksums(png)
-    assert fuzz.with_checksums(b"GIF89a") == b"GIF89a"

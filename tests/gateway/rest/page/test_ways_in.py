@@ -140,13 +140,6 @@ def test_address_previews_its_frames(visit: Visit, server: str, addresses: Local
     assert addresses.asked == [f"{HOST}/meadow.gif"]
 
 
-def test_link_with_an_address(visit: Visit, server: str) -> None:
-    page = visit(f"{server}{MEADOW_LINK}")
-
-    expect_the_bunny(page)
-    assert page.url == f"{server}{MEADOW_LINK}"
-
-
 def test_an_example_is_at_hand(visit: Visit, server: str) -> None:
     page = visit(server)
 
