@@ -180,7 +180,7 @@ def test_top_k_shows_are_named(ask: Ask, gif: bytes, top_k: int, named: int) -> 
     assert len(ask(by_query(ADDRESS, f"&top_k={top_k}")).json()["shows"]) == named
 
 
-def test_an_answer_with_the_same_etag_is_not_sent_again(ask: Ask, gif: bytes) -> None:
+def test_an_answer_with_the_same_etag_is_not_sent_again(ask: Ask) -> None:
     first = ask(by_query(ADDRESS))
     again = ask(dataclasses.replace(by_query(ADDRESS), headers={"if-none-match": first.headers["etag"]}))
     assert (again.status, again.body) == (304, b"")

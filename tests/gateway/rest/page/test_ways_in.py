@@ -99,7 +99,7 @@ def test_picture_dragged_from_another_page(
     assert addresses.asked == [f"{HOST}/meadow.gif"]
 
 
-def test_picture_copied_from_another_page(visit: Visit, server: str, addresses: LocalAddresses) -> None:
+def test_picture_copied_from_another_page(visit: Visit, server: str) -> None:
     """Browsers copy a still PNG of it, and the GIF's address beside it."""
     page = visit(server)
 
