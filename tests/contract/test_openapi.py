@@ -121,8 +121,7 @@ def test_every_operation_is_tested(document: schemathesis.BaseSchema) -> None:
 
 @pytest.mark.parametrize(("method", "path"), OPERATIONS)
 def test_every_answer_is_documented(document: schemathesis.BaseSchema, method: str, path: str) -> None:
-    examples = min(200, 3 * settings.default.max_examples)
-    statuses = send(document[path][method], {"X-API-Key": "key"}, examples)
+    statuses = send(document[path][method], {"X-API-Key": "key"}, examples=200)
 
     names_a_clip = (method, path) in (("DELETE", "/v1/library"), ("GET", "/v1/library/thumbnail"))
     makes = method == "POST" and path in ("/v1/library", "/v1/feedback")
