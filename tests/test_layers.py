@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import tomllib
 
 import pytest
 
 from tests.support.paths import ROOT
+from tests.support.programs import python
 
 CONTRACTS = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]["contracts"]
 [CORE] = [contract for contract in CONTRACTS if contract["name"] == "The core knows no wire"]
@@ -54,11 +53,7 @@ def test_the_two_steps_are_imported_without_grpc() -> None:
         "sys.exit(' '.join(sorted({'grpc', 'google', 'gif_analyzer', 'open_inference'} & set(sys.modules))))"
     )
 
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=False, cwd=ROOT, timeout=60
-    )
-
-    assert done.stderr.strip() == ""
+    assert python(program).stderr.strip() == ""
 
 
 def test_no_package_named_proto_shadows_the_one_of_pypi() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import os
 import re
 import shutil
 import subprocess
@@ -20,6 +19,7 @@ from packaging.utils import canonicalize_name
 
 from tests.support.documents import constraints
 from tests.support.paths import ROOT
+from tests.support.programs import python
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 TRAINING_STACK = ("tensorflow", "keras", "tf2onnx", "onnx", "mlflow", "sklearn", "matplotlib", "torch")
@@ -174,9 +174,7 @@ for package in (services, gateway):
             importlib.import_module(module.name)
 print(len(sys.modules))
 """
-    done = subprocess.run(
-        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False, timeout=120
-    )
+    done = python(program)
 
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) > 50
@@ -203,9 +201,11 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
     return zipfile.ZipFile(path)
 
 
-def test_the_wheel_holds_the_packages_with_their_types(wheel: zipfile.ZipFile) -> None:
+def test_the_wheel_holds_the_packages_with_their_types_the_page_and_the_model(wheel: zipfile.ZipFile) -> None:
     names = set(wheel.namelist())
+    page = {f"gateway/rest/static/{path.name}" for path in (ROOT / "gateway/rest/static").iterdir()}
 
+    assert page | {f"services/inference/{name}" for name in ("default.onnx", "MODEL_CARD.md")} <= names
     for package in ("gif_analyzer", "services", "gateway", "training", "delivery"):
         assert {f"{package}/__init__.py", f"{package}/py.typed"} <= names
     assert not [name for name in names if name.startswith(("tests/", "examples/")) or name.endswith(".pyc")]
@@ -220,32 +220,12 @@ from gif_analyzer.v1 import inference_pb2
 print(gif_analyzer.__file__, __version__, identify(GIF).verdict.text, identify(open(GIF, "rb").read()).known)
 """.replace("GIF", repr(str(ROOT / "examples/meadow.gif")))
 
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(tmp_path / "installed")},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
+    done = python(program, cwd=tmp_path, PYTHONPATH=str(tmp_path / "installed"))
 
     assert done.returncode == 0, done.stderr
     file, *answer = done.stdout.split(maxsplit=1)
     assert Path(file).is_relative_to(tmp_path)
     assert answer == [f"{PROJECT['version']} Big Buck Bunny True\n"]
-
-
-def test_the_wheel_holds_the_web_page(wheel: zipfile.ZipFile) -> None:
-    files = {path.name for path in (ROOT / "gateway/rest/static").iterdir()}
-
-    assert {"index.html", "page.css", "page.js", "example.gif"} <= files
-    assert {f"gateway/rest/static/{name}" for name in files} <= set(wheel.namelist())
-
-
-@pytest.mark.parametrize("name", ["default.onnx", "MODEL_CARD.md"])
-def test_the_wheel_holds_the_default_model_and_its_card(wheel: zipfile.ZipFile, name: str) -> None:
-    assert f"services/inference/{name}" in wheel.namelist()
 
 
 def test_the_wheel_asks_for_no_training_package_unless_training(wheel: zipfile.ZipFile) -> None:

@@ -307,7 +307,7 @@ def test_invalid_options_are_refused(options: list[str]) -> None:
     assert options[1] in ended.output
 
 
-def test_the_untrained_model_has_the_shape_of_the_packaged_one(tmp_path: Path) -> None:
+def test_the_untrained_model_has_the_shape_of_the_packaged_one() -> None:
     import onnx
 
     from services.inference import default_model_path

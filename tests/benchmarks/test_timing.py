@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from benchmarks.harness import gifs
-from benchmarks.harness.timing import Ratio, in_turns, table, time_in_turns
+from benchmarks.harness.timing import Ratio, in_turns, time_in_turns
 from services.preprocess import decode_gif
 from tests.support.paths import ROOT
 
@@ -41,10 +41,6 @@ def test_no_ratio_lies_outside_its_spread(rounds: list[tuple[float, float]]) -> 
     ratio = Ratio.of(*zip(*rounds, strict=True))
 
     assert ratio.low <= ratio.middle <= ratio.high
-
-
-def test_a_table_has_a_row_for_each_row() -> None:
-    assert table(("a", "b"), [("1", "2"), ("3", "")]) == "| a | b |\n|---|---|\n| 1 | 2 |\n| 3 |  |"
 
 
 def test_a_comment_changes_the_bytes_and_not_the_clip() -> None:

@@ -25,16 +25,9 @@ def ready(name: str, **options: object) -> Worker:
     return worker
 
 
-def test_seconds_are_divided_by_the_times() -> None:
-    worker = ready("echo")
-
-    assert send(worker, do="run", item="7", times=3) == {"seconds": 2.0}
-
-
-def test_seconds_are_divided_by_the_units() -> None:
-    worker = ready("four_at_once")
-
-    assert send(worker, do="run", item="7", times=3) == {"seconds": 0.5}
+@pytest.mark.parametrize(("name", "seconds"), [("echo", 2.0), ("four_at_once", 0.5)])
+def test_seconds_are_divided_by_the_times_and_the_units(name: str, seconds: float) -> None:
+    assert send(ready(name), do="run", item="7", times=3) == {"seconds": seconds}
 
 
 def test_an_item_is_loaded_run_and_checked() -> None:
@@ -59,9 +52,6 @@ def test_a_failure_is_answered_with_its_reason(message: dict[str, object], reaso
     worker = ready("echo")
 
     assert str(send(worker, **message)["error"]).startswith(reason)
-
-
-def test_a_worker_must_be_prepared_first() -> None:
     assert send(Worker(), do="run", item="7", times=1) == {"error": "RuntimeError: not prepared"}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import grpc
 import onnx
@@ -38,6 +39,14 @@ def address(classifier: Classifier) -> Iterator[str]:
     """The address of both services, for the whole session."""
     with serving(lambda: build_pair(ServerSettings(port=0), classifier, Budget())) as port:
         yield f"127.0.0.1:{port}"
+
+
+@pytest.fixture(scope="session")
+def build_handler() -> Callable[..., Any]:
+    """The function that makes the Lambda handler. Its module sets up the log when it is imported."""
+    from gateway.lambda_handler import build_handler
+
+    return build_handler
 
 
 @pytest.fixture

@@ -26,14 +26,6 @@ Logged = Callable[[], list[Answer]]
 NAME = "someones-holiday.gif"
 
 
-@pytest.fixture(scope="module")
-def build_handler() -> Callable[..., Any]:
-    """The function that makes the Lambda handler. Its module sets up the log when it is imported."""
-    from gateway.lambda_handler import build_handler
-
-    return build_handler
-
-
 @pytest.fixture
 def logged(caplog: pytest.LogCaptureFixture) -> Iterator[Logged]:
     """A function that returns the answers that were logged since it was called last."""

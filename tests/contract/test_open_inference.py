@@ -72,7 +72,7 @@ def test_tritonclient_reads_inputs_and_outputs_of_the_model(triton: dict[str, An
     }
 
 
-def test_the_properties_contain_the_shows(address: str, channel: grpc.Channel) -> None:
+def test_the_properties_contain_the_shows(channel: grpc.Channel) -> None:
     # tritonclient's copy of the contract has no properties.
     stub = pb_grpc.GRPCInferenceServiceStub(channel)
 

@@ -32,7 +32,6 @@ from tests.support.pictures import FORMATS_OF
 
 IMAGE = {"content-type": "image/gif"}
 JSON = {"content-type": "application/json"}
-PAGE = b'<meta property="og:image" content="%s">'
 
 
 @pytest.fixture
@@ -42,11 +41,7 @@ def host(gif: bytes) -> Iterator[LocalHost]:
         {
             "/a.gif": http_answer(gif),
             "/a.gif?key=1": http_answer(gif),
-            "/page.gif": http_answer(b"<!doctype html><title>No GIF</title>"),
             "/moved.gif": redirect("/a.gif"),
-            "/inward.gif": redirect("http://127.0.0.1/a.gif"),
-            "/bracket.gif": redirect("https://["),
-            "/view/bracket-1": http_answer(PAGE % b"https://[a/x.gif", Content_Type="text/html"),
             "/digits.gif": http_answer(Content_Type="image/gif").replace(
                 b"Length: 0", b"Length: " + b"9" * 5_000
             ),
@@ -152,24 +147,9 @@ def test_a_gif_is_identified_however_it_is_sent(
     assert (response.status, response.headers["content-type"]) == (200, "application/json")
     answer = response.json()
     expected = prediction_json(source, classifier.classify(decode_gif(gif)))
-    for part in ("source", "shows", "known", "verdict", "votes"):
-        assert answer[part] == expected[part]
-    assert answer["model"] == ask(Request("GET", "/v1/model")).json()["model"]
-
-
-@pytest.mark.parametrize("way", WAYS)
-def test_every_answer_fits_the_contract(ask: Ask, gif: bytes, way: str) -> None:
-    request, source = WAYS[way](gif)
-
-    message = json_format.Parse(ask(request).body, Identification())  # raises for unknown fields
-
-    assert message.source == source
-    assert [show.show for show in message.shows][:1] in (["Red Show"], ["Blue Show"])
-    assert message.known
-    assert message.verdict.level == "one_of"
-    assert sorted(message.verdict.names) == ["Blue Show", "Red Show"]
-    assert message.verdict.text == " or ".join(message.verdict.names)
-    assert [vote.show for vote in message.votes] == ["Red Show", "Blue Show"]
+    assert {part: answer[part] for part in expected} == expected
+    message = json_format.Parse(response.body, Identification())  # raises for unknown fields
+    assert (message.source, message.known, message.verdict.level) == (source, True, "one_of")
 
 
 def test_integers_are_numbers_which_a_parser_of_protojson_accepts(ask: Ask, gif: bytes) -> None:
@@ -180,9 +160,8 @@ def test_integers_are_numbers_which_a_parser_of_protojson_accepts(ask: Ask, gif:
     message = json_format.Parse(answer.body, Identification())
     assert [vote.offset_ms for vote in message.votes] == offsets
     written = json_format.MessageToDict(message, preserving_proto_field_name=True)
-    assert [vote["offset_ms"] for vote in written["votes"]] == list(
-        map(str, offsets)
-    )  # why the contract says so
+    # which is why the contract says so
+    assert [vote["offset_ms"] for vote in written["votes"]] == [str(each) for each in offsets]
 
 
 def test_a_still_image_is_one_frame_with_one_picture(ask: Ask, save_gif: Callable[..., Path]) -> None:
@@ -201,39 +180,23 @@ def test_top_k_shows_are_named(ask: Ask, gif: bytes, top_k: int, named: int) -> 
     assert len(ask(by_query(ADDRESS, f"&top_k={top_k}")).json()["shows"]) == named
 
 
-def test_an_answer_with_the_same_etag_is_not_sent_again(ask: Ask, gif: bytes) -> None:
+def test_an_answer_with_the_same_etag_is_not_sent_again(ask: Ask) -> None:
     first = ask(by_query(ADDRESS))
     again = ask(dataclasses.replace(by_query(ADDRESS), headers={"if-none-match": first.headers["etag"]}))
     assert (again.status, again.body) == (304, b"")
 
 
+# tests/gateway/rest and tests/gateway/fetch have every kind.
 ERRORS: dict[str, tuple[Request, str]] = {
     "a PDF": (raw(b"%PDF-1.7\n" + bytes(100)), "NOT_A_GIF"),
-    "a broken PNG": (raw(b"\x89PNG\r\n\x1a\n" + bytes(100)), "CORRUPT_GIF"),
-    "a PDF in a form": (multipart(b"%PDF-1.7\n" + bytes(100)), "NOT_A_GIF"),
     "the start of a GIF": (raw(b"GIF89a"), "CORRUPT_GIF"),
-    "a page by address": (by_query("http://giphy.com/page.gif"), "NOT_A_GIF"),
     "no host": (by_address("http://"), "INVALID_ADDRESS"),
-    "no scheme and no path": (by_query("giphy.com"), "INVALID_ADDRESS"),
     "a host not allowed": (by_address("http://example.org/a.gif"), "ADDRESS_REFUSED"),
-    "this machine": (by_query("http://127.0.0.1/a.gif"), "ADDRESS_REFUSED"),
-    "a redirect inward": (by_address("http://giphy.com/inward.gif"), "ADDRESS_REFUSED"),
-    "a redirect to half of an address": (by_query("http://giphy.com/bracket.gif"), "INVALID_ADDRESS"),
-    "a page that names half of one": (by_query("http://tenor.com/view/bracket-1"), "NOT_FETCHABLE"),
     "a length of 5,000 digits": (by_query("http://giphy.com/digits.gif"), "FETCH_FAILED"),
-    "half of an IPv6 address": (by_query("https://[::1"), "INVALID_ADDRESS"),
-    "a host that IDNA does not know": (by_query("http://\u2100.giphy.com/"), "INVALID_ADDRESS"),
-    "a label that is too long": (by_address(f"http://{'a' * 64}.giphy.com/"), "INVALID_ADDRESS"),
     "half a character": (by_address("http://giphy.com/\ud800.gif"), "INVALID_ADDRESS"),
-    "half a character in place of an address": (by_address("\ud800"), "INVALID_ADDRESS"),
-    "a form that broke off": (
-        dataclasses.replace(multipart(b"GIF89a"), body=multipart(b"GIF89a").body[:-20]),
-        "INVALID_REQUEST",
-    ),
     "a file that is not there": (by_query("http://giphy.com/none.gif"), "NOT_FETCHABLE"),
     "no form field": (multipart(b"GIF89a", field="other"), "INVALID_REQUEST"),
     "broken JSON": (Request("POST", "/v1/identify", "", JSON, b"{"), "INVALID_REQUEST"),
-    "JSON without an address": (Request("POST", "/v1/identify", "", JSON, b"{}"), "INVALID_REQUEST"),
     "another media type": (
         Request("POST", "/v1/identify", "", {"content-type": "text/plain"}, b"GIF89a"),
         "UNSUPPORTED_MEDIA",

@@ -22,17 +22,9 @@ from services.preprocess import Budget
 from services.rpc.server import serving
 from services.rpc.settings import ServerSettings
 from tests.support.models import familiar_model
-from tests.support.serving import serving_app
+from tests.support.serving import no_fetch, serving_app
 
 Logged = Callable[[], list[Compared]]
-
-
-@pytest.fixture(scope="module")
-def build_handler() -> Callable[..., Any]:
-    """The function that makes the Lambda handler. Its module sets up the log when it is imported."""
-    from gateway.lambda_handler import build_handler
-
-    return build_handler
 
 
 @pytest.fixture
@@ -54,10 +46,6 @@ def logged(caplog: pytest.LogCaptureFixture) -> Iterator[Logged]:
         yield read
 
 
-async def fetch(url: str) -> bytes:
-    raise AssertionError
-
-
 def ask(url: str, gif: bytes) -> dict[str, Any]:
     answer = httpx.post(f"{url}/v1/identify", content=gif, headers={"Content-Type": "image/gif"}, timeout=60)
     found: dict[str, Any] = answer.raise_for_status().json()
@@ -68,7 +56,7 @@ def test_the_gateway_asks_a_challenger_and_answers_with_the_champion(
     model_path: Path, challenger: Path, gif: bytes, logged: Logged
 ) -> None:
     shadow = Shadow(challenger, share=1)
-    with serving_app(create_app(local(model_path, shadow=shadow), fetch)) as served:
+    with serving_app(create_app(local(model_path, shadow=shadow), no_fetch)) as served:
         answer = ask(served.url, gif)
         again = ask(served.url, gif)
     shadow.drain()
@@ -85,7 +73,7 @@ def test_the_pair_asks_a_challenger_once_for_a_gateway(
     classifier = Classifier(model_path, shadow=shadow)
     with serving(lambda: build_pair(ServerSettings(port=0), classifier, Budget())) as port:
         address = f"127.0.0.1:{port}"
-        with serving_app(create_app(remote(address, address, logs_answers=True), fetch)) as served:
+        with serving_app(create_app(remote(address, address, logs_answers=True), no_fetch)) as served:
             assert ask(served.url, gif)["model"]["version"] == "1.2.3"
     shadow.drain()
 
@@ -96,7 +84,7 @@ def test_in_lambda_the_line_is_written_before_the_answer_is_sent(
     build_handler: Callable[..., Any], model_path: Path, challenger: Path, gif: bytes, logged: Logged
 ) -> None:
     shadow = Shadow(challenger, share=1)
-    handler = build_handler(local(model_path, shadow=shadow), fetch, shadow=shadow)
+    handler = build_handler(local(model_path, shadow=shadow), no_fetch, shadow=shadow)
     event = to_event(Request("POST", "/v1/identify", headers={"content-type": "image/gif"}, body=gif))
 
     assert handler(event, None)["statusCode"] == 200

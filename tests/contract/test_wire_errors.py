@@ -24,7 +24,7 @@ from services.pair import build_pair
 from services.preprocess import Budget
 from services.preprocess.rpc import RemotePreprocess
 from services.rpc.server import serving
-from services.rpc.settings import ChannelSettings, ServerSettings
+from services.rpc.settings import ServerSettings
 from tests.support.models import make_clip, mean_colour_model
 from tests.support.paths import ROOT
 from tests.support.steps import HeldClassifier
@@ -187,13 +187,6 @@ def test_an_invalid_field_is_named(address: str, clip: clip_pb2.Clip, top_k: int
     assert [violation.field for violation in request.field_violations] == [field]
 
 
-def test_an_overloaded_service_says_when_to_try_again(address: str, gif: bytes, model_path: Path) -> None:
-    retry = details_of(busy_model(address, gif, model_path))["RetryInfo"]
-
-    assert isinstance(retry, error_details_pb2.RetryInfo)
-    assert 0 < retry.retry_delay.ToTimedelta().total_seconds() < 10
-
-
 def test_an_unexpected_error_is_logged_but_not_sent(
     address: str, gif: bytes, model_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -212,27 +205,6 @@ def test_a_very_long_value_is_cut(address: str) -> None:
 
 
 # Errors of the client itself
-
-
-def test_a_service_that_is_not_there_is_unavailable() -> None:
-    kind = catalogue()["SERVICE_UNAVAILABLE"]
-
-    with (
-        RemotePreprocess("127.0.0.1:1", ChannelSettings(attempts=1)) as client,
-        pytest.raises(kind, match=r"cannot reach 127\.0\.0\.1:1: "),
-    ):
-        client.decode_gif(b"GIF89a")
-
-
-def test_a_late_answer_exceeds_the_deadline(model_path: Path) -> None:
-    held = HeldClassifier(model_path)
-    with (
-        serve(held) as address,
-        RemoteClassifier(address, ChannelSettings(timeout_s=0.2)) as client,
-        pytest.raises(catalogue()["DEADLINE_EXCEEDED"], match=r"took longer than 0\.2 s"),
-    ):
-        client.classify(make_clip((255, 0, 0)))
-    held.go.set()
 
 
 def test_a_message_that_grpc_refuses_is_too_large(classifier: Classifier) -> None:

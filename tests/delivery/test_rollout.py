@@ -152,7 +152,7 @@ def test_a_version_with_another_answer_is_not_given_to_users(
     assert cloud.live(function)["FunctionVersion"] == "1"
 
 
-def test_shares_grow_before_all_requests_move(cloud: Cloud, function: str, publish: Any) -> None:
+def test_shares_grow_before_all_requests_move(function: str, publish: Any) -> None:
     publish("2.0")
     seen: list[Alias] = []
 
@@ -261,7 +261,7 @@ def test_a_rollout_does_not_start_during_another(cloud: Cloud, function: str, pu
     assert weights(cloud, function) == {"2": 0.5}
 
 
-def test_a_version_that_is_live_is_only_checked(cloud: Cloud, function: str) -> None:
+def test_a_version_that_is_live_is_only_checked(function: str) -> None:
     done = roll(function, "--json")
 
     assert done.exit_code == 0, done.output
@@ -294,13 +294,11 @@ def test_rolling_back_ends_an_interrupted_rollout(cloud: Cloud, function: str, p
     assert not weights(cloud, function)
 
 
-def test_the_first_version_cannot_be_rolled_back(cloud: Cloud, function: str) -> None:
+def test_the_first_version_cannot_be_rolled_back(function: str) -> None:
     assert isinstance(deliver("rollback", function).exception, NoVersionBefore)
 
 
-def test_status_lists_the_versions_and_which_is_live(
-    cloud: Cloud, function: str, publish: Any, tmp_path: Path
-) -> None:
+def test_status_lists_the_versions_and_which_is_live(function: str, publish: Any, tmp_path: Path) -> None:
     publish("2.0")
     assert roll(function).exit_code == 0
     publish("3.0")

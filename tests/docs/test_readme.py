@@ -115,7 +115,3 @@ def test_the_figures_of_speed_are_those_of_the_results() -> None:
     assert len(rows) > 5
     assert set(rows) <= set(page.splitlines())
     assert page == report.page(load(ROOT / "benchmarks/results.json"), plot="benchmarks.png")
-
-
-def test_a_newcomer_can_read_it_in_three_minutes() -> None:
-    assert len(TEXT.splitlines()) <= 150

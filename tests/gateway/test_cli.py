@@ -66,31 +66,8 @@ def test_a_grey_gif_is_plainly_unknown(run: Run, save_gif: SaveGif) -> None:
     headline, hint = done.stdout.splitlines()
     assert "grey.gif: unknown; nearest guess: " in headline
     assert hint == "  use --top-k 5 to rank the shows anyway"
-
-
-def test_unknown_gif_with_top_k(run: Run, save_gif: SaveGif) -> None:
-    done = run("identify", "--top-k", "2", save_gif("grey.gif", "grey"))
-
-    assert [line[:5] for line in done.stdout.splitlines()[1:3]] == ["  1  ", "  2  "]
-
-
-def test_verdicts_and_different_frames(run: Run, save_gif: SaveGif, familiar_path: Path) -> None:
-    gifs = [
-        save_gif("still.gif", "red"),
-        save_gif("two.gif", "red", "#ffdc00", "lime"),
-        save_gif("olive.gif", "#c8be3c"),
-    ]
-
-    done = run("identify", "--frames", "--top-k", "1", "--model", familiar_path, *(gif.name for gif in gifs))
-
-    assert [line for line in done.stdout.splitlines() if "%" not in line] == [
-        "still.gif: Red Show",
-        "  0.03 s  Red Show  1 frame",
-        "two.gif: Red Show or Green Show",
-        *("  0.07-0.53 s  Red Show  2 of 3 frames", "  1.12 s  Green Show  1 of 3 frames"),
-        "olive.gif: live action, but no show that I know; nearest guess: Red Show",
-        "  0.03 s  Red Show  1 frame",
-    ]
+    ranked = run("identify", "--top-k", "2", "grey.gif").stdout.splitlines()[1:3]
+    assert [line[:5] for line in ranked] == ["  1  ", "  2  "]
 
 
 def test_output_without_a_terminal(run: Run, save_gif: SaveGif) -> None:
@@ -221,12 +198,6 @@ def test_another_format_is_named_in_the_headline(run: Run, tmp_path: Path, name:
     assert done.stdout.startswith(f"picture ({FORMATS[name]}): unknown; nearest guess: Red Show\n")
 
 
-def test_a_gif_comes_through_standard_input(run: Run, save_gif: SaveGif) -> None:
-    done = run("identify", "-", stdin=save_gif("red.gif", "red").read_bytes())
-
-    assert done.stdout.startswith("standard input: Red Show\n")
-
-
 # For programs
 
 
@@ -238,28 +209,11 @@ def test_json_is_one_object_on_a_line_for_each_input(run: Run, save_gif: SaveGif
     assert done.returncode == 1
     assert done.stderr == ""
     named, failed, piped = [json.loads(line) for line in done.stdout.splitlines()]
-    assert named.keys() == {
-        *("source", "format", "shows", "known", "verdict", "votes", "model", "matches", "neighbours")
-    }
-    assert (named["matches"], named["neighbours"]) == ([], [])
     assert named["source"] == str(red)
     assert [ranked["show"] for ranked in named["shows"]] == ["Red Show", "Green Show"]
-    assert named["known"] is True
-    assert named["verdict"] == {"level": "show", "names": ["Red Show"], "text": "Red Show"}
     assert len(named["votes"]) == 10
-    assert named["votes"][0].keys() == {"offset_ms", "show", "probability"}
-    assert named["model"] == {
-        **{"name": "mean-colour", "version": "1.2.3"},
-        **{"training_data_sha256": "0" * 64, "licence": "Apache-2.0"},
-    }
-    assert failed == {
-        "source": "none.gif",
-        "error": {
-            "reason": "UNREADABLE_FILE",
-            "message": "cannot read the file: there is no such file",
-            "details": {"path": "none.gif", "why": "there is no such file"},
-        },
-    }
+    assert (failed["source"], failed["error"]["reason"]) == ("none.gif", "UNREADABLE_FILE")
+    assert failed["error"]["details"] == {"path": "none.gif", "why": "there is no such file"}
     assert piped == {**named, "source": "-"}
 
 
@@ -278,22 +232,11 @@ def test_json_lines_come_at_once(environ: dict[str, str], save_gif: SaveGif, tmp
     assert process.returncode == 0
 
 
-@pytest.mark.parametrize(
-    ("variable", "limit", "unit"),
-    [
-        ("GIF_ANALYZER_MAX_BYTES", 20, "bytes"),
-        ("GIF_ANALYZER_MAX_CANVAS_PIXELS", 100, "pixels"),
-        ("GIF_ANALYZER_MAX_FRAMES", 1, "frames"),
-        ("GIF_ANALYZER_MAX_DECODED_PIXELS", 5_000, "pixels"),
-    ],
-)
-def test_limits_of_the_environment(run: Run, save_gif: SaveGif, variable: str, limit: int, unit: str) -> None:
-    done = run("identify", "--json", save_gif("two.gif", "red", "blue"), **{variable: str(limit)})
+def test_limits_of_the_environment(run: Run, save_gif: SaveGif) -> None:
+    done = run("identify", "--json", save_gif("two.gif", "red", "blue"), GIF_ANALYZER_MAX_FRAMES="1")
 
     assert done.returncode == 1
-    error = json.loads(done.stdout)["error"]
-    assert error["reason"] == "GIF_TOO_LARGE"
-    assert f"limited to {limit:,} {unit}" in error["message"]
+    assert "limited to 1 frames" in json.loads(done.stdout)["error"]["message"]
 
 
 # Errors of usage, settings and model
@@ -382,14 +325,13 @@ def test_impossible_early_exit(run: Run, arguments: list[str], variables: dict[s
     assert says in " ".join(done.stderr.replace("│", " ").split())
 
 
-def test_version_and_help(run: Run) -> None:
-    version, overview, help_text = run("--version"), run("--help"), run("identify", "-h")
+def test_help(run: Run) -> None:
+    overview, help_text = run("--help"), run("identify", "-h")
 
-    assert version.stdout.startswith("gif-analyzer ")
     assert "identify" in overview.stdout
     for promised in ("Examples", "--json", "--top-k", "--model", "Exit codes", "GIF_ANALYZER_THREADS"):
         assert promised in help_text.stdout
-    assert {version.returncode, overview.returncode, help_text.returncode} == {0}
+    assert (overview.returncode, help_text.returncode) == (0, 0)
 
 
 @pytest.mark.parametrize(

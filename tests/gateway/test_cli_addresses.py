@@ -1,7 +1,8 @@
-"""The command with addresses, in a process whose connections lead to a local host."""
+"""The command with addresses, whose connections lead to a local host."""
 
 from __future__ import annotations
 
+import functools
 import json
 import signal
 import subprocess
@@ -11,12 +12,14 @@ from pathlib import Path
 
 import pytest
 
+from gateway.fetch.fetcher import Fetcher
 from tests.support import programs
-from tests.support.local_host import LocalHost, http_answer
-from tests.support.programs import HEED_INTERRUPTS
+from tests.support.local_host import Detour, LocalHost, Names, http_answer
+from tests.support.programs import HEED_INTERRUPTS, Done
 
 OpenHost = Callable[..., LocalHost]
 SaveGif = Callable[..., Path]
+Identify = Callable[..., Done]
 
 # A Fetcher whose names resolve to a public address, and whose connections lead to a local host.
 DETOURED = f"""
@@ -41,50 +44,41 @@ main()
 
 
 @pytest.fixture
-def environ(model_path: Path) -> dict[str, str]:
-    return programs.environ(GIF_ANALYZER_MODEL=str(model_path))
+def identify(model_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Identify:
+    """A function that runs `gif-analyzer identify` in tmp_path, with connections that lead to a host.
+
+    Names resolve to a public address.
+    """
+
+    def run(host: LocalHost, *words: str | Path, **variables: str) -> Done:
+        detoured = functools.partial(Fetcher, resolver=Names(), connector=Detour(host))
+        monkeypatch.setattr("gateway.fetch.fetcher.Fetcher", detoured)
+        named = {"GIF_ANALYZER_MODEL": str(model_path), **variables}
+        return programs.call("gif-analyzer", "identify", *words, cwd=tmp_path, **named)
+
+    return run
 
 
-def run(program: str, *arguments: str, environ: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-c", program, *arguments],
-        env=environ,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
-
-
-def test_addresses_and_files(open_host: OpenHost, save_gif: SaveGif, environ: dict[str, str]) -> None:
+def test_addresses_and_files(open_host: OpenHost, save_gif: SaveGif, identify: Identify) -> None:
     red = save_gif("red.gif", "red")
     host = open_host({"/a.gif?key=1": http_answer(red.read_bytes())})
     address = "http://media.giphy.com/a.gif?key=1"
+    others = ["http://giphy.com/none.gif", "http://example.org:81/", "ftp://giphy.com/"]
 
-    done = run(
-        *[DETOURED, str(host.port), "identify", "--json"],
-        *[address, str(red), "http://giphy.com/none.gif", "http://example.org:81/", "ftp://giphy.com/"],
-        environ=environ,
-    )
+    done = identify(host, "--json", address, red, *others)
 
     assert (done.returncode, done.stderr) == (1, "")
     fetched, read, missing, refused, invalid = [json.loads(line) for line in done.stdout.splitlines()]
     assert fetched == {**read, "source": address}
-    assert missing["error"] == {
-        "reason": "NOT_FETCHABLE",
-        "message": "nothing to fetch from giphy.com: it answered 404 Not Found",
-        "details": {"host": "giphy.com", "why": "it answered 404 Not Found"},
-    }
+    assert missing["error"]["details"] == {"host": "giphy.com", "why": "it answered 404 Not Found"}
     assert refused["error"]["reason"] == "ADDRESS_REFUSED"
     assert invalid["error"]["reason"] == "INVALID_ADDRESS"
 
 
-def test_text_output_for_addresses(open_host: OpenHost, save_gif: SaveGif, environ: dict[str, str]) -> None:
+def test_text_output_for_addresses(open_host: OpenHost, save_gif: SaveGif, identify: Identify) -> None:
     host = open_host({"/a.gif": http_answer(save_gif("red.gif", "red").read_bytes())})
 
-    done = run(
-        DETOURED, str(host.port), "identify", "http://giphy.com/a.gif", "http://127.0.0.1/", environ=environ
-    )
+    done = identify(host, "http://giphy.com/a.gif", "http://127.0.0.1/")
 
     assert done.returncode == 1
     assert done.stdout.startswith("http://giphy.com/a.gif: Red Show (")
@@ -94,20 +88,17 @@ def test_text_output_for_addresses(open_host: OpenHost, save_gif: SaveGif, envir
     )
 
 
-def test_hosts_and_allow_host(open_host: OpenHost, save_gif: SaveGif, environ: dict[str, str]) -> None:
+def test_hosts_and_allow_host(open_host: OpenHost, save_gif: SaveGif, identify: Identify) -> None:
     host = open_host({"/a.gif": http_answer(save_gif("red.gif", "red").read_bytes())})
-    port = str(host.port)
     elsewhere = ["http://example.org/a.gif", "http://example.org:81/a.gif"]
+    only = {"GIF_ANALYZER_FETCH_HOSTS": "example.com"}
 
-    freely = run(DETOURED, port, "identify", *elsewhere, environ=environ)
-    by_option = run(DETOURED, port, "identify", "--allow-host", "example.org:81", *elsewhere, environ=environ)
-    only = {**environ, "GIF_ANALYZER_FETCH_HOSTS": "example.com"}
-    kept_out = run(DETOURED, port, "identify", *elsewhere, environ=only)
-    let_in = run(DETOURED, port, "identify", "--allow-host", "*.org", elsewhere[0], environ=only)
-    private = run(
-        DETOURED, port, "identify", "--allow-host", "127.0.0.1", "http://127.0.0.1/", environ=environ
-    )
-    wrong = run(DETOURED, port, "identify", "--allow-host", "http://a", *elsewhere, environ=environ)
+    freely = identify(host, *elsewhere)
+    by_option = identify(host, "--allow-host", "example.org:81", *elsewhere)
+    kept_out = identify(host, *elsewhere, **only)
+    let_in = identify(host, "--allow-host", "*.org", elsewhere[0], **only)
+    private = identify(host, "--allow-host", "127.0.0.1", "http://127.0.0.1/")
+    wrong = identify(host, "--allow-host", "http://a", *elsewhere)
 
     assert (freely.returncode, freely.stdout.count(": Red Show")) == (1, 1)
     assert "example.org:81: this host is not allowed; --allow-host, or " in freely.stderr
@@ -119,20 +110,13 @@ def test_hosts_and_allow_host(open_host: OpenHost, save_gif: SaveGif, environ: d
 
 
 def test_giphy_needs_no_scheme(
-    open_host: OpenHost,
-    save_gif: SaveGif,
-    environ: dict[str, str],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    open_host: OpenHost, save_gif: SaveGif, identify: Identify, tmp_path: Path
 ) -> None:
-    host = open_host(greeting=b"no TLS")
-    monkeypatch.chdir(tmp_path)
     (tmp_path / "giphy.com").mkdir()
     save_gif("giphy.com/file.gif", "blue")
 
-    done = run(
-        *[DETOURED, str(host.port), "identify", "giphy.com/file.gif", "giphy.com/a.gif", "example.org/a.gif"],
-        environ=environ,
+    done = identify(
+        open_host(greeting=b"no TLS"), "giphy.com/file.gif", "giphy.com/a.gif", "example.org/a.gif"
     )
 
     assert done.stdout.startswith("giphy.com/file.gif: Blue Show (")
@@ -142,28 +126,28 @@ def test_giphy_needs_no_scheme(
     )
 
 
-def test_without_its_packages_it_says_what_to_install(environ: dict[str, str]) -> None:
-    done = run(WITHOUT_CLIENT, "identify", "https://giphy.com/a.gif", environ=environ)
+def test_without_an_http_client_files_are_named_and_an_address_says_what_to_install(
+    save_gif: SaveGif, model_path: Path
+) -> None:
+    address, file = (
+        programs.python(WITHOUT_CLIENT, "identify", source, GIF_ANALYZER_MODEL=str(model_path))
+        for source in ("https://giphy.com/a.gif", save_gif("red.gif", "red"))
+    )
 
-    assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith("gif-analyzer: packages are missing (")
-    assert done.stderr.endswith("in the checkout run make setup, or pip install '.[rest]'\n")
+    assert (address.returncode, address.stdout) == (2, "")
+    assert address.stderr.startswith("gif-analyzer: packages are missing (")
+    assert address.stderr.endswith("in the checkout run make setup, or pip install '.[rest]'\n")
+    assert file.returncode == 0
 
 
-def test_files_need_no_http_client(save_gif: SaveGif, environ: dict[str, str]) -> None:
-    done = run(WITHOUT_CLIENT, "identify", str(save_gif("red.gif", "red")), environ=environ)
-
-    assert done.returncode == 0
-
-
-def test_ctrl_c_ends_a_fetch_quietly(open_host: OpenHost, environ: dict[str, str]) -> None:
+def test_ctrl_c_ends_a_fetch_quietly(open_host: OpenHost) -> None:
     host = open_host()
     host.answers["/a.gif"] = lambda _connection: process.send_signal(signal.SIGINT) or host.wait(60)
     with subprocess.Popen(
         [sys.executable, "-c", DETOURED, str(host.port), "identify", "http://giphy.com/a.gif"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        env=environ,
+        env=programs.environ(),
     ) as process:
         output, errors = process.communicate(timeout=60)
 

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-
 import pytest
 
 from gateway.pipeline import Pipeline, local
 from services.preprocess import decode_gif
-from tests.support.paths import ROOT
-
-EXAMPLES = ROOT / "examples"
+from tests.support import programs
+from tests.support.paths import EXAMPLES
 
 
 @pytest.fixture(scope="module")
@@ -43,17 +38,7 @@ def test_a_drawing_is_unknown(pipeline: Pipeline) -> None:
 
 
 def test_the_command_needs_no_setting_to_name_them() -> None:
-    environ = {key: value for key, value in os.environ.items() if not key.startswith("GIF_ANALYZER_")}
-
-    done = subprocess.run(
-        [sys.executable, "-c", "from gateway.cli import main; main()", "identify", *EXAMPLES.glob("*.gif")],
-        cwd=EXAMPLES.parent,
-        env=environ,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+    done = programs.run("gif-analyzer", "identify", *EXAMPLES.glob("*.gif"))
 
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.count(".gif: ") == len(list(EXAMPLES.glob("*.gif")))

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,14 +18,22 @@ from gateway.pipeline import local
 from gateway.settings import RestSettings
 from services.errors import FetchFailed
 from services.inference import default_model_path
+from tests.support import programs
 from tests.support.library import add_gifs
 from tests.support.paths import ROOT
+from tests.support.serving import no_fetch
 
-ANSWER = """
+COLD_START = """
 import json, sys
 from gateway.lambda_handler import handler
-print(json.dumps(handler(json.load(sys.stdin), None)))
+loaded = sorted(sys.modules)
+print(json.dumps([loaded, *(handler(event, None) for event in json.load(sys.stdin))]))
 """
+UNWANTED = {
+    *("grpc", "google", "gif_analyzer", "open_inference", "prometheus_client", "uvicorn"),
+    *("httpx", "httpcore", "typer", "rich", "daft"),
+}
+TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 IMAGE = {"content-type": "image/gif"}
 EXAMPLE = ROOT / "examples/meadow.gif"
 
@@ -44,33 +49,15 @@ def handler(model_path: Path) -> Handler:
     return build_handler(local(model_path), fetch)
 
 
-def run_fresh(program: str, stdin: str = "", **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run a program in a process of its own, as a cold start is."""
-    kept = {key: value for key, value in os.environ.items() if not key.startswith("GIF_ANALYZER_")}
-    return subprocess.run(
-        [sys.executable, "-c", program],
-        input=stdin,
-        env={**kept, **variables},
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
-
-
 def test_a_library_in_lambda_is_only_read(
     model_path: Path, tmp_path: Path, save_gif: Callable[..., Path]
 ) -> None:
     from gateway.lambda_handler import build_handler
 
-    async def fetch(url: str) -> bytes:
-        raise AssertionError
-
     red = save_gif("red.gif", "red")
     path = add_gifs(tmp_path / "some.library", model_path, {"Red Show": [red]})
     pipeline = local(model_path, library=path)
-    handler = build_handler(pipeline, fetch, RestSettings(api_keys=("key",)), library=ServedLibrary(path))
+    handler = build_handler(pipeline, no_fetch, RestSettings(api_keys=("key",)), library=ServedLibrary(path))
     headers = {**IMAGE, "x-api-key": "key"}
 
     def ask(method: str, query: str, body: bytes = b"") -> Any:
@@ -87,71 +74,55 @@ def test_a_library_in_lambda_is_only_read(
 # A cold start
 
 
-def test_lean_imports() -> None:
-    done = run_fresh(
-        "import sys, gateway.lambda_handler\n"
-        "unwanted = {'grpc', 'google', 'gif_analyzer', 'open_inference', 'prometheus_client', 'uvicorn',"
-        " 'httpx', 'httpcore', 'typer', 'rich', 'daft'}\n"
-        "print(sorted(unwanted & set(sys.modules)))"
-    )
-
-    assert (done.stdout, done.returncode) == ("[]\n", 0), done.stderr
-
-
-def test_a_fresh_process_answers_its_first_event_with_the_packaged_model() -> None:
-    event = to_event(Request("POST", "/v1/identify", "top_k=1", IMAGE, EXAMPLE.read_bytes()))
-
-    done = run_fresh(ANSWER, json.dumps(event))
-
-    response = from_result(json.loads(done.stdout))
-    assert response.status == 200
-    [show] = response.json()["shows"]
-    assert 0 < show["probability"] <= 1
-
-
-def test_a_library_is_named_by_the_setting(tmp_path: Path) -> None:
+def test_a_cold_start_loads_little_and_answers_by_its_settings(tmp_path: Path) -> None:
     library = add_gifs(tmp_path / "my.library", default_model_path(), {"Meadows": [EXAMPLE]})
-    event = to_event(Request("POST", "/v1/identify", "top_k=1", IMAGE, EXAMPLE.read_bytes()))
+    headers = {**IMAGE, "traceparent": f"00-{TRACE}-{SPAN}-01"}
+    requests = (
+        Request("POST", "/v1/identify", "top_k=1", headers, EXAMPLE.read_bytes()),
+        Request("GET", "/v1/identify", "url=http%3A%2F%2Fgiphy.com%2Fa.gif"),
+    )
+    settings = {"GIF_ANALYZER_LIBRARY": str(library), "GIF_ANALYZER_FETCH_HOSTS": "example.org"}
 
-    done = run_fresh(ANSWER, json.dumps(event), GIF_ANALYZER_LIBRARY=str(library))
+    done = programs.python(COLD_START, stdin=json.dumps(list(map(to_event, requests))), **settings)
 
-    [match] = from_result(json.loads(done.stdout)).json()["matches"]
-    assert (match["show"], match["name"]) == ("Meadows", "meadow.gif")
+    loaded, *results = json.loads(done.stdout)
+    named, refused = map(from_result, results)
+    assert UNWANTED & set(loaded) == set()
+    assert named.json()["model"]["name"] == "gif-shows"
+    assert [(match["show"], match["name"]) for match in named.json()["matches"]] == [
+        ("Meadows", "meadow.gif")
+    ]
+    assert refused.json()["reason"] == "ADDRESS_REFUSED"
+    # The log, one JSON object a line: two for each event.
+    first, second, third, fourth = map(json.loads, done.stderr.splitlines())
+    assert (first["message"], second["message"]) == ("answer", "request")
+    assert first["trace_id"] == second["trace_id"] == TRACE
+    assert SPAN not in (first["span_id"], second["span_id"])
+    assert third["error"] == fourth["reason"] == "ADDRESS_REFUSED"
+    assert "a.gif" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("variables", "says"),
+    [
+        ({"GIF_ANALYZER_THREADS": "all"}, "GIF_ANALYZER_THREADS must be a whole number"),
+        (
+            {"GIF_ANALYZER_FEEDBACK_GIFS": str(ROOT), "GIF_ANALYZER_API_KEYS": "key"},
+            "GIF_ANALYZER_FEEDBACK_GIFS must be left out in AWS Lambda",
+        ),
+    ],
+)
+def test_a_bad_setting_ends_the_cold_start_and_is_named(variables: dict[str, str], says: str) -> None:
+    done = programs.python("import gateway.lambda_handler", **variables)
+
+    assert done.returncode != 0
+    assert says in done.stderr
 
 
 def test_a_library_in_the_bundle_is_where_the_handler_looks_for_it() -> None:
     from gateway.lambda_handler import BUNDLED_LIBRARY
 
     assert ROOT / LIBRARY == BUNDLED_LIBRARY
-
-
-def test_a_bad_setting_ends_the_cold_start_and_is_named() -> None:
-    done = run_fresh("import gateway.lambda_handler", GIF_ANALYZER_THREADS="all")
-
-    assert done.returncode != 0
-    assert "GIF_ANALYZER_THREADS must be a whole number" in done.stderr
-
-
-def test_lambda_keeps_no_gif_and_writes_no_file(tmp_path: Path) -> None:
-    kept = {"GIF_ANALYZER_FEEDBACK_GIFS": str(tmp_path), "GIF_ANALYZER_API_KEYS": "key"}
-
-    done = run_fresh("import gateway.lambda_handler", **kept)
-
-    assert done.returncode != 0
-    assert "GIF_ANALYZER_FEEDBACK_GIFS must be left out in AWS Lambda" in done.stderr
-
-
-def test_settings_reach_the_handler() -> None:
-    event = to_event(Request("GET", "/v1/identify", "url=http%3A%2F%2Fgiphy.com%2Fa.gif"))
-
-    done = run_fresh(ANSWER, json.dumps(event), GIF_ANALYZER_FETCH_HOSTS="example.org")
-
-    problem = from_result(json.loads(done.stdout)).json()
-    assert problem["reason"] == "ADDRESS_REFUSED"
-    # The log, one JSON object a line.
-    answer, request = [json.loads(line) for line in done.stderr.splitlines()]
-    assert answer["error"] == request["reason"] == "ADDRESS_REFUSED"
-    assert "a.gif" not in done.stderr
 
 
 # Events
@@ -275,15 +246,6 @@ def test_other_event_is_logged_once(handler: Handler, event: Any, caplog: pytest
     [record] = caplog.records
     assert record.getMessage() == "this event is not an HTTP request, and nothing was done"
     assert "secre" not in str(vars(record))
-
-
-@pytest.mark.parametrize("path", ["/", "/health/ready", "/v1/model", "/openapi.json", "/v1/none"])
-def test_head_is_answered_as_get_without_a_body(handler: Handler, path: str) -> None:
-    asked, got = (from_result(handler(to_event(Request(method, path)), None)) for method in ("HEAD", "GET"))
-
-    assert (asked.status, asked.body) == (got.status, b"")
-    assert asked.headers["content-type"] == got.headers["content-type"]
-    assert asked.headers["content-length"] == got.headers["content-length"]
 
 
 def test_half_a_character_in_a_path(handler: Handler) -> None:

@@ -103,7 +103,7 @@ def test_a_dry_run_says_what_would_be_done_and_does_nothing(run: Run, gifs: Path
     assert not (tmp_path / "sorted").exists()
 
 
-def test_json_tells_every_file_and_what_was_done_with_it(run: Run, gifs: Path, tmp_path: Path) -> None:
+def test_json_tells_every_file_and_what_was_done_with_it(run: Run, gifs: Path) -> None:
     planned, done = (run("gifs", "--into", "sorted", "--json", *options) for options in (["--dry-run"], []))
     undone = run("--into", "sorted", "--undo", "--json")
 
@@ -145,7 +145,7 @@ def test_at_least(run: Run, save_gif: SaveGif, familiar_path: Path, tmp_path: Pa
         assert contents(tmp_path / "sorted").keys() == there
 
 
-def test_folder_is_sorted_in_place(run: Run, gifs: Path, tmp_path: Path) -> None:
+def test_folder_is_sorted_in_place(run: Run, gifs: Path) -> None:
     (gifs / "page.gif").unlink()
     inside = run("gifs", "--into", "gifs/sorted")
     again = run("gifs", "--into", "gifs/sorted")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +11,7 @@ from gif_analyzer import AnalyzerError, Classifier, GifError, api, decode_gif, i
 from services.inference import default_model_path
 from tests.support.library import add_gifs
 from tests.support.paths import ROOT
+from tests.support.programs import python
 
 MEADOW = ROOT / "examples" / "meadow.gif"
 
@@ -75,8 +74,6 @@ def test_importing_the_contracts_does_not_load_the_interface() -> None:
         "sys.exit(' '.join({'services', 'gateway', 'numpy', 'gif_analyzer.api'} & set(sys.modules)) or None)"
     )
 
-    done = subprocess.run(
-        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False
-    )
+    done = python(program)
 
     assert (done.returncode, done.stderr.strip()) == (0, "")

@@ -1,9 +1,8 @@
 from __future__ import annotations
 
 import importlib.metadata
+import json
 import re
-import subprocess
-import sys
 import tomllib
 
 import pytest
@@ -12,7 +11,7 @@ from packaging.utils import canonicalize_name
 
 from services.extras import EXTRAS, advice, missing
 from tests.support.paths import ROOT
-from tests.support.programs import HEED_INTERRUPTS, MODULES, Done, call, environ
+from tests.support.programs import call, python
 
 DECLARED = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
 OF_DEVELOPERS = {"test", "docs", "dev"}
@@ -89,87 +88,71 @@ def test_doctor_lists_extras_and_settings_without_their_values() -> None:
         assert re.search(rf"^  {state} +{extra.name} ", done.stdout, re.MULTILINE)
 
 
-REFUSE = """
-import importlib.abc, sys
-class Refuse(importlib.abc.MetaPathFinder):
-    def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in {modules!r}:
-            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
-sys.meta_path.insert(0, Refuse())
-"""
-
-
-def run_without(modules: set[str], program: str, *words: str) -> Done:
-    """Run a program as if these modules were not installed."""
-    start = f"{HEED_INTERRUPTS}; from {MODULES[program]} import main; main()"
-    return subprocess.run(
-        [sys.executable, "-c", REFUSE.format(modules=modules) + start, *words],
-        env=environ(GIPHY_API_KEY="key", MLFLOW_TRACKING_URI="http://127.0.0.1:9"),
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=240,
-    )
-
-
-BASE = {
-    "numpy",
-    "onnxruntime",
-    "PIL",
-    "rich",
-    "threadpoolctl",
-    "typer",
-    "google",
-    "pydantic",
-}  # Typer needs pydantic
+# Typer needs pydantic.
+BASE = {"numpy", "onnxruntime", "PIL", "rich", "threadpoolctl", "typer", "google", "pydantic"}
 # Numba is optional: without it the portable backend is used.
 OPTIONAL = {module.partition(".")[0] for extra in EXTRAS for module in extra.modules} - BASE - {"numba"}
+# What to install for a command that needs extras.
+ADVICE = {
+    ("gif-analyzer", "https://giphy.com/gifs/a-b"): "rest",
+    ("gif-analyzer", "batch", "examples", "--out", "none/o.csv"): "batch",
+    ("gif-analyzer", "serve"): "grpc,rest",
+    ("gif-analyzer", "serve", "rest"): "rest",
+    ("gif-train", "collect", "--out", "none"): "train",
+    ("gif-train", "cut", "README.md", "--show", "S", "--out", "none"): "train",
+    ("gif-train", "fit", "MANIFEST", "--run", "none", "--cache", "CACHE"): "train",
+    ("gif-train", "status"): "registry",
+    ("gif-deliver", "status", "f"): "deliver",
+}
+WORK = [
+    *((program, "--help") for program in ("gif-analyzer", "gif-train", "gif-deliver")),
+    *(("gif-analyzer", word) for word in ("examples/meadow.gif", "shows", "doctor")),
+]
+RUN_WITHOUT = """
+import importlib.abc, json, sys
+
+class Refuse(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in refused:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+refused, commands = json.load(sys.stdin)
+sys.meta_path.insert(0, Refuse())
+from tests.support.programs import call
+done = [call(*words) for words in commands]
+print(json.dumps([[each.returncode, each.stdout, each.stderr] for each in done]))
+"""
+Answers = dict[tuple[str, ...], tuple[int, str, str]]
 
 
-@pytest.mark.parametrize(
-    ("program", "words", "extras"),
-    [
-        ("gif-analyzer", ("https://giphy.com/gifs/a-b",), "rest"),
-        ("gif-analyzer", ("batch", "examples", "--out", "none/o.csv"), "batch"),
-        ("gif-analyzer", ("serve",), "grpc,rest"),
-        ("gif-analyzer", ("serve", "rest"), "rest"),
-        ("gif-train", ("collect", "--out", "none"), "train"),
-        ("gif-train", ("cut", "README.md", "--show", "S", "--out", "none"), "train"),
-        ("gif-train", ("fit", "MANIFEST", "--run", "none", "--cache", "CACHE"), "train"),
-        ("gif-train", ("status",), "registry"),
-        ("gif-deliver", ("status", "f"), "deliver"),
-    ],
-)
+@pytest.fixture(scope="module")
+def without_extras(tmp_path_factory: pytest.TempPathFactory) -> Answers:
+    """Exit code, output and errors of each command, in a process that can import no module of an extra."""
+    folder = tmp_path_factory.mktemp("fit")
+    lines = [f"{ROOT}/examples/meadow.gif,Red,a", f"{ROOT}/examples/brook.gif,Blue,b"]
+    (folder / "manifest.csv").write_text("\n".join(["path,show,group", *lines]))
+    places = {"MANIFEST": str(folder / "manifest.csv"), "CACHE": str(folder)}
+    commands = [[places.get(word, word) for word in words] for words in (*WORK, *ADVICE)]
+    given = json.dumps([sorted(OPTIONAL), commands])
+    done = python(RUN_WITHOUT, stdin=given, GIPHY_API_KEY="key", MLFLOW_TRACKING_URI="http://127.0.0.1:9")
+    return dict(zip((*WORK, *ADVICE), map(tuple, json.loads(done.stdout)), strict=True))
+
+
+@pytest.mark.parametrize("words", ADVICE, ids=" ".join)
 def test_without_extras_each_command_says_in_one_line_what_to_install(
-    tmp_path, program, words, extras
+    without_extras: Answers, words: tuple[str, ...]
 ) -> None:
-    manifest = tmp_path / "manifest.csv"
-    manifest.write_text(
-        f"path,show,group\n{ROOT}/examples/meadow.gif,Red,a\n{ROOT}/examples/brook.gif,Blue,b\n"
-    )
+    code, output, errors = without_extras[words]
 
-    given = [word.replace("MANIFEST", str(manifest)).replace("CACHE", str(tmp_path)) for word in words]
-
-    done = run_without(OPTIONAL, program, *given)
-
-    assert done.returncode in (1, 2)
-    assert done.stdout == ""
-    [line] = filter(None, done.stderr.splitlines())  # the progress display leaves an empty line
+    assert code in (1, 2)
+    assert output == ""
+    [line] = filter(None, errors.splitlines())  # the progress display leaves an empty line
     assert "packages are missing (" in line
-    assert line.endswith(f"in the checkout run make setup, or pip install '.[{extras}]'")
+    assert line.endswith(f"in the checkout run make setup, or pip install '.[{ADVICE[words]}]'")
 
 
-@pytest.mark.parametrize(
-    ("program", "words"),
-    [
-        *((program, ("--help",)) for program in ("gif-analyzer", "gif-train", "gif-deliver")),
-        ("gif-analyzer", ("examples/meadow.gif",)),
-        ("gif-analyzer", ("shows",)),
-        ("gif-analyzer", ("doctor",)),
-    ],
-)
-def test_these_commands_work_without_extras(program, words) -> None:
-    done = run_without(OPTIONAL, program, *words)
+@pytest.mark.parametrize("words", WORK, ids=" ".join)
+def test_these_commands_work_without_extras(without_extras: Answers, words: tuple[str, ...]) -> None:
+    code, _, errors = without_extras[words]
 
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (code, errors) == (0, "")

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import platform
-import subprocess
-import sys
 
 import pytest
 
 from tests.support.paths import ROOT
+from tests.support.programs import python
 
 EXAMPLE = ROOT / "examples" / "meadow.gif"
 COUNT = """
@@ -33,11 +32,8 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
     reason="This test needs glibc. Other C libraries have no such setting.",
 )
 def test_later_clips_need_no_new_memory_pages() -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", COUNT, str(EXAMPLE)], capture_output=True, text=True, check=True, timeout=60
-    )
+    pages = int(python(COUNT, EXAMPLE).stdout)
 
-    pages = int(done.stdout)
     assert pages < 1000  # ten clips are 15 MB, 3,700 pages
 
 
@@ -56,7 +52,7 @@ except ValueError:
 
 
 def test_what_is_logged_has_a_limited_length() -> None:
-    done = subprocess.run([sys.executable, "-c", LOG], capture_output=True, text=True, check=True, timeout=60)
+    done = python(LOG)
 
     short, long, failed = map(json.loads, done.stderr.splitlines())
     assert (short["kept"], short["number"]) == ("a" * 500, 7)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import signal
@@ -18,7 +19,6 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 from PIL import Image
 
-from services.clip import Clip
 from services.inference.rpc import RemoteClassifier
 from services.preprocess.rpc import RemotePreprocess
 from tests.support import programs
@@ -38,27 +38,22 @@ Start = Callable[..., "tuple[subprocess.Popen[str], str]"]
 @pytest.fixture
 def start(model_path: Path) -> Iterator[Start]:
     """Start a program and wait until it serves; returns its process and its address."""
-    processes = []
+    with contextlib.ExitStack() as running:
 
-    def run(module: str, *options: str) -> tuple[subprocess.Popen[str], str]:
-        command = [sys.executable, "-m", module, "--port", "0", *options]
-        if module != "services.preprocess":
-            command += ["--model", str(model_path)]
-        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-        processes.append(process)
-        assert process.stderr is not None
-        line = json.loads(process.stderr.readline())
-        assert line["message"] == "serving"
-        return process, line["address"]
+        def run(module: str, *options: str) -> tuple[subprocess.Popen[str], str]:
+            model = () if module == "services.preprocess" else ("--model", str(model_path))
+            words = [sys.executable, "-m", module, "--port", "0", *options, *model]
+            return running.enter_context(programs.started(words))
 
-    yield run
-    for process in processes:
-        process.kill()
-        process.communicate()
+        yield run
 
 
-@pytest.mark.parametrize("module", PROGRAMS)
-def test_a_program_serves_its_services_and_ends_on_sigterm(start: Start, module: str) -> None:
+@pytest.mark.parametrize(
+    ("module", "told"), list(zip(PROGRAMS, (signal.SIGINT, signal.SIGTERM, signal.SIGTERM), strict=True))
+)
+def test_a_program_serves_its_services_and_ends_when_told(
+    start: Start, module: str, told: signal.Signals
+) -> None:
     process, address = start(module)
 
     with grpc.insecure_channel(address) as channel:
@@ -66,7 +61,7 @@ def test_a_program_serves_its_services_and_ends_on_sigterm(start: Start, module:
         for service in PROGRAMS[module]:
             health = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(service=service))
             assert health.status == health_pb2.HealthCheckResponse.SERVING
-    process.send_signal(signal.SIGTERM)
+    process.send_signal(told)
     _, log = process.communicate(timeout=120)
 
     assert {service for service in services if not service.startswith("grpc.")} == PROGRAMS[module]
@@ -74,46 +69,24 @@ def test_a_program_serves_its_services_and_ends_on_sigterm(start: Start, module:
     assert [json.loads(line)["message"] for line in log.splitlines()][-2:] == ["draining", "stopped"]
 
 
-def test_two_programs_give_a_prediction(start: Start, save_gif: Callable[..., Path]) -> None:
+def test_two_programs_give_a_prediction_and_log_their_calls(
+    start: Start, save_gif: Callable[..., Path]
+) -> None:
     _, preprocess_address = start("services.preprocess")
-    _, inference_address = start("services.inference")
+    process, inference_address = start("services.inference")
 
     with RemotePreprocess(preprocess_address) as preprocess, RemoteClassifier(inference_address) as inference:
         prediction = inference.classify(preprocess.decode_gif(save_gif("blue.gif", "blue").read_bytes()))
 
-    assert prediction.shows[0].show == "Blue Show"
-
-
-def test_control_c_ends_a_program(start: Start) -> None:
-    process, _ = start("services")
-
-    process.send_signal(signal.SIGINT)
-
-    assert process.wait(120) == 0
-
-
-def test_a_program_logs_json_lines(start: Start, clip_of: Callable[..., Clip]) -> None:
-    process, address = start("services")
-    with RemoteClassifier(address) as client:
-        client.classify(clip_of((255, 0, 0)))
     process.terminate()
     _, log = process.communicate(timeout=120)
 
-    [call] = [line for line in map(json.loads, log.splitlines()) if line["message"] == "call"]
-    assert (call["rpc"], call["code"], call["level"]) == (f"{INFERENCE}/Classify", "OK", "INFO")
+    assert prediction.shows[0].show == "Blue Show"
+    [call] = [
+        line for line in map(json.loads, log.splitlines()) if line.get("rpc") == f"{INFERENCE}/Classify"
+    ]
+    assert (call["message"], call["code"], call["level"]) == ("call", "OK", "INFO")
     assert {"time", "duration_ms", "request_id", "peer"} < set(call)
-
-
-def test_the_limits_of_a_program_are_its_options(start: Start, save_gif: Callable[..., Path]) -> None:
-    from services.errors import GifTooLarge
-
-    _, address = start("services.preprocess", "--max-frames", "1")
-
-    with (
-        RemotePreprocess(address) as client,
-        pytest.raises(GifTooLarge, match="animation is limited to 1 frames"),
-    ):
-        client.decode_gif(save_gif("two.gif", "red", "blue").read_bytes())
 
 
 def refused(*options: str) -> tuple[int, str]:
@@ -123,12 +96,18 @@ def refused(*options: str) -> tuple[int, str]:
     return done.returncode, done.stderr
 
 
-def test_a_missing_model_is_one_log_line() -> None:
-    code, said = refused("--model", "none.onnx")
+@pytest.mark.parametrize(
+    ("options", "reason", "why"),
+    [
+        (["--model", "none.onnx"], "MODEL_ERROR", "not a usable model: none.onnx: there is no such file"),
+        (["--tls-key", "key.pem"], "USAGE", "TLS takes both a certificate and its key"),
+    ],
+)
+def test_a_program_that_cannot_start_is_one_log_line(options: list[str], reason: str, why: str) -> None:
+    code, said = refused(*options)
 
     line = json.loads(said)
-    assert (code, line["reason"]) == (2, "MODEL_ERROR")
-    assert line["why"] == "not a usable model: none.onnx: there is no such file"
+    assert (code, line["reason"], line["why"]) == (2, reason, why)
 
 
 def test_a_port_in_use_is_one_log_line(start: Start, model_path: Path) -> None:
@@ -138,13 +117,6 @@ def test_a_port_in_use_is_one_log_line(start: Start, model_path: Path) -> None:
 
     # gRPC's core may print its own message first.
     assert (code, json.loads(said.splitlines()[-1])["reason"]) == (2, "CANNOT_SERVE")
-
-
-def test_a_key_without_its_certificate_is_one_log_line(model_path: Path) -> None:
-    code, said = refused("--model", str(model_path), "--tls-key", "key.pem")
-
-    assert code == 2
-    assert json.loads(said)["why"] == "TLS takes both a certificate and its key"
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import subprocess
-import sys
 
 import pytest
 
@@ -12,7 +10,7 @@ from services import tracing
 from services.errors import NotAGif
 from services.tracing import TraceContext
 from services.workers import Workers
-from tests.support.paths import ROOT
+from tests.support.programs import python
 
 TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 PARENT = f"00-{TRACE}-{SPAN}-01"
@@ -145,8 +143,4 @@ def test_a_server_that_does_not_export_does_not_import_the_sdk() -> None:
         "print([name for name in sys.modules if name in {'opentelemetry.sdk', 'opentelemetry.exporter'}])"
     )
 
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT, timeout=120
-    )
-
-    assert done.stdout == "[]\n"
+    assert python(program).stdout == "[]\n"

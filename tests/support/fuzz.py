@@ -15,7 +15,6 @@ import random
 import struct
 import sys
 import time
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -34,6 +33,7 @@ from services.preprocess.backend import Backend, compiled, portable
 from services.preprocess.formats import read
 from tests.support.animations import animations, apngs, webps
 from tests.support.paths import ROOT, corpus_files
+from tests.support.picture_writer import with_checksums
 
 BUDGET = Budget(max_bytes=200_000, max_canvas_pixels=1_000_000, max_frames=100, max_decoded_pixels=4_000_000)
 SEED_BYTES = 50_000  # of the largest seed: small files are decoded fast, and changes hit what matters
@@ -78,20 +78,6 @@ def changed(draw: st.DrawFn, seeds: Sequence[bytes]) -> bytes:
                 start = draw(st.integers(0, len(other)))
                 data[at : at + length] = other[start : start + length]
     return with_checksums(bytes(data)) if draw(st.booleans()) else bytes(data)
-
-
-def with_checksums(data: bytes) -> bytes:
-    """A PNG whose chunks have the right checksums again; other files as they are."""
-    if not data.startswith(b"\x89PNG\r\n\x1a\n"):
-        return data
-    repaired, at = bytearray(data), 8
-    while at + 12 <= len(data):
-        end = at + 8 + int.from_bytes(data[at : at + 4], "big")
-        if end + 4 > len(data):
-            break
-        repaired[end : end + 4] = zlib.crc32(data[at + 4 : end]).to_bytes(4, "big")
-        at = end + 4
-    return bytes(repaired)
 
 
 class Corpus:

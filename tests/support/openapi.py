@@ -18,6 +18,7 @@ from typing import Any
 from gateway.pipeline import local
 from gateway.rest.app import create_app
 from tests.support.paths import ROOT
+from tests.support.serving import no_fetch
 
 FILE = ROOT / "docs/openapi.json"
 # Limits of a value, and whether a higher one refuses values that were accepted before.
@@ -31,11 +32,7 @@ Json = dict[str, Any]
 
 def make_document() -> Json:
     """The document of a gateway with default settings."""
-
-    async def fetch(url: str) -> bytes:
-        raise NotImplementedError  # the document is made without a request
-
-    return create_app(local(), fetch).openapi()
+    return create_app(local(), no_fetch).openapi()
 
 
 def write(document: Json) -> str:

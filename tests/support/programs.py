@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import json
 import logging
 import os
 import subprocess
@@ -74,6 +75,40 @@ def run(program: str, *words: str | Path, stdin: bytes = b"", cwd: Path = ROOT, 
         timeout=TIMEOUT_S,
     )
     return Done(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
+def python(text: str, *words: str | Path, stdin: str = "", cwd: Path = ROOT, **variables: str) -> Done:
+    """Run the text of a program to its end in a process of its own, with the variables of `environ`."""
+    return subprocess.run(
+        [sys.executable, "-c", text, *words],
+        input=stdin,
+        env=environ(**variables),
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=TIMEOUT_S,
+    )
+
+
+@contextlib.contextmanager
+def started(words: list[str], **variables: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """A server of this project: its process, and the address that it says first. At the end it is killed."""
+    with subprocess.Popen(
+        words, env=environ(**variables), cwd=ROOT, stderr=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            yield process, address_of(process)
+        finally:
+            process.kill()
+
+
+def address_of(process: subprocess.Popen[str]) -> str:
+    """The address that a server says next."""
+    assert process.stderr is not None
+    line = json.loads(process.stderr.readline())
+    assert line["message"] == "serving"
+    return str(line["address"])
 
 
 def call(program: str, *words: str | Path, stdin: bytes = b"", cwd: Path = ROOT, **variables: str) -> Done:

@@ -21,6 +21,11 @@ class Served:
     app: FastAPI  # the application
 
 
+async def no_fetch(url: str) -> bytes:
+    """What fetches addresses for an application that is given none."""
+    raise AssertionError(f"nothing is fetched here: {url}")
+
+
 @contextlib.contextmanager
 def serving_app(app: FastAPI) -> Iterator[Served]:
     """Serve an application on a free port, in a thread, until the end of the block."""

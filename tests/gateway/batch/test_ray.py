@@ -69,7 +69,7 @@ def test_ray_gives_the_same_rows(
     assert read_rows(tmp_path / "ray.parquet") == rows
 
 
-def test_no_such_cluster_is_one_clear_error(run_batch: RunBatch, save_gif: SaveGif, tmp_path: Path) -> None:
+def test_no_such_cluster_is_one_clear_error(run_batch: RunBatch, save_gif: SaveGif) -> None:
     save_gif("red.gif", "red")
 
     done = run_batch("red.gif", "--out", "labels.parquet", "--ray", "ray://127.0.0.1:1")

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import subprocess
-import sys
 from typing import Any
 
 import pytest
@@ -13,6 +11,7 @@ from services.clip import Clip
 from services.preprocess import decode_gif
 from services.preprocess.backend import Backend, fastest
 from tests.support.paths import ROOT
+from tests.support.programs import python
 
 EXAMPLE = ROOT / "examples" / "meadow.gif"
 
@@ -41,8 +40,6 @@ def test_naming_one_gif_loads_no_compiler() -> None:
         "assert not {'numba', 'llvmlite'} & set(sys.modules)\n"
     )
 
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=60
-    )
+    done = python(program)
 
     assert done.returncode == 0, done.stderr

@@ -8,7 +8,6 @@ import pty
 import re
 import signal
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,31 +15,20 @@ import httpx
 import pytest
 
 from tests.support.paths import ROOT
-from tests.support.programs import Done, call, command, environ
+from tests.support.programs import address_of, call, command, environ, python, started
 
 SaveGif = Callable[..., Path]
 
 
 @pytest.fixture
-def served(model_path: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """A running `gif-analyzer serve grpc`: its process and its address."""
-    process = subprocess.Popen(
-        command("gif-analyzer", "serve", "grpc", "--port", "0", "--model", model_path),
-        env=environ(GIF_ANALYZER_MAX_FRAMES="2"),
-        cwd=ROOT,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stderr is not None
-    yield process, json.loads(process.stderr.readline())["address"]
-    process.kill()
-    process.communicate()
+def address(model_path: Path) -> Iterator[str]:
+    """The address of a running `gif-analyzer serve grpc`."""
+    words = command("gif-analyzer", "serve", "grpc", "--port", "0", "--model", model_path)
+    with started(words, GIF_ANALYZER_MAX_FRAMES="2") as (_, address):
+        yield address
 
 
-def test_identify_calls_the_services_which_keep_their_own_limits(
-    served: tuple[object, str], save_gif: SaveGif
-) -> None:
-    _, address = served
+def test_identify_calls_the_services_which_keep_their_own_limits(address: str, save_gif: SaveGif) -> None:
     blue, three = save_gif("blue.gif", "blue"), save_gif("three.gif", "red", "green", "blue")
 
     done = call(
@@ -56,14 +44,6 @@ def test_identify_calls_the_services_which_keep_their_own_limits(
         "message": "file too large: animation is limited to 2 frames, this one has 3",
         "details": {"limit": "animation", "allowed": "2", "found": "3", "unit": "frames"},
     }
-
-
-def test_sigterm_ends_serve(served: tuple[subprocess.Popen[str], str]) -> None:
-    process, _ = served
-
-    process.send_signal(signal.SIGTERM)
-
-    assert process.wait(120) == 0
 
 
 @pytest.mark.parametrize(
@@ -114,19 +94,11 @@ def test_grpc_without_keys_is_not_served_to_others_when_keys_are_set(words: list
 
 
 def test_grpc_behind_a_public_page_is_for_this_machine_alone(model_path: Path) -> None:
-    process = subprocess.Popen(
-        command("gif-analyzer", "serve", *SERVE_ALL, "--host", "0.0.0.0", "--model", model_path),
-        env=environ(GIF_ANALYZER_API_KEYS="some-key-of-a-fair-length"),
-        cwd=ROOT,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stderr is not None
-    lines = [json.loads(process.stderr.readline()) for _ in range(2)]
-    process.kill()
-    process.communicate()
+    words = command("gif-analyzer", "serve", *SERVE_ALL, "--host", "0.0.0.0", "--model", model_path)
 
-    grpc, rest = (line["address"] for line in sorted(lines, key=lambda line: "services" not in line))
+    with started(words, GIF_ANALYZER_API_KEYS="some-key-of-a-fair-length") as (process, grpc):
+        rest = address_of(process)  # which is the second to serve
+
     assert grpc.startswith("127.0.0.1:")
     assert rest.startswith("0.0.0.0:")
 
@@ -159,27 +131,21 @@ def test_a_served_library_is_taught(
     library = tmp_path / "new.library"
     ports = ["--port", "0"] if alone else SERVE_ALL
     options = ["--library", str(library), "--teach", "--keep-thumbnails"]
-    process = subprocess.Popen(
-        command("gif-analyzer", "serve", *alone, *ports, *options, "--model", model_path),
-        env=environ(GIF_ANALYZER_API_KEYS="some-key"),
-        cwd=ROOT,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stderr is not None
-    lines = [json.loads(process.stderr.readline()) for _ in range(1 if alone else 2)]
-    [address] = [line["address"] for line in lines if "services" not in line]
     red = {"file": ("red.gif", save_gif("red.gif", "red").read_bytes())}
-    key = {"X-API-Key": "some-key"}
+    words = command("gif-analyzer", "serve", *alone, *ports, *options, "--model", model_path)
 
-    with httpx.Client(base_url=f"http://{address}", headers=key, timeout=60, trust_env=False) as client:
+    with started(words, GIF_ANALYZER_API_KEYS="some-key") as (process, first):
+        address = first if alone else address_of(process)  # REST is the second to serve
+        client = httpx.Client(
+            base_url=f"http://{address}", headers={"X-API-Key": "some-key"}, timeout=60, trust_env=False
+        )
         before = client.post("/v1/identify", files=red).json()
         taught = client.post("/v1/library", params={"show": "Magenta Show"}, files=red)
         after = client.post("/v1/identify", files=red).json()
         picture = client.get("/v1/library/thumbnail", params={"name": "red.gif"})
-    process.send_signal(signal.SIGTERM)
-    ended = process.wait(60)
-    process.communicate()
+        client.close()
+        process.send_signal(signal.SIGTERM)
+        ended = process.wait(60)
 
     assert (before["matches"], taught.status_code) == ([], 201)
     assert [(match["show"], match["name"]) for match in after["matches"]] == [("Magenta Show", "red.gif")]
@@ -236,20 +202,9 @@ main()
 """
     gif = save_gif("red.gif", "red")
 
-    def without_grpc(*words: str | Path) -> Done:
-        return subprocess.run(
-            [sys.executable, "-c", program, *words],
-            env=environ(GIF_ANALYZER_MODEL=str(model_path)),
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=240,
-        )
-
-    assert without_grpc("identify", gif).returncode == 0
+    assert python(program, "identify", gif, GIF_ANALYZER_MODEL=str(model_path)).returncode == 0
     for words in (("identify", *SERVICES, gif), ("serve", "grpc")):
-        done = without_grpc(*words)
+        done = python(program, *words, GIF_ANALYZER_MODEL=str(model_path))
         assert done.returncode == 2
         advice = "in the checkout run make setup, or pip install '.[grpc]'"
         assert re.fullmatch(

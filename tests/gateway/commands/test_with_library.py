@@ -5,9 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
-import signal
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,8 +14,7 @@ import pytest
 from services.inference.rpc import RemoteClassifier
 from services.preprocess import decode_gif
 from tests.support.library import add_gifs, save_teaching_model
-from tests.support.paths import ROOT
-from tests.support.programs import Done, call, command, environ
+from tests.support.programs import Done, address_of, call, command, started
 
 Run = Callable[..., Done]
 SaveGif = Callable[..., Path]
@@ -67,19 +63,8 @@ def test_json_and_csv_have_the_evidence(run: Run, library: Path, purple: Path) -
     [row] = csv.DictReader(io.StringIO(run("identify", "--csv", "--library", library, purple).stdout))
 
     [match], [neighbour] = told["matches"], told["neighbours"]
-    assert match == {
-        "show": "Purple Show",
-        "name": "purple.gif",
-        "similarity": 1.0,
-        "frame_count": 1,
-        "query": {"start_ms": 25, "end_ms": 25},
-        "known": {"start_ms": 25, "end_ms": 25},
-        "mirrored": False,
-    }
-    assert (neighbour["show"], neighbour["name"]) == ("Purple Show", "purple.gif")
-    assert (row["match_show"], row["match_name"], row["match_similarity"]) == (
-        *("Purple Show", "purple.gif", "1.0"),
-    )
+    assert match["name"] == neighbour["name"] == row["match_name"] == "purple.gif"
+    assert match["similarity"] == 1.0
     assert row["neighbour_similarity"] == str(neighbour["similarity"])
 
 
@@ -148,25 +133,16 @@ def test_the_servers_take_a_library(
     name, *words = program.split()
     if program == "gif-analyzer serve":
         words += ["--grpc-port", "0"]
-    process = subprocess.Popen(
-        command(name, *words, "--port", "0", "--model", model, "--library", library),
-        env=environ(),
-        cwd=ROOT,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        assert process.stderr is not None
-        address = json.loads(process.stderr.readline())["address"]
-        if program == "gif-analyzer serve":  # the second line is that of REST
-            address = json.loads(process.stderr.readline())["address"]
-            answer = httpx.post(f"http://{address}/v1/identify", files={"file": purple.read_bytes()})
+    words = command(name, *words, "--port", "0", "--model", model, "--library", library)
+
+    with started(words) as (process, address):
+        if program == "gif-analyzer serve":
+            rest = address_of(process)  # which is the second to serve
+            answer = httpx.post(f"http://{rest}/v1/identify", files={"file": purple.read_bytes()})
             matches = [match["name"] for match in answer.json()["matches"]]
         else:
             with RemoteClassifier(address) as client:
                 prediction = client.classify(decode_gif(purple.read_bytes()))
             matches = [match.name for match in prediction.matches]
-        assert matches == ["purple.gif"]
-    finally:
-        os.kill(process.pid, signal.SIGTERM)
-        process.communicate(timeout=60)
+
+    assert matches == ["purple.gif"]

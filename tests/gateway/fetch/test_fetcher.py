@@ -23,7 +23,6 @@ from services.errors import (
     FetchFailed,
     FetchTimeout,
     GifTooLarge,
-    InvalidAddress,
     NotFetchable,
 )
 from tests.support.local_host import NO_TRUST, PUBLIC, Detour, LocalHost, Names, http_answer, redirect
@@ -583,11 +582,3 @@ def test_no_log_says_which_gif_was_fetched(open_host: OpenHost, caplog: pytest.L
         str(caught.value.details),
     ]
     assert not [line for line in told if "secret" in line or "private" in line]
-
-
-def test_invalid_address_is_not_requested(open_host: OpenHost) -> None:
-    fetch = Fetch(open_host())
-
-    with pytest.raises(InvalidAddress, match="it must begin with http:// or https://"):
-        fetch("giphy.com")
-    assert fetch.names.asked == []

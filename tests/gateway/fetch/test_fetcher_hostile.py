@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import Callable
+from typing import Any
 
 import httpcore
 import pytest
@@ -141,8 +142,10 @@ class Spy(httpcore.AnyIOBackend):
         return await super().connect_tcp(host, *rest, **more)  # type: ignore[arg-type]
 
 
-def any_host(port: int) -> FetchSettings:
-    return FetchSettings(hosts=(HostRule("*"), HostRule("*", port=port)), timeout_s=30)
+def fetcher_for(port: int, **options: Any) -> Fetcher:
+    """A fetcher that may ask every host, also at this port."""
+    settings = FetchSettings(hosts=(HostRule("*"), HostRule("*", port=port)), timeout_s=30)
+    return Fetcher(settings, tls=NO_TRUST, **options)
 
 
 def refused(fetcher: Fetcher, url: str) -> AnalyzerError:
@@ -156,8 +159,7 @@ def test_an_address_that_is_not_plain_is_refused(open_host: OpenHost, url: str, 
     host, spy, names = open_host(), Spy(), Names()
 
     error = refused(
-        Fetcher(any_host(host.port), resolver=names, connector=spy, tls=NO_TRUST),
-        url.replace("PORT", str(host.port)),
+        fetcher_for(host.port, resolver=names, connector=spy), url.replace("PORT", str(host.port))
     )
 
     assert type(error) is InvalidAddress
@@ -169,9 +171,7 @@ def test_an_address_that_is_not_plain_is_refused(open_host: OpenHost, url: str, 
 def test_an_ip_address_that_is_not_public_is_refused(open_host: OpenHost, url: str, kind: str) -> None:
     host, spy = open_host(), Spy()
 
-    error = refused(
-        Fetcher(any_host(host.port), connector=spy, tls=NO_TRUST), url.replace("PORT", str(host.port))
-    )
+    error = refused(fetcher_for(host.port, connector=spy), url.replace("PORT", str(host.port)))
 
     assert type(error) is AddressRefused
     assert error.details["why"] == f"{NOT_PUBLIC} ({kind})"
@@ -182,7 +182,7 @@ def test_an_ip_address_that_is_not_public_is_refused(open_host: OpenHost, url: s
 def test_names_of_this_machine_are_refused(open_host: OpenHost, name: str) -> None:
     host, spy = open_host(), Spy()
 
-    error = refused(Fetcher(any_host(host.port), connector=spy, tls=NO_TRUST), f"http://{name}:{host.port}/")
+    error = refused(fetcher_for(host.port, connector=spy), f"http://{name}:{host.port}/")
 
     # Not every machine knows each of these names.
     assert isinstance(error, AddressRefused | NotFetchable | FetchFailed)
@@ -203,7 +203,7 @@ def test_names_of_this_machine_are_refused(open_host: OpenHost, name: str) -> No
 )
 def test_name_with_a_private_address_is_refused(open_host: OpenHost, answer: list[str]) -> None:
     host, spy, names = open_host(), Spy(), Names({"innocent.example": [answer]})
-    fetcher = Fetcher(any_host(host.port), resolver=names, connector=spy, tls=NO_TRUST)
+    fetcher = fetcher_for(host.port, resolver=names, connector=spy)
 
     error = refused(fetcher, f"http://innocent.example:{host.port}/")
 
@@ -216,7 +216,7 @@ def test_name_with_a_private_address_is_refused(open_host: OpenHost, answer: lis
 def test_rebinding_name_is_resolved_once(open_host: OpenHost) -> None:
     host = open_host({"/a.gif": http_answer(b"GIF89a")})
     detour, names = Detour(host), Names({"rebind.example": [[PUBLIC], ["127.0.0.1"]]})
-    fetcher = Fetcher(any_host(host.port), resolver=names, connector=detour, tls=NO_TRUST)
+    fetcher = fetcher_for(host.port, resolver=names, connector=detour)
 
     assert asyncio.run(fetcher("http://rebind.example/a.gif")) == b"GIF89a"
     assert (names.asked, detour.dialled) == (["rebind.example"], [(PUBLIC, 80)])
@@ -232,10 +232,7 @@ def test_name_rebound_between_two_hops(open_host: OpenHost) -> None:
     host = open_host({"/a.gif": redirect("/b.gif")})
     detour, names = Detour(host), Names({"rebind.example": [[PUBLIC], ["127.0.0.1"]]})
 
-    error = refused(
-        Fetcher(any_host(host.port), resolver=names, connector=detour, tls=NO_TRUST),
-        "http://rebind.example/a.gif",
-    )
+    error = refused(fetcher_for(host.port, resolver=names, connector=detour), "http://rebind.example/a.gif")
 
     assert NOT_PUBLIC in error.message
     assert (detour.dialled, host.connections) == ([(PUBLIC, 80)], 1)
@@ -266,10 +263,7 @@ def test_redirect_inward(open_host: OpenHost, status: str, location: str, kind: 
     host.answers["/a.gif"] = answer.decode().encode("latin-1")
     detour, names = Detour(host), Names({"inward.example": [["10.0.0.1"]]})
 
-    error = refused(
-        Fetcher(any_host(host.port), resolver=names, connector=detour, tls=NO_TRUST),
-        "http://public.example/a.gif",
-    )
+    error = refused(fetcher_for(host.port, resolver=names, connector=detour), "http://public.example/a.gif")
 
     assert type(error) is kind
     assert (detour.dialled, host.connections) == ([(PUBLIC, 80)], 1)
@@ -283,10 +277,7 @@ def test_a_page_does_not_lead_inward(open_host: OpenHost) -> None:
     )
     detour = Detour(host)
 
-    error = refused(
-        Fetcher(any_host(host.port), resolver=Names(), connector=detour, tls=NO_TRUST),
-        "http://tenor.com/view/a-1",
-    )
+    error = refused(fetcher_for(host.port, resolver=Names(), connector=detour), "http://tenor.com/view/a-1")
 
     assert type(error) is AddressRefused
     assert (detour.dialled, host.connections) == ([(PUBLIC, 80)], 1)
@@ -301,7 +292,7 @@ def test_local_server_on_ipv6_is_not_reached() -> None:
         listening.settimeout(0.1)
         port = listening.getsockname()[1]
 
-        error = refused(Fetcher(any_host(port), tls=NO_TRUST), f"http://[::1]:{port}/")
+        error = refused(fetcher_for(port), f"http://[::1]:{port}/")
 
         assert type(error) is AddressRefused
         with contextlib.suppress(TimeoutError):

@@ -203,16 +203,6 @@ def test_client_that_still_sends_gets_413(open_gateway: Open, length: int) -> No
         told.value.close()
 
 
-def test_chunked_body_gets_413(open_gateway: Open) -> None:
-    port = open_gateway(max_body_bytes=1_000)
-    client = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
-
-    client.request("POST", "/v1/identify", (bytes(100_000) for _ in range(100)), IMAGE, encode_chunked=True)
-
-    assert client.getresponse().status == 413
-    client.close()
-
-
 @pytest.mark.parametrize(
     ("path", "headers", "expected"),
     [

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import re
 import shutil
 from pathlib import Path
@@ -12,6 +11,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from mangum import Mangum
 
+from delivery.request import Request, from_result, to_event
 from gateway.rest.page import STATIC, add_page, read_static
 
 NAMES = sorted(path.name for path in STATIC.iterdir())
@@ -127,22 +127,9 @@ def test_page_is_not_in_the_openapi_document(app: FastAPI) -> None:
     ("path", "name"), [("/static/example.gif", "example.gif"), ("/static/page.js", "page.js")]
 )
 def test_a_function_in_lambda_sends_the_same(app: FastAPI, path: str, name: str) -> None:
-    event = {
-        "version": "2.0",
-        "routeKey": "$default",
-        "rawPath": path,
-        "rawQueryString": "",
-        "headers": {"host": "example.lambda-url.eu-central-1.on.aws"},
-        "requestContext": {"http": {"method": "GET", "path": path, "sourceIp": "192.0.2.1"}},
-        "isBase64Encoded": False,
-    }
+    answer = from_result(Mangum(app, lifespan="off")(to_event(Request("GET", path)), {}))
 
-    answer = Mangum(app, lifespan="off")(event, {})
-
-    assert answer["statusCode"] == 200
-    body = answer["body"]
-    content = base64.b64decode(body) if answer["isBase64Encoded"] else body.encode()
-    assert content == (STATIC / name).read_bytes()
+    assert (answer.status, answer.body) == (200, (STATIC / name).read_bytes())
 
 
 def test_the_page_is_small() -> None:

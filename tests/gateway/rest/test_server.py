@@ -185,12 +185,6 @@ def test_graceful_end_of_a_request_in_flight(model_path: Path, gif: bytes) -> No
 @pytest.mark.parametrize(
     ("words", "variables", "says"),
     [
-        (["rest", "--preprocess", "localhost:1"], {}, "give both services or none"),
-        (
-            ["rest", "--preprocess", "a:1", "--inference", "a:1", "--model", "m"],
-            {},
-            "the service has its own model",
-        ),
         (["rest", "--model", "none.onnx"], {}, "there is no such file"),
         (["rest"], {"GIF_ANALYZER_IN_FLIGHT": "none"}, "GIF_ANALYZER_IN_FLIGHT must be a whole number"),
         (["rest"], {"GIF_ANALYZER_METRICS": "maybe"}, "GIF_ANALYZER_METRICS must be on or off"),

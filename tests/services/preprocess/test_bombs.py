@@ -16,7 +16,6 @@ from tests.support.gif_writer import Picture, pack, plain, sub_blocks, write_gif
 from tests.support.measured import measure
 from tests.support.paths import SHARED
 from tests.support.picture_writer import (
-    RGBA,
     Part,
     chunk,
     compress_webp,
@@ -138,7 +137,7 @@ def test_the_largest_canvas_fits_in_memory(disposal: int, tmp_path: Path, backen
 
 def flat_png(side: int, *, depth: int = 8, interlaced: bool = False) -> bytes:
     """A transparent picture, which compresses very well."""
-    header = png_header(side, side, RGBA, depth=depth, interlaced=interlaced)
+    header = png_header(side, side, depth=depth, interlaced=interlaced)
     data = zlib.compress(bytes(side * (side * depth // 2 + 3)), 1)
     return header + chunk(b"IDAT", data) + chunk(b"IEND")
 
@@ -175,7 +174,7 @@ def many_scans(count: int) -> bytes:
 def claims(side: int, kind: str) -> bytes:
     """A small file with a large size in its header."""
     if kind == "png":
-        return png_header(side, side, RGBA) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND")
+        return png_header(side, side) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND")
     if kind == "webp":
         size = (side - 1).to_bytes(3, "little") * 2
         return webp_file(riff(b"VP8X", bytes(4) + size) + compress_webp(np.zeros((2, 2, 4), np.uint8)))

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 from PIL import Image
 
 from services.errors import CorruptGif, GifTooLarge, NotAGif
@@ -121,33 +120,6 @@ def test_single_frames_can_be_rendered(animation: Animation, data: st.DataObject
     shown = animation.shown()
     for found, index in zip(render_frames(animation.gif, wanted), wanted, strict=True):
         assert np.array_equal(found, shown[index])
-
-
-def pillow_frames(gif: bytes) -> list[NDArray[np.uint8]]:
-    with Image.open(io.BytesIO(gif)) as image:
-        canvases = []
-        for index in range(getattr(image, "n_frames", 1)):
-            image.seek(index)
-            canvases.append(np.asarray(image.convert("RGB")))
-        return canvases
-
-
-def test_pillow_agrees_on_a_gif_that_it_wrote() -> None:
-    images = []
-    for turn in range(12):
-        y, x = np.mgrid[0:90, 0:120]
-        ball = (x - 60 - 40 * np.cos(turn)) ** 2 + (y - 45 - 30 * np.sin(turn)) ** 2 < 200
-        images.append(
-            Image.fromarray(np.where(ball[..., None], (250, 120, 10), (20, 40, 60)).astype(np.uint8))
-        )
-    file = io.BytesIO()
-    images[0].save(file, "GIF", save_all=True, append_images=images[1:], duration=60)
-    gif = file.getvalue()
-
-    expected = pillow_frames(gif)
-    assert len(expected) == 12
-    for found, pixels in zip(render_frames(gif, range(12)), expected, strict=True):
-        assert np.array_equal(found[:, :, :3], pixels)
 
 
 def test_each_canvas_is_a_copy() -> None:

@@ -29,6 +29,7 @@ from services.rpc.wire import write_clip
 CALLS = 200
 LATE_CALLS = 20
 BEFORE_SIGTERM = CALLS // 10  # answered calls
+SLICE_S = 0.05  # for which the server works before its client looks how far it is
 LATE_EVERY_S = 0.06
 CONNECTIONS = 8
 DEADLINE_S = 0.02  # shorter than the queue takes
@@ -64,8 +65,12 @@ class Callers:
         call.add_done_callback(lambda _: self._ended.release())
         self.calls[name] = call
 
-    def wait_for(self, ended: int) -> None:
-        for _ in range(ended):
+    def answered(self) -> int:
+        return sum(call.done() and call.code() is grpc.StatusCode.OK for call in self.calls.values())
+
+    def wait(self) -> None:
+        """Until every call has ended."""
+        for _ in self.calls:
             assert self._ended.acquire(timeout=60), "calls neither end nor fail"
 
     def close(self) -> None:
@@ -98,18 +103,24 @@ def callers(server: ServiceProcess) -> Iterator[Callers]:
 def test_no_call_is_lost_or_answered_twice_when_the_server_is_told_to_stop(
     server: ServiceProcess, callers: Callers
 ) -> None:
+    tell = server.process.send_signal
+    tell(signal.SIGSTOP)  # on a busy machine it would be done before the last call begins
     for number in range(CALLS):
         name = f"call-{number}"
         callers.start(name, number, timeout_s=DEADLINE_S if name in HURRIED else None)
     for name in sorted(CANCELLED):
         callers.calls[name].cancel()
         time.sleep(0.005)
-    callers.wait_for(BEFORE_SIGTERM)
-    server.process.send_signal(signal.SIGTERM)
+    while callers.answered() < BEFORE_SIGTERM:
+        tell(signal.SIGCONT)
+        time.sleep(SLICE_S)
+        tell(signal.SIGSTOP)
+    tell(signal.SIGTERM)
+    tell(signal.SIGCONT)
     for number in range(LATE_CALLS):
         callers.start(f"late-{number}", number)
         time.sleep(LATE_EVERY_S)
-    callers.wait_for(CALLS + LATE_CALLS - BEFORE_SIGTERM)
+    callers.wait()
     assert server.process.wait(GRACE_S + 10) == 0
 
     log = server.read_log()

@@ -22,8 +22,8 @@ TWO = {"Red Show": ("red", "red scene"), "Blue Show": ("blue",)}
 
 
 def items(name: str, count: int, *, first: int = 0) -> list[Item]:
-    """GIFs of ids of their own, of which every tenth is the same scene: drawing them all takes long."""
-    return [Item(f"{name}{number}", scene(first + number % 10)) for number in range(count)]
+    """GIFs of ids and scenes of their own."""
+    return [Item(f"{name}{number}", scene(first + number)) for number in range(count)]
 
 
 scene = functools.cache(draw_scene)
@@ -38,10 +38,10 @@ def files_of(folder: Path) -> dict[Path, bytes]:
 @pytest.fixture
 def library() -> Iterator[Library]:
     """Two shows in three searches; the first has two pages, and two searches find some of the same."""
-    red = items("red", 54)
+    red, late = items("red", 8), items("late", 4, first=8)
     results = {
-        "red": red,
-        "red scene": red[50:] + items("more", 2, first=10),
+        "red": [*red, *red[:1] * 42, *late],  # fifty results are a page
+        "red scene": [*late, *items("more", 2, first=12)],
         "blue": items("blue", 3, first=20),
     }
     with serving(Library(results)) as running:
@@ -125,22 +125,6 @@ def test_an_interrupted_wait_says_how_to_continue(small, tmp_path):
     assert "1 of 100 calls of this hour are used" in said
     assert running.returncode == 130
     assert rest == "interrupted; the same command continues from here\n"
-
-
-def test_only_one_program_collects_into_a_folder(small, tmp_path):
-    shows, out = write_shows(tmp_path, {"Red Show": ("red",)}), tmp_path / "out"
-    small.faults["file red1"] = ["hang"]
-    running = subprocess.Popen(
-        command(small, shows, out, "--timeout", 60), env=environment(), stderr=subprocess.PIPE
-    )
-    assert small.hanging.wait(60)
-
-    second = collect(small, shows, out)
-    running.kill()
-    running.communicate(timeout=30)
-
-    assert second.returncode == 1
-    assert "another program collects into it" in second.stderr
 
 
 def test_transient_failures_are_retried(small, tmp_path):

@@ -78,7 +78,7 @@ def test_register_compare_promote_refuse_and_roll_back(server, evaluation, tmp_p
     ],
     ids=lambda words: words[0],
 )
-def test_a_wrong_password_is_one_clear_error(server, evaluation, tmp_path, words):
+def test_a_wrong_password_is_one_clear_error(server, tmp_path, words):
     save_candidate(tmp_path / "good.onnx", version="good")
 
     done = run(*words, cwd=tmp_path, environment=server.environment_with(password="wr0ng-passw0rd"))

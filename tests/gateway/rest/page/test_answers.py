@@ -214,7 +214,7 @@ def test_sending_shows_how_much_has_been_sent(visit: Visit, server: str) -> None
     expect(page.get_by_role("heading", name="Big Buck Bunny")).to_be_visible()
 
 
-def test_waiting_can_be_ended(visit: Visit, server: str, addresses: LocalAddresses) -> None:
+def test_waiting_can_be_ended(visit: Visit, server: str) -> None:
     page = visit(f"{server}?url={SLOW}")
     expect(page.get_by_role("progressbar", name="Fetching and looking…")).to_be_visible()
 
@@ -251,7 +251,7 @@ def test_reduced_motion(visit: Visit, server: str) -> None:
     assert page.evaluate("document.getAnimations().length") == 0
 
 
-def test_it_tells_which_shows_it_knows(visit: Visit, server: str, pipeline: Pipeline) -> None:
+def test_it_tells_which_shows_it_knows(visit: Visit, server: str) -> None:
     page = visit(server)
 
     titles = page.locator("#titles").get_by_role("listitem")

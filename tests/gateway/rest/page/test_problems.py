@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import re
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -168,6 +167,7 @@ def keyed_server(pipeline: Pipeline, addresses: LocalAddresses) -> Iterator[str]
 
 def test_visitor_enters_a_key(visit: Visit, keyed_server: str) -> None:
     page = visit(keyed_server)
+    expect(page.locator("#known-note")).to_have_text("This server asks for a key.")
     drop_file(page, MEADOW)
     expect_problem(page, "This server asks for a key.", "Your GIF waits here")
     expect(page.get_by_label("Key", exact=True)).to_be_focused()
@@ -176,49 +176,10 @@ def test_visitor_enters_a_key(visit: Visit, keyed_server: str) -> None:
     page.keyboard.press("Enter")
     expect_problem(page, "This is not a key of this server.", "Check it for a slip")
     page.keyboard.type("open-sesame")  # in place of the other
-    page.keyboard.press("Enter")
+    page.get_by_role("button", name="Use this key").click()
 
     expect(page.get_by_role("heading", name="Big Buck Bunny")).to_be_visible()
     drop_file(page, EXAMPLES / "spinner.gif")  # the key is asked for once
     expect(page.get_by_role("heading", name="I do not know this one")).to_be_visible()
     expect(page.locator("#titles").get_by_role("listitem")).to_have_count(22)
     assert page.evaluate("[localStorage.length, sessionStorage.length, document.cookie]") == [0, 0, ""]
-
-
-def test_shows_are_listed_after_the_key(visit: Visit, keyed_server: str) -> None:
-    page = visit(keyed_server)
-    expect(page.locator("#known-note")).to_have_text("This server asks for a key.")
-
-    drop_file(page, MEADOW)
-    page.get_by_label("Key", exact=True).fill("open-sesame")
-    page.get_by_role("button", name="Use this key").click()
-    expect(page.get_by_role("heading", name="Big Buck Bunny")).to_be_visible()
-
-    expect(page.locator("#titles").get_by_role("listitem")).to_have_count(22)
-
-
-def test_server_at_its_limit(visit: Visit, pipeline: Pipeline, addresses: LocalAddresses) -> None:
-    settings = RestSettings(fetches=1)
-    with serving(create_app(pipeline, addresses, settings=settings)) as server:
-        first = visit(server)
-        ask_for(first, f"{HOST}/slow.gif")
-        expect(first.get_by_role("progressbar")).to_be_visible()
-        wait_until(lambda: addresses.asked == [f"{HOST}/slow.gif"])
-        second = visit(server)
-
-        ask_for(second, f"{HOST}/slow.gif")
-
-        expect_problem(second, "Many are asking right now.", r"in \d+ seconds?\.$")
-        addresses.released.set()
-        expect(first.get_by_role("heading", name="Big Buck Bunny")).to_be_visible()
-        again = second.get_by_role("button", name="Try again", exact=True)
-        expect(again).to_be_enabled(timeout=30_000)
-        again.click()
-        expect(second.get_by_role("heading", name="Big Buck Bunny")).to_be_visible()
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)

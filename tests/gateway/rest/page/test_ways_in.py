@@ -99,7 +99,7 @@ def test_picture_dragged_from_another_page(
     assert addresses.asked == [f"{HOST}/meadow.gif"]
 
 
-def test_picture_copied_from_another_page(visit: Visit, server: str, addresses: LocalAddresses) -> None:
+def test_picture_copied_from_another_page(visit: Visit, server: str) -> None:
     """Browsers copy a still PNG of it, and the GIF's address beside it."""
     page = visit(server)
 
@@ -138,13 +138,6 @@ def test_address_previews_its_frames(visit: Visit, server: str, addresses: Local
     expect_the_bunny(page)
     expect(page.get_by_role("img", name="Preview of media.giphy.com, as the model saw it")).to_be_visible()
     assert addresses.asked == [f"{HOST}/meadow.gif"]
-
-
-def test_link_with_an_address(visit: Visit, server: str) -> None:
-    page = visit(f"{server}{MEADOW_LINK}")
-
-    expect_the_bunny(page)
-    assert page.url == f"{server}{MEADOW_LINK}"
 
 
 def test_an_example_is_at_hand(visit: Visit, server: str) -> None:

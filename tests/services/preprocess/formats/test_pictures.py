@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,8 +13,17 @@ from services.clip import check_clip
 from services.errors import CorruptGif, GifTooLarge
 from services.preprocess import Budget, decode_gif, render_frames
 from services.preprocess.formats import png
-from tests.support.paths import CORPUS, corpus_files
-from tests.support.picture_writer import Part, chunk, riff, webp_file, write_apng, write_png, write_webp
+from tests.support.paths import corpus_files
+from tests.support.picture_writer import (
+    Part,
+    chunk,
+    riff,
+    webp_file,
+    with_checksums,
+    write_apng,
+    write_png,
+    write_webp,
+)
 from tests.support.pictures import assert_clip_or_error, colours, exif, noise, saved, smooth, solid
 
 RED, GREEN, HALF_BLUE = (255, 0, 0, 255), (0, 255, 0, 255), (0, 0, 255, 128)
@@ -172,36 +180,8 @@ def test_cut_and_patched_files_give_a_clip_or_an_error(
         assert_clip_or_error(changed, BUDGET)
 
 
-def with_checksums(data: bytes) -> bytes:
-    """Correct the checksums of a PNG, so that its changed chunks are read; other formats stay as they are."""
-    if not data.startswith(b"\x89PNG\r\n\x1a\n"):
-        return data
-    parts, position = [data[:8]], 8
-    while position + 12 <= len(data):
-        start = position + 8
-        stop = start + int.from_bytes(data[position : position + 4], "big")
-        if stop + 4 > len(data):
-            break
-        parts += [data[position:stop], zlib.crc32(data[position + 4 : stop]).to_bytes(4, "big")]
-        position = stop + 4
-    return b"".join(parts) + data[position:]
-
-
 def test_a_million_chunks_are_refused() -> None:
     file = write_png(noise(1), before=chunk(b"tEXt") * png.MAX_CHUNKS)
 
     with pytest.raises(GifTooLarge, match="structure is limited to 200,000 chunks"):
         decode_gif(file)
-
-
-def test_the_corpus_has_enough_animations() -> None:
-    def is_animated(path: Path) -> bool:
-        try:
-            source = decode_gif(path.read_bytes()).source
-        except CorruptGif:
-            return False
-        return source is not None and source.frame_count > 1
-
-    animated = [path.suffix for path in (CORPUS / "pictures").iterdir() if is_animated(path)]
-    assert animated.count(".png") >= 20
-    assert animated.count(".webp") >= 20
