@@ -230,6 +230,23 @@ def test_every_contract_names_its_packages_in_other_languages(described: list[Fi
     assert len({each.java_outer_classname for each in ours}) == 4
 
 
+def test_one_thing_has_one_name(described: list[FileDescriptorProto]) -> None:
+    """`frames` are pixels alone; a count ends in `_count`, and an instant of a clip is an offset."""
+    fields = {
+        f"{message.name}.{field.name}"
+        for file in described
+        if file.package == "gif_analyzer.v1"
+        for message in file.message_type
+        for field in message.field
+    }
+
+    assert {name for name in fields if name.endswith(".frames")} == {"Clip.frames"}
+    assert {name for name in fields if name.endswith(".clips")} == set()
+    assert {name for name in fields if "timestamp" in name} == set()
+    assert {"GifSource.frame_count", "Match.frame_count", "LibraryInfo.clip_count"} <= fields
+    assert {"ClassifyResponse.votes", "Identification.votes", "FrameVote.offset_ms"} <= fields
+
+
 @pytest.mark.tools
 @pytest.mark.parametrize(
     ("before", "after"),

@@ -1,12 +1,15 @@
-"""The question "Was this right?" on the page, and what of the visitor's answer is kept."""
+"""The question "Was this right?" on the page, and the way of a wrong answer into a manifest."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
+from typer.testing import CliRunner
 
 from gateway.pipeline import Pipeline
 from gateway.rest.app import create_app
@@ -122,10 +125,12 @@ def test_too_much_feedback_is_said(visit: Visit, pipeline: Pipeline) -> None:
         expect(page.locator("#feedback-text")).to_contain_text("Many are saying something right now.")
 
 
-def test_a_wrong_answer_is_kept_with_its_show_and_its_gif(
-    visit: Visit, keeping_server: str, log: Path, gifs: Path
+def test_a_wrong_answer_ends_as_a_corrected_row_of_the_manifest(
+    visit: Visit, keeping_server: str, log: Path, gifs: Path, tmp_path: Path
 ) -> None:
-    """tests/training/test_feedback.py follows it into a manifest."""
+    from training.cli import app
+    from training.data.manifest import read_manifest
+
     page = visit(keeping_server)
     drop_file(page, MEADOW)
     page.get_by_label("Key", exact=True).fill(KEY)
@@ -139,3 +144,37 @@ def test_a_wrong_answer_is_kept_with_its_show_and_its_gif(
     [kept] = gifs.iterdir()
     assert kept.read_bytes() == MEADOW.read_bytes()
     assert [(said.show, said.gif) for said in said_in(log)] == [("Meadow Show", kept.name)]
+
+    def gif_train(*words: object) -> None:
+        done = CliRunner().invoke(app, [*map(str, words)], catch_exceptions=False)
+        assert done.exit_code == 0, done.output
+
+    manifest, out = tmp_path / "shows.csv", tmp_path / "out"
+    manifest.write_text(f"path,show,group\n{MEADOW},Big Buck Bunny,a\n{BROOK},Big Buck Bunny,b\n", "utf-8")
+    gif_train("feedback", log, "--gifs", gifs, "--manifest", manifest, "--out", out, "--root", "/")
+    exported, corrected = tmp_path / "export.json", tmp_path / "corrected.csv"
+    exported.write_text(json.dumps(agreed(out / "label-studio/tasks.json")), "utf-8")
+    gif_train("review", "apply", exported, "--manifest", manifest, "--out", corrected)
+
+    assert [(row.path.name, row.show) for row in read_manifest(corrected)] == [
+        ("meadow.gif", "Meadow Show"),
+        ("brook.gif", "Big Buck Bunny"),
+    ]
+    assert "Big Buck Bunny,reviewer@example.org" in corrected.read_text("utf-8")
+
+
+def agreed(tasks: Path) -> list[dict[str, Any]]:
+    """What Label Studio exports after a reviewer has accepted what the user said."""
+    return [
+        {
+            "data": task["data"],
+            "annotations": [
+                {
+                    "result": task["predictions"][-1]["result"],
+                    "completed_by": {"email": "reviewer@example.org"},
+                    "created_at": "2026-11-29T12:00:00Z",
+                }
+            ],
+        }
+        for task in json.loads(tasks.read_text("utf-8"))
+    ]
