@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from services.errors import os_reason
-from services.inference.answers import Answer, read_answers
+from services.inference.answers import Answer, read_answer, read_log
+from services.reading import bounded_lines
 from training.errors import InvalidLog
 
 
@@ -20,7 +21,7 @@ def log_lines(path: Path) -> Iterator[Iterator[str]]:
     """
     try:
         with path.open(encoding="utf-8", errors="replace") as file:
-            yield iter(file)
+            yield bounded_lines(file)
     except OSError as error:
         raise InvalidLog(str(path), f"it cannot be read: {os_reason(error)}") from error
     except ValueError as error:
@@ -34,4 +35,4 @@ def answers_in(path: Path) -> list[Answer]:
         InvalidLog: it cannot be read, or the line of an answer is damaged.
     """
     with log_lines(path) as lines:
-        return list(read_answers(lines))
+        return list(read_log(lines, read_answer))

@@ -9,9 +9,12 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
+from services.errors import os_reason
+from services.reading import read_json, read_text
 from training.errors import InvalidOptions
 
-YAML = (".yaml", ".yml")
+MAX_BYTES = 100_000  # of a file of settings
+MAX_SHOWN = 200  # characters of a wrong value in a message
 
 T = TypeVar("T")
 
@@ -28,13 +31,19 @@ def section(path: Path, name: str, *, may_be_whole: bool = False) -> Mapping[str
         InvalidOptions: the file cannot be read, or the file or the section is not a mapping.
     """
     import yaml  # noqa: PLC0415 - comes with MLflow
+    from yaml import YAMLError  # noqa: PLC0415
 
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise InvalidOptions(str(path), expected="a YAML file of settings", found=str(error)) from error
+        is_json = path.suffix == ".json"
+        values = (
+            read_json(path, most=MAX_BYTES) if is_json else yaml.safe_load(read_text(path, most=MAX_BYTES))
+        )
+    # What PyYAML raises for a value that its tag or its form does not fit, such as the day 2026-99-99.
+    except (OSError, ValueError, LookupError, AttributeError, TypeError, RecursionError, YAMLError) as error:
+        expected = "a file of settings in YAML or JSON"
+        raise InvalidOptions(str(path), expected=expected, found=f"none: {os_reason(error)}") from error
     if not isinstance(values, dict):
-        raise InvalidOptions(str(path), expected="a YAML mapping", found=type(values).__name__)
+        raise InvalidOptions(str(path), expected="a mapping of settings", found=type(values).__name__)
     found = values if may_be_whole and name not in values else values.get(name) or {}
     if not isinstance(found, dict):
         raise InvalidOptions(name, expected="a mapping", found=type(found).__name__)
@@ -64,4 +73,7 @@ def checked(kind: type[T], values: Mapping[str, Any], name: str) -> T:
             raise InvalidOptions(option, expected="given", found="missing") from error
         words = first["msg"].rpartition(" should ")[2].replace(" after validation", "")
         expected = re.sub("^(have|match) ", "of ", words.removeprefix("be "))
-        raise InvalidOptions(option, expected=expected, found=str(first["input"])) from error
+        given = first["input"]
+        # Collections are not quoted: written out, a few lines of YAML can be endless.
+        shown = str(given)[:MAX_SHOWN] if isinstance(given, str | int | float) else type(given).__name__
+        raise InvalidOptions(option, expected=expected, found=shown) from error

@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.progress import track
 
 from services.clip import Clip
-from services.errors import GifError
+from services.errors import AnalyzerError
 from services.inference import Classifier
 from services.inference.library import (
     KnownClip,
@@ -30,7 +30,8 @@ from services.inference.library import (
     search,
     search_library,
 )
-from services.preprocess import PIXELS_VERSION, decode_gif
+from services.preprocess import PIXELS_VERSION, Budget, decode_gif
+from services.reading import read_gif
 from training.data.augment import Frames, with_crop
 from training.data.manifest import Row
 from training.data.splits import components
@@ -217,7 +218,7 @@ def measure_footage(
     if not path.exists():
 
         def describe(number: int) -> KnownClip | None:
-            clip = _decoded(rows[number].path.read_bytes())
+            clip = _clip_of(rows[number])
             if clip is None:
                 return None
             return classifier.describe_clip(clip, show=rows[number].show, name=str(number))
@@ -287,15 +288,16 @@ def _matches(
     classifier: Classifier, library: Library, rows: Sequence[Row], change: str, number: int
 ) -> list[int]:
     """Change a GIF, and return the numbers of the clips that match it."""
-    clip = _decoded(perturb(rows[number].path.read_bytes(), change, changes=CHANGES))
+    clip = _clip_of(rows[number], change)
     if clip is None:
         return []
     embedding = classifier.describe_clip(clip, show="", name="").embedding
     return [int(match.name) for match in search_library(library, clip, embedding).matches]
 
 
-def _decoded(gif: bytes) -> Clip | None:
+def _clip_of(row: Row, change: str | None = None) -> Clip | None:
     try:
-        return decode_gif(gif)
-    except GifError:
+        gif = read_gif(row.path, most=Budget().max_bytes)
+        return decode_gif(gif if change is None else perturb(gif, change, changes=CHANGES))
+    except AnalyzerError:
         return None  # the manifest may name files that cannot be used

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from services.inference.answers import read_records
+from services.inference.answers import read_log
 from services.inference.shadow import Compared, read_compared
 from training.errors import InvalidLog
 from training.logs import log_lines
@@ -87,12 +87,7 @@ def read_shadow(logs: Sequence[Path]) -> tuple[Compared, ...]:
     found: list[Compared] = []
     for path in logs:
         with log_lines(path) as lines:
-            for number, record in read_records(lines):
-                try:
-                    compared = read_compared(record)
-                except ValueError as error:
-                    raise ValueError(f"line {number}: {error}") from error
-                found += [] if compared is None else [compared]
+            found += read_log(lines, read_compared)
     if not found:
         raise InvalidLog(", ".join(map(str, logs)), "no challenger was asked: see GIF_ANALYZER_SHADOW_MODEL")
     return tuple(found)

@@ -7,7 +7,6 @@ both do not widen the interval of the difference.
 from __future__ import annotations
 
 import itertools
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike
 
+from services.reading import read_json
 from training.errors import InvalidRun
 from training.statistics.estimate import Bootstrap, Estimate, Statistic, weighted_mean
 from training.statistics.metrics import KS, TopK, summary, top_k_accuracy
@@ -255,17 +255,15 @@ def require_agreement(path: Path) -> None:
         InvalidRun: it is not an evaluation, did not judge int8, or found it not good enough.
     """
     try:
-        found = json.loads(path.read_text(encoding="utf-8")).get("agreement")
-    except (OSError, ValueError, AttributeError) as error:
+        found = read_json(path).get("agreement")
+        if found is None:
+            raise InvalidRun(str(path), "it did not judge the model in int8")
+        if not found["passed"]:
+            same, change = (float(found[name]["value"]) for name in ("agreement", "change"))
+            why = f"the same verdict and show for {same:.1%}, accuracy {change:+.3f}"
+            raise InvalidRun(str(path), f"it found int8 too inexact: {why}")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise InvalidRun(str(path), f"it is not an evaluation: {error}") from error
-    if found is None:
-        raise InvalidRun(str(path), "it did not judge the model in int8")
-    if not found["passed"]:
-        raise InvalidRun(
-            str(path),
-            f"it found int8 too inexact: the same verdict and show for {found['agreement']['value']:.1%}, "
-            f"accuracy {found['change']['value']:+.3f}",
-        )
 
 
 def measure_agreement(
