@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from services.inference.answers import read_answer
 from training.collect.journal import NAME, Journal
 from training.collect.providers import Search
 from training.collect.shows import read_shows
@@ -20,7 +21,7 @@ from training.evaluation.predictions import read_predictions, worst
 from training.feedback import gather, write_review
 from training.fit.operating import Operating, read_rule
 from training.fit.options import FitOptions
-from training.logs import answers_in
+from training.logs import read_logs
 from training.registry.gate import GateOptions
 from training.registry.registration import Candidate
 from training.registry.shadow import measure_shadow, read_shadow
@@ -62,7 +63,7 @@ READERS: dict[str, tuple[str, Callable[[Path], object]]] = {
     "effort": ("effort.json", read_rule),
     "predictions": ("predictions.json", review),
     "annotations": ("annotations.json", read_annotations),
-    "log of answers": ("gateway.log", answers_in),
+    "log of answers": ("gateway.log", lambda path: list(read_logs([path], read_answer))),
     "log of a shadow": ("gateway.log", lambda path: measure_shadow(read_shadow([path]))),
     "log of feedback": ("gateway.log", feedback),
     "journal": ("copy.sqlite", collect),

@@ -32,12 +32,6 @@ def export(
         list[Path], typer.Option(metavar="MANIFEST", help="GIFs to compare the file's answers on.")
     ],
     version: Annotated[str, typer.Option("--model-version", help="Version of the model, e.g. 2026.11.23.")],
-    licence: Annotated[
-        str | None, typer.Option(help="Of weights and data; by default that of the pretrained weights.")
-    ] = None,
-    full: Annotated[
-        bool, typer.Option("--float32", help="Store weights in 32 bits: twice the size.")
-    ] = False,
     int8: Annotated[
         bool, typer.Option("--int8", help="Compute in 8-bit integers: smaller, and over twice as fast.")
     ] = False,
@@ -64,8 +58,6 @@ def export(
 
         gif-train export runs/first --compare shows.csv --int8 --model-version 2 --out small.onnx
     """
-    if int8 and full:
-        raise InvalidOptions("int8", expected="given without --float32", found="both")
     if evaluation is not None:
         if not int8:
             raise InvalidOptions("evaluation", expected="given with --int8", found="given without")
@@ -87,8 +79,7 @@ def export(
         rows,
         out,
         version=version,
-        licence=licence,
-        precision="int8" if int8 else "float32" if full else "float16",
+        precision="int8" if int8 else "float16",
         early_exit=rule,
         cache=cache,
         console=console,
@@ -117,7 +108,6 @@ def write_model(
     out: Path,
     *,
     version: str,
-    licence: str | None = None,
     precision: Precision = "float16",
     early_exit: EarlyExit | None = None,
     cache: Path,
@@ -144,7 +134,7 @@ def write_model(
             out,
             clips=np.stack([clips.frames(index) for index in range(len(clips))]),
             version=version,
-            licence=licence or f"pretrained weights: {facts['weights_licence']}, {facts['weights_source']}",
+            licence=f"pretrained weights: {facts['weights_licence']}, {facts['weights_source']}",
             precision=precision,
             calibration=(learned.frames(index) for index in range(len(learned))) if learned else (),
             early_exit=early_exit,

@@ -5,9 +5,10 @@ Also reads the rule for early exit that `gif-train effort` found.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -95,21 +96,28 @@ class Operating(Result):
         self, logits: Doubles, shows: Sequence[str], kinds: Mapping[str, str] | None = None
     ) -> list[Verdict]:
         """The verdict on each clip, of logits [clip, output]."""
-        titles = tuple(shows)
         if not len(logits):
             return []
+        shares, familiarities = self.probabilities(logits, len(shows)), self.familiarity(logits, len(shows))
+        return self.decide(zip(shares, familiarities, strict=True), shows, kinds)
+
+    def decide(
+        self,
+        answers: Iterable[tuple[NDArray[np.floating[Any]], float]],
+        shows: Sequence[str],
+        kinds: Mapping[str, str] | None = None,
+    ) -> list[Verdict]:
+        """The verdict on each clip, of its probabilities, float [show], and its familiarity."""
         return [
             decide(
-                titles,
+                tuple(shows),
                 probabilities.astype(np.float32),
                 float(familiarity),
                 rule=self.verdict,
                 unknown_threshold=self.threshold,
                 kinds=kinds,
             )
-            for probabilities, familiarity in zip(
-                self.probabilities(logits, len(titles)), self.familiarity(logits, len(titles)), strict=True
-            )
+            for probabilities, familiarity in answers
         ]
 
 

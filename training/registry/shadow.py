@@ -11,10 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from services.inference.answers import read_log
 from services.inference.shadow import Compared, read_compared
 from training.errors import InvalidLog
-from training.logs import log_lines
+from training.logs import read_logs
 from training.statistics.estimate import Estimate, wilson
 from training.statistics.report import Column, Result, Table, columns, decimal
 
@@ -84,13 +83,10 @@ def read_shadow(logs: Sequence[Path]) -> tuple[Compared, ...]:
     Raises:
         InvalidLog: a log cannot be read, a line is damaged, or no log has any comparison.
     """
-    found: list[Compared] = []
-    for path in logs:
-        with log_lines(path) as lines:
-            found += read_log(lines, read_compared)
+    found = tuple(read_logs(logs, read_compared))
     if not found:
         raise InvalidLog(", ".join(map(str, logs)), "no challenger was asked: see GIF_ANALYZER_SHADOW_MODEL")
-    return tuple(found)
+    return found
 
 
 def measure_shadow(lines: Sequence[Compared]) -> ShadowReport:

@@ -37,7 +37,6 @@ class System:
         macro_f1: see `training.statistics.metrics.macro_f1`.
         mean_of_shows: see `training.statistics.metrics.mean_of_shows`.
         gain: top-1 accuracy less the baseline's, paired; None for the baseline itself.
-        gain_excludes_zero: whether the interval of the gain lies on one side of 0.
     """
 
     name: str
@@ -45,7 +44,6 @@ class System:
     macro_f1: Estimate
     mean_of_shows: Estimate
     gain: Estimate | None
-    gain_excludes_zero: bool
 
 
 @dataclass(frozen=True)
@@ -87,13 +85,11 @@ class Disturbance:
         name: of the change.
         accuracy: top-1, of the changed clips.
         change: that accuracy less the one of the unchanged clips, paired.
-        change_excludes_zero: whether the interval of the change lies on one side of 0.
     """
 
     name: str
     accuracy: Estimate
     change: Estimate
-    change_excludes_zero: bool
 
 
 @dataclass(frozen=True)
@@ -173,8 +169,7 @@ def compare_systems(
             [*summary(probabilities, labels), _difference(own, reference)], clips, groups=groups
         )
         top_k = tuple(itertools.starmap(TopK, zip(KS, top, strict=True)))
-        gain = None if name == baseline else difference
-        rows.append(System(name, top_k, f1, mean, gain, gain is not None and gain.excludes_zero))
+        rows.append(System(name, top_k, f1, mean, None if name == baseline else difference))
     return ComparisonReport(clips, baseline, tuple(rows))
 
 
@@ -204,7 +199,7 @@ def measure_robustness(
     for name, probabilities in disturbed.items():
         own = top_k_accuracy(probabilities, labels, 1)
         accuracy, change = bootstrap.estimates([own, _difference(own, reference)], clips, groups=groups)
-        rows.append(Disturbance(name, accuracy, change, change.excludes_zero))
+        rows.append(Disturbance(name, accuracy, change))
     return RobustnessReport(clips, bootstrap.estimate(reference, clips, groups=groups), tuple(rows))
 
 
