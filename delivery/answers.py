@@ -12,7 +12,8 @@ from pathlib import Path
 
 from delivery.errors import InvalidAnswers
 from services.errors import os_reason
-from services.inference.answers import MESSAGE, Answer, read_answers
+from services.inference.answers import MESSAGE, Answer, read_answer, read_log
+from services.reading import bounded_lines
 
 STDIN = Path("-")
 PATTERN = f'{{ $.message = "{MESSAGE}" }}'  # of CloudWatch Logs: the lines of answers alone
@@ -32,10 +33,10 @@ def read_logs(paths: Iterable[Path], *, days: float | None = None) -> Iterator[A
     for path in paths:
         try:
             if path == STDIN:
-                yield from _read_lines(sys.stdin, "standard input", since)
+                yield from _read_lines(bounded_lines(sys.stdin), "standard input", since)
             else:
                 with path.open(encoding="utf-8", errors="replace") as file:
-                    yield from _read_lines(file, str(path), since)
+                    yield from _read_lines(bounded_lines(file), str(path), since)
         except OSError as error:
             raise InvalidAnswers(str(path), f"it cannot be read: {os_reason(error)}") from error
 
@@ -70,6 +71,6 @@ def read_cloudwatch(function: str, *, days: float) -> Iterator[Answer]:
 
 def _read_lines(lines: Iterable[str], name: str, since: datetime.datetime | None) -> Iterator[Answer]:
     try:
-        yield from read_answers(lines, since=since)
+        yield from read_log(lines, read_answer, since=since)
     except ValueError as error:
         raise InvalidAnswers(name, str(error)) from error

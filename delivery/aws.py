@@ -118,15 +118,16 @@ class Function:
             InvalidBundle: Lambda would not accept the file.
         """
         try:
-            content = bundle.read_bytes()
+            with bundle.open("rb") as file:
+                content = file.read(MAX_ZIP_BYTES + 1)
         except OSError as error:
             raise InvalidBundle(str(bundle), os_reason(error)) from error
-        if not is_zipfile(BytesIO(content)):
-            raise InvalidBundle(str(bundle), "this is not a zip; make bundle writes one")
         if len(content) > MAX_ZIP_BYTES:
             raise InvalidBundle(
-                str(bundle), f"{len(content):,} bytes are more than the {MAX_ZIP_BYTES:,} that Lambda takes"
+                str(bundle), f"it has more than {MAX_ZIP_BYTES:,} bytes, which Lambda refuses"
             )
+        if not is_zipfile(BytesIO(content)):
+            raise InvalidBundle(str(bundle), "this is not a zip; make bundle writes one")
         with aws_errors(f"function {self.name}"):
             uploaded = self._client.update_function_code(
                 FunctionName=self.name, ZipFile=content, Publish=True

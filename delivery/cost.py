@@ -7,7 +7,6 @@ one thread. Waiting does not grow. This is a model, not a measurement in Lambda.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from pathlib import Path
 
 from delivery.errors import InvalidMeasurement, InvalidOption
 from services.errors import os_reason
+from services.reading import read_json
 
 FREE_GB_S = 400_000.0  # a month, always free
 FREE_REQUESTS = 1_000_000  # a month, always free
@@ -44,14 +44,13 @@ class Measurement:
             InvalidMeasurement: the file is missing or invalid.
         """
         try:
-            found = json.loads(path.read_text("utf-8"))
-            measured = cls(
-                cold_ms=float(found["cold_ms"]),
-                warm_ms=float(found["warm_ms"]),
-                peak_memory_bytes=int(found["peak_memory_bytes"]),
-                made=str(found["made"]),
-                rounds=int(found["rounds"]),
-            )
+            found = read_json(path)
+            figures = cold_ms, warm_ms, memory = [
+                float(found[name]) for name in ("cold_ms", "warm_ms", "peak_memory_bytes")
+            ]
+            if not all(math.isfinite(figure) and figure > 0 for figure in figures):
+                raise ValueError("durations and memory must be above zero")
+            return cls(cold_ms, warm_ms, int(memory), str(found["made"]), int(found["rounds"]))
         except FileNotFoundError:
             why = "there is no such file; python -m benchmarks cold-start writes it"
             raise InvalidMeasurement(str(path), why) from None
@@ -59,12 +58,8 @@ class Measurement:
             raise InvalidMeasurement(str(path), os_reason(error)) from error
         except KeyError as error:
             raise InvalidMeasurement(str(path), f"it lacks {error}") from error
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             raise InvalidMeasurement(str(path), str(error)) from error
-        figures = (measured.cold_ms, measured.warm_ms, measured.peak_memory_bytes)
-        if not all(math.isfinite(figure) and figure > 0 for figure in figures):
-            raise InvalidMeasurement(str(path), "durations and memory must be above zero")
-        return measured
 
 
 @dataclass(frozen=True)

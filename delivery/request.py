@@ -16,6 +16,7 @@ from delivery.errors import CheckFailed, InvalidOption
 from services.names import UNREADABLE, plain_address
 
 TEXTS = ("text/", "application/json", "application/javascript", "application/xml")  # not sent in base64
+HOST = "check.lambda-url.invalid"  # in events
 TIMEOUT_S = 60.0  # of a request to an address, a cold start included
 
 
@@ -81,13 +82,13 @@ def address_asker(url: str) -> Ask:
     return ask
 
 
-def to_event(request: Request, *, host: str = "check.lambda-url.invalid") -> dict[str, Any]:
+def to_event(request: Request) -> dict[str, Any]:
     """Convert a request to the event that a Function URL passes to a function."""
     query: dict[str, str] = {}
     for name, value in parse_qsl(request.query, keep_blank_values=True):
         query[name] = f"{query[name]},{value}" if name in query else value
     cookies = [part.strip() for part in request.headers.get("cookie", "").split(";") if part.strip()]
-    headers = {"host": host, **request.headers}
+    headers = {"host": HOST, **request.headers}
     headers.pop("cookie", None)
     if request.body:
         headers.setdefault("content-length", str(len(request.body)))
@@ -100,9 +101,9 @@ def to_event(request: Request, *, host: str = "check.lambda-url.invalid") -> dic
         "headers": headers,
         "requestContext": {
             "accountId": "anonymous",
-            "apiId": host.partition(".")[0],
-            "domainName": host,
-            "domainPrefix": host.partition(".")[0],
+            "apiId": HOST.partition(".")[0],
+            "domainName": HOST,
+            "domainPrefix": HOST.partition(".")[0],
             "http": {
                 "method": request.method,
                 "path": request.path,

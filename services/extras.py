@@ -1,14 +1,16 @@
-"""Says which extra to install when a module is missing.
+"""Says which extra to install when a module is missing, and how, by the way this project was installed.
 
-A test keeps the list equal to the extras of pyproject.toml. The advice is for a checkout, because the project
-is not published on a package index.
+A test keeps the list equal to the extras of pyproject.toml.
 """
 
 from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
+import json
+import sys
 from dataclasses import dataclass
+from pathlib import Path
 
 NAME = "gif-analyzer"
 
@@ -98,8 +100,26 @@ def advice(module: str, *, takes: str = "") -> str | None:
 
 
 def install(extras: str) -> str:
-    """Return how to install extras, which are separated by commas."""
-    return f"in the checkout run make setup, or pip install '.[{extras}]'"
+    """Return how to install extras, which are separated by commas, into this environment or one like it."""
+    ours = importlib.metadata.distribution(NAME)
+    origin = json.loads(ours.read_text("direct_url.json") or "{}")  # nothing for a package of an index
+    if origin.get("dir_info", {}).get("editable"):
+        return f"in the checkout run make setup, or pip install '.[{extras}]'"
+    packages = f"{NAME}[{extras}]"
+    folder = Path(sys.prefix)
+    if (folder / "uv-receipt.toml").exists():
+        way = "uv tool install"
+    elif folder.parent.name.startswith(("archive-v", "environments-v")):  # in uv's cache
+        way = "run it with uvx --from"
+    elif (folder / "pipx_metadata.json").exists():
+        way = "pipx install --force" if folder.parent.name == "venvs" else "run it with pipx run --spec"
+    else:  # the installed version is kept, wherever it is from
+        return f"{'uv ' if ours.read_text('INSTALLER') == 'uv' else ''}pip install '{packages}'"
+    if url := origin.get("url"):
+        vcs = origin.get("vcs_info", {})
+        revision = vcs.get("requested_revision")
+        packages += f" @ {vcs['vcs'] + '+' if vcs else ''}{url}{'@' + revision if revision else ''}"
+    return f"{way} '{packages}'"
 
 
 def missing(extra: Extra) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -35,10 +36,11 @@ ENVIRONMENT = {
 MEADOW = EXAMPLES / "meadow.gif"
 
 
-def run(*words: str | Path, cwd: Path) -> str:
+def run(*words: str | Path, cwd: Path, **variables: str) -> str:
     """Run a command outside the checkout; it must succeed. Returns what it prints."""
+    environment = ENVIRONMENT | variables
     done = subprocess.run(
-        words, cwd=cwd, env=ENVIRONMENT, capture_output=True, text=True, check=False, timeout=600
+        words, cwd=cwd, env=environment, capture_output=True, text=True, check=False, timeout=600
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -137,25 +139,72 @@ def test_deliver_prints_the_cost(serving: Path, tmp_path: Path) -> None:
     assert run(serving / "python", "-m", "delivery", "--version", cwd=tmp_path).startswith("gif-deliver ")
 
 
+def advised(doctor: str) -> str:
+    """What `gif-analyzer doctor` says on how to install the extra `mcp`."""
+    line = next(line for line in doctor.splitlines() if "[mcp]" in line)
+    return line.partition(": ")[2]
+
+
+def test_what_it_says_on_a_missing_extra_installs_it(wheel: Path, tmp_path: Path) -> None:
+    programs = install(str(wheel), tmp_path)
+    advice = advised(run(programs / "gif-analyzer", "doctor", cwd=tmp_path))
+
+    *words, packages = shlex.split(advice)
+    assert (words, packages) == (["uv", "pip", "install"], "gif-analyzer[mcp]")
+    where = ("-q", "-p", programs / "python", "-c", ROOT / "constraints.txt")
+    run(BIN / "uv", *words[1:], *where, packages, cwd=tmp_path)
+    assert "ready    mcp " in run(programs / "gif-analyzer", "doctor", cwd=tmp_path)
+
+
 def test_uvx_runs_it_out_of_a_git_repository(tmp_path: Path) -> None:
     """The command of the README, with a repository on this machine: its last commit."""
     if not (ROOT / ".git").exists():
         pytest.skip("This test needs a git checkout.")
     source = f"git+file://{ROOT}"
-    answer = run(
-        *(BIN / "uv", "tool", "run", "-q", "-p", sys.executable, "--constraints", ROOT / "constraints.txt"),
-        *("--from", source, "gif-analyzer", "identify", "--json", MEADOW),
-        cwd=tmp_path,
-    )
+    uvx = (BIN / "uv", "tool", "run", "-q", "-p", sys.executable, "--constraints", ROOT / "constraints.txt")
+    answer = run(*uvx, "--from", source, "gif-analyzer", "identify", "--json", MEADOW, cwd=tmp_path)
+    advice = advised(run(*uvx, "--from", source, "gif-analyzer", "doctor", cwd=tmp_path))
 
     assert named(answer) == "Big Buck Bunny"
+    packages = f"gif-analyzer[mcp] @ {source}"
+    assert advice == f"run it with uvx --from '{packages}'"
+    assert "ready    mcp " in run(*uvx, "--from", packages, "gif-analyzer", "doctor", cwd=tmp_path)
+
+
+def test_uv_keeps_it_as_a_tool(wheel: Path, tmp_path: Path) -> None:
+    folders = {"UV_TOOL_DIR": str(tmp_path / "tools"), "UV_TOOL_BIN_DIR": str(tmp_path / "bin")}
+    uv = (BIN / "uv", "tool", "install", "-q", "-p", sys.executable, "-c", ROOT / "constraints.txt")
+    program = tmp_path / "bin/gif-analyzer"
+
+    run(*uv, wheel, cwd=tmp_path, **folders)
+    advice = advised(run(program, "doctor", cwd=tmp_path))
+
+    packages = f"gif-analyzer[mcp] @ file://{wheel}"
+    assert advice == f"uv tool install '{packages}'"
+    run(*uv, packages, cwd=tmp_path, **folders)
+    assert "ready    mcp " in run(program, "doctor", cwd=tmp_path)
 
 
 def test_pipx_runs_it(wheel: Path, tmp_path: Path) -> None:
-    answer = run(
-        *(BIN / "uv", "tool", "run", "-q", "-p", sys.executable, "pipx==1.18.4"),
-        *("run", "--quiet", "--spec", wheel, "gif-analyzer", "identify", "--json", MEADOW),
-        cwd=tmp_path,
-    )
+    pipx = (BIN / "uv", "tool", "run", "-q", "-p", sys.executable, "pipx==1.18.4")
+    once = (*pipx, "run", "--backend", "pip", "--quiet", "--spec")
+
+    answer = run(*once, wheel, "gif-analyzer", "identify", "--json", MEADOW, cwd=tmp_path)
+    advice = advised(run(*once, wheel, "gif-analyzer", "doctor", cwd=tmp_path))
 
     assert named(answer) == "Big Buck Bunny"
+    assert advice == f"run it with pipx run --spec 'gif-analyzer[mcp] @ file://{wheel}'"
+
+
+def test_pipx_keeps_it(wheel: Path, tmp_path: Path) -> None:
+    folders = {"PIPX_HOME": str(tmp_path / "pipx"), "PIPX_BIN_DIR": str(tmp_path / "bin")}
+    pipx = (BIN / "uv", "tool", "run", "-q", "-p", sys.executable, "pipx[uv]==1.18.4", "install", "-q")
+    program = tmp_path / "bin/gif-analyzer"
+
+    run(*pipx, wheel, cwd=tmp_path, **folders)
+    advice = advised(run(program, "doctor", cwd=tmp_path))
+
+    packages = f"gif-analyzer[mcp] @ file://{wheel}"
+    assert advice == f"pipx install --force '{packages}'"
+    run(*pipx, "--force", packages, cwd=tmp_path, **folders)
+    assert "ready    mcp " in run(program, "doctor", cwd=tmp_path)

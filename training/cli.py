@@ -18,7 +18,6 @@ from training.commands.collect import collect, cut, regroup
 from training.commands.compare import compare
 from training.commands.evaluate import effort, evaluate, footage, teaching
 from training.commands.export import export
-from training.commands.feedback import feedback
 from training.commands.fit import fit
 from training.commands.library import library
 from training.commands.measure import measure
@@ -26,7 +25,7 @@ from training.commands.prepare import prepare
 from training.commands.publish import card, publish
 from training.commands.reference import reference
 from training.commands.registry import promote, pull, register, rollback, status
-from training.commands.review import review
+from training.commands.review import feedback, review
 from training.errors import InvalidOptions, QuotaExhausted, TrainingError
 
 FAILED, USAGE, INTERRUPTED = 1, 2, 130

@@ -10,13 +10,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from services.inference.answers import Answer, read_answer, read_records
+from services.inference.answers import Answer, read_answer
 from services.inference.feedback import Feedback, read_feedback
 from training.data.manifest import Row, read_manifest
 from training.errors import InvalidLog
 from training.evaluation.predictions import Prediction
 from training.files import relative_path, sha256_of, write_csv
-from training.logs import log_lines
+from training.logs import read_logs
 from training.review import NONE_OF_THESE, write_label_studio
 
 COLUMNS = ("answer_id", "right", "show", "verdict", "names", "model_version", "gif")
@@ -69,18 +69,13 @@ def gather(logs: Sequence[Path], gifs: Path | None) -> tuple[Said, ...]:
     """
     found: dict[str, Feedback] = {}
     answers: dict[str, Answer] = {}
-    for path in logs:
-        with log_lines(path) as lines:
-            for number, record in read_records(lines):
-                try:
-                    feedback, answer = read_feedback(record), read_answer(record)
-                except ValueError as error:
-                    raise ValueError(f"line {number}: {error}") from error
-                if feedback is not None:
-                    found.pop(feedback.answer_id, None)  # the order is that of the last ones
-                    found[feedback.answer_id] = feedback
-                if answer is not None and answer.error is None:
-                    answers[answer.request_id] = answer
+    said: Feedback | Answer
+    for said in read_logs(logs, read_feedback, read_answer):
+        if isinstance(said, Feedback):
+            found.pop(said.answer_id, None)  # the order is that of the last ones
+            found[said.answer_id] = said
+        elif said.error is None:
+            answers[said.request_id] = said
     if not found:
         raise InvalidLog(", ".join(map(str, logs)), "there is no feedback in it")
     return tuple(Said(each, answers.get(each.answer_id), _kept(each, gifs)) for each in found.values())

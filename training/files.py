@@ -1,4 +1,4 @@
-"""Files: writes JSON and CSV, and tells digests and relative paths."""
+"""Files: reads YAML, writes JSON and CSV, and tells digests and relative paths."""
 
 from __future__ import annotations
 
@@ -11,6 +11,21 @@ from pathlib import Path
 from typing import Any
 
 from services.files import replacing, write_text
+
+
+def parse_yaml(text: str) -> Any:
+    """Parse YAML.
+
+    Raises:
+        ValueError: it is something else, nested too deeply, or holds a value that its tag does not fit.
+    """
+    import yaml  # noqa: PLC0415 - comes with MLflow and with huggingface_hub
+
+    try:
+        return yaml.safe_load(text)
+    # What PyYAML raises for a value that its tag or its form does not fit, such as the day 2026-99-99.
+    except (ValueError, LookupError, AttributeError, TypeError, RecursionError, yaml.YAMLError) as error:
+        raise ValueError(str(error)) from error
 
 
 def write_json(path: Path, values: Any, **options: Any) -> None:

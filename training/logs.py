@@ -2,36 +2,27 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from services.errors import os_reason
-from services.inference.answers import Answer, read_answers
+from services.inference.answers import read_log
+from services.reading import bounded_lines
 from training.errors import InvalidLog
 
 
-@contextlib.contextmanager
-def log_lines(path: Path) -> Iterator[Iterator[str]]:
-    """Open a log, and yield its lines.
+def read_logs(paths: Iterable[Path], *read: Callable[[Mapping[str, Any]], Any]) -> Iterator[Any]:
+    """Yield what logs say; `read` as of `read_log`.
 
     Raises:
-        InvalidLog: it cannot be read, or the block raises a ValueError: a line is damaged.
+        InvalidLog: a log cannot be read, or a line of it is damaged.
     """
-    try:
-        with path.open(encoding="utf-8", errors="replace") as file:
-            yield iter(file)
-    except OSError as error:
-        raise InvalidLog(str(path), f"it cannot be read: {os_reason(error)}") from error
-    except ValueError as error:
-        raise InvalidLog(str(path), str(error)) from error
-
-
-def answers_in(path: Path) -> list[Answer]:
-    """Return the answers of a log.
-
-    Raises:
-        InvalidLog: it cannot be read, or the line of an answer is damaged.
-    """
-    with log_lines(path) as lines:
-        return list(read_answers(lines))
+    for path in paths:
+        try:
+            with path.open(encoding="utf-8", errors="replace") as file:
+                yield from read_log(bounded_lines(file), *read)
+        except OSError as error:
+            raise InvalidLog(str(path), f"it cannot be read: {os_reason(error)}") from error
+        except ValueError as error:
+            raise InvalidLog(str(path), str(error)) from error

@@ -6,7 +6,6 @@ Both exports contain the GIFs or point to them, so they must stay on this machin
 from __future__ import annotations
 
 import datetime
-import json
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from xml.sax.saxutils import quoteattr
 
 from services.errors import os_reason
 from services.files import replacing, write_text
+from services.reading import read_json
 from training.data.manifest import read_lines, read_manifest
 from training.errors import InvalidAnnotations
 from training.evaluation.predictions import Prediction
@@ -184,11 +184,9 @@ def read_annotations(path: Path) -> tuple[Annotation, ...]:
         InvalidAnnotations: the file cannot be read, or is no such export.
     """
     try:
-        exported = json.loads(path.read_text(encoding="utf-8"))
-        found = [annotation for task in exported if (annotation := _last(task)) is not None]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+        return tuple(annotation for task in read_json(path) if (annotation := _last(task)) is not None)
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, OverflowError) as error:
         raise InvalidAnnotations(str(path), f"it is no export of Label Studio: {error!r}") from error
-    return tuple(found)
 
 
 def apply_annotations(manifest: Path, annotations: Sequence[Annotation], out: Path) -> Corrected:
@@ -247,10 +245,12 @@ def _last(task: Mapping[str, Any]) -> Annotation | None:
     choices = [part["value"]["choices"][0] for part in last["result"] if part["from_name"] == CHOICE]
     who = last["completed_by"]
     annotator = who.get("email") or who["id"] if isinstance(who, dict) else who
+    if not isinstance(choices[0], str) or not choices[0].strip():
+        raise ValueError("an annotation names no show")
     when = datetime.datetime.fromisoformat(str(last.get("updated_at") or last["created_at"]))
     return Annotation(
         sha256=str(task["data"]["sha256"]),
-        show=str(choices[0]),
+        show=choices[0],
         annotator=str(annotator),
         at=when.astimezone(datetime.UTC).isoformat(timespec="seconds"),
     )

@@ -9,9 +9,13 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
+from services.errors import os_reason
+from services.reading import read_json, read_text
 from training.errors import InvalidOptions
+from training.files import parse_yaml
 
-YAML = (".yaml", ".yml")
+MAX_BYTES = 100_000  # of a file of settings
+MAX_SHOWN = 200  # characters of a wrong value in a message
 
 T = TypeVar("T")
 
@@ -27,14 +31,16 @@ def section(path: Path, name: str, *, may_be_whole: bool = False) -> Mapping[str
     Raises:
         InvalidOptions: the file cannot be read, or the file or the section is not a mapping.
     """
-    import yaml  # noqa: PLC0415 - comes with MLflow
-
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise InvalidOptions(str(path), expected="a YAML file of settings", found=str(error)) from error
+        if path.suffix == ".json":
+            values = read_json(path, most=MAX_BYTES)
+        else:
+            values = parse_yaml(read_text(path, most=MAX_BYTES))
+    except (OSError, ValueError) as error:
+        expected = "a file of settings in YAML or JSON"
+        raise InvalidOptions(str(path), expected=expected, found=f"none: {os_reason(error)}") from error
     if not isinstance(values, dict):
-        raise InvalidOptions(str(path), expected="a YAML mapping", found=type(values).__name__)
+        raise InvalidOptions(str(path), expected="a mapping of settings", found=type(values).__name__)
     found = values if may_be_whole and name not in values else values.get(name) or {}
     if not isinstance(found, dict):
         raise InvalidOptions(name, expected="a mapping", found=type(found).__name__)
@@ -64,4 +70,7 @@ def checked(kind: type[T], values: Mapping[str, Any], name: str) -> T:
             raise InvalidOptions(option, expected="given", found="missing") from error
         words = first["msg"].rpartition(" should ")[2].replace(" after validation", "")
         expected = re.sub("^(have|match) ", "of ", words.removeprefix("be "))
-        raise InvalidOptions(option, expected=expected, found=str(first["input"])) from error
+        given = first["input"]
+        # Collections are not quoted: written out, a few lines of YAML can be endless.
+        shown = str(given)[:MAX_SHOWN] if isinstance(given, str | int | float) else type(given).__name__
+        raise InvalidOptions(option, expected=expected, found=shown) from error

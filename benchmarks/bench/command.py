@@ -53,7 +53,6 @@ def bench(
     ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="A try: few GIFs, into runs/bench/quick.")] = False,
     alone: Annotated[bool, typer.Option("--alone", help="Measure this project without peers.")] = False,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Measure finished sections again.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print results.json instead of the table.")] = False,
     work: Annotated[Path, typer.Option(metavar="DIR", help="Folder for intermediate files.")] = WORK,
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="Folder for all three files.")] = None,
@@ -86,7 +85,7 @@ def bench(
         plan = dataclasses.replace(plan, model=model.resolve())
     chosen = tuple(name for name in NAMES if not only or name in only)
     try:
-        results = measure(plan, chosen, Outputs.of(out, quick=quick), terminal=terminal, fresh=fresh)
+        results = measure(plan, chosen, Outputs.of(out, quick=quick), terminal=terminal)
     except NoBaseline as error:
         terminal.print(f"error: this project itself cannot be measured: {error}", highlight=False)
         raise typer.Exit(CANNOT) from error
@@ -96,9 +95,7 @@ def bench(
     typer.echo(results.to_json().rstrip() if as_json else report.tables(results))
 
 
-def measure(
-    plan: Plan, chosen: tuple[str, ...], outputs: Outputs, *, terminal: Console, fresh: bool = False
-) -> Results:
+def measure(plan: Plan, chosen: tuple[str, ...], outputs: Outputs, *, terminal: Console) -> Results:
     """Measure sections that are not finished yet, and write all three files after the last.
 
     Sections of results.json that were not chosen stay as they are.
@@ -113,7 +110,7 @@ def measure(
         measured=datetime.datetime.now(tz=datetime.UTC).date().isoformat(),
     )
     unfinished = plan.work / "unfinished.json"
-    kept = {} if fresh else dict(_earlier(unfinished).sections)
+    kept = dict(_earlier(unfinished).sections)
     for name in chosen:
         question = sections.question(name, plan)
         section = kept.get(name)

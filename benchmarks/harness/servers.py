@@ -1,4 +1,4 @@
-"""Starts this project's services in a process of their own, and finds free ports for servers."""
+"""Starts this project's servers in processes of their own, and finds free ports."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def free_ports(count: int) -> list[int]:
 
 @dataclass(frozen=True)
 class ServiceProcess:
-    """A process that runs `python -m services`."""
+    """A process that runs one of this project's servers."""
 
     process: subprocess.Popen[bytes]  # to signal and to wait for
     address: str  # where it listens, HOST:PORT
@@ -37,19 +37,22 @@ class ServiceProcess:
         return read_lines(self.log)
 
 
+def start_services(*options: str) -> contextlib.AbstractContextManager[ServiceProcess]:
+    """Start the services on a free port; see `start`."""
+    return start("-m", "services", "--port", "0", *options)
+
+
 @contextlib.contextmanager
-def start_services(*options: str) -> Iterator[ServiceProcess]:
-    """Start the services on a free port; the end of the block stops them if they still run.
+def start(*words: str) -> Iterator[ServiceProcess]:
+    """Start a server by these words after `python`; the end of the block stops it if it still runs.
 
     Raises:
-        RuntimeError: they did not start; says what they logged.
+        RuntimeError: it did not start; says what it logged.
     """
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "log"
         with log.open("wb") as output:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "services", "--port", "0", *options], stderr=output
-            )
+            process = subprocess.Popen([sys.executable, *words], stderr=output)
         try:
             yield ServiceProcess(process, _wait_for_address(process, log), log)
         finally:
@@ -68,7 +71,7 @@ def _wait_for_address(process: subprocess.Popen[bytes], log: Path) -> str:
             if line["message"] == "serving":
                 return str(line["address"])
         time.sleep(0.02)
-    raise RuntimeError(f"the services did not start: {log.read_text('utf-8')}")
+    raise RuntimeError(f"the server did not start: {log.read_text('utf-8')}")
 
 
 def read_lines(log: Path) -> list[dict[str, Any]]:

@@ -5,7 +5,6 @@ The GIFs are real ones, of shows if there is footage, each copy with another com
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 import subprocess
@@ -23,19 +22,6 @@ from benchmarks.harness.gifs import shared_folder, with_comment
 COMMAND = [sys.executable, "-c", "from gateway.cli import main; main()", "batch"]
 
 
-@dataclasses.dataclass(frozen=True)
-class Run:
-    """Time, memory and outcome of one `gif-analyzer batch`."""
-
-    gifs: int  # how many GIFs there were
-    workers: int  # worker processes, each on a processor of its own
-    seconds: float  # from start to end of the command
-    gifs_per_s: float  # throughput
-    peak_mib: float  # the largest memory of the command or of one of its workers
-    answered: int  # rows with an answer
-    failed: int  # rows with an error
-
-
 def make_gifs(folder: Path, count: int) -> None:
     """Write the GIFs, all digests different, into folders of a thousand."""
     shows = sorted((shared_folder() / "shows").rglob("*.gif"))
@@ -47,8 +33,8 @@ def make_gifs(folder: Path, count: int) -> None:
         (place / f"{index:08d}.gif").write_bytes(gif)
 
 
-def run_batch(gifs: Path, out: Path, *, workers: int) -> Run:
-    """Run the command on as many processors as it has workers."""
+def run_batch(gifs: Path, out: Path, *, workers: int) -> dict[str, float]:
+    """Run the command on as many processors as it has workers; return its time, memory and outcome."""
     count = sum(1 for _ in gifs.rglob("*.gif"))
     processors = sorted(os.sched_getaffinity(0))[:workers]
     begun = time.monotonic()
@@ -64,15 +50,15 @@ def run_batch(gifs: Path, out: Path, *, workers: int) -> Run:
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode not in (0, 1):
         raise RuntimeError(f"batch ended with {process.returncode}")
-    return Run(
-        gifs=count,
-        workers=workers,
-        seconds=round(seconds, 2),
-        gifs_per_s=round(count / seconds, 2),
-        peak_mib=round(usage.ru_maxrss / 1024, 1),
-        answered=summary["answered"],
-        failed=summary["failed"],
-    )
+    return {
+        "gifs": count,
+        "workers": workers,  # each on a processor of its own
+        "seconds": round(seconds, 2),  # from start to end of the command
+        "gifs_per_s": round(count / seconds, 2),
+        "peak_mib": round(usage.ru_maxrss / 1024, 1),  # of the largest of the command and its workers
+        "answered": summary["answered"],
+        "failed": summary["failed"],
+    }
 
 
 def batch(
@@ -87,4 +73,4 @@ def batch(
             run_batch(folder / part, folder / f"{part}-{workers}.parquet", workers=workers)
             for part, workers in (("tenth", 1), ("tenth", 2), ("all", 2))
         ]
-    typer.echo(json.dumps([dataclasses.asdict(run) for run in runs], indent=2))
+    typer.echo(json.dumps(runs, indent=2))

@@ -114,22 +114,22 @@ def make_variants(work: Path, *, model: Path, target: Target) -> Sequence[Varian
 
 
 def measure(
-    variants: Sequence[Variant], *, rounds: int, core: int, python: Path, say: Callable[[str], None]
+    variants: Sequence[Variant], *, rounds: int, python: Path, say: Callable[[str], None]
 ) -> dict[str, list[Start]]:
     """Start every variant once in each round.
 
     Raises:
         RuntimeError: a function did not answer with an identified GIF.
     """
-    starts = [functools.partial(_start, variant, core, python, say) for variant in variants]
+    starts = [functools.partial(_start, variant, python, say) for variant in variants]
     names = [variant.name for variant in variants]
     return dict(zip(names, in_turns(starts, rounds), strict=True))
 
 
-def _start(variant: Variant, core: int, python: Path, say: Callable[[str], None]) -> Start:
+def _start(variant: Variant, python: Path, say: Callable[[str], None]) -> Start:
     say(f"starting the variant: {variant.name}")
     gif, headers = GIF.read_bytes(), {"content-type": "image/gif"}
-    wrapper = ("taskset", "--cpu-list", str(core))
+    wrapper = ("taskset", "--cpu-list", "0")
     with Emulator(variant.folder, python=python, handler=variant.handler, wrapper=wrapper) as function:
         taken = []
         for number in range(1 + WARM):  # no answer comes from a cache
@@ -197,7 +197,6 @@ def cold_start(
     rounds: Annotated[
         int, typer.Option(min=1, metavar="N", help="How often each variant is started.")
     ] = ROUNDS,
-    core: Annotated[int, typer.Option(min=0, metavar="N", help="The processor to use.")] = 0,
     python: Annotated[str, typer.Option(metavar="3.X", help="Python of the function.")] = "3.13",
     model: Annotated[Path | None, typer.Option(metavar="PATH", help="An ONNX file.")] = None,
     out: Annotated[Path, typer.Option(metavar="FILE", help="Result file.")] = RESULT,
@@ -210,7 +209,7 @@ def cold_start(
     with tempfile.TemporaryDirectory() as work:
         variants = make_variants(Path(work), model=model, target=Target(python))
         say = functools.partial(typer.echo, err=True)
-        starts = measure(variants, rounds=rounds, core=core, python=find_python(python), say=say)
+        starts = measure(variants, rounds=rounds, python=find_python(python), say=say)
     found = summarise(starts)
     figures = {key: found[DELIVERED][key] for key in ("cold_ms", "warm_ms", "peak_memory_bytes")}
     result = {

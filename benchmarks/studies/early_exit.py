@@ -26,6 +26,7 @@ from services.preprocess import decode_gif
 
 EFFORT = ROOT / "docs" / "evaluation" / "effort.json"
 GIFS = 30
+TURNS = 5  # that each is measured
 
 
 def measure(classifier: Classifier, gifs: Sequence[bytes], *, stopped: float, turns: int) -> dict[str, float]:
@@ -83,7 +84,6 @@ def early_exit(
     ] = None,
     model: Annotated[Path | None, typer.Option(metavar="PATH", help="An ONNX file with a rule.")] = None,
     effort: Annotated[Path, typer.Option(metavar="FILE", help="Written by gif-train effort.")] = EFFORT,
-    turns: Annotated[int, typer.Option(min=1, help="How often each GIF is measured.")] = 5,
 ) -> None:
     """Measure inference with and without early exit; print JSON."""
     try:
@@ -92,7 +92,7 @@ def early_exit(
         raise typer.BadParameter(f"{effort} is not an effort.json: {error}") from None
     contents = [path.read_bytes() for path in gifs or real_gifs(GIFS).values()]
     try:
-        report = measure(Classifier(model or default_model_path()), contents, stopped=stopped, turns=turns)
+        report = measure(Classifier(model or default_model_path()), contents, stopped=stopped, turns=TURNS)
     except AnalyzerError as error:
         raise typer.BadParameter(error.message) from None
     typer.echo(json.dumps(report, indent=2))

@@ -45,6 +45,7 @@ QUERIES = 20
 SHOWS = 100
 EXPANSIONS = (64, 128, 256, 512)  # of usearch: candidates that it keeps while it searches
 RECALL = 0.99  # of the true nearest, at least
+INDEXED = 100_000  # clips of the largest library beside which usearch is measured: its index takes minutes
 
 Embeddings = NDArray[np.int8]
 
@@ -247,13 +248,6 @@ def search_table(sizes: Sequence[dict[str, Any]]) -> str:
 
 
 def library(
-    most: Annotated[
-        int, typer.Option(min=SIZES[0], metavar="CLIPS", help="Leave out larger libraries.")
-    ] = SIZES[-1],
-    index_most: Annotated[
-        int,
-        typer.Option(metavar="CLIPS", help="Leave usearch out beside larger ones: its index takes minutes."),
-    ] = 100_000,
     rounds: Annotated[int, typer.Option(min=1, metavar="N", help="How often everything is measured.")] = 5,
     out: Annotated[Path, typer.Option(metavar="FILE", help="JSON file to write.")] = RESULTS,
 ) -> None:
@@ -265,22 +259,14 @@ def library(
     building = measure_building(classifier, gifs[:10], rounds=rounds)
     sizes = []
     with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "some.library")
         for count in SIZES:
-            if count <= most:
-                path = Path(folder, "some.library")
-                sizes.append(
-                    measure_size(
-                        path,
-                        classifier.model,
-                        real,
-                        clips,
-                        count,
-                        rounds=rounds,
-                        beside=count <= index_most,
-                    )
-                )
-                path.unlink()
-                typer.echo(f"{count:,} clips are measured", err=True)
+            beside = count <= INDEXED
+            sizes.append(
+                measure_size(path, classifier.model, real, clips, count, rounds=rounds, beside=beside)
+            )
+            path.unlink()
+            typer.echo(f"{count:,} clips are measured", err=True)
     plain = [dataclasses.asdict(each) for each in sizes]
     values = {"building": dataclasses.asdict(building), "sizes": plain}
     out.write_text(json.dumps(values, indent=1) + "\n")

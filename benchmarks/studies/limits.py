@@ -7,61 +7,34 @@ import http.client
 import json
 import re
 import socket
-import subprocess
-import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
 
 import typer
 
-from benchmarks.harness.servers import START_S, read_lines
+from benchmarks.harness.servers import ServiceProcess, start
 
+GATEWAY = ("-c", "from gateway.cli import main; main()", "serve", "rest", "--port", "0")
 SETTLE_S = 1.0  # after the last byte of an upload, before memory is read
 STILL_S = 5.0  # without a change of memory after which a process has started
 ANSWER_S = 0.05  # to wait for an early answer of each upload
 
 
-@contextlib.contextmanager
-def start_gateway() -> Iterator[tuple[int, str, int]]:
-    """Serve REST in a process; yields its id, host and port. Linux alone tells its memory.
-
-    Raises:
-        RuntimeError: it did not start; says what it logged.
-    """
-    words = [sys.executable, "-c", "from gateway.cli import main; main()", "serve", "rest", "--port", "0"]
-    with tempfile.TemporaryDirectory() as folder:
-        log = Path(folder) / "log"
-        with log.open("wb") as output:
-            process = subprocess.Popen(words, stderr=output)
-        try:
-            end = time.monotonic() + START_S
-            while not (found := [line for line in read_lines(log) if line["message"] == "serving"]):
-                if process.poll() is not None or time.monotonic() > end:
-                    raise RuntimeError(f"the gateway did not start: {log.read_text('utf-8')}")
-                time.sleep(0.02)
-            host, _, port = found[0]["address"].rpartition(":")
-            yield process.pid, host, int(port)
-        finally:
-            process.kill()
-            process.wait()
-
-
 def measure(*, methods: int, uploads: int, bytes_each: int) -> dict[str, float]:
     """Send the requests to a new gateway each; memory is in MB of a million bytes."""
-    with start_gateway() as (process, host, port):
+    with start(*GATEWAY) as gateway:
+        process, (host, port) = gateway.process.pid, _place(gateway)
         idle_mb = settled_mb(process)
         invent_methods(host, port, methods)
         begun = time.perf_counter()
         page = ask(host, port, "/metrics")
         page_s = time.perf_counter() - begun
         after_methods_mb = memory_mb(process)
-    with start_gateway() as (process, host, port):
-        idle_mb_again = settled_mb(process)
-        with stalled(host, port, uploads, bytes_each) as refused:
-            held_mb = memory_mb(process)
+    with start(*GATEWAY) as gateway:
+        idle_mb_again = settled_mb(gateway.process.pid)
+        with stalled(*_place(gateway), uploads, bytes_each) as refused:
+            held_mb = memory_mb(gateway.process.pid)
     return {
         "methods": methods,
         "metrics_bytes": len(page),
@@ -72,6 +45,11 @@ def measure(*, methods: int, uploads: int, bytes_each: int) -> dict[str, float]:
         "refused": refused,
         "memory_of_uploads_mb": round(held_mb - idle_mb_again, 1),
     }
+
+
+def _place(gateway: ServiceProcess) -> tuple[str, int]:
+    host, _, port = gateway.address.rpartition(":")
+    return host, int(port)
 
 
 def invent_methods(host: str, port: int, count: int) -> None:
@@ -129,11 +107,7 @@ def memory_mb(process: int) -> float:
     return int(kib) * 1024 / 1e6
 
 
-def limits(
-    methods: Annotated[int, typer.Option(min=1, help="Requests with an invented method each.")] = 27_559,
-    uploads: Annotated[int, typer.Option(min=1, help="Uploads that stall before their last byte.")] = 16,
-    megabytes: Annotated[int, typer.Option(min=1, max=25, help="Length of an upload.")] = 24,
-) -> None:
+def limits() -> None:
     """Measure what invented methods and stalled uploads cost a REST gateway (Linux); print JSON."""
-    report = measure(methods=methods, uploads=uploads, bytes_each=megabytes * 1_000_000)
+    report = measure(methods=27_559, uploads=16, bytes_each=24_000_000)
     typer.echo(json.dumps(report, indent=2))

@@ -5,7 +5,6 @@ These are times of one GIF, multiplied; no billion was measured. The printed tab
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -24,16 +23,6 @@ RESULTS = ROOT / "benchmarks/results.json"
 COLD_START = ROOT / "benchmarks/cold_start.json"
 
 
-@dataclass(frozen=True)
-class Lambda:
-    """A billion GIFs by warm functions in AWS Lambda."""
-
-    ms: float  # milliseconds for a GIF
-    gb_s: float  # GB-seconds for all GIFs
-    usd: float  # their price in dollars
-    hours: float  # that they take at `CONCURRENCY`
-
-
 def own_milliseconds(results: Results) -> dict[str, float]:
     """Return the milliseconds that a GIF takes on one processor, for each form of this project.
 
@@ -44,17 +33,6 @@ def own_milliseconds(results: Results) -> dict[str, float]:
         raise NotResults("the section line was not measured: make bench does")
     figures = compare(results.sections["line"], REAL)
     return {figure.name: figure.milliseconds for figure in figures if figure.name.startswith(THIS)}
-
-
-def on_lambda(measured: Measurement) -> Lambda:
-    """Return what AWS Lambda takes, with the memory that brings one whole processor."""
-    warm = plan(measured, CPU_MEMORY_MB, cold_share=0.0)
-    return Lambda(
-        warm.warm_ms,
-        gb_s=GIFS * warm.gb_s,
-        usd=dollars(warm.gb_s),
-        hours=GIFS * warm.warm_ms / MS_PER_HOUR / CONCURRENCY,
-    )
 
 
 def core_hours(milliseconds: float) -> float:
@@ -82,13 +60,13 @@ def page_table(results: Results, measured: Measurement) -> str:
         )
         for name, milliseconds in own_milliseconds(results).items()
     ]
-    paid = on_lambda(measured)
+    warm = plan(measured, CPU_MEMORY_MB, cold_share=0.0)  # with the memory that brings one whole processor
     rows.append(
         (
             f"AWS Lambda with {CPU_MEMORY_MB} MB",
-            f"{paid.ms:.1f}",
-            f"{paid.gb_s:,.0f} GB-s, ${paid.usd:,.0f}",
-            f"{paid.hours:,.0f} hours at {CONCURRENCY:,} at once",
+            f"{warm.warm_ms:.1f}",
+            f"{GIFS * warm.gb_s:,.0f} GB-s, ${dollars(warm.gb_s):,.0f}",
+            f"{core_hours(warm.warm_ms) / CONCURRENCY:,.0f} hours at {CONCURRENCY:,} at once",
         )
     )
     return table(("way", "ms a GIF", "a billion GIFs", "how long"), rows)
@@ -96,12 +74,9 @@ def page_table(results: Results, measured: Measurement) -> str:
 
 def scale(
     results: Annotated[Path, typer.Option(metavar="FILE", help="Written by make bench.")] = RESULTS,
-    cold_start: Annotated[
-        Path, typer.Option(metavar="FILE", help="Written by python -m benchmarks cold-start.")
-    ] = COLD_START,
 ) -> None:
     """Print what a billion GIFs take, as a table in Markdown."""
     try:
-        typer.echo(page_table(load(results), Measurement.read(cold_start)))
+        typer.echo(page_table(load(results), Measurement.read(COLD_START)))
     except (NotResults, InvalidMeasurement) as error:
         raise typer.BadParameter(str(error)) from None

@@ -20,6 +20,8 @@ from services.inference.rpc import RemoteClassifier
 from services.preprocess import decode_gif
 from services.preprocess.rpc import RemotePreprocess
 
+TURNS = 20  # that each GIF is identified in each way
+
 
 def measure(model: Path, gifs: Sequence[bytes], *, turns: int) -> dict[str, float]:
     """Identify each GIF in both ways, in turns; return medians over all turns and GIFs."""
@@ -56,9 +58,8 @@ def _identify(gif: bytes, decode: Callable[[bytes], Clip], classify: Callable[[C
 def wire(
     gifs: Annotated[list[Path] | None, typer.Argument(help="GIF files; by default examples/.")] = None,
     model: Annotated[Path | None, typer.Option(metavar="PATH", help="An ONNX file.")] = None,
-    turns: Annotated[int, typer.Option(min=1, help="How often each GIF is identified in each way.")] = 20,
 ) -> None:
     """Compare the two steps over gRPC with the functions in this process; print JSON."""
     contents = [path.read_bytes() for path in gifs or sorted(EXAMPLES.glob("*.gif"))]
-    report = measure(model or default_model_path(), contents, turns=turns)
+    report = measure(model or default_model_path(), contents, turns=TURNS)
     typer.echo(json.dumps(report, indent=2))

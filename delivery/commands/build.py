@@ -46,22 +46,16 @@ def bundle(
     *,
     model: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="ONNX file instead of the packaged model.", show_default=False),
+        typer.Option(metavar="FILE", help="ONNX file instead of the packaged model."),
     ] = None,
     library: Annotated[
         Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="Known clips that the function searches; none by default.",
-            show_default=False,
-        ),
+        typer.Option(metavar="FILE", help="Known clips that the function searches; none by default."),
     ] = None,
     shadow: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE",
-            help="A challenger to ask beside the model; docs/registry.md says what it costs.",
-            show_default=False,
+            metavar="FILE", help="A challenger to ask beside the model; docs/registry.md says what it costs."
         ),
     ] = None,
     out: Annotated[Path, typer.Option(metavar="FILE", help="The zip to write.")] = Path("build/lambda.zip"),

@@ -16,6 +16,7 @@ from delivery.commands.outputs import Outputs, write_outputs
 from delivery.errors import InvalidAnswers, TooFewAnswers
 from services.errors import os_reason
 from services.inference.answers import Answer, Summary
+from services.reading import read_text
 from services.terminal import Json
 from services.terminal import report as print_report
 
@@ -108,13 +109,10 @@ def _read_reference(path: Path | None, which: str) -> Summary:
         with tempfile.TemporaryDirectory() as folder:
             return _read_reference(fetch_reference(which, Path(folder) / "reference.json"), which)
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        why = os_reason(error) if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise InvalidAnswers(str(path), f"it cannot be read: {why}") from error
-    try:
-        return Summary.from_json(text)
-    except ValueError as error:
+        return Summary.from_json(read_text(path))
+    except OSError as error:
+        raise InvalidAnswers(str(path), f"it cannot be read: {os_reason(error)}") from error
+    except ValueError as error:  # perhaps a log, which may be of any length
         answers = list(read_logs([path]))
         versions = sorted({answer.model_version for answer in answers if answer.error is None})
         if len(versions) != 1:

@@ -19,7 +19,6 @@ from services.terminal import Json, report
 EXAMPLE = Path("examples/meadow.gif")
 
 FunctionName = Annotated[str, typer.Argument(metavar="FUNCTION", help="Name of the function in AWS Lambda.")]
-AliasName = Annotated[str, typer.Option("--alias", help="The alias that users call.")]
 Gif = Annotated[Path, typer.Option("--gif", metavar="FILE", help="A GIF to identify.")]
 Show = Annotated[str | None, typer.Option("--expect", metavar="SHOW", help="The show that it is from.")]
 ModelVersion = Annotated[str | None, typer.Option(metavar="VERSION", help="The model that must answer.")]
@@ -32,7 +31,6 @@ Key = Annotated[
 def rollout(
     function: FunctionName,
     *,
-    alias: AliasName = "live",
     version: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="The published version; by default the newest.")
     ] = None,
@@ -81,7 +79,7 @@ def rollout(
     from delivery.aws import Alarms, Function  # noqa: PLC0415 - slow, and --help must not wait
     from delivery.rollout import roll_out  # noqa: PLC0415
 
-    target = Function(function, alias=alias)
+    target = Function(function)
     if bundle is not None:
         _say(f"publishing {bundle}")
         chosen = target.publish(bundle)
@@ -106,7 +104,7 @@ def rollout(
         as_json,
         {
             "function": function,
-            "alias": alias,
+            "alias": target.alias_name,
             "version": done.version,
             "before": done.before,
             "moved": done.moved,
@@ -120,7 +118,6 @@ def rollout(
 def rollback(
     function: FunctionName,
     *,
-    alias: AliasName = "live",
     to: Annotated[
         int | None,
         typer.Option(min=1, metavar="N", help="The version; by default the one that was live before."),
@@ -142,11 +139,11 @@ def rollback(
     from delivery.aws import Function  # noqa: PLC0415
     from delivery.rollout import roll_back  # noqa: PLC0415
 
-    target = Function(function, alias=alias)
+    target = Function(function)
     done = roll_back(target, to=None if to is None else str(to))
     report(
         as_json,
-        {"function": function, "alias": alias, "version": done.version, "left": done.before},
+        {"function": function, "alias": target.alias_name, "version": done.version, "left": done.before},
         f"{target.label} is version {done.version}" + (f", no longer {done.before}" if done.before else ""),
     )
 
@@ -193,9 +190,7 @@ def smoke(
     report(as_json, {"target": where, "checks": _checks_json(checks)}, _checks_text(checks))
 
 
-def status(
-    function: FunctionName, *, alias: AliasName = "live", outputs: Outputs = None, as_json: Json = False
-) -> None:
+def status(function: FunctionName, *, outputs: Outputs = None, as_json: Json = False) -> None:
     """Show the published versions, and which of them users get and got before.
 
     A workflow keeps the output `version`, which users get, to go back to it with `rollback --to`.
@@ -208,7 +203,7 @@ def status(
     """
     from delivery.aws import Function  # noqa: PLC0415
 
-    target = Function(function, alias=alias)
+    target = Function(function)
     alias_now, versions = target.alias(), target.versions()
     shares = {version: f"{share:.0%}" for version, share in alias_now.weights.items()}
     roles = {alias_now.version: "live", **shares}
@@ -224,7 +219,7 @@ def status(
         as_json,
         {
             "function": function,
-            "alias": alias,
+            "alias": target.alias_name,
             "version": alias_now.version,
             "before": alias_now.before,
             "weights": dict(alias_now.weights),

@@ -8,22 +8,25 @@ reads it back. A `Summary` counts many of them; it is also the reference that a 
 from __future__ import annotations
 
 import datetime
-import json
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal, Self, cast, get_args
+from typing import Any, Literal, Self, get_args
 
 from services.inference.prediction import Level, Prediction
+from services.reading import parse_json
 
 MESSAGE = "answer"  # of the record, by which the lines are found in a log
 NAMED = 3  # shows of the ranking in a line
 MOST_VALUES = 2_000  # that a summary keeps of a measured quantity
 FORM = 1  # version of a summary's JSON
+MOST_ANSWERS = 10**15  # in a summary
 TIME = "%Y-%m-%d %H:%M:%S,%f"  # of a record of the log, in the time zone of the server
 
 Interface = Literal["rest", "lambda", "grpc", "held out"]
+
+_COUNTS, _VALUES = ("verdicts", "shows", "formats", "errors"), ("familiarity", "duration_ms")  # of a summary
 
 
 @dataclass(frozen=True)
@@ -114,26 +117,34 @@ def read_records(
     for number, line in enumerate(lines, 1):
         start = line.find("{")
         try:
-            record = json.loads(line[start:]) if start >= 0 else None
-        except (ValueError, RecursionError):
+            record = parse_json(line[start:]) if start >= 0 else None
+        except ValueError:
             continue
         if isinstance(record, dict) and (since is None or _is_after(record, since)):
             yield number, record
 
 
-def read_answers(lines: Iterable[str], *, since: datetime.datetime | None = None) -> Iterator[Answer]:
-    """Yield the answers of a log; arguments as of `read_records`.
+def read_log(
+    lines: Iterable[str], *read: Callable[[Mapping[str, Any]], Any], since: datetime.datetime | None = None
+) -> Iterator[Any]:
+    """Yield what the lines of a log say.
+
+    Args:
+        lines: as of `read_records`.
+        read: each reads the records of its kind and returns None for others, as `read_answer` does.
+        since: as of `read_records`.
 
     Raises:
-        ValueError: the line of an answer is damaged; names its number.
+        ValueError: a line of such a kind is damaged; names its number.
     """
     for number, record in read_records(lines, since=since):
-        try:
-            answer = read_answer(record)
-        except ValueError as error:
-            raise ValueError(f"line {number}: {error}") from error
-        if answer is not None:
-            yield answer
+        for each in read:
+            try:
+                found = each(record)
+            except ValueError as error:
+                raise ValueError(f"line {number}: {error}") from error
+            if found is not None:
+                yield found
 
 
 def read_answer(record: Mapping[str, Any]) -> Answer | None:
@@ -151,10 +162,14 @@ def read_answer(record: Mapping[str, Any]) -> Answer | None:
         measured = ("duration_ms", "decode_ms", "classify_ms", "familiarity")
         found |= {name: None if found[name] is None else float(found[name]) for name in measured}
         answer = Answer(**found)
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise ValueError(f"a line of an answer is damaged: {error!r}") from error
-    if not math.isfinite(answer.duration_ms) or not isinstance(answer.request_id, str):
-        raise ValueError("a line of an answer is damaged: its duration or its id")
+    texts = (answer.request_id, answer.interface, answer.model_version, answer.format)
+    if not all(isinstance(text, str) for text in texts) or not isinstance(answer.error, str | None):
+        raise ValueError("a line of an answer is damaged: what should be text is not")
+    numbers = [found[name] for name in measured if name == "duration_ms" or found[name] is not None]
+    if not all(number is not None and math.isfinite(number) for number in numbers):
+        raise ValueError("a line of an answer is damaged: its duration or another number")
     if answer.error is None and answer.verdict not in get_args(Level):
         raise ValueError(f"a line of an answer is damaged: its verdict is {answer.verdict!r}")
     return answer
@@ -235,16 +250,24 @@ class Summary:
             ValueError: it is something else, or of another version of this program.
         """
         try:
-            found = json.loads(text)
+            found = parse_json(text)
             if found.pop("form") != FORM:
                 raise ValueError("another version of this program wrote it")
-            for name in ("verdicts", "shows", "formats", "errors"):
-                counts = cast("dict[str, Any] | None", found[name])
-                found[name] = None if counts is None else {key: int(count) for key, count in counts.items()}
-            for name in ("familiarity", "duration_ms"):
+            for name in _COUNTS:
+                given = found[name]
+                if given is not None or name != "errors":
+                    found[name] = {key: int(count) for key, count in given.items()}
+            for name in _VALUES:
                 found[name] = [float(value) for value in found[name]]
+            if not all(isinstance(found[name], str) for name in ("model_version", "source")):
+                raise ValueError("its model or its source is no text")
+            counts = [count for name in _COUNTS for count in (found[name] or {}).values()]
+            if min(counts, default=0) < 0 or max(counts, default=0) > MOST_ANSWERS:
+                raise ValueError("one of its counts is out of range")
+            if not all(math.isfinite(value) for name in _VALUES for value in found[name]):
+                raise ValueError("one of its numbers is not finite")
             return cls(**found)
-        except (KeyError, TypeError, AttributeError, ValueError) as error:
+        except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
             raise ValueError(f"it is no summary of answers: {error}") from error
 
 

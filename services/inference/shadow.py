@@ -75,8 +75,10 @@ def read_compared(record: Mapping[str, Any]) -> Compared | None:
         found |= {name: tuple(map(str, found[name])) for name in ("names", "challenger_names")}
         found |= {name: float(found[name]) for name in ("classify_ms", "challenger_ms")}
         compared = Compared(**found)
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise ValueError(f"a line of a shadow is damaged: {error!r}") from error
+    if type(compared.agree) is not bool or type(compared.passed_over) is not int:
+        raise ValueError("a line of a shadow is damaged: whether they agree, or what was passed over")
     levels = get_args(Level)
     failed = compared.error is not None
     if compared.verdict not in levels or (compared.challenger_verdict not in levels) != failed:

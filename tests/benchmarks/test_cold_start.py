@@ -64,7 +64,7 @@ def test_every_variant_is_started_once_in_a_round(functions: Path) -> None:
     variants = [Variant(name, functions, "function.handler") for name in (TRIVIAL, DELIVERED)]
     said: list[str] = []
 
-    times = measure(variants, rounds=2, core=0, python=find_python(PYTHON), say=said.append)
+    times = measure(variants, rounds=2, python=find_python(PYTHON), say=said.append)
 
     assert [line.rpartition(": ")[2] for line in said] == [TRIVIAL, DELIVERED, DELIVERED, TRIVIAL]
     for its in times.values():
@@ -77,4 +77,4 @@ def test_a_function_that_does_not_answer_ends_the_measurement(functions: Path) -
     variants = [Variant(TRIVIAL, functions, "function.failing")]
 
     with pytest.raises(RuntimeError, match=r'trivial: .*"statusCode": 500'):
-        measure(variants, rounds=1, core=0, python=find_python(PYTHON), say=lambda line: None)
+        measure(variants, rounds=1, python=find_python(PYTHON), say=lambda line: None)

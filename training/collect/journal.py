@@ -96,6 +96,7 @@ class Journal:
     """
 
     def __init__(self, folder: Path, provider: str) -> None:
+        self._folder = folder
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._db = sqlite3.connect(folder / NAME, timeout=0, isolation_level=None)
@@ -103,27 +104,28 @@ class Journal:
             self._db.execute("BEGIN EXCLUSIVE")  # held from here on: the lock outlives the transaction
             self._db.execute("COMMIT")
             self._db.executescript(_TABLES)
+            wanted = {"version": str(VERSION), "provider": provider}
+            kept = {name: self._setting(name, value) for name, value in wanted.items()}
         except OSError as error:
             raise InvalidCollection(str(folder), f"it cannot be made: {os_reason(error)}") from error
-        except sqlite3.OperationalError as error:
+        except sqlite3.Error as error:
             busy = error.sqlite_errorcode == sqlite3.SQLITE_BUSY
-            why = "another program collects into it" if busy else f"its journal cannot be opened: {error}"
-            raise InvalidCollection(str(folder), why) from error
-        except sqlite3.DatabaseError as error:
-            raise InvalidCollection(str(folder), f"its journal {NAME} is damaged: {error}") from error
-        for name, value in (("version", str(VERSION)), ("provider", provider)):
-            kept = self._setting(name, value)
-            if kept != value:
+            raise self._broken(error, "another program collects into it" if busy else "") from error
+        for name, value in wanted.items():
+            if kept[name] != value:
                 self.close()
                 raise InvalidCollection(
-                    str(folder), f"it holds a collection of {name} {kept}, this is {name} {value}"
+                    str(folder), f"it holds a collection of {name} {kept[name]}, this is {name} {value}"
                 )
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        """Close it; an error of SQLite, of a damaged file or a full disk, becomes InvalidCollection."""
         self.close()
+        if isinstance(error, sqlite3.Error):
+            raise self._broken(error) from error
 
     def close(self) -> None:
         """Release the collection to other programs."""
@@ -170,7 +172,10 @@ class Journal:
     def found(self, search: Search) -> tuple[Found, ...]:
         """Return what a search found, each GIF once, in the provider's order."""
         rows = self._db.execute("SELECT said FROM found WHERE search = ? ORDER BY place", (search.key,))
-        return tuple(Found(**json.loads(values)) for (values,) in rows)
+        try:
+            return tuple(Found(**json.loads(values)) for (values,) in rows)
+        except (ValueError, TypeError) as error:
+            raise sqlite3.DataError(f"a GIF that was found cannot be read: {error}") from error
 
     # GIFs
 
@@ -221,11 +226,19 @@ class Journal:
 
     def closed_until(self) -> float:
         """Return the instant before which the provider wants no call; 0 for none."""
-        return float(self._setting("closed_until", "0"))
+        try:
+            return float(self._setting("closed_until", "0"))
+        except ValueError as error:
+            raise sqlite3.DataError(f"closed_until: {error}") from error
 
     def close_until(self, instant: float) -> None:
         """Record the instant before which the provider wants no call."""
         self._db.execute("INSERT OR REPLACE INTO setting VALUES ('closed_until', ?)", (repr(instant),))
+
+    def _broken(self, error: sqlite3.Error, why: str = "") -> InvalidCollection:
+        return InvalidCollection(
+            str(self._folder), why or f"its journal {NAME} is damaged or cannot be used: {error}"
+        )
 
     def _setting(self, name: str, default: str) -> str:
         """Return a setting, which gets the default where it is missing."""

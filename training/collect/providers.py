@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from services.errors import GifTooLarge, UnreadableFile, os_reason
+from services.errors import UnreadableFile, os_reason
 from services.names import is_picture, name_from_text, name_text
+from services.reading import read_gif
 from training.errors import InvalidCollection
 
 MAX_GIF_BYTES = 8_000_000  # of one GIF, unless the user sets another limit
@@ -188,13 +189,7 @@ class Folder:
         path = self.folder / name_from_text(found.media)
         if name_text(str(path.absolute())) != str(path.absolute()):
             raise UnreadableFile(found.media, "no manifest can hold its name, which is not UTF-8: rename it")
-        try:
-            size = path.stat().st_size
-            if size > self._max_bytes:
-                raise GifTooLarge("length", allowed=self._max_bytes, found=size, unit="bytes")
-            return path.read_bytes()
-        except OSError as error:
-            raise UnreadableFile(str(path), os_reason(error)) from error
+        return read_gif(path, most=self._max_bytes)
 
     def _found(self, path: Path, show: str) -> Found:
         inside = path.relative_to(self.folder)

@@ -9,8 +9,10 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, ConfigDict, Field, Strict
 from pydantic.dataclasses import dataclass
 
+from services.errors import os_reason
+from services.reading import read_text
 from training.errors import InvalidOptions
-from training.settings import checked
+from training.settings import MAX_BYTES, checked
 
 MAX_QUERY = 50  # characters that Giphy takes
 MAX_RESULTS = 4999  # of one query that Giphy shows
@@ -69,9 +71,10 @@ def read_shows(path: Path) -> tuple[ShowOptions, ...]:
             unknown or out of its range.
     """
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InvalidOptions(str(path), expected="a TOML file of shows", found=str(error)) from error
+        values = tomllib.loads(read_text(path, most=MAX_BYTES))
+    except (OSError, ValueError, RecursionError) as error:
+        found = f"none: {os_reason(error)}"
+        raise InvalidOptions(str(path), expected="a TOML file of shows", found=found) from error
     tables = values.pop("show", None)
     checked(SearchOptions, values, str(path))
     if not isinstance(tables, list) or not tables or not all(isinstance(table, dict) for table in tables):

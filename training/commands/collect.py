@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from services.errors import AnalyzerError, os_reason
+from services.errors import AnalyzerError
 from services.terminal import Json, report
 from training.collect.providers import MAX_GIF_BYTES, Folder, Provider
 from training.commands.terminal import Manifest, progress
@@ -238,7 +238,8 @@ def regroup(
 
         gif-train regroup shows.csv --out grouped.csv
     """
-    from services.preprocess import decode_gif
+    from services.preprocess import Budget, decode_gif
+    from services.reading import read_gif
     from training.collect.grouping import fingerprint, rewrite_groups
     from training.collect.grouping import regroup as join_groups
     from training.data.manifest import read_manifest
@@ -251,10 +252,9 @@ def regroup(
         track(rows, "GIFs", console=console, transient=True, disable=not console.is_terminal)
     ):
         try:
-            prints[place] = fingerprint(decode_gif(row.path.read_bytes()))
-        except (AnalyzerError, OSError) as error:
-            why = os_reason(error) if isinstance(error, OSError) else str(error)
-            console.print(f"{row.path.name}: {why}", highlight=False, soft_wrap=True)
+            prints[place] = fingerprint(decode_gif(read_gif(row.path, most=Budget().max_bytes)))
+        except AnalyzerError as error:
+            console.print(f"{row.path.name}: {error}", markup=False, highlight=False, soft_wrap=True)
             unread.append(row.path.name)
     decoded = [rows[place] for place in prints]
     joined, crossing = join_groups(decoded, list(prints.values()))

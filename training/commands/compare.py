@@ -34,9 +34,6 @@ def compare(
         Path | None,
         typer.Option(metavar="FILE", help="YAML or JSON of margins, alone or under `gate`."),
     ] = None,
-    version: Annotated[
-        str, typer.Option("--challenger", metavar="WHICH", help="Alias or version to judge.")
-    ] = "challenger",
     cache: CacheDir = CACHE,
     as_json: Json = False,
 ) -> None:
@@ -70,12 +67,12 @@ def compare(
     except ImportError as error:
         raise MissingPackage(error.name or "a package", extra="gate") from None
     from training.registry.promotion import Record, record_verdict
-    from training.registry.versions import CHAMPION
+    from training.registry.versions import CHALLENGER, CHAMPION
 
     chosen = GateOptions.read(options) if options else GateOptions()
     console = progress()
     registry = open_registry()
-    challenger, champion = registry.version(version), registry.find(CHAMPION)
+    challenger, champion = registry.version(CHALLENGER), registry.find(CHAMPION)
     clips = load_clips(rows, cache, console=console)
     with tempfile.TemporaryDirectory() as folder:
         models: list[tuple[str, Path]] = []

@@ -163,7 +163,6 @@ def footage(
     model: Annotated[
         Path, typer.Option(metavar="FILE", help="The model that makes the embeddings.")
     ] = default_model_path(),  # noqa: B008 - a constant path
-    searched: Annotated[int, typer.Option(min=1, metavar="N", help="GIFs that are searched for.")] = 300,
     cache: CacheDir = CACHE,
     as_json: Json = False,
 ) -> None:
@@ -180,6 +179,6 @@ def footage(
     known, others = read_manifest(manifest), read_manifest(unknown)
     from training.evaluation.footage import measure_footage
 
-    found = measure_footage(Classifier(model), known, others, cache, searched=searched, console=progress())
+    found = measure_footage(Classifier(model), known, others, cache, console=progress())
     found.write(out)
     report(as_json, {"footage": str(out / "footage.json"), **found.to_json()}, found.markdown())

@@ -35,9 +35,6 @@ def export(
     licence: Annotated[
         str | None, typer.Option(help="Of weights and data; by default that of the pretrained weights.")
     ] = None,
-    full: Annotated[
-        bool, typer.Option("--float32", help="Store weights in 32 bits: twice the size.")
-    ] = False,
     int8: Annotated[
         bool, typer.Option("--int8", help="Compute in 8-bit integers: smaller, and over twice as fast.")
     ] = False,
@@ -64,8 +61,6 @@ def export(
 
         gif-train export runs/first --compare shows.csv --int8 --model-version 2 --out small.onnx
     """
-    if int8 and full:
-        raise InvalidOptions("int8", expected="given without --float32", found="both")
     if evaluation is not None:
         if not int8:
             raise InvalidOptions("evaluation", expected="given with --int8", found="given without")
@@ -88,7 +83,7 @@ def export(
         out,
         version=version,
         licence=licence,
-        precision="int8" if int8 else "float32" if full else "float16",
+        precision="int8" if int8 else "float16",
         early_exit=rule,
         cache=cache,
         console=console,

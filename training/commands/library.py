@@ -12,10 +12,11 @@ import typer
 from rich.progress import track
 
 from services.clip import CLIP_FRAMES
-from services.errors import AnalyzerError, os_reason
+from services.errors import AnalyzerError
 from services.inference import Classifier, default_model_path
 from services.inference.library import KnownClip, Library, add_clips
-from services.preprocess import decode_gif
+from services.preprocess import Budget, decode_gif
+from services.reading import read_gif
 from services.terminal import Json, report
 from training.commands.terminal import Manifest, progress
 from training.data.manifest import Row, read_manifest
@@ -67,7 +68,7 @@ def library(
             rows.items(), "GIFs", console=console, transient=True, disable=not console.is_terminal
         ):
             try:
-                gif = row.path.read_bytes()
+                gif = read_gif(row.path, most=Budget().max_bytes)
                 if known.has(name, row, hashlib.sha256(gif).digest()):
                     kept += 1
                 else:
@@ -76,10 +77,9 @@ def library(
                         classifier.describe_clip(clip, show=row.show, name=name, offset_ms=row.start_ms)
                     )
                     shows[row.show] += 1
-            except (AnalyzerError, OSError) as error:
+            except AnalyzerError as error:
                 failed += 1
-                why = os_reason(error) if isinstance(error, OSError) else error.message
-                console.print(f"{row.path}: {why}", markup=False, highlight=False, soft_wrap=True)
+                console.print(f"{row.path}: {error.message}", markup=False, highlight=False, soft_wrap=True)
             if time.monotonic() - written > WRITE_EVERY_S:
                 add_clips(file, classifier.model, new)
                 new, written = [], time.monotonic()

@@ -8,11 +8,12 @@ from typing import Annotated
 import typer
 
 from services.inference import Summary
+from services.inference.answers import read_answer
 from services.terminal import Json, report
 from training.commands.registry import open_registry
 from training.errors import InvalidLog
 from training.files import write_json
-from training.logs import answers_in
+from training.logs import read_logs
 
 
 def reference(
@@ -46,7 +47,7 @@ def reference(
     if answers:
         model_version = version.tags.get("model_version", "")
         found = Summary.of(
-            (answer for path in answers for answer in answers_in(path)),
+            read_logs(answers, read_answer),
             model_version=model_version,
             source=", ".join(path.name for path in answers),
         )

@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 
-from services.errors import AnalyzerError, UnreadableFile, os_reason
+from services.errors import AnalyzerError
 from services.files import replacing
-from services.preprocess import PIXELS_VERSION, decode_gif
+from services.preprocess import PIXELS_VERSION, Budget, decode_gif
+from services.reading import read_gif
 from training.data.manifest import Row
 from training.errors import InvalidManifest
 
@@ -150,10 +151,7 @@ def load_clips(rows: Sequence[Row], cache_dir: Path, *, console: Console | None 
 
 
 def _decode_once(path: Path, folder: Path) -> tuple[str, Path]:
-    try:
-        gif = path.read_bytes()
-    except (OSError, ValueError) as error:  # ValueError: a null character in the name
-        raise UnreadableFile(str(path), os_reason(error)) from error
+    gif = read_gif(path, most=Budget().max_bytes)
     digest = hashlib.sha256(gif).hexdigest()
     file = folder / f"{digest}.npy"
     if not file.exists():

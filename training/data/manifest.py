@@ -17,11 +17,14 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import io
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from services.errors import os_reason
+from services.reading import read_text
 from training.errors import InvalidManifest
 
 REQUIRED = ("path", "show", "group")
@@ -120,17 +123,16 @@ def read_lines(path: Path) -> tuple[Sequence[str], list[Line]]:
     """Read the columns and all lines of a CSV file as text.
 
     Raises:
-        InvalidManifest: the file cannot be read, or is not CSV in UTF-8.
+        InvalidManifest: the file cannot be read, is too long, or is not CSV in UTF-8.
     """
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file, strict=True)
-            lines = [(reader.line_num, line) for line in reader]
-            return reader.fieldnames or (), lines
+        reader = csv.DictReader(io.StringIO(read_text(path), newline=""), strict=True)
+        lines = [(reader.line_num, line) for line in reader]
+        return reader.fieldnames or (), lines
     except OSError as error:
         raise InvalidManifest(str(path), f"it cannot be read: {os_reason(error)}") from error
-    except UnicodeDecodeError as error:
-        raise InvalidManifest(str(path), "it is not UTF-8 text") from error
+    except ValueError as error:
+        raise InvalidManifest(str(path), str(error)) from error
     except csv.Error as error:
         raise InvalidManifest(str(path), f"it is not CSV: {error}") from error
 
@@ -154,10 +156,9 @@ def _rows(path: Path, columns: Sequence[str], lines: Iterable[Line]) -> Iterator
         seen[file] = number
         source = (line.get("source") or "").strip() or values["group"]
         start = (line.get("start_ms") or "").strip() or "0"
-        if not (start.isascii() and start.isdigit()):
-            raise InvalidManifest(
-                str(path), f"start_ms of line {number} must be a number of milliseconds, it is {start}"
-            )
+        if not re.fullmatch("[0-9]{1,9}", start):
+            why = f"start_ms of line {number} must be a number of milliseconds, it is {start[:30]}"
+            raise InvalidManifest(str(path), why)
         yield Row(
             file,
             values["show"],

@@ -1,4 +1,4 @@
-"""Views of a clip: the frames that a model sees, such as mirrored, cropped or augmented ones."""
+"""Views of a clip: the frames that a model learns from, as they are, mirrored or augmented."""
 
 from __future__ import annotations
 
@@ -10,9 +10,6 @@ from numpy.typing import NDArray
 from services.clip import CLIP_FRAMES
 from training.data import augment
 
-CROPS = 5  # the centre and the corners, as in Krizhevsky et al., "ImageNet Classification" (NIPS 2012)
-CROP_SHARE = 7 / 8  # of height and width: 196 of 224 pixels
-
 
 @dataclass(frozen=True)
 class View:
@@ -22,20 +19,16 @@ class View:
         mirrored: whether left and right are swapped.
         draw: number of a random augmentation, from 1 on; 0 for none.
         strength: of the augmentation, 0..1.
-        crop: 1 for the centre, 2..5 for the corners, enlarged to the whole picture; 0 for no crop.
     """
 
     mirrored: bool = False
     draw: int = 0
     strength: float = 1.0
-    crop: int = 0
 
     @property
     def name(self) -> str:
         """A name for people."""
-        if self.draw:
-            return "augmented"
-        return "mirrored" if self.mirrored else f"crop {self.crop}" if self.crop else "plain"
+        return "augmented" if self.draw else "mirrored" if self.mirrored else "plain"
 
     @property
     def frames(self) -> int:
@@ -54,8 +47,6 @@ class View:
         """
         if self.mirrored:
             frames = frames[:, :, ::-1]
-        if self.crop:
-            frames = _crop(frames, self.crop)
         if self.draw:
             rng = np.random.default_rng([self.draw, int(digest[:16], 16)])
             frames = augment.augment(frames, rng, self.strength)[rng.integers(0, 2) :: 2]
@@ -64,10 +55,3 @@ class View:
 
 PLAIN = View()
 MIRRORED = View(mirrored=True)
-
-
-def _crop(frames: NDArray[np.uint8], crop: int) -> NDArray[np.uint8]:
-    """Enlarge one of the five crops to the whole picture."""
-    y, x = ((0.5, 0.5), (0, 0), (0, 1), (1, 0), (1, 1))[crop - 1]
-    free = 1 - CROP_SHARE
-    return augment.with_crop(frames, free * y, free * x, CROP_SHARE, CROP_SHARE)

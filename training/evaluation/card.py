@@ -8,7 +8,6 @@ are of answers by models that had not learned from the clip's source, as with ne
 from __future__ import annotations
 
 import base64
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ import numpy as np
 
 from services.files import write_text
 from services.inference import Classifier
+from services.reading import read_json
 from training.data.clips import Clips
 from training.errors import InvalidOptions, InvalidRun, SplitImpossible
 from training.evaluation.levels import LevelReport, level_table, measure_known_and_others, verdicts_in_folds
@@ -148,7 +148,7 @@ def measured_in(evaluation: Path, system: str = "") -> dict[str, Any]:
         InvalidOptions: it has no such system.
     """
     try:
-        found = json.loads(evaluation.read_text(encoding="utf-8"))
+        found = read_json(evaluation)
         systems = {each["name"]: each for each in found["comparison"]["systems"]}
         chosen = found["accuracy"]
     except (OSError, ValueError, KeyError, TypeError) as error:

@@ -96,23 +96,20 @@ class Answers:
         return np.asarray((self.best != whole.best) | np.array(other))
 
 
-def find_threshold(
-    sure: Doubles, differs: Flags, groups: Numbers, *, at_most: float = CHANGED_AT_MOST
-) -> float | None:
-    """The lowest threshold that changes few enough answers.
+def find_threshold(sure: Doubles, differs: Flags, groups: Numbers) -> float | None:
+    """The lowest threshold that changes few enough answers: `CHANGED_AT_MOST` of them, with `CONFIDENCE`.
 
     Args:
         sure: how sure the first frames are, [clip].
         differs: whether their answer differs from that of all frames, [clip].
         groups: [clip]; a group counts as changed if one of its clips is.
-        at_most: share of groups with a changed answer that is allowed, with `CONFIDENCE`.
 
     Returns:
         None if even the strictest would change too many, or there are too few clips to tell.
     """
     units = len(np.unique(groups))
     allowed = -1
-    while allowed + 1 < units and _upper_bound(allowed + 1, units) <= at_most:
+    while allowed + 1 < units and _upper_bound(allowed + 1, units) <= CHANGED_AT_MOST:
         allowed += 1
     if allowed < 0:
         return None

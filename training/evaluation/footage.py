@@ -10,18 +10,20 @@ from __future__ import annotations
 import functools
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
+from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 
 from services.clip import Clip
-from services.errors import GifError
+from services.errors import AnalyzerError
 from services.files import write_text
 from services.inference import Classifier
 from services.inference.library import (
@@ -31,7 +33,8 @@ from services.inference.library import (
     search,
     search_library,
 )
-from services.preprocess import PIXELS_VERSION, decode_gif
+from services.preprocess import PIXELS_VERSION, Budget, decode_gif
+from services.reading import read_gif
 from training.data.augment import Frames, with_crop
 from training.data.manifest import Row
 from training.data.splits import components
@@ -41,7 +44,11 @@ from training.fit.crossvalidate import run_name
 from training.statistics.estimate import Bootstrap, Estimate, weighted_mean, wilson
 from training.statistics.report import Result, Table, columns
 
+T = TypeVar("T")
+
 SEARCHED = 300  # GIFs of the shows that are changed and searched for
+SEED = 0  # of their choice
+THREADS = 2  # that change GIFs and search for them
 # Part of the name of the kept answers; raise it when the library finds other matches.
 FOOTAGE_VERSION = 1
 UNCHANGED = "unchanged"
@@ -180,9 +187,7 @@ def measure_footage(
     cache_dir: Path,
     *,
     searched: int = SEARCHED,
-    seed: int = 0,
     changes: Sequence[str] = tuple(CHANGES),
-    threads: int = 2,
     bootstrap: Bootstrap = Bootstrap(),  # noqa: B008 - a frozen value
     console: Console | None = None,
 ) -> FootageReport:
@@ -196,78 +201,51 @@ def measure_footage(
         others: rows of other things, which are in the library too.
         cache_dir: for what is kept.
         searched: number of GIFs that are changed; all that there are, if they are fewer.
-        seed: of their choice.
         changes: keys of `CHANGES`.
-        threads: GIFs that are changed and searched for at once.
         bootstrap: of the intervals, drawn by source.
         console: shows progress; None is silent.
     """
     rows = [*known, *others]
     settings = ([str(row.path) for row in rows], classifier.model, PIXELS_VERSION)
-    folder = cache_dir / "footage" / run_name(settings, searched, seed, PERTURB_VERSION, FOOTAGE_VERSION)
+    folder = cache_dir / "footage" / run_name(settings, searched, SEED, PERTURB_VERSION, FOOTAGE_VERSION)
     folder.mkdir(parents=True, exist_ok=True)
 
-    def watched(tasks: Sequence[int], what: str, each: Callable[[int], object]) -> list[object]:
-        with ThreadPoolExecutor(threads) as pool:
-            results = pool.map(each, tasks)
-            if console:
-                results = track(results, what, len(tasks), console=console, transient=True)  # type: ignore[assignment]
-            return list(results)
-
-    path = folder / "all.library"
-    if not path.exists():
-
-        def describe(number: int) -> KnownClip | None:
-            clip = _decoded(rows[number].path.read_bytes())
-            if clip is None:
-                return None
-            return classifier.describe_clip(clip, show=rows[number].show, name=str(number))
-
-        described = watched(range(len(rows)), "library", describe)
-        add_clips(path, classifier.model, [clip for clip in described if isinstance(clip, KnownClip)])
-    library = Library(path)
-
-    usable = np.array([int(clip.name) for clip in library.clips()])
-    ours = usable[usable < len(known)]
-    queries = np.sort(np.random.default_rng(seed).permutation(ours)[:searched])
-    scenes, sources = components(rows, "group"), components(rows, "source")
-    elsewhere = np.array([(scenes[usable] != scenes[query]).sum() for query in queries])
+    def kept(name: str, make: Callable[[], Sequence[KnownClip]]) -> Library:
+        path = folder / f"{name}.library"
+        if not path.exists():
+            add_clips(path, classifier.model, make())
+        return Library(path)
 
     def answered(clips: Library, change: str) -> list[list[int]]:
-        kept = folder / f"{clips.path.stem}-{re.sub('[^a-z0-9]+', '-', change)}.json"
-        if not kept.exists():
+        path = folder / f"{clips.path.stem}-{re.sub('[^a-z0-9]+', '-', change)}.json"
+        if not path.exists():
             search_for = functools.partial(_matches, classifier, clips, rows, change)
-            write_json(kept, watched(queries.tolist(), change, search_for))
-        matches: list[list[int]] = json.loads(kept.read_text("utf-8"))
+            write_json(path, _each(queries.tolist(), search_for, change, console))
+        matches: list[list[int]] = json.loads(path.read_text("utf-8"))
         return matches
 
-    answers = []
+    library = kept("all", lambda: _describe(classifier, rows, console))
+    usable = np.array([int(clip.name) for clip in library.clips()])
+    ours = usable[usable < len(known)]
+    queries = np.sort(np.random.default_rng(SEED).permutation(ours)[:searched])
+    scenes, sources = components(rows, "group"), components(rows, "source")
+    wanted = set(scenes[queries].tolist())
+    without = kept("without", lambda: [c for c in library.clips() if scenes[int(c.name)] not in wanted])
+    elsewhere = sum(int((scenes[usable] != scenes[query]).sum()) for query in queries)
+
+    def share(of_queries: NDArray[np.bool_]) -> Estimate:
+        return bootstrap.estimate(weighted_mean(of_queries), len(queries), groups=sources[queries])
+
+    answers, absent = [], []
     for change in changes:
-        matches = answered(library, change)
-        found = np.array([query in names for query, names in zip(queries.tolist(), matches, strict=True)])
-        false = [
-            sum(scenes[name] != scenes[query] for name in names)
-            for query, names in zip(queries.tolist(), matches, strict=True)
-        ]
-        answers.append(
-            Searched(
-                change,
-                bootstrap.estimate(weighted_mean(found), len(found), groups=sources[queries]),
-                int(sum(false)),
-                _in_10_000(int(sum(false)), int(elsewhere.sum())),
-            )
-        )
-    path = folder / "without.library"
-    if not path.exists():
-        searched_scenes = set(scenes[queries].tolist())
-        kept_clips = [clip for clip in library.clips() if scenes[int(clip.name)] not in searched_scenes]
-        add_clips(path, classifier.model, kept_clips)
-    without = Library(path)
-    absent = []
+        matches = list(zip(queries.tolist(), answered(library, change), strict=True))
+        false = sum(int(scenes[name] != scenes[query]) for query, names in matches for name in names)
+        found = share(np.array([query in names for query, names in matches]))
+        answers.append(Searched(change, found, false, _in_10_000(false, elsewhere)))
     for change in (each for each in ABSENT if each in changes):
         counts = np.array([len(names) for names in answered(without, change)])
-        matched = bootstrap.estimate(weighted_mean(counts > 0), len(counts), groups=sources[queries])
-        absent.append(Absent(change, matched, _in_10_000(int(counts.sum()), len(counts) * len(without))))
+        pairs = len(counts) * len(without)
+        absent.append(Absent(change, share(counts > 0), _in_10_000(int(counts.sum()), pairs)))
     return FootageReport(
         len(library),
         len(queries),
@@ -279,6 +257,26 @@ def measure_footage(
     )
 
 
+def _each(numbers: Sequence[int], do: Callable[[int], T], what: str, console: Console | None) -> list[T]:
+    """Do something for each number, in several threads."""
+    with ThreadPoolExecutor(THREADS) as pool:
+        results: Iterable[T] = pool.map(do, numbers)
+        if console:
+            results = track(results, what, len(numbers), console=console, transient=True)
+        return list(results)
+
+
+def _describe(classifier: Classifier, rows: Sequence[Row], console: Console | None) -> list[KnownClip]:
+    """Describe each GIF that can be used, named by its number."""
+
+    def describe(number: int) -> KnownClip | None:
+        row, clip = rows[number], _clip_of(rows[number])
+        return None if clip is None else classifier.describe_clip(clip, show=row.show, name=str(number))
+
+    found = _each(range(len(rows)), describe, "library", console)
+    return [clip for clip in found if clip is not None]
+
+
 def _in_10_000(matches: int, pairs: int) -> Estimate:
     share = wilson(matches, pairs)
     return Estimate(*(10_000 * value for value in (share.value, share.low, share.high)))
@@ -288,15 +286,16 @@ def _matches(
     classifier: Classifier, library: Library, rows: Sequence[Row], change: str, number: int
 ) -> list[int]:
     """Change a GIF, and return the numbers of the clips that match it."""
-    clip = _decoded(perturb(rows[number].path.read_bytes(), change, changes=CHANGES))
+    clip = _clip_of(rows[number], change)
     if clip is None:
         return []
     embedding = classifier.describe_clip(clip, show="", name="").embedding
     return [int(match.name) for match in search_library(library, clip, embedding).matches]
 
 
-def _decoded(gif: bytes) -> Clip | None:
+def _clip_of(row: Row, change: str | None = None) -> Clip | None:
     try:
-        return decode_gif(gif)
-    except GifError:
+        gif = read_gif(row.path, most=Budget().max_bytes)
+        return decode_gif(gif if change is None else perturb(gif, change, changes=CHANGES))
+    except AnalyzerError:
         return None  # the manifest may name files that cannot be used

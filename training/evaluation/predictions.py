@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
+from services.reading import read_json
 from training.errors import InvalidOptions, InvalidRun
 from training.files import write_json
 
@@ -98,7 +99,7 @@ def read_predictions(path: Path) -> tuple[Prediction, ...]:
         InvalidRun: the file is missing or something else.
     """
     try:
-        return tuple(
+        found = tuple(
             Prediction(
                 path=(path.resolve().parent / row["path"]).resolve(),
                 sha256=str(row["sha256"]),
@@ -107,7 +108,13 @@ def read_predictions(path: Path) -> tuple[Prediction, ...]:
                 probabilities={str(show): float(share) for show, share in row["probabilities"].items()},
                 known=bool(row["known"]),
             )
-            for row in json.loads(path.read_text(encoding="utf-8"))
+            for row in read_json(path)
         )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        for each in found:
+            if not re.fullmatch("[0-9a-f]{64}", each.sha256):  # it becomes the name of a file
+                raise ValueError(f"{each.sha256!r} is no SHA-256")
+            if not each.probabilities or not all(0 <= share <= 1 for share in each.probabilities.values()):
+                raise ValueError(f"the probabilities of {each.sha256} are missing, or not in 0..1")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise InvalidRun(str(path), f"it holds no predictions: {error}") from error
+    return found

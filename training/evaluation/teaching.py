@@ -12,7 +12,7 @@ alike, by all clips of the other folds; no label takes part in that.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,14 +26,14 @@ from rich.console import Console
 from services.files import replacing, write_text
 from services.inference import Verdict
 from services.inference.library import TaughtShows, TeachingBase
-from services.inference.prediction import decide
 from services.preprocess import PIXELS_VERSION
 from training.data.augment import AUGMENT_VERSION
 from training.data.clips import Clips
 from training.data.splits import components
 from training.errors import InvalidOptions
+from training.evaluation.levels import verdicts_in_folds
 from training.files import write_json
-from training.fit.crossvalidate import ALWAYS, run_name
+from training.fit.crossvalidate import ALWAYS, PLAIN, HeldOut, run_name
 from training.fit.operating import Operating, find_operating
 from training.fit.trainer import RIDGE_OTHERS, Trainer, clip_weights, fit_parts, short_embeddings
 from training.network.head import frame_vectors
@@ -281,12 +281,13 @@ def measure_teaching(
     """
     labels, known, units = clips.labels, clips.known, components(clips.rows, "source")
     whole, *left_out = models
-    everything = _judge_trained(whole, clips, folds)
-    hits, named = everything.best == labels, everything.names(clips.shows, labels)
-    tallies = [_Tally(len(labels)) for _ in gifs]
-    before = _Tally(len(labels))
+    hits = whole.logits[:, :-1].argmax(axis=1) == labels
+    held = HeldOut(folds, labels, np.ones(len(labels), bool), {PLAIN: whole.logits[:, None]})
+    named = _names(verdicts_in_folds(held, clips.shows, clips.kinds)[0], clips.shows, labels)
+    tally = _Tally(len(gifs), len(labels))
     for model in left_out:
-        _judge_taught(model, clips, folds, gifs=gifs, draws=draws, tallies=tallies, before=before)
+        for fold in range(int(folds.max()) + 1):
+            _judge_taught(model, clips, folds, fold, gifs=gifs, draws=draws, tally=tally)
 
     def mean_of_shows(values: Doubles | Flags) -> Estimate:
         return bootstrap.estimate(
@@ -302,18 +303,6 @@ def measure_teaching(
             lambda weights: above(weights) / below(weights), int(known.sum()), groups=units[known]
         )
 
-    points = []
-    for number, tally in zip(gifs, tallies, strict=True):
-        points.append(
-            Taught(
-                number,
-                mean_of_shows(tally.hits),
-                ratio(tally.hits),
-                mean_of_shows(tally.named),
-                mean(tally.lost, known),
-                mean(tally.called_known, ~known),
-            )
-        )
     return TeachingReport(
         recipe,
         int(known.sum()),
@@ -321,48 +310,41 @@ def measure_teaching(
         draws,
         mean_of_shows(hits),
         mean_of_shows(named),
-        mean(before.called_known, ~known),
-        tuple(points),
+        mean(tally.known_before, ~known),
+        tuple(
+            Taught(
+                number,
+                mean_of_shows(tally.hits[place]),
+                ratio(tally.hits[place]),
+                mean_of_shows(tally.named[place]),
+                mean(tally.lost[place], known),
+                mean(tally.called_known[place], ~known),
+            )
+            for place, number in enumerate(gifs)
+        ),
         tuple(
             ShowRecall(
                 name,
                 int((labels == show).sum()),
                 float(hits[labels == show].mean()),
-                tuple(float(tally.hits[labels == show].mean()) for tally in tallies),
+                tuple(float(of_clips[labels == show].mean()) for of_clips in tally.hits),
             )
             for show, name in enumerate(clips.shows)
         ),
     )
 
 
-@dataclass(frozen=True, eq=False)
-class _Answers:
-    """The show that is ranked first, int [clip], and the verdict on each clip."""
-
-    best: NDArray[np.intp]
-    verdicts: list[Verdict]
-
-    def names(self, shows: Sequence[str], labels: NDArray[np.intp]) -> Flags:
-        """Whether each verdict names the clip's show."""
-        titles = [*shows, ""]
-        return np.array(
-            [
-                verdict.known and titles[label] in verdict.names
-                for verdict, label in zip(self.verdicts, labels, strict=True)
-            ]
-        )
-
-    @property
-    def known(self) -> Flags:
-        """Whether each verdict names shows."""
-        return np.array([verdict.known for verdict in self.verdicts])
-
-
 class _Tally:
-    """What is counted of each clip, as the mean over all models and draws that judge it: float64 [clip]."""
+    """What is counted of each clip, as the mean over all models and draws that judge it.
 
-    def __init__(self, clips: int) -> None:
-        self.hits, self.named, self.lost, self.called_known = (np.zeros(clips) for _ in range(4))
+    Attributes:
+        hits: float64 [number of GIFs, clip], as `named`, `lost` and `called_known`; see `Taught`.
+        known_before: float64 [clip], whether shows are named if none is taught.
+    """
+
+    def __init__(self, numbers: int, clips: int) -> None:
+        self.hits, self.named, self.lost, self.called_known = np.zeros((4, numbers, clips))
+        self.known_before = np.zeros(clips)
 
 
 def _train_fold(trainer: Trainer, folds: NDArray[np.intp], fold: int) -> dict[str, NDArray[Any]]:
@@ -400,70 +382,46 @@ def _train_fold(trainer: Trainer, folds: NDArray[np.intp], fold: int) -> dict[st
     return found
 
 
-def _judge_trained(model: LeftOut, clips: Clips, folds: NDArray[np.intp]) -> _Answers:
-    """The answers of models that learned from all shows, each fold by the thresholds of the others."""
-    best = model.logits[:, :-1].argmax(axis=1)
-    verdicts: dict[int, Verdict] = {}
-    for fold in range(int(folds.max()) + 1):
-        inside = np.flatnonzero(folds == fold)
-        operating = _operating(model, clips, folds, fold)
-        found = operating.verdicts(model.logits[inside], clips.shows, clips.kinds)
-        verdicts |= dict(zip(inside.tolist(), found, strict=True))
-    return _Answers(best, [verdicts[clip] for clip in range(len(folds))])
-
-
 def _judge_taught(
     model: LeftOut,
     clips: Clips,
     folds: NDArray[np.intp],
+    fold: int,
     *,
     gifs: Sequence[int],
     draws: int,
-    tallies: Sequence[_Tally],
-    before: _Tally,
+    tally: _Tally,
 ) -> None:
-    """Teach the show that a model lacks, and add to the tallies what becomes of each clip."""
+    """Teach a fold's model the show that it lacks, and add to the tally what becomes of the fold's clips."""
     assert model.show is not None
-    labels, known, show = clips.labels, clips.known, model.show
-    taught = clips.shows[show]
-    trained = tuple(each for each in clips.shows if each != taught)
-    for fold in range(int(folds.max()) + 1):
-        inside = np.flatnonzero(folds == fold)
-        pool = np.flatnonzero((folds != fold) & (labels == show))
-        operating = _operating(model, clips, folds, fold)
-        # Places of the shows in the ranking: those of the others, then the taught one.
-        truth = np.where(labels[inside] == show, len(trained), labels[inside] - (labels[inside] > show))
-        untaught = _Answers(
-            model.logits[inside, :-1].argmax(axis=1),
-            operating.verdicts(model.logits[inside], trained, clips.kinds),
-        )
-        own = labels[inside] == show
-        # Each clip of another show is judged without each of the other shows; one of no show, without each.
-        share = 1 / (len(clips.shows) - known[inside])
-        before.called_known[inside] += ~known[inside] * share * untaught.known
-        if not len(pool):  # all its clips are of one source, so nothing can teach it, nor train it
-            continue
-        for number, tally in zip(gifs, tallies, strict=True):
-            for draw in range(draws):
-                rng = np.random.default_rng([show, fold, number, draw])
-                chosen = rng.choice(pool, min(number, len(pool)), replace=False)
-                answers = _teach(
-                    model,
-                    fold,
-                    operating,
-                    inside=inside,
-                    chosen=chosen,
-                    trained=trained,
-                    title=taught,
-                    kinds=clips.kinds,
-                )
-                hit = answers.best == truth
-                tally.hits[inside] += own * hit / draws
-                tally.named[inside] += own * answers.names((*trained, taught), truth) / draws
-                lost = (untaught.best == truth).astype(float) - hit
-                tally.lost[inside] += (known[inside] & ~own) * share * lost / draws
-                gained = answers.known.astype(float) - untaught.known
-                tally.called_known[inside] += ~known[inside] * share * gained / draws
+    show, inside, others = model.show, np.flatnonzero(folds == fold), folds != fold
+    trained = tuple(each for place, each in enumerate(clips.shows) if place != show)
+    # Places of the shows in the ranking: those of the others, then the taught one.
+    places = np.where(clips.labels == show, len(trained), clips.labels - (clips.labels > show))
+    learned = others & (clips.labels != show)
+    operating = find_operating(model.logits[learned], places[learned], trained, kinds=clips.kinds)
+    logits, truth = model.logits[inside], places[inside]
+    known, own = clips.known[inside], clips.labels[inside] == show
+    right = logits[:, :-1].argmax(axis=1) == truth
+    called_known = _known(operating.verdicts(logits, trained, clips.kinds))
+    # Each clip of another show is judged without each of the other shows; one of no show, without each.
+    share = 1 / (len(clips.shows) - known)
+    tally.known_before[inside] += ~known * share * called_known
+    pool = np.flatnonzero(others & (clips.labels == show))
+    if not len(pool):  # all its clips are of one source, so nothing can teach it, nor train it
+        return
+    for place, number in enumerate(gifs):
+        for draw in range(draws):
+            rng = np.random.default_rng([show, fold, number, draw])
+            chosen = rng.choice(pool, min(number, len(pool)), replace=False)
+            best, verdicts = _teach(model, fold, operating, inside=inside, chosen=chosen, clips=clips)
+            hit = best == truth
+            tally.hits[place, inside] += own * hit / draws
+            tally.named[place, inside] += own * _names(verdicts, (*trained, clips.shows[show]), truth) / draws
+            lost = right.astype(float) - hit
+            tally.lost[place, inside] += (known & ~own) * share * lost / draws
+            gained = _known(verdicts).astype(float) - called_known
+            tally.called_known[place, inside] += ~known * share * gained / draws
 
 
 def _teach(
@@ -473,44 +431,44 @@ def _teach(
     *,
     inside: NDArray[np.intp],
     chosen: NDArray[np.intp],
-    trained: tuple[str, ...],
-    title: str,
-    kinds: Mapping[str, str] | None,
-) -> _Answers:
-    """The answers to the clips of a fold when the chosen clips teach a show, as `Classifier` gives them."""
+    clips: Clips,
+) -> tuple[NDArray[np.intp], list[Verdict]]:
+    """Teach a show with the chosen clips, and answer the clips of a fold as `Classifier` does.
+
+    Returns:
+        The place of the show that is ranked first, int [clip], and the verdict on each clip.
+    """
+    assert model.show is not None
+    title = clips.shows[model.show]
+    trained = tuple(show for show in clips.shows if show != title)
     base = dataclasses.replace(model.bases[fold], temperature=operating.temperature)
-    embeddings = model.embeddings[fold]
+    embeddings, logits = model.embeddings[fold], model.logits[inside]
     examples = _Examples((title,), np.zeros(len(chosen), np.intp), embeddings[chosen])
     taught = TaughtShows(examples, trained, base)
-    logits = model.logits[inside]
-    shares = operating.probabilities(logits, len(trained)).astype(np.float32)
-    familiarities = operating.familiarity(logits, len(trained))
-    rankings, verdicts = [], []
-    for clip, probabilities, familiarity in zip(inside, shares, familiarities, strict=True):
-        joined, familiar = taught.join(embeddings[clip], probabilities, float(familiarity))
-        rankings.append(int(joined.argmax()))
-        verdicts.append(
-            decide(
-                (*trained, *taught.titles),
-                joined,
-                familiar,
-                rule=operating.verdict,
-                unknown_threshold=operating.threshold,
-                kinds=kinds and {show: kind for show, kind in kinds.items() if show != title},
-            )
+    answers = [
+        taught.join(embedding, shares, float(familiarity))
+        for embedding, shares, familiarity in zip(
+            embeddings[inside],
+            operating.probabilities(logits, len(trained)).astype(np.float32),
+            operating.familiarity(logits, len(trained)),
+            strict=True,
         )
-    return _Answers(np.array(rankings), verdicts)
+    ]
+    kinds = clips.kinds and {show: kind for show, kind in clips.kinds.items() if show != title}
+    verdicts = operating.decide(answers, (*trained, title), kinds)
+    return np.array([int(shares.argmax()) for shares, _ in answers], np.intp), verdicts
 
 
-def _operating(model: LeftOut, clips: Clips, folds: NDArray[np.intp], fold: int) -> Operating:
-    """Temperature and thresholds for a fold: those that suit the answers to the other folds."""
-    labels, shows = clips.labels, clips.shows
-    learnable = folds != fold
-    if model.show is not None:
-        learnable &= labels != model.show
-        labels = labels - (labels > model.show)
-        shows = tuple(show for place, show in enumerate(shows) if place != model.show)
-    return find_operating(model.logits[learnable], labels[learnable], shows, kinds=clips.kinds)
+def _known(verdicts: Sequence[Verdict]) -> Flags:
+    """Whether each verdict names shows."""
+    return np.array([verdict.known for verdict in verdicts], bool)
+
+
+def _names(verdicts: Sequence[Verdict], shows: Sequence[str], truth: NDArray[np.intp]) -> Flags:
+    """Whether each verdict names the clip's show; the number of shows is that of other things."""
+    titles = [*shows, ""]
+    pairs = zip(verdicts, truth, strict=True)
+    return np.array([verdict.known and titles[show] in verdict.names for verdict, show in pairs], bool)
 
 
 def _mean_of_shows(values: Doubles | Flags, labels: NDArray[np.intp]) -> Statistic:

@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,14 +46,14 @@ class HeldOut:
         labels: of each judged clip, int [clip]; the number of shows for a clip of other things.
         learnable: whether the models that judged the clip learned from other clips of its show, bool [clip];
             if not, they cannot name it.
-        logits: material -> float32 [clip, frame, output], before any temperature; their mean over the
+        logits: material -> float [clip, frame, output], before any temperature; their mean over the
             frames is the clip's. `PLAIN` are the judged clips as they are.
     """
 
     fold: Numbers
     labels: Numbers
     learnable: NDArray[np.bool_]
-    logits: Mapping[str, Array]
+    logits: Mapping[str, NDArray[np.floating[Any]]]
 
     def of_clips(self, material: str = PLAIN) -> NDArray[np.float64]:
         """Logits of whole clips, float64 [clip, output]."""

@@ -55,7 +55,8 @@ class Extractor:
     def extract(self, clips: Clips, view: View = PLAIN) -> TapValues:
         """Read the values of clips under a view; compute those that are not on disk yet."""
         drawn = AUGMENT_VERSION if view.draw else ""
-        key = hashlib.sha256(f"{self._key}{view}{drawn}".encode()).hexdigest()[:16]
+        named = f"{str(view)[:-1]}, crop=0)"  # views could be cropped once; the key of features on disk stays
+        key = hashlib.sha256(f"{self._key}{named}{drawn}".encode()).hexdigest()[:16]
         folder = self._cache_dir / f"features-{key}"
         folder.mkdir(parents=True, exist_ok=True)
         # The clip's file is named by its GIF, and its folder by the version of the decoder.

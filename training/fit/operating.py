@@ -5,16 +5,17 @@ Also reads the rule for early exit that `gif-train effort` found.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from services.inference import EarlyExit, Verdict, VerdictRule
 from services.inference.prediction import MOST_SHOWS, decide
+from services.reading import read_json
 from training.errors import InvalidRun
 from training.statistics.calibration import fit_temperature, softmax
 from training.statistics.openset import choose_threshold, largest_probability, odds_of_shows
@@ -65,12 +66,15 @@ class Operating(Result):
             InvalidRun: the file is missing or something else.
         """
         try:
-            values = json.loads(path.read_text(encoding="utf-8"))["operating"]
+            values = read_json(path)["operating"]
             # Earlier evaluations lack it: their threshold is of another measure of familiarity.
             rule = values["verdict"]
             verdict = rule and VerdictRule(**{name: float(value) for name, value in rule.items()})
-            return cls(float(values["temperature"]), float(values["threshold"]), verdict)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            temperature, threshold = float(values["temperature"]), float(values["threshold"])
+            if not (0 < temperature < np.inf and np.isfinite(threshold)):
+                raise ValueError(f"temperature {temperature}, threshold {threshold}")
+            return cls(temperature, threshold, verdict or None)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
             why = f"it is not an evaluation of this version: {error}"
             raise InvalidRun(str(path), why) from error
 
@@ -92,21 +96,28 @@ class Operating(Result):
         self, logits: Doubles, shows: Sequence[str], kinds: Mapping[str, str] | None = None
     ) -> list[Verdict]:
         """The verdict on each clip, of logits [clip, output]."""
-        titles = tuple(shows)
         if not len(logits):
             return []
+        shares, familiarities = self.probabilities(logits, len(shows)), self.familiarity(logits, len(shows))
+        return self.decide(zip(shares, familiarities, strict=True), shows, kinds)
+
+    def decide(
+        self,
+        answers: Iterable[tuple[NDArray[np.floating[Any]], float]],
+        shows: Sequence[str],
+        kinds: Mapping[str, str] | None = None,
+    ) -> list[Verdict]:
+        """The verdict on each clip, of its probabilities, float [show], and its familiarity."""
         return [
             decide(
-                titles,
+                tuple(shows),
                 probabilities.astype(np.float32),
                 float(familiarity),
                 rule=self.verdict,
                 unknown_threshold=self.threshold,
                 kinds=kinds,
             )
-            for probabilities, familiarity in zip(
-                self.probabilities(logits, len(titles)), self.familiarity(logits, len(titles)), strict=True
-            )
+            for probabilities, familiarity in answers
         ]
 
 
@@ -211,9 +222,9 @@ def read_rule(path: Path) -> EarlyExit:
         InvalidRun: the file is missing, something else, or found no rule.
     """
     try:
-        rule = json.loads(path.read_text(encoding="utf-8"))["rule"]
+        rule = read_json(path)["rule"]
         found = None if rule is None else EarlyExit(tuple(map(int, rule["frames"])), float(rule["threshold"]))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, OverflowError) as error:
         raise InvalidRun(str(path), f"it is not an effort.json: {error}") from error
     if found is None:
         raise InvalidRun(str(path), "it found no rule for early exit")

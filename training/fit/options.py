@@ -15,9 +15,8 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, Strict
 from pydantic.dataclasses import dataclass
 
-from training.errors import InvalidOptions
 from training.network.head import Tap
-from training.settings import YAML, checked, section
+from training.settings import checked, section
 
 LinearKind = Literal["ridge", "logistic"]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -102,14 +101,6 @@ class FitOptions:
         """Read a JSON file of settings, or the section `fit` of a YAML file.
 
         Raises:
-            InvalidOptions: as `from_json`; also when the file cannot be read or is not a JSON object.
+            InvalidOptions: as `from_json`; also when the file cannot be read or is no mapping.
         """
-        if path.suffix in YAML:
-            return cls.from_json(section(path, "fit"))
-        try:
-            values = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise InvalidOptions(str(path), expected="a JSON file of settings", found=str(error)) from error
-        if not isinstance(values, dict):
-            raise InvalidOptions(str(path), expected="a JSON object", found=type(values).__name__)
-        return cls.from_json(values)
+        return cls.from_json(section(path, "fit", may_be_whole=path.suffix == ".json"))

@@ -137,7 +137,7 @@ def _claim(folder: Path, clips: Clips, options: FitOptions) -> None:
     text = json.dumps(what, indent=2)
     path = folder / "run.json"
     folder.mkdir(parents=True, exist_ok=True)
-    if path.exists() and path.read_text(encoding="utf-8") != text:
+    if path.exists() and path.read_bytes() != text.encode():
         raise InvalidRun(str(folder), "it holds a run of other data or settings; name another folder")
     write_text(path, text)
 

@@ -16,8 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from services.errors import os_reason
 from services.inference import Classifier
 from services.names import UNREADABLE, plain_address
+from services.reading import read_text
 from training.errors import (
     InvalidCard,
     InvalidOptions,
@@ -26,7 +28,7 @@ from training.errors import (
     RegistryRefused,
     RegistryUnavailable,
 )
-from training.files import sha256_of
+from training.files import parse_yaml, sha256_of
 from training.registry.versions import MODEL_FILE, one_line
 
 if TYPE_CHECKING:
@@ -120,16 +122,13 @@ def read_card(path: Path) -> tuple[dict[str, Any], str]:
     Raises:
         InvalidCard: it cannot be read, or its front matter is not a YAML mapping.
     """
-    import yaml  # noqa: PLC0415 - comes with MLflow and with huggingface_hub
-
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path)
         found = FRONT_MATTER.match(text)
-        values = yaml.safe_load(found[1]) if found else {}
-    except OSError as error:
-        raise InvalidCard(str(path), f"it cannot be read: {(error.strerror or '').lower()}") from error
-    except (UnicodeDecodeError, yaml.YAMLError) as error:
-        raise InvalidCard(str(path), f"it cannot be read: {one_line(str(error))}") from error
+        values = parse_yaml(found[1]) if found else {}
+    except (OSError, ValueError) as error:
+        why = os_reason(error) if isinstance(error, OSError) else one_line(str(error))
+        raise InvalidCard(str(path), f"it cannot be read: {why}") from error
     if not isinstance(values, dict):
         raise InvalidCard(str(path), "its front matter is not a YAML mapping")
     return values, text[found.end() :] if found else text
@@ -151,7 +150,7 @@ def _files(model: Path, card: Path, version: str) -> dict[str, str | bytes]:
             raise InvalidCard(str(card), f"two pictures have the name {picture.name}")
         return found[1] + picture.name + found[3]
 
-    text = PICTURE.sub(beside, card.read_text(encoding="utf-8"))
+    text = PICTURE.sub(beside, read_text(card))
     return {PUBLISHED_CARD: text.encode(), MODEL_FILE: str(model), **pictures}
 
 

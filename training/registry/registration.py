@@ -20,6 +20,7 @@ import numpy as np
 
 from services.clip import CLIP_FRAMES, CLIP_SHAPE
 from services.inference import INPUT, Classifier
+from services.reading import read_json
 from training.errors import DamagedModel, InvalidRun
 from training.files import sha256_of
 from training.registry.versions import CHALLENGER, MODEL, MODEL_FILE, Registry, Version
@@ -71,7 +72,10 @@ class Candidate:
             }
         if evaluation is not None:
             files.append(evaluation)
-            metrics = figures(_read_object(evaluation))
+            try:
+                metrics = figures(_read_object(evaluation))
+            except (KeyError, TypeError, ValueError, OverflowError) as error:
+                raise InvalidRun(str(evaluation), f"its figures cannot be read: {error}") from error
             plots = [
                 plot for plot in sorted(evaluation.parent.glob("*.png")) if PICTURES_OF_CLIPS not in plot.name
             ]
@@ -260,7 +264,7 @@ def _set_experiment(registry: Registry) -> None:
 
 def _read_object(path: Path) -> Mapping[str, Any]:
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = read_json(path)
     except (OSError, ValueError) as error:
         raise InvalidRun(str(path), f"it cannot be read as JSON: {error}") from error
     if not isinstance(value, dict):

@@ -11,10 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from services.inference.answers import read_records
 from services.inference.shadow import Compared, read_compared
 from training.errors import InvalidLog
-from training.logs import log_lines
+from training.logs import read_logs
 from training.statistics.estimate import Estimate, wilson
 from training.statistics.report import Column, Result, Table, columns, decimal
 
@@ -84,18 +83,10 @@ def read_shadow(logs: Sequence[Path]) -> tuple[Compared, ...]:
     Raises:
         InvalidLog: a log cannot be read, a line is damaged, or no log has any comparison.
     """
-    found: list[Compared] = []
-    for path in logs:
-        with log_lines(path) as lines:
-            for number, record in read_records(lines):
-                try:
-                    compared = read_compared(record)
-                except ValueError as error:
-                    raise ValueError(f"line {number}: {error}") from error
-                found += [] if compared is None else [compared]
+    found = tuple(read_logs(logs, read_compared))
     if not found:
         raise InvalidLog(", ".join(map(str, logs)), "no challenger was asked: see GIF_ANALYZER_SHADOW_MODEL")
-    return tuple(found)
+    return found
 
 
 def measure_shadow(lines: Sequence[Compared]) -> ShadowReport:

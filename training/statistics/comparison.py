@@ -7,7 +7,6 @@ both do not widen the interval of the difference.
 from __future__ import annotations
 
 import itertools
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike
 
+from services.reading import read_json
 from training.errors import InvalidRun
 from training.statistics.estimate import Bootstrap, Estimate, Statistic, weighted_mean
 from training.statistics.metrics import KS, TopK, summary, top_k_accuracy
@@ -37,7 +37,6 @@ class System:
         macro_f1: see `training.statistics.metrics.macro_f1`.
         mean_of_shows: see `training.statistics.metrics.mean_of_shows`.
         gain: top-1 accuracy less the baseline's, paired; None for the baseline itself.
-        gain_excludes_zero: whether the interval of the gain lies on one side of 0.
     """
 
     name: str
@@ -45,7 +44,6 @@ class System:
     macro_f1: Estimate
     mean_of_shows: Estimate
     gain: Estimate | None
-    gain_excludes_zero: bool
 
 
 @dataclass(frozen=True)
@@ -87,13 +85,11 @@ class Disturbance:
         name: of the change.
         accuracy: top-1, of the changed clips.
         change: that accuracy less the one of the unchanged clips, paired.
-        change_excludes_zero: whether the interval of the change lies on one side of 0.
     """
 
     name: str
     accuracy: Estimate
     change: Estimate
-    change_excludes_zero: bool
 
 
 @dataclass(frozen=True)
@@ -173,8 +169,7 @@ def compare_systems(
             [*summary(probabilities, labels), _difference(own, reference)], clips, groups=groups
         )
         top_k = tuple(itertools.starmap(TopK, zip(KS, top, strict=True)))
-        gain = None if name == baseline else difference
-        rows.append(System(name, top_k, f1, mean, gain, gain is not None and gain.excludes_zero))
+        rows.append(System(name, top_k, f1, mean, None if name == baseline else difference))
     return ComparisonReport(clips, baseline, tuple(rows))
 
 
@@ -204,7 +199,7 @@ def measure_robustness(
     for name, probabilities in disturbed.items():
         own = top_k_accuracy(probabilities, labels, 1)
         accuracy, change = bootstrap.estimates([own, _difference(own, reference)], clips, groups=groups)
-        rows.append(Disturbance(name, accuracy, change, change.excludes_zero))
+        rows.append(Disturbance(name, accuracy, change))
     return RobustnessReport(clips, bootstrap.estimate(reference, clips, groups=groups), tuple(rows))
 
 
@@ -255,17 +250,15 @@ def require_agreement(path: Path) -> None:
         InvalidRun: it is not an evaluation, did not judge int8, or found it not good enough.
     """
     try:
-        found = json.loads(path.read_text(encoding="utf-8")).get("agreement")
-    except (OSError, ValueError, AttributeError) as error:
+        found = read_json(path).get("agreement")
+        if found is None:
+            raise InvalidRun(str(path), "it did not judge the model in int8")
+        if not found["passed"]:
+            same, change = (float(found[name]["value"]) for name in ("agreement", "change"))
+            why = f"the same verdict and show for {same:.1%}, accuracy {change:+.3f}"
+            raise InvalidRun(str(path), f"it found int8 too inexact: {why}")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise InvalidRun(str(path), f"it is not an evaluation: {error}") from error
-    if found is None:
-        raise InvalidRun(str(path), "it did not judge the model in int8")
-    if not found["passed"]:
-        raise InvalidRun(
-            str(path),
-            f"it found int8 too inexact: the same verdict and show for {found['agreement']['value']:.1%}, "
-            f"accuracy {found['change']['value']:+.3f}",
-        )
 
 
 def measure_agreement(

@@ -1,4 +1,4 @@
-"""Results as tables for a terminal, Markdown and HTML, and as JSON."""
+"""Results as tables in Markdown and HTML, and as JSON."""
 
 from __future__ import annotations
 
@@ -11,10 +11,6 @@ from html import escape
 from typing import Any
 
 import numpy as np
-import rich.box
-import rich.table
-from rich.console import Console, ConsoleOptions, RenderResult
-from rich.text import Text
 
 MISSING = "-"  # for a number that does not exist, such as the precision of a show that was never named
 
@@ -53,21 +49,6 @@ class Table:
             if len(row) != len(self.columns):
                 raise ValueError(f"{self.title}: {len(row)} cells under {len(self.columns)} headings")
 
-    def rich(self) -> rich.table.Table:
-        """The table for a terminal."""
-        table = rich.table.Table(
-            title=Text(self.title, style="bold"),
-            caption=Text(self.note) if self.note else None,
-            title_justify="left",
-            caption_justify="left",
-            box=rich.box.SIMPLE_HEAD,
-        )
-        for column in self.columns:
-            table.add_column(Text(column.heading), justify="right" if column.numeric else "left")
-        for row in self.rows:
-            table.add_row(*(Text(cell) for cell in row))  # Text: a "[" in a show's name is no markup
-        return table
-
     def markdown(self) -> str:
         """The table in GitHub's Markdown, title first; ends with a line feed."""
         lines = [f"**{_escape(self.title)}**", ""]
@@ -103,10 +84,6 @@ class Result(ABC):
         """The fields by name in JSON's own types; a number that is not finite becomes None."""
         plain: dict[str, Any] = to_plain(self)
         return plain
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        for table in self.tables():
-            yield table.rich()
 
 
 def to_plain(value: object) -> Any:

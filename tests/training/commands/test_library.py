@@ -102,7 +102,7 @@ def test_a_gif_that_cannot_be_read_is_named_and_the_others_are_added(build, mani
     }
     lines = done.stderr.splitlines()
     assert "gifs/0.gif: not a GIF" in lines[0]
-    assert lines[1].endswith("gifs/2.gif: no such file or directory")
+    assert lines[1].endswith("gifs/2.gif: cannot read the file: no such file or directory")
 
 
 def test_an_id_that_two_gifs_have_is_refused(build, manifest):

@@ -138,7 +138,7 @@ def test_a_registry_in_a_file_says_what_to_install(light, tmp_path):
     done = run("status", cwd=tmp_path, environment=environment, program=light / "gif-train")
 
     assert done.returncode == 1
-    assert "pip install '.[train]'" in done.stderr
+    assert "pip install 'gif-analyzer[train]'" in done.stderr
     assert not (tmp_path / "runs").exists()
 
 

@@ -79,8 +79,8 @@ def test_neither_missing_shows_nor_all_shows_can_be_unknown(drawn_clips):
         ("prepare: {hold: 0.1}", "holdout"),
         ("prepare: {holdout: much}", "holdout must be a valid number"),
         ("prepare: [3]", "a mapping"),
-        ("prepare: [", "a YAML file"),
-        ("3", "a YAML mapping"),
+        ("prepare: [", "a file of settings"),
+        ("3", "a mapping"),
     ],
 )
 def test_invalid_settings_are_refused(tmp_path, text, message):

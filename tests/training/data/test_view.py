@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from training.data.view import CROPS, MIRRORED, PLAIN, View
+from training.data.view import MIRRORED, PLAIN, View
 
 DIGEST = "0123456789abcdef" * 4
 
@@ -28,17 +28,6 @@ def test_a_mirrored_view_swaps_left_and_right(frames):
     np.testing.assert_array_equal(seen[..., 1], frames[..., 1])
 
 
-@pytest.mark.parametrize(
-    ("crop", "left", "top"), [(1, 14, 14), (2, 0, 0), (3, 28, 0), (4, 0, 28), (5, 28, 28)]
-)
-def test_a_crop_enlarges_its_part_of_the_picture(frames, crop, left, top):
-    seen = View(crop=crop).apply(frames, DIGEST)
-    assert seen.shape == frames.shape
-    right, bottom = left + 195, top + 195  # its last column and row: 196 pixels of 224
-    found = [int(seen[0, 0, 0, 0]), int(seen[0, 0, 0, 1]), int(seen[0, -1, -1, 0]), int(seen[0, -1, -1, 1])]
-    np.testing.assert_allclose(found, [left, top, right, bottom], atol=1)
-
-
 def test_an_augmented_view_is_the_same_for_the_same_gif_and_another_for_another(frames):
     view = View(draw=1)
     seen = view.apply(frames, DIGEST)
@@ -49,5 +38,5 @@ def test_an_augmented_view_is_the_same_for_the_same_gif_and_another_for_another(
 
 
 def test_every_view_has_its_own_name():
-    views = [PLAIN, MIRRORED, View(draw=1), *(View(crop=crop) for crop in range(1, CROPS + 1))]
+    views = [PLAIN, MIRRORED, View(draw=1)]
     assert len({view.name for view in views}) == len(views)

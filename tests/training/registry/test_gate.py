@@ -224,8 +224,8 @@ def test_options_are_read_alone_or_under_gate(tmp_path, text):
         ({"min_clips": 2.5}, "gate.min_clips must be a valid integer"),
         ({"min_clips": True}, "gate.min_clips must be a valid integer"),
         ({"resamples": 1}, "gate.resamples must be greater than or equal to 100"),
-        ([], "must be a YAML mapping"),
-        ("gate: [", "a YAML file of settings"),
+        ([], "must be a mapping"),
+        ("gate: [", "a file of settings"),
     ],
 )
 def test_invalid_options_are_refused_by_name(tmp_path, values, message):

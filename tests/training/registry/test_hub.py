@@ -130,7 +130,7 @@ def test_the_packaged_model_is_published_with_a_card_that_the_hub_reads(hub):
     ("change", "message"),
     [
         (lambda card: card.unlink(), "MODEL_CARD.md: it cannot be read: no such file"),
-        (lambda card: card.write_bytes(b"\xff\xfe"), "MODEL_CARD.md: it cannot be read: 'utf-8'"),
+        (lambda card: card.write_bytes(b"\xff\xfe"), "MODEL_CARD.md: it cannot be read: it is not UTF-8"),
         (lambda card: card.write_text("---\n[\n---\n"), "MODEL_CARD.md: it cannot be read: while parsing"),
         (lambda card: card.write_text("---\nwords\n---\n"), "its front matter is not a YAML mapping"),
         (lambda card: card.write_text("# Mine\n"), "it is about version None, the model is 7"),

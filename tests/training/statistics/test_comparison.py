@@ -62,7 +62,7 @@ def test_systems_are_compared_with_the_baseline() -> None:
     assert better.gain.value == pytest.approx(
         better.top_k[0].accuracy.value - plain.top_k[0].accuracy.value, abs=1e-12
     )
-    assert better.gain_excludes_zero and not same.gain_excludes_zero
+    assert better.gain.excludes_zero and not same.gain.excludes_zero
     assert same.gain.value == 0
     json.dumps(report.to_json(), allow_nan=False)
     assert report.markdown().count("\n| ") == 4
@@ -76,7 +76,7 @@ def test_robustness_is_the_change_from_the_unchanged_clips() -> None:
     mirrored, tinted = report.disturbances
     assert mirrored.change.value == 0
     assert tinted.accuracy.value - report.plain.value == pytest.approx(tinted.change.value)
-    assert tinted.change_excludes_zero
+    assert tinted.change.excludes_zero
     json.dumps(report.to_json(), allow_nan=False)
     assert "| tinted | " in report.markdown()
 

@@ -1,9 +1,7 @@
-import io
 from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from rich.console import Console
 
 from training.statistics.report import Column, Result, Table, decimal, to_plain
 
@@ -34,15 +32,6 @@ def test_markdown_keeps_every_character_of_a_cell() -> None:
         "\n"
         "A note.\n"
     )
-
-
-def test_a_terminal_shows_names_as_they_are() -> None:
-    out = io.StringIO()
-
-    Console(file=out, width=80).print(Sample(0.5, (1, 2)))
-
-    assert out.getvalue().count("The [bold]Office[/bold]") == 2
-    assert "A note." in out.getvalue()
 
 
 def test_numbers_that_json_does_not_know_become_none() -> None:

@@ -98,7 +98,7 @@ class Moments:
 
 
 def measure_moments(
-    model: onnx.ModelProto, clips: Iterable[NDArray[np.uint8]], names: Collection[str], *, seed: int = 0
+    model: onnx.ModelProto, clips: Iterable[NDArray[np.uint8]], names: Collection[str]
 ) -> dict[str, Moments]:
     """Run a model and measure the inputs of some of its convolutions.
 
@@ -107,13 +107,12 @@ def measure_moments(
         clips: real ones, uint8 [10, 224, 224, 3] each, at least one.
         names: of convolutions of two dimensions, either of one group or with a group for each channel; names
             of other nodes are ignored.
-        seed: of the places that are measured.
     """
     convolutions = [node for node in model.graph.node if node.op_type == "Conv" and node.name in names]
     fed = list(dict.fromkeys(node.input[0] for node in convolutions))
     session = _session(model, fed)
     [clip_input] = session.get_inputs()
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     sums: dict[str, tuple[int, Doubles, Doubles]] = {}
     for clip in clips:
         values = dict(zip(fed, session.run(fed, {clip_input.name: clip[np.newaxis]}), strict=True))
