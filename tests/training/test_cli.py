@@ -180,7 +180,7 @@ def test_teaching_is_measured_with_each_show_left_out(tmp_path, shows_in):
         (("all", "empty", "--out", "o", "--unknown", "empty"), 1, "it has no GIF in it"),
         (("collect", "--out", "o", "--attempts", "0"), 2, "--attempts must be at least 1"),
         (("fit", "none.csv", "--run", "r"), 1, "error: none.csv: it cannot be read"),
-        (("fit", "m.csv", "--run", "r", "--options", "bad.json"), 2, "error: bad.json must be a JSON file"),
+        (("fit", "m.csv", "--run", "r", "--options", "bad.json"), 2, "bad.json must be a file of settings"),
         (
             ("export", "r", "--compare", "good.csv", "--model-version", "1", "--out", "o"),
             1,
