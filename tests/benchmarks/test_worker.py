@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import itertools
 import json
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from benchmarks.bench.contenders import CannotMeasure, Contender, WorkerProcess
 from benchmarks.bench.environments import Absent, install, interpreter, read_list
 from benchmarks.bench.worker import Worker, converse
+from tests.support.paths import ROOT
 
 TRIVIAL = "tests.support.trivial"
 
@@ -129,3 +131,11 @@ def test_every_package_of_the_peers_is_pinned() -> None:
 
     assert packages
     assert all(package.count("==") == 1 and "/" not in package for package in packages)
+
+
+@pytest.mark.parametrize("server", ["mlserver", "bentoml", "litserve"])
+def test_a_server_has_all_that_its_steps_import(server: str) -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    imported = set(project["dependencies"]) - {"rich", "typer"}  # those of the programs
+
+    assert imported <= {package.partition("==")[0] for package in read_list()[server]}
