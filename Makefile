@@ -30,15 +30,18 @@ PIN = $$(grep '^$(1)==' constraints.txt)
 
 setup: .venv/dev ## install everything for development into .venv
 
+# Known clips for the packaged model, so that the examples show evidence.
+KNOWN := $(if $(GIF_ANALYZER_MODEL)$(GIF_ANALYZER_LIBRARY),,--library services/inference/default.library)
+
 demo: .venv/serve ## name the shows of the example GIFs
-	@$(BIN)/gif-analyzer identify --frames examples/*.gif
+	@$(BIN)/gif-analyzer identify $(KNOWN) --frames examples/*.gif
 
 .venv/grpc: .venv/serve
 	@$(INSTALL) -c constraints.txt -e ".[grpc,rest]"
 	@touch $@
 
 serve: .venv/grpc ## serve REST and the web page on 127.0.0.1:8080, and gRPC on 50051
-	@$(BIN)/gif-analyzer serve
+	@$(BIN)/gif-analyzer serve $(KNOWN)
 
 # A client of the Open Inference Protocol, in an environment of its own: it registers the same Protobuf messages, and
 # one process cannot load them twice. Its test skips if it cannot be installed.

@@ -85,7 +85,6 @@ def test_it_names_the_show_of_an_example(base: Path, tmp_path: Path) -> None:
     answer = run(base / "gif-analyzer", "identify", "--json", MEADOW, cwd=tmp_path)
 
     assert named(answer) == "Big Buck Bunny"
-    assert json.loads(answer)["matches"]  # by the packaged library
 
 
 @pytest.mark.parametrize("program", PROJECT["scripts"])

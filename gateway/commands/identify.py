@@ -127,7 +127,7 @@ def identify(
     check_services(preprocess, inference, model, early_exit=early_exit, library=library)
     given = list(_find(sources))
     with usage_errors("rest" if preprocess is None else "grpc"):
-        settings = read_settings(model, early_exit=early_exit, library=library, packaged_library=True)
+        settings = read_settings(model, early_exit=early_exit, library=library)
         pipeline = open_pipeline(settings, preprocess, inference, gifs=len(given))
         hosts = allow_hosts(settings.fetch, allow_host)
         read = _reader((source for source, _ in given), settings.budget.max_bytes, hosts)

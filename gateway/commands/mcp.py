@@ -44,7 +44,7 @@ def mcp(*, files: Files = None, model: Model = None, library: Library = None) ->
     and GIF_ANALYZER_FETCHES.
     """
     with usage_errors("mcp"):
-        settings = read_settings(model, library=library, packaged_library=True)
+        settings = read_settings(model, library=library)
         from gateway.mcp_server import build_server  # noqa: PLC0415 - an extra
         from services.process import log_as_json  # noqa: PLC0415
 

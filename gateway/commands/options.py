@@ -13,7 +13,6 @@ from gateway.fetch.address import ANY_HOST, DEFAULT_HOSTS, Address, FetchSetting
 from gateway.pipeline import Pipeline, local
 from gateway.settings import Settings
 from services.errors import InvalidAddress
-from services.inference import default_library_path, default_model_path
 from services.preprocess.backend import MANY, FastestSoFar, fastest, portable
 
 Model = Annotated[Path | None, typer.Option(metavar="PATH", help="Model file, instead of the packaged one.")]
@@ -72,24 +71,15 @@ def read_settings(
     *,
     early_exit: bool | None = None,
     library: Path | None = None,
-    packaged_library: bool = False,
 ) -> Settings:
-    """Read the environment, and override it by the options that are given; raises InvalidSetting.
-
-    With `packaged_library`, the library of the packaged model is used if none is named, so that answers show
-    evidence. It does not fit another model, and early exit has no use for one.
-    """
+    """Read the environment, and override it by the options that are given; raises InvalidSetting."""
     settings = Settings.from_env()
-    settings = dataclasses.replace(
+    return dataclasses.replace(
         settings,
         model=settings.model if model is None else model,
         early_exit=settings.early_exit if early_exit is None else early_exit,
         library=settings.library if library is None else library,
     )
-    fits = settings.model in (None, default_model_path()) and not settings.early_exit
-    if packaged_library and settings.library is None and fits:
-        return dataclasses.replace(settings, library=default_library_path())
-    return settings
 
 
 def open_pipeline(

@@ -87,7 +87,7 @@ def serve_both(
     if context.invoked_subcommand is not None:
         return
     with usage_errors("grpc,rest"):
-        settings = read_settings(model, library=library, packaged_library=not teach)
+        settings = read_settings(model, library=library)
         _check_keys(settings, grpc_host, "--grpc-host")
         from gateway.remote import remote  # noqa: PLC0415 - an extra, as all that follow
         from gateway.rest import server  # noqa: PLC0415
@@ -150,7 +150,7 @@ def serve_rest(
     """
     check_services(preprocess, inference, model, library=library)
     with usage_errors("rest" if preprocess is None else "grpc,rest"):
-        settings = read_settings(model, library=library, packaged_library=not teach)
+        settings = read_settings(model, library=library)
         from gateway.rest import server  # noqa: PLC0415 - an extra
         from services.process import log_as_json  # noqa: PLC0415
 
