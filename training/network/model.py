@@ -7,13 +7,11 @@ numbers for a layer that is `TimeDistributed` over an axis of unknown length.
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import gc
 import json
-import logging
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +26,7 @@ from services.files import replacing
 from services.inference import Verdict, VerdictRule
 from services.inference.prediction import decide
 from training.errors import ExportFailed, InvalidRun
+from training.logs import only_errors
 from training.network.backbone import Backbone
 from training.network.head import Head, Linear, Part, Tap
 
@@ -35,18 +34,6 @@ from training.network.head import Head, Linear, Part, Tap
 OUTPUTS = ("probabilities", "frame_probabilities", "embedding", "familiarity", "frame_familiarity")
 OPSET = 17  # of ONNX
 _VARIANCE_FLOOR = 1e-5  # keeps the slope of the square root finite where a picture is flat
-
-
-@contextlib.contextmanager
-def only_errors(logger: str | None = None) -> Iterator[None]:
-    """Let a logger pass on errors alone, within a `with`; None is the root of all."""
-    log = logging.getLogger(logger)
-    level = log.level
-    log.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        log.setLevel(level)
 
 
 def tap_tensor(feature_map: Any, tap: Tap) -> Any:
