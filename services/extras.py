@@ -1,4 +1,4 @@
-"""Says which extra to install when a module is missing, and how, by the way this project was installed.
+"""Says which extra to install when a module is missing, and with which command.
 
 A test keeps the list equal to the extras of pyproject.toml.
 """

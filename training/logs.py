@@ -1,9 +1,7 @@
-"""Logs: reads those that `gif-analyzer serve` and the services write, and quiets those of libraries."""
+"""Reads the logs of servers: the files that `gif-analyzer serve` and the services write."""
 
 from __future__ import annotations
 
-import contextlib
-import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -28,15 +26,3 @@ def read_logs(paths: Iterable[Path], *read: Callable[[Mapping[str, Any]], Any]) 
             raise InvalidLog(str(path), f"it cannot be read: {os_reason(error)}") from error
         except ValueError as error:
             raise InvalidLog(str(path), str(error)) from error
-
-
-@contextlib.contextmanager
-def only_errors(logger: str | None = None) -> Iterator[None]:
-    """Let a logger pass on errors alone, within a `with`; None is the root of all."""
-    log = logging.getLogger(logger)
-    level = log.level
-    log.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        log.setLevel(level)

@@ -65,8 +65,17 @@ def output_of(*words: str | Path, **variables: str) -> str:
 
 def run(program: str, *words: str | Path, stdin: bytes = b"", cwd: Path = ROOT, **variables: str) -> Done:
     """Run a program to its end in a process of its own."""
+    return _end(command(program, *words), stdin, cwd, variables)
+
+
+def python(text: str, *words: str | Path, stdin: str = "", cwd: Path = ROOT, **variables: str) -> Done:
+    """Run the text of a program to its end in a process of its own, with the variables of `environ`."""
+    return _end([sys.executable, "-c", text, *map(str, words)], stdin.encode(), cwd, variables)
+
+
+def _end(words: list[str], stdin: bytes, cwd: Path, variables: dict[str, str]) -> Done:
     done = subprocess.run(
-        command(program, *words),
+        words,
         input=stdin,
         env=environ(**variables),
         cwd=cwd,
@@ -75,20 +84,6 @@ def run(program: str, *words: str | Path, stdin: bytes = b"", cwd: Path = ROOT, 
         timeout=TIMEOUT_S,
     )
     return Done(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
-
-
-def python(text: str, *words: str | Path, stdin: str = "", cwd: Path = ROOT, **variables: str) -> Done:
-    """Run the text of a program to its end in a process of its own, with the variables of `environ`."""
-    return subprocess.run(
-        [sys.executable, "-c", text, *words],
-        input=stdin,
-        env=environ(**variables),
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=TIMEOUT_S,
-    )
 
 
 @contextlib.contextmanager

@@ -26,9 +26,9 @@ from services.files import replacing
 from services.inference import Verdict, VerdictRule
 from services.inference.prediction import decide
 from training.errors import ExportFailed, InvalidRun
-from training.logs import only_errors
 from training.network.backbone import Backbone
 from training.network.head import Head, Linear, Part, Tap
+from training.quiet import only_errors
 
 # The last one only with a head that learned from other things.
 OUTPUTS = ("probabilities", "frame_probabilities", "embedding", "familiarity", "frame_familiarity")

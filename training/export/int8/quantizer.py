@@ -45,8 +45,8 @@ from training.export.int8.graph import (
     stored,
 )
 from training.export.int8.rounding import Moments, measure_moments, round_rows, steps
-from training.logs import only_errors
 from training.network.head import Linear
+from training.quiet import only_errors
 
 NEIGHBOURS = 128  # sum of the magnitudes of the weights of two neighbouring taps, in steps
 RANGED = 32  # clips that ranges are measured on, 320 frames
